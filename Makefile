@@ -1,0 +1,68 @@
+# Each target is one command on a fresh machine with git, make and Python 3.11-3.13.
+
+# The first Python that runs; PYTHON=... chooses another.
+PYTHON ?= $(shell for python in python3.12 python3.13 python3.11 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& echo $$python && break; done)
+NEXT_DJANGO = 6.1.3
+BIN = .venv/bin
+RUFF = $(BIN)/ruff
+
+.DEFAULT_GOAL := help
+
+help: ## Lists the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: .venv/run .env ## Serves API, documentation and admin; HOST, PORT and DATABASE_URL are honoured.
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@exec $(BIN)/python manage.py serve
+
+test: .venv/tests ## Runs the whole suite on SQLite, then on PostgreSQL.
+	$(BIN)/python -m pytest --database=sqlite
+	$(BIN)/python -m pytest --database=postgresql
+
+test-next: .venv-next ## Runs the suite on the next Django (Python 3.12 or later).
+	.venv-next/bin/python -m pytest --database=sqlite
+	.venv-next/bin/python -m pytest --database=postgresql
+
+lint: .venv/tests ## Checks format, style, types, migrations and the deployment settings.
+	$(RUFF) format --check
+	$(RUFF) check
+	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') && export SECRET_KEY && \
+	$(BIN)/mypy && \
+	$(BIN)/python manage.py makemigrations --check && \
+	API_GUEST= HTTPS=on DEBUG=off CORS_ALLOW_CREDENTIALS=off ALLOWED_HOSTS=tasks.example.com \
+	DATABASE_URL=postgresql://tasks@db.example.com/tasks \
+	$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+lock: .venv/tests ## Pins the newest versions that pyproject.toml allows, transitive ones too.
+	$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --python-version 3.11 \
+		pyproject.toml --output-file requirements.txt
+	{ echo '-r ../requirements.txt'; $(BIN)/uv pip compile --quiet --universal --upgrade --no-header \
+		--python-version 3.11 --constraints requirements.txt --group pyproject.toml:tests; } \
+		> tests/requirements.txt
+
+.env: .env.example
+	@test -f .env || { umask 077; sed "s|^SECRET_KEY=.*|SECRET_KEY=$$($(PYTHON) -c \
+		'import secrets; print(secrets.token_urlsafe(50))')|" .env.example > .env; }
+	@touch .env
+
+.venv/bin/pip:
+	@test -n "$(PYTHON)" || { echo 'No Python from 3.11 to 3.13 found; set PYTHON=/path/to/python.' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/run: requirements.txt | .venv/bin/pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/tests: requirements.txt tests/requirements.txt | .venv/bin/pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch .venv/run $@
+
+.venv-next: requirements.txt tests/requirements.txt
+	$(PYTHON) -m venv .venv-next
+	.venv-next/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	.venv-next/bin/python -m pip install --quiet --disable-pip-version-check Django==$(NEXT_DJANGO)
+	@touch $@
+
+.PHONY: help run test test-next lint lock

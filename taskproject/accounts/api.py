@@ -1,0 +1,72 @@
+"""`/api/me`: who the service takes the caller for."""
+
+from datetime import datetime
+from typing import Literal
+
+from django.middleware.csrf import get_token
+from ninja import Router
+from pydantic import BaseModel, ConfigDict, Field
+
+from taskproject.accounts.auth import ApiRequest, Caller
+
+router = Router(tags=["accounts"])
+
+
+class TokenOut(BaseModel):
+    name: str = Field(description="What uses the token.")
+    prefix: str = Field(description="How the token begins.", examples=["tk_x4Yb2c1Q"])
+    scopes: list[Literal["read", "write"]]
+    expires_at: datetime | None
+
+
+class MeOut(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": 1,
+                    "username": "guest",
+                    "is_staff": False,
+                    "via": "guest",
+                    "token": None,
+                    "csrf_token": None,
+                }
+            ]
+        }
+    )
+
+    id: int
+    username: str
+    is_staff: bool
+    via: Literal["token", "session", "guest"] = Field(description="The way in.")
+    token: TokenOut | None = Field(description="The token that was sent, if one was.")
+    csrf_token: str | None = Field(
+        description="For the X-CSRFToken header; only with a session."
+    )
+
+
+@router.get("/me", response=MeOut)
+def get_me(request: ApiRequest) -> MeOut:
+    """Who the service takes you for, and how you came in."""
+    caller = request.auth
+    return _me(caller, get_token(request) if caller.via == "session" else None)
+
+
+def _me(caller: Caller, csrf_token: str | None) -> MeOut:
+    user, token = caller.user, caller.token
+    return MeOut.model_validate(
+        {
+            "id": user.pk,
+            "username": user.username,
+            "is_staff": user.is_staff,
+            "via": caller.via,
+            "csrf_token": csrf_token,
+            "token": token
+            and {
+                "name": token.name,
+                "prefix": token.prefix,
+                "scopes": token.scopes.split(),
+                "expires_at": token.expires_at,
+            },
+        }
+    )

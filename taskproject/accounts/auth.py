@@ -1,0 +1,122 @@
+"""The three ways into the API: a token, a session, or the installation's guest.
+
+They are asked in this order, and the first that knows the caller decides. A token that
+is sent and wrong is refused; it never falls through to the guest.
+"""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.http import HttpRequest
+from ninja.security import APIKeyCookie, HttpBearer
+from ninja.utils import check_csrf
+
+from taskproject.accounts.models import TOKEN_PREFIX, ApiToken, User
+from taskproject.problems import (
+    CSRFFailed,
+    InsufficientScope,
+    InvalidToken,
+    OriginRefused,
+)
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a request, and how they came in: `request.auth`."""
+
+    user: User
+    via: str
+    token: ApiToken | None = None
+
+    @property
+    def user_id(self) -> int:
+        return self.user.pk
+
+
+class ApiRequest(HttpRequest):
+    """A request that has passed authentication."""
+
+    auth: Caller
+
+
+class TokenAuth(HttpBearer):
+    """`Authorization: Bearer tk_...`. Reading needs the scope read, all else write."""
+
+    openapi_bearerFormat = "tk_ followed by 43 characters"
+    openapi_description = "A personal token, made with `manage.py create_token`."
+
+    def __call__(self, request: HttpRequest) -> Caller | None:
+        header = request.headers.get("Authorization")
+        if header is None:
+            return None
+        scheme, _, secret = header.partition(" ")
+        if scheme.lower() != "bearer":
+            raise InvalidToken("Send Authorization: Bearer tk_...")
+        return self.authenticate(request, secret.strip())
+
+    def authenticate(self, request: HttpRequest, token: str) -> Caller:
+        if not token.startswith(TOKEN_PREFIX) or not token.isascii():
+            raise InvalidToken("Send a token that begins with tk_.")
+        found = ApiToken.objects.usable().matching(token).select_related("user").first()
+        if found is None:
+            raise InvalidToken("The token is unknown, revoked or expired.")
+        needed = "read" if request.method in SAFE_METHODS else "write"
+        if not found.allows(needed):
+            raise InsufficientScope(
+                f"The token {found.name!r} lacks the scope {needed}.",
+                headers={
+                    "WWW-Authenticate": 'Bearer realm="api", '
+                    f'error="insufficient_scope", scope="{needed}"'
+                },
+            )
+        found.touch()
+        return Caller(found.user, "token", found)
+
+
+class SessionAuth(APIKeyCookie):
+    """The cookie of somebody signed in; writes need the CSRF token as well."""
+
+    param_name = settings.SESSION_COOKIE_NAME
+    openapi_description = (
+        "The session of somebody signed in. Writes need X-CSRFToken, whose value is "
+        "`csrf_token` in `GET /api/me`."
+    )
+
+    def __call__(self, request: HttpRequest) -> Caller | None:
+        if self.param_name not in request.COOKIES:
+            return None
+        return self.authenticate(request, None)
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Caller | None:
+        user = request.user
+        if not isinstance(user, User) or not user.is_active:
+            return None
+        if request.method not in SAFE_METHODS and check_csrf(request):
+            raise CSRFFailed("Send the header X-CSRFToken; GET /api/me has its value.")
+        return Caller(user, "session")
+
+
+class GuestAuth:
+    """Nobody in particular: the user that API_GUEST names, made when first needed."""
+
+    def __call__(self, request: HttpRequest) -> Caller | None:
+        name = settings.API_GUEST
+        if not name:
+            return None
+        if request.method not in SAFE_METHODS:
+            self._check_origin(request)
+        user = User.guest(name)
+        return Caller(user, "guest") if user else None
+
+    def _check_origin(self, request: HttpRequest) -> None:
+        """A page somewhere else must not write here through its visitor's browser."""
+        origin = request.headers.get("Origin")
+        own = f"{request.scheme}://{request.get_host()}"
+        if origin is None or origin == own or settings.CORS_ALLOW_ALL_ORIGINS:
+            return
+        if origin not in settings.CORS_ALLOWED_ORIGINS:
+            raise OriginRefused(
+                "Add this page's origin to CORS_ALLOWED_ORIGINS to let it write here."
+            )

@@ -1,0 +1,108 @@
+"""``manage.py create_token``: a credential for a program."""
+
+import re
+from argparse import ArgumentParser
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from taskproject.accounts.models import ApiToken, User
+
+SCOPES = {"read": "read", "write": "write", "read,write": "read write"}
+
+
+class Command(BaseCommand):
+    help = (
+        "Makes an API token for a user and prints it alone on the last line of standard "
+        "output. It cannot be shown again. Use it as: Authorization: Bearer tk_..."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username", help="who the program acts as")
+        parser.add_argument(
+            "--create-user",
+            action="store_true",
+            help="make the user if there is none (without a password)",
+        )
+        parser.add_argument(
+            "--name", default="command line", help="what will use the token"
+        )
+        parser.add_argument(
+            "--scopes",
+            default="read,write",
+            help="read, write or read,write (the default)",
+        )
+        parser.add_argument(
+            "--expires",
+            metavar="WHEN",
+            help="a number of days such as 90d, or a date or time such as "
+            "2027-01-31 (UTC); without it the token does not expire",
+        )
+
+    @transaction.atomic
+    def handle(self, **options: Any) -> None:
+        user = self._user(options["username"], options["create_user"])
+        token = ApiToken(
+            user=user,
+            name=options["name"].strip(),
+            scopes=self._scopes(options["scopes"]),
+            expires_at=self._expiry(options["expires"]),
+        )
+        try:
+            token.clean_fields(exclude=["prefix", "digest"])
+        except ValidationError as error:
+            raise CommandError("; ".join(error.messages)) from error
+        secret = token.issue()
+        until = (
+            f"until {token.expires_at:%Y-%m-%d %H:%M} UTC" if token.expires_at else ""
+        )
+        self.stderr.write(f"Token {token} of {user} for {token.scopes} {until}".strip())
+        self.stdout.write(secret)
+
+    def _user(self, username: str, create: bool) -> User:
+        user = User.objects.filter(username=username).first()
+        if user is None:
+            if not create:
+                raise CommandError(
+                    f"There is no user {username!r}. Add --create-user to make one."
+                )
+            user = User(username=username)
+            user.set_unusable_password()
+            try:
+                user.full_clean()
+            except ValidationError as error:
+                raise CommandError("; ".join(error.messages)) from error
+            user.save()
+        if not user.is_active:
+            raise CommandError(f"The user {username!r} is disabled.")
+        return user
+
+    def _scopes(self, value: str) -> str:
+        words = ",".join(sorted(value.replace(" ", "").split(",")))
+        if words not in SCOPES:
+            raise CommandError("--scopes must be read, write or read,write.")
+        return SCOPES[words]
+
+    def _expiry(self, value: str | None) -> datetime | None:
+        if value is None:
+            return None
+        days = re.fullmatch(r"([0-9]{1,5})d", value)
+        try:
+            if days:
+                moment = timezone.now() + timedelta(days=int(days[1]))
+            else:
+                moment = parse_datetime(value) or datetime.fromisoformat(value)
+        except ValueError:
+            raise CommandError(
+                "--expires must be like 90d, 2027-01-31 or 2027-01-31T18:00Z."
+            ) from None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        if moment <= timezone.now():
+            raise CommandError("--expires is in the past.")
+        return moment

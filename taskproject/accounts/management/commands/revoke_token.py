@@ -1,0 +1,54 @@
+"""``manage.py revoke_token``: stops a credential at once."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from taskproject.accounts.models import (
+    SHOWN_CHARACTERS,
+    TOKEN_PREFIX,
+    ApiToken,
+    ApiTokenQuerySet,
+)
+
+
+class Command(BaseCommand):
+    help = (
+        "Revokes an API token at once. Name it by its prefix, as the admin lists it "
+        "(tk_ and 8 characters), or by the whole token; or revoke all of a user's."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("token", nargs="?", help="the token or its prefix")
+        parser.add_argument("--user", help="revoke every token of this user")
+
+    def handle(self, **options: Any) -> None:
+        token, username = options["token"], options["user"]
+        if bool(token) == bool(username):
+            raise CommandError("Name a token, or a user with --user.")
+        tokens = self._by_user(username) if username else self._by_secret(token)
+        revoked = tokens.revoke()
+        if not revoked:
+            self.stdout.write("Nothing to revoke: already revoked.")
+        else:
+            self.stdout.write(f"Revoked {revoked} token{'s' if revoked > 1 else ''}.")
+
+    def _by_user(self, username: str) -> ApiTokenQuerySet:
+        tokens = ApiToken.objects.filter(user__username=username)
+        if not tokens.exists():
+            raise CommandError(f"{username!r} is no user, or has no tokens.")
+        return tokens
+
+    def _by_secret(self, text: str) -> ApiTokenQuerySet:
+        tokens = ApiToken.objects.matching(text)
+        if len(text) <= SHOWN_CHARACTERS:
+            tokens = ApiToken.objects.filter(prefix=text)
+        count = tokens.count()
+        if count == 0:
+            raise CommandError(
+                f"There is no such token. A token begins with {TOKEN_PREFIX}"
+            )
+        if count > 1:
+            raise CommandError("Several tokens have this prefix; give the whole token.")
+        return tokens

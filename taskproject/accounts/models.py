@@ -1,0 +1,134 @@
+"""People, and the tokens they give to programs."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+TOKEN_PREFIX = "tk_"
+TOKEN_BYTES = 32
+SHOWN_CHARACTERS = 11
+# A token's last use is written at most this often: a read stays a read.
+LAST_USED_STEP = timedelta(minutes=1)
+
+
+class User(AbstractUser):
+    """Somebody who owns tasks. Ours, so that it can grow columns later."""
+
+    id = models.BigAutoField(primary_key=True)
+
+    @classmethod
+    def guest(cls, name: str) -> Self | None:
+        """The user that everybody without a credential acts as, made when first asked
+        for; None where the name is a colleague's, whose rights must not open up."""
+        user = cls.objects.filter(username=name).first()
+        if user is None:
+            user, _ = cls.objects.get_or_create(
+                username=name, defaults={"password": make_password(None)}
+            )
+        trusted = user.is_staff or user.is_superuser
+        return user if user.is_active and not trusted else None
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    def usable(self) -> Self:
+        """Neither revoked nor expired, and of an active user."""
+        return self.filter(
+            Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()),
+            revoked_at__isnull=True,
+            user__is_active=True,
+        )
+
+    def matching(self, secret: str) -> Self:
+        """The token with this secret. Its digest is looked up, so that the time taken
+        says nothing about other secrets."""
+        return self.filter(digest=digest(secret))
+
+    def revoke(self) -> int:
+        """Stops the tokens at once; returns how many were still working."""
+        return self.filter(revoked_at__isnull=True).update(revoked_at=timezone.now())
+
+
+class ApiToken(models.Model):
+    """A secret that lets a program act as a user.
+
+    Only the SHA-256 of the secret is stored: it has 256 random bits, so a slow password
+    hash would add nothing. `prefix` is its beginning, to recognise it by.
+    """
+
+    class Scopes(models.TextChoices):
+        READ = "read", "read"
+        WRITE = "write", "write"
+        READ_WRITE = "read write", "read and write"
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(User, models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=100, help_text="What uses it, such as 'phone'.")
+    prefix = models.CharField(max_length=SHOWN_CHARACTERS, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = models.CharField(
+        max_length=20, choices=Scopes.choices, default=Scopes.READ_WRITE
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(
+        null=True, blank=True, help_text="Empty: it does not expire."
+    )
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API token"
+        constraints = (
+            models.CheckConstraint(
+                name="apitoken_scopes_known",
+                condition=Q(scopes__in=["read", "write", "read write"]),
+            ),
+            models.CheckConstraint(
+                name="apitoken_name_not_blank", condition=~Q(name="")
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    def issue(self) -> str:
+        """Gives the token a new secret, stores it, and returns the secret: the only
+        moment at which it can be seen."""
+        secret = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+        self.prefix = secret[:SHOWN_CHARACTERS]
+        self.digest = digest(secret)
+        self.save()
+        return secret
+
+    def allows(self, scope: str) -> bool:
+        return scope in self.scopes.split()
+
+    def touch(self) -> None:
+        """Notes the use, at most once a minute."""
+        now = timezone.now()
+        if self.last_used_at is None or self.last_used_at < now - LAST_USED_STEP:
+            ApiToken.objects.filter(
+                Q(last_used_at__isnull=True) | Q(last_used_at__lt=now - LAST_USED_STEP),
+                pk=self.pk,
+            ).update(last_used_at=now)
+
+    @property
+    def state(self) -> str:
+        """`active`, `revoked` or `expired`."""
+        if self.revoked_at:
+            return "revoked"
+        expires: datetime | None = self.expires_at
+        return "expired" if expires and expires <= timezone.now() else "active"
+
+
+def digest(secret: str) -> str:
+    """What is stored of a secret: SHA-256, in hexadecimal."""
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,48 @@
+"""The API: its resources, and the three ways in."""
+
+from ninja import Router
+
+from taskproject import problems
+from taskproject.accounts.api import router as accounts
+from taskproject.accounts.auth import GuestAuth, SessionAuth, TokenAuth
+from taskproject.openapi import API
+from tasks.api.tasks import router as tasks
+
+DESCRIPTION = """\
+Tasks over REST. Every caller sees and changes its own tasks only.
+
+**Credentials**: `Authorization: Bearer tk_...` (a token from `manage.py create_token`),
+or the session of somebody signed in, with the `X-CSRFToken` header on writes (the
+token is in `GET /api/me`). An installation may name a guest that everybody else acts as.
+
+**Errors** are `application/problem+json` (RFC 9457); decide by `code`. Every answer
+carries `X-Request-ID`. Times are RFC 3339 in UTC.
+"""
+
+api = API(
+    title="Tasks",
+    version="1",
+    description=DESCRIPTION,
+    auth=[TokenAuth(), SessionAuth(), GuestAuth()],
+)
+api.add_router("", accounts)
+api.add_router("", tasks)
+
+public = Router(auth=None, tags=["service"])
+
+
+@public.get("/problems", response=list[dict[str, str | int]])
+def list_problems(request: object) -> list[dict[str, str | int]]:
+    """Every `code` that an error can have, with what it means."""
+    return [
+        {
+            "code": kind.code,
+            "status": kind.status,
+            "title": kind.title,
+            "meaning": kind.__doc__ or "",
+        }
+        for kind in problems.kinds()
+    ]
+
+
+api.add_router("", public)

@@ -1,0 +1,289 @@
+"""What the API lets in: strict JSON, closed schemas, no unknown parameter.
+
+Everything that is refused here is a 4xx with a sentence that says what to send
+instead, and is refused before the database is asked anything.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from functools import wraps
+from typing import (
+    Annotated,
+    Any,
+    ParamSpec,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.datastructures import MultiValueDict
+from ninja.errors import ValidationErrorContext
+from ninja.params.models import Query
+from ninja.parser import Parser
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from taskproject.problems import (
+    ContentTooLarge,
+    Invalid,
+    LengthRequired,
+    MalformedBody,
+    Problem,
+    UnsupportedMediaType,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+BIGINT = 2**63 - 1
+MEDIA_TYPES = {"application/json", "application/merge-patch+json"}
+# A \u escape of half a surrogate pair, which may or may not have its other half.
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+# Types of single values
+
+
+def _without_nul(value: str) -> str:
+    if "\x00" in value:
+        raise PydanticCustomError(
+            "nul_character", "Remove the NUL character (\\u0000)."
+        )
+    return value
+
+
+def _word_boolean(value: object) -> object:
+    if value in ("true", "false"):
+        return value == "true"
+    raise PydanticCustomError("boolean_word", "Write true or false.")
+
+
+def _digits(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
+        return int(value)
+    raise PydanticCustomError("integer_digits", "Write a whole number in digits.")
+
+
+#: For text: PostgreSQL cannot hold a NUL, and SQLite would cut a length at it.
+NO_NUL = AfterValidator(_without_nul)
+#: `true` or `false` in a query string, nothing looser.
+QueryBoolean = Annotated[bool, BeforeValidator(_word_boolean)]
+#: A whole number in a query string, in plain digits.
+QueryInteger = Annotated[int, BeforeValidator(_digits)]
+
+
+class Closed(BaseModel):
+    """A body or query that takes the members it names and no others, each in its type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def absent() -> Any:
+    """The default of a member that a PATCH may leave out and that may not be null."""
+    # A factory, because pydantic documents a plain default.
+    return Field(default_factory=lambda: None)
+
+
+# The body
+
+
+class StrictParser(Parser):
+    """Reads a JSON body as RFC 8259 means it, and refuses what parsers guess at."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        body = request.body
+        try:
+            text = body.decode("utf-8")
+            value = json.loads(
+                text,
+                object_pairs_hook=_unique_members,
+                parse_constant=_refuse_constant,
+                parse_float=_finite,
+            )
+            if SURROGATE.search(body):
+                json.dumps(value, ensure_ascii=False).encode("utf-8")
+        except UnicodeDecodeError:
+            raise MalformedBody("The body is not UTF-8.") from None
+        except UnicodeEncodeError:
+            raise MalformedBody("The body has half of a surrogate pair.") from None
+        except json.JSONDecodeError as error:
+            raise MalformedBody(
+                f"{error.msg} at line {error.lineno}, column {error.colno}."
+            ) from None
+        except RecursionError:
+            raise MalformedBody("The body is nested too deeply.") from None
+        except ValueError:
+            raise MalformedBody("The body has a number with too many digits.") from None
+        return value
+
+    def parse_querydict(
+        self,
+        data: MultiValueDict[str, str],
+        list_fields: list[str],
+        request: HttpRequest,
+    ) -> dict[str, Any]:
+        for name in data:
+            if name not in list_fields and len(data.getlist(name)) > 1:
+                raise Invalid(
+                    f"Send the parameter {name} once.",
+                    errors=[_error("query", [name], "repeated", "Send it once.")],
+                )
+        return super().parse_querydict(data, list_fields, request)
+
+
+def check_body_headers(request: HttpRequest) -> None:
+    """Refuses a body that its headers already show to be no JSON of at most 256 KB."""
+    meta = request.META
+    length = meta.get("CONTENT_LENGTH") or ""
+    if not length and "HTTP_TRANSFER_ENCODING" in meta:
+        raise LengthRequired("Send Content-Length; chunked bodies are not taken.")
+    if length in ("", "0"):
+        return
+    if length.isdigit() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        raise ContentTooLarge("Send at most 256 KB.")
+    if meta.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        raise UnsupportedMediaType("Send the body without Content-Encoding.")
+    charset = (request.content_params or {}).get("charset", "utf-8")
+    if request.content_type not in MEDIA_TYPES or charset.lower() != "utf-8":
+        raise UnsupportedMediaType(
+            "Send the header Content-Type: application/json (UTF-8)."
+        )
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise MalformedBody(f"The member {name[:100]!r} is given twice.")
+            seen.add(name)
+    return members
+
+
+def _refuse_constant(name: str) -> None:
+    raise MalformedBody(f"{name} is not JSON.")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise MalformedBody(f"The number {digits[:40]} is too large.")
+    return number
+
+
+# The query
+
+
+def closed_query(handler: Callable[P, R]) -> Callable[P, R]:
+    """Refuses query parameters that `handler` does not name, with a did-you-mean."""
+    known = _query_names(handler)
+
+    @wraps(handler)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        request = args[0]
+        assert isinstance(request, HttpRequest)
+        if not request.META.get("QUERY_STRING"):
+            return handler(*args, **kwargs)
+        errors = [
+            _error("query", [name], "unknown", _unknown(name, known, "parameter"))
+            for name in request.GET
+            if name not in known
+        ]
+        if errors:
+            raise Invalid(errors[0]["detail"], errors=errors)
+        return handler(*args, **kwargs)
+
+    return checked
+
+
+def _query_names(handler: Callable[..., Any]) -> set[str]:
+    names: set[str] = set()
+    for hint in get_type_hints(handler, include_extras=True).values():
+        if get_origin(hint) is Annotated:
+            model, *marks = get_args(hint)
+            if any(isinstance(mark, Query) for mark in marks):
+                names |= {
+                    field.alias or name for name, field in model.model_fields.items()
+                }
+    return names
+
+
+# What was wrong
+
+
+def invalid(contexts: Iterable[ValidationErrorContext[Any]]) -> Problem:
+    """The problem for what pydantic found wrong, each error with its JSON pointer."""
+    errors: list[dict[str, str]] = []
+    for context in contexts:
+        source = context.model.__ninja_param_source__
+        for error in context.pydantic_validation_error.errors(include_url=False):
+            # ninja puts the name of the handler's argument in front.
+            path = list(error["loc"])[1:]
+            if source == "body" and not path:
+                if error["type"] == "missing":
+                    return MalformedBody("Send a JSON object as the body.")
+                errors.append(
+                    _error("body", path, "object_type", "Send a JSON object.")
+                )
+            else:
+                errors.append(
+                    _error(source, path, error["type"], _sentence(error, context))
+                )
+    count = f"{len(errors)} members are" if len(errors) > 1 else "One member is"
+    where = ", ".join(error["pointer"] or "the body" for error in errors[:5])
+    return Invalid(f"{count} not valid: {where}.", errors=errors[:100])
+
+
+def _error(source: str, path: list[Any], code: str, detail: str) -> dict[str, str]:
+    pointer = "".join(
+        "/" + str(part)[:100].replace("~", "~0").replace("/", "~1") for part in path
+    )
+    code = "unknown" if code == "extra_forbidden" else code
+    return {"in": source, "pointer": pointer, "code": code, "detail": detail}
+
+
+def _sentence(error: Any, context: ValidationErrorContext[Any]) -> str:
+    limits = error.get("ctx", {})
+    match error["type"]:
+        case "extra_forbidden":
+            name = str(error["loc"][-1])
+            return _unknown(name, _members(context.model, error["loc"]), "member")
+        case "missing":
+            return "Send this member."
+        case "bool_type":
+            return "Send true or false."
+        case "string_type":
+            return "Send a string."
+        case "string_too_short" if limits["min_length"] == 1:
+            return "Send at least one character that is not a space."
+        case "string_too_short" | "string_too_long":
+            bound = limits.get("max_length") or limits.get("min_length")
+            most = "most" if "max_length" in limits else "least"
+            return f"Send at {most} {bound:,} characters."
+    sentence = str(error["msg"])
+    return sentence if sentence.endswith(".") else f"{sentence}."
+
+
+def _members(model: type[BaseModel], location: tuple[Any, ...]) -> set[str]:
+    """The members that the object around the unknown one does take."""
+    current: Any = model
+    for part in location[:-1]:
+        field = getattr(current, "model_fields", {}).get(part)
+        if field is None:
+            return set()
+        current = field.annotation
+    return set(getattr(current, "model_fields", {}))
+
+
+def _unknown(name: str, known: set[str], kind: str) -> str:
+    close = get_close_matches(name[:100], known, n=1)
+    if close:
+        return f"Unknown {kind} {name[:100]!r}; did you mean {close[0]!r}?"
+    listed = ", ".join(sorted(known)) or "none"
+    return f"Unknown {kind} {name[:100]!r}; known here: {listed}."

@@ -1,0 +1,29 @@
+"""Log lines: one JSON object each, so that no value can forge a line or a field."""
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+
+class JSONFormatter(logging.Formatter):
+    """`time`, `level`, `logger`, `message`, then what the caller gave as `extra`.
+
+    Only `extra={"fields": {...}}` is copied: headers and bodies never reach a line.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:  # a lone surrogate, which UTF-8 cannot hold
+            return orjson.dumps({key: ascii(line[key]) for key in line}).decode()

