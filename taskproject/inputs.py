@@ -235,9 +235,10 @@ def invalid(contexts: Iterable[ValidationErrorContext[Any]]) -> Problem:
                 errors.append(
                     _error(source, path, error["type"], _sentence(error, context))
                 )
-    count = f"{len(errors)} members are" if len(errors) > 1 else "One member is"
-    where = ", ".join(error["pointer"] or "the body" for error in errors[:5])
-    return Invalid(f"{count} not valid: {where}.", errors=errors[:100])
+    first = "; ".join(
+        f"{error['pointer'] or 'body'}: {error['detail']}" for error in errors[:3]
+    )
+    return Invalid(first, errors=errors[:100])
 
 
 def _error(source: str, path: list[Any], code: str, detail: str) -> dict[str, str]:

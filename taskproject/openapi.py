@@ -151,7 +151,7 @@ def _example(status: int, path: str) -> dict[str, Any]:
     if status == 422:
         detail = "Unknown member 'titel'; did you mean 'title'?"
         problem = kind(
-            "One member is not valid: /titel.",
+            f"/titel: {detail}",
             errors=[
                 {"in": "body", "pointer": "/titel", "code": "unknown", "detail": detail}
             ],

@@ -44,6 +44,7 @@ from django.http.response import HttpResponseBase
 logger = logging.getLogger("taskproject.problems")
 
 CONTENT_TYPE = "application/problem+json"
+ROOTS = {"/api", "/livez", "/readyz"}
 # SQLSTATE classes of a table or column that a migration has not made yet.
 UNMIGRATED = {"42P01", "42703"}
 
@@ -319,4 +320,4 @@ def _page(request: HttpRequest, error: BaseException) -> HttpResponse:
 def is_api(request: HttpRequest) -> bool:
     """Whether errors under this path are problems rather than pages."""
     path = request.path_info
-    return path.startswith("/api/") or path in {"/api", "/livez", "/readyz"}
+    return path.startswith("/api/") or path.rstrip("/") in ROOTS

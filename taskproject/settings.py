@@ -231,7 +231,7 @@ LOGGING = {
             "level": "ERROR" if DEBUG else "CRITICAL",
             "propagate": True,
         },
-        "django.security": {"handlers": [], "level": "ERROR", "propagate": True},
+        "django.security": {"handlers": [], "level": "CRITICAL", "propagate": True},
     },
 }
 
