@@ -82,15 +82,25 @@ def origins(name: str) -> list[str]:
 
 def secret(name: str) -> str:
     """A secret of 50 or more characters that nobody has published."""
-    value = text(name)
-    weak = len(value) < 50 or len(set(value)) < 5 or "insecure" in value
-    if weak or "change" in value.lower():
+    _check_secret(name, text(name))
+    return text(name)
+
+
+def secrets(name: str) -> list[str]:
+    """Comma-separated secrets, each as good as `secret` wants them."""
+    for value in words(name):
+        _check_secret(name, value)
+    return words(name)
+
+
+def _check_secret(name: str, value: str) -> None:
+    weak = len(value) < 50 or len(set(value)) < 8
+    if weak or "insecure" in value or "change" in value.lower():
         raise ImproperlyConfigured(
             f"{name} is missing, too short or a placeholder; set it to 50 or more "
             'random characters, for example from: python3 -c "import secrets; '
             'print(secrets.token_urlsafe(50))"'
         )
-    return value
 
 
 def database(name: str, default: str = "") -> dict[str, Any]:
@@ -102,15 +112,19 @@ def database(name: str, default: str = "") -> dict[str, Any]:
     try:
         urlsplit(url).port  # noqa: B018 - raises on a port that is no number
         parsed = dict(dj_database_url.parse(url))
-    except (ValueError, dj_database_url.ParseError) as error:
+    except ValueError:
         raise ImproperlyConfigured(
             f"{name} is no database URL; it looks like "
-            "postgresql://user:password@host/name or sqlite:///path."
-        ) from error
+            "postgresql://user:password@host/name or sqlite:///path, with % and two "
+            "digits for /, #, ?, @, : and % in the password (/ is %2F)."
+        ) from None  # whose message would show a part of the password
     if parsed["ENGINE"] not in ENGINES:
         raise ImproperlyConfigured(
             f"{name} names another database; use postgresql:// or sqlite:///."
         )
-    if not parsed.get("NAME"):
-        raise ImproperlyConfigured(f"{name} does not name a database after the host.")
+    if not parsed.get("NAME") or parsed["NAME"] == ":memory:":
+        raise ImproperlyConfigured(
+            f"{name} does not name a database; write it after the host, or give SQLite a "
+            "file (sqlite:///path): one in memory would be lost with its process."
+        )
     return parsed

@@ -29,6 +29,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from taskproject.problems import (
+    BadRequest,
     ContentTooLarge,
     Invalid,
     LengthRequired,
@@ -69,12 +70,19 @@ def _digits(value: object) -> object:
     raise PydanticCustomError("integer_digits", "Write a whole number in digits.")
 
 
+def _stripped(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
+
+
+#: For text whose ends do not matter. pydantic's own option leaves some of what Python,
+#: and with it the admin, takes for white space.
+STRIPPED = BeforeValidator(_stripped)
 #: For text: PostgreSQL cannot hold a NUL, and SQLite would cut a length at it.
 NO_NUL = AfterValidator(_without_nul)
-#: `true` or `false` in a query string, nothing looser.
-QueryBoolean = Annotated[bool, BeforeValidator(_word_boolean)]
-#: A whole number in a query string, in plain digits.
-QueryInteger = Annotated[int, BeforeValidator(_digits)]
+#: For `true` or `false` in a query string, nothing looser.
+WORD = BeforeValidator(_word_boolean)
+#: For a whole number in a query string, in plain digits.
+DIGITS = BeforeValidator(_digits)
 
 
 class Closed(BaseModel):
@@ -144,7 +152,9 @@ def check_body_headers(request: HttpRequest) -> None:
         raise LengthRequired("Send Content-Length; chunked bodies are not taken.")
     if length in ("", "0"):
         return
-    if length.isdigit() and int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+    if not (length.isascii() and length.isdigit()):
+        raise BadRequest("Send Content-Length as a number of bytes.")
+    if int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         raise ContentTooLarge("Send at most 256 KB.")
     if meta.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
         raise UnsupportedMediaType("Send the body without Content-Encoding.")

@@ -7,15 +7,19 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from taskproject import problems
+from taskproject.deadlines import deadline
 
 logger = logging.getLogger("taskproject.requests")
 
+# Seconds that a page of the admin may wait for PostgreSQL.
+PAGE_TIMEOUT = 20
 WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
-# Control characters in a cookie reach the session table and, on PostgreSQL, fail there.
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -44,34 +48,22 @@ class RequestMiddleware:
         method = request.method
         if api and method == "HEAD":
             request.method = "GET"
-        if self._has_control_characters(request):
-            error = problems.BadRequest(
-                "Send no control characters in cookies or query."
-            )
-            response: HttpResponseBase = problems.respond(request, error)
-        else:
+        with deadline(settings.DATABASE_TIMEOUT if api else PAGE_TIMEOUT):
             response = self.get_response(request)
+        request.method = method
         if api:
             if response.status_code >= 400:
                 problems.rewrite(request, response)
             response.headers.setdefault("Cache-Control", "private, no-cache")
+        if response.status_code in (204, 304):
+            # RFC 9110, section 8.6: without content there is no length to tell.
+            response.headers.pop("Content-Length", None)
         response.headers["X-Request-ID"] = request_id
         response.headers.setdefault(
             "Content-Security-Policy", settings.CONTENT_SECURITY_POLICY
         )
         self._log(request, method, response, started)
         return response
-
-    def _has_control_characters(self, request: HttpRequest) -> bool:
-        """Whether a cookie, or a query outside the API, would break a statement.
-
-        The API judges its own query, parameter by parameter.
-        """
-        cookies = request.META.get("HTTP_COOKIE")
-        if cookies and any(map(CONTROL.search, request.COOKIES.values())):
-            return True
-        query = request.META.get("QUERY_STRING", "")
-        return "%" in query and not problems.is_api(request) and "%00" in query
 
     def _log(
         self,
@@ -83,6 +75,10 @@ class RequestMiddleware:
         if not logger.isEnabledFor(logging.INFO):
             return
         caller = getattr(request, "auth", None)
+        user = getattr(caller, "user_id", None)
+        session = getattr(request, "session", None)
+        if user is None and session is not None and session.accessed:
+            user = session.get(SESSION_KEY)  # already read: no statement
         logger.info(
             "request",
             extra={
@@ -92,8 +88,39 @@ class RequestMiddleware:
                     "path": request.path,
                     "status": response.status_code,
                     "ms": round((time.perf_counter() - started) * 1000, 1),
-                    "user": getattr(caller, "user_id", None),
+                    "user": user,
                     "via": getattr(caller, "via", None),
                 }
             },
         )
+
+
+class RefusalMiddleware:
+    """Refuses what would only fail further in. Below CORS, so that a page can read why.
+
+    - A host that is not served, below /api: Django's own answer would be a page.
+    - Control characters in cookies, and NUL in the query of a page: they would reach a
+      statement (the session's, an admin filter's) and fail there, on PostgreSQL only.
+      The API judges its own query, parameter by parameter.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        api = problems.is_api(request)
+        if api:
+            try:
+                request.get_host()
+            except DisallowedHost as error:
+                return problems.respond(request, error)
+        in_cookie = "HTTP_COOKIE" in request.META and any(
+            map(CONTROL.search, request.COOKIES.values())
+        )
+        in_query = "%00" in request.META.get("QUERY_STRING", "")
+        if in_cookie or (in_query and not api):
+            refusal = problems.BadRequest(
+                "Send no control characters in cookies or query."
+            )
+            return problems.respond(request, refusal)
+        return self.get_response(request)

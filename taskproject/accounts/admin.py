@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.db import models
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -12,7 +13,27 @@ from taskproject.accounts.models import ApiToken, ApiTokenQuerySet, User
 
 admin.site.site_header = admin.site.site_title = "Tasks"
 admin.site.index_title = "Administration"
-admin.site.register(User, UserAdmin)
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin):
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """What goes with the users, counted: Django would load and list a million
+        tasks to ask whether to delete them."""
+        counts = {str(self.opts.verbose_name_plural): len(objs)}
+        forbidden: set[str] = set()
+        for relation in self.opts.related_objects:
+            if relation.on_delete is models.CASCADE:
+                rows = relation.related_model._base_manager
+                name = str(relation.related_model._meta.verbose_name_plural)
+                field = f"{relation.field.name}__in"
+                counts[name] = rows.filter(**{field: list(objs)}).count()
+                mine = self.admin_site._registry.get(relation.related_model)
+                if counts[name] and mine and not mine.has_delete_permission(request):
+                    forbidden.add(name)
+        return [str(user) for user in objs], counts, forbidden, []
 
 
 # What the service knows of a token that exists.
@@ -59,7 +80,8 @@ class ApiTokenAdmin(admin.ModelAdmin):
         change: bool,
     ) -> None:
         if change:
-            obj.save(update_fields=form.changed_data or None)
+            # Nothing changed: nothing is written, least of all an old revoked_at.
+            obj.save(update_fields=form.changed_data)
         else:
             # On the row, not on self: one admin object serves every thread.
             obj.secret = obj.issue()  # type: ignore[attr-defined]  # for response_add
@@ -83,4 +105,6 @@ class ApiTokenAdmin(admin.ModelAdmin):
 
     @admin.action(description="Revoke the selected tokens", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: ApiTokenQuerySet) -> None:
-        self.message_user(request, f"Revoked {queryset.revoke()} tokens.")
+        revoked = queryset.revoke()
+        plural = "" if revoked == 1 else "s"
+        self.message_user(request, f"Revoked {revoked} token{plural}.")

@@ -5,4 +5,4 @@ class AccountsConfig(AppConfig):
     """People and their credentials."""
 
     name = "taskproject.accounts"
-    verbose_name = "accounts"
+    verbose_name = "Accounts"

@@ -94,7 +94,10 @@ class SessionAuth(APIKeyCookie):
         if not isinstance(user, User) or not user.is_active:
             return None
         if request.method not in SAFE_METHODS and check_csrf(request):
-            raise CSRFFailed("Send the header X-CSRFToken; GET /api/me has its value.")
+            raise CSRFFailed(
+                "Send the header X-CSRFToken, whose value GET /api/me has, from an "
+                "origin in CSRF_TRUSTED_ORIGINS."
+            )
         return Caller(user, "session")
 
 

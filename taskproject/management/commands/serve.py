@@ -1,5 +1,7 @@
 """``manage.py serve``: the production server."""
 
+import os
+import signal
 import sys
 from argparse import ArgumentParser
 from typing import Any
@@ -52,6 +54,7 @@ class Command(BaseCommand):
             "Stop with Ctrl-C."
         )
         self.stdout.flush()
+        os.register_at_fork(after_in_child=_stand_alone)
         Granian(
             "taskproject.wsgi:application",
             address=host,
@@ -71,3 +74,17 @@ class Command(BaseCommand):
             log_access=False,
             log_level="warning",  # type: ignore[arg-type]  # granian parses it
         ).serve()
+
+
+def _stand_alone() -> None:
+    """Lets a new worker be stopped by the main process, at any time, and by it alone.
+
+    In a process group of its own, Ctrl-C in a terminal reaches the main process only: a
+    worker that gets SIGINT and then SIGTERM locks itself up (granian 2.8.7 sets a
+    threading.Event in the handler). And until it has loaded the application it has the
+    main process's handlers, which only note a signal. Either way the main process would
+    wait for `workers_kill_timeout`.
+    """
+    os.setpgid(0, 0)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)

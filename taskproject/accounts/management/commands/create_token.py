@@ -56,7 +56,7 @@ class Command(BaseCommand):
         try:
             token.clean_fields(exclude=["prefix", "digest"])
         except ValidationError as error:
-            raise CommandError("; ".join(error.messages)) from error
+            raise CommandError(f"--name: {' '.join(error.messages)}") from None
         secret = token.issue()
         until = (
             f"until {token.expires_at:%Y-%m-%d %H:%M} UTC" if token.expires_at else ""
@@ -76,7 +76,7 @@ class Command(BaseCommand):
             try:
                 user.full_clean()
             except ValidationError as error:
-                raise CommandError("; ".join(error.messages)) from error
+                raise CommandError(f"USERNAME: {' '.join(error.messages)}") from None
             user.save()
         if not user.is_active:
             raise CommandError(f"The user {username!r} is disabled.")
@@ -97,12 +97,13 @@ class Command(BaseCommand):
                 moment = timezone.now() + timedelta(days=int(days[1]))
             else:
                 moment = parse_datetime(value) or datetime.fromisoformat(value)
-        except ValueError:
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            moment = moment.astimezone(UTC)
+        except (ValueError, OverflowError):
             raise CommandError(
                 "--expires must be like 90d, 2027-01-31 or 2027-01-31T18:00Z."
             ) from None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
         if moment <= timezone.now():
             raise CommandError("--expires is in the past.")
         return moment
