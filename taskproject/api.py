@@ -1,12 +1,16 @@
 """The API: its resources, and the three ways in."""
 
+from django.http import HttpRequest
 from ninja import Router
+from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject import problems
 from taskproject.accounts.api import router as accounts
 from taskproject.accounts.auth import GuestAuth, SessionAuth, TokenAuth
 from taskproject.openapi import API
+from tasks.api.changes import router as changes
 from tasks.api.tasks import router as tasks
+from tasks.api.trash import router as trash
 
 DESCRIPTION = """\
 Tasks over REST. Every caller sees and changes its own tasks only.
@@ -27,12 +31,34 @@ api = API(
 )
 api.add_router("", accounts)
 api.add_router("", tasks)
+api.add_router("", trash)
+api.add_router("", changes)
 
 public = Router(auth=None, tags=["service"])
 
 
-@public.get("/problems", response=list[dict[str, str | int]])
-def list_problems(request: object) -> list[dict[str, str | int]]:
+class ProblemKind(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "code": "not_found",
+                    "status": 404,
+                    "title": "Not found",
+                    "meaning": "Nothing is here, or it belongs to somebody else.",
+                }
+            ]
+        }
+    )
+
+    code: str = Field(description="Stable; decide by it.")
+    status: int
+    title: str
+    meaning: str
+
+
+@public.get("/problems", response=list[ProblemKind])
+def list_problems(request: HttpRequest) -> list[dict[str, str | int]]:
     """Every `code` that an error can have, with what it means."""
     return [
         {

@@ -1,14 +1,21 @@
 """The API object: ninja's, with one error handler and a document that tells all."""
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationErrorContext
 from ninja.openapi.schema import OpenAPISchema
+from ninja.renderers import BaseRenderer
 
 from taskproject import inputs, problems
+from taskproject.idempotency import idempotent
 
 #: Headers that answers carry, for the `responses` of the document.
 HEADERS: dict[str, dict[str, Any]] = {
@@ -25,6 +32,61 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
     },
 }
+HEADERS |= {
+    "ETag": {
+        "description": "Identifies this state, for If-Match and If-None-Match.",
+        "schema": {"type": "string"},
+        "example": '"7"',
+    },
+    "Location": {
+        "description": "Where the new task is.",
+        "schema": {"type": "string"},
+        "example": "/api/tasks/42",
+    },
+    "Link": {
+        "description": 'The next page, as rel="next" (RFC 8288); not on the last.',
+        "schema": {"type": "string"},
+    },
+    "Idempotency-Replayed": {
+        "description": "true on the answer to an earlier request with the same key.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "required": False,
+    "description": "Change the task only if it still has this ETag; else 412.",
+    "schema": {"type": "string", "pattern": r'^(\*|"[1-9][0-9]{0,17}")$'},
+    "example": '"7"',
+}
+IF_NONE_MATCH = {
+    "in": "header",
+    "name": "If-None-Match",
+    "required": False,
+    "description": "Answer 304 if this is still the ETag.",
+    "schema": {"type": "string"},
+    "example": '"7"',
+}
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": False,
+    "description": "Makes the request safe to repeat: the same key with the same "
+    "request gets the first answer again. Kept for 24 hours.",
+    "schema": {"type": "string", "pattern": "^[!#-~]{1,255}$"},
+    "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+}
+#: Any request can name a body too large, an unknown parameter or a bad header.
+ANYWHERE = (
+    problems.BadRequest,
+    problems.LengthRequired,
+    problems.ContentTooLarge,
+    problems.UnsupportedMediaType,
+    problems.Invalid,
+    problems.ServerError,
+    problems.Unavailable,
+)
 PROBLEM_SCHEMA: dict[str, Any] = {
     "type": "object",
     "description": "What went wrong (RFC 9457). Decide by `code`.",
@@ -57,12 +119,27 @@ PROBLEM_SCHEMA: dict[str, Any] = {
 }
 
 
+class Renderer(BaseRenderer):
+    """Times as everywhere here: RFC 3339 in UTC, to the microsecond."""
+
+    media_type = "application/json"
+
+    def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
+        return orjson.dumps(data, option=orjson.OPT_UTC_Z)
+
+
 class API(NinjaAPI):
     """A NinjaAPI whose every error is a problem, and whose document says so."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(parser=inputs.StrictParser(), **options)
+        super().__init__(
+            parser=inputs.StrictParser(),
+            renderer=Renderer(),
+            docs_decorator=lambda view: csrf_exempt(require_safe(view)),
+            **options,
+        )
         self.add_decorator(inputs.closed_query)
+        self.add_decorator(idempotent)
         self._document: OpenAPISchema | None = None
 
     def on_exception(self, request: HttpRequest, exc: Any) -> HttpResponse:
@@ -110,45 +187,67 @@ class API(NinjaAPI):
 
 
 def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
-    """Adds what every operation shares: error answers, headers, the guest."""
+    """Adds what operations share: error answers, headers, the guest."""
     secured = "security" in operation
     if secured and settings.API_GUEST:
         operation["security"].append({})
-    # Any request can name a body too large, an unknown parameter or a bad header.
-    kinds = [problems.BadRequest, problems.Invalid]
-    kinds += [problems.ContentTooLarge, problems.LengthRequired]
-    kinds += [problems.UnsupportedMediaType]
-    kinds += [problems.ServerError, problems.Unavailable]
+    responses = operation["responses"]
+    parameters = operation["parameters"]
+    kinds = [*ANYWHERE]
     if secured:
         kinds += [problems.Unauthenticated, problems.Forbidden]
     if "{" in path:
-        kinds += [problems.NotFound]
+        kinds += [problems.NotFound, problems.Gone]
+    if path.endswith("/changes"):
+        kinds += [problems.CursorExpired]
     if method not in ("get", "head"):
         kinds += [problems.Conflict]
-    responses = operation["responses"]
+        if "{" in path:
+            kinds += [problems.StaleVersion, problems.VersionRequired]
+            parameters.append(IF_MATCH)
+    if method == "post":
+        parameters.append(IDEMPOTENCY_KEY)
+    if 304 in responses:
+        parameters.append(IF_NONE_MATCH)
     for kind in sorted(kinds, key=lambda kind: kind.status):
         responses.setdefault(kind.status, {"description": kind.title})
-    for status, response in responses.items():
-        headers = response.setdefault("headers", {})
-        headers["X-Request-ID"] = HEADERS["X-Request-ID"]
-        if int(status) >= 400:
-            example = _example(int(status), path)
-            response["content"] = {
+        if kind.status >= 400:
+            example = _example(kind, path)
+            responses[kind.status]["content"] = {
                 problems.CONTENT_TYPE: {
                     "schema": {"$ref": "#/components/schemas/Problem"},
                     "example": example,
                 }
             }
-        if int(status) == 401:
-            headers["WWW-Authenticate"] = HEADERS["WWW-Authenticate"]
-        if int(status) == 503:
-            headers["Retry-After"] = HEADERS["Retry-After"]
+    for status, response in responses.items():
+        headers = response.setdefault("headers", {})
+        for name in _headers(int(status), method, operation):
+            headers[name] = HEADERS[name]
 
 
-def _example(status: int, path: str) -> dict[str, Any]:
-    kind = next(kind for kind in problems.kinds() if kind.status == status)
+def _headers(status: int, method: str, operation: dict[str, Any]) -> Iterator[str]:
+    """The headers that an answer of this status carries."""
+    yield "X-Request-ID"
+    shown = json.dumps(operation["responses"][status].get("content", ""))
+    tagged = "/TaskOut" in shown or 304 in operation["responses"]
+    if tagged and status < 400:
+        yield "ETag"
+    match status:
+        case 201:
+            yield "Location"
+        case 401:
+            yield "WWW-Authenticate"
+        case 503:
+            yield "Retry-After"
+    if status == 200 and "Page" in shown and "ChangePage" not in shown:
+        yield "Link"
+    if status < 300 and method == "post":
+        yield "Idempotency-Replayed"
+
+
+def _example(kind: type[problems.Problem], path: str) -> dict[str, Any]:
     problem = kind((kind.__doc__ or "").strip())
-    if status == 422:
+    if kind is problems.Invalid:
         detail = "Unknown member 'titel'; did you mean 'title'?"
         problem = kind(
             f"/titel: {detail}",

@@ -3,7 +3,9 @@
     Problem
     ├── BadRequest              400 bad_request
     │   ├── BadHost             400 bad_host
-    │   └── MalformedBody       400 malformed_body
+    │   ├── MalformedBody       400 malformed_body
+    │   ├── MalformedCondition  400 malformed_condition
+    │   └── MalformedKey        400 malformed_key
     ├── Unauthenticated         401 unauthenticated
     │   └── InvalidToken        401 invalid_token
     ├── Forbidden               403 forbidden
@@ -13,10 +15,16 @@
     ├── NotFound                404 not_found
     ├── MethodNotAllowed        405 method_not_allowed
     ├── Conflict                409 conflict
+    │   └── InProgress          409 in_progress
+    ├── Gone                    410 gone
+    │   └── CursorExpired       410 cursor_expired
     ├── LengthRequired          411 length_required
+    ├── StaleVersion            412 stale_version
     ├── ContentTooLarge         413 content_too_large
     ├── UnsupportedMediaType    415 unsupported_media_type
     ├── Invalid                 422 invalid
+    │   └── KeyReused           422 key_reused
+    ├── VersionRequired         428 version_required
     ├── ServerError             500 server_error
     └── Unavailable             503 unavailable
 
@@ -44,7 +52,7 @@ from django.http.response import HttpResponseBase
 logger = logging.getLogger("taskproject.problems")
 
 CONTENT_TYPE = "application/problem+json"
-ROOTS = {"/api", "/livez", "/readyz"}
+ROOTS = {"api", "livez", "readyz"}
 # SQLSTATE classes of a table or column that a migration has not made yet.
 UNMIGRATED = {"42P01", "42703"}
 
@@ -108,6 +116,18 @@ class MalformedBody(BadRequest):
     code, title = "malformed_body", "The body is not valid JSON"
 
 
+class MalformedCondition(BadRequest):
+    """If-Match is no list of quoted versions, such as "7"."""
+
+    code, title = "malformed_condition", "If-Match cannot be understood"
+
+
+class MalformedKey(BadRequest):
+    """Idempotency-Key is not 1-255 printable ASCII characters."""
+
+    code, title = "malformed_key", "The Idempotency-Key cannot be understood"
+
+
 class Unauthenticated(Problem):
     """No credential was sent, and this installation has no guest."""
 
@@ -166,10 +186,35 @@ class Conflict(Problem):
     status, code, title = 409, "conflict", "This conflicts with what is stored"
 
 
+class InProgress(Conflict):
+    """A request with this Idempotency-Key is still running; retry after Retry-After."""
+
+    code, title = "in_progress", "The first request with this key is still running"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
+
+
+class Gone(Problem):
+    """The task is in the trash; `restore` is where to POST to bring it back."""
+
+    status, code, title = 410, "gone", "This is in the trash"
+
+
+class CursorExpired(Gone):
+    """Events after this cursor have been purged; `restart` says how to start again."""
+
+    code, title = "cursor_expired", "The cursor is older than the kept history"
+
+
 class LengthRequired(Problem):
     """A body came without its length (Transfer-Encoding: chunked)."""
 
     status, code, title = 411, "length_required", "Content-Length is needed"
+
+
+class StaleVersion(Problem):
+    """The task has changed since the version in If-Match; `current` is how it is now."""
+
+    status, code, title = 412, "stale_version", "Somebody changed this meanwhile"
 
 
 class ContentTooLarge(Problem):
@@ -188,6 +233,18 @@ class Invalid(Problem):
     """The input breaks a rule; `errors` says which member, and how."""
 
     status, code, title = 422, "invalid", "The input is not valid"
+
+
+class KeyReused(Invalid):
+    """This Idempotency-Key came with another request before."""
+
+    code, title = "key_reused", "The Idempotency-Key belongs to another request"
+
+
+class VersionRequired(Problem):
+    """This installation wants If-Match on every change (REQUIRE_IF_MATCH)."""
+
+    status, code, title = 428, "version_required", "If-Match is needed"
 
 
 class ServerError(Problem):
@@ -225,6 +282,8 @@ def from_exception(error: BaseException) -> Problem:
             return ContentTooLarge("Send at most 256 KB.")
         case SuspiciousOperation():
             return BadRequest("The request cannot be understood.")
+        case OverflowError():  # SQLite's, for a number beyond 64 bits
+            return Invalid("A number is beyond what can be stored.")
         case IntegrityError():
             return Conflict(
                 "The change breaks a rule of what is stored. Read it again."
@@ -259,11 +318,12 @@ def respond(request: HttpRequest, error: BaseException) -> HttpResponse:
                 }
             },
         )
+    body = orjson.dumps(problem.as_dict(request.path), option=orjson.OPT_UTC_Z)
     return HttpResponse(
-        orjson.dumps(problem.as_dict(request.path)),
+        body,
         content_type=CONTENT_TYPE,
         status=problem.status,
-        headers=problem.extra_headers,
+        headers={"Content-Length": str(len(body)), **problem.extra_headers},
     )
 
 
@@ -291,8 +351,7 @@ def rewrite(request: HttpRequest, response: HttpResponseBase) -> None:
     assert isinstance(response, HttpResponse)
     response.content = orjson.dumps(problem.as_dict(request.path))
     response.headers["Content-Type"] = CONTENT_TYPE
-    if "Content-Length" in response.headers:
-        response.headers["Content-Length"] = str(len(response.content))
+    response.headers["Content-Length"] = str(len(response.content))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -314,10 +373,10 @@ def _page(request: HttpRequest, error: BaseException) -> HttpResponse:
             f"<h1>{problem.title}</h1><p>{problem.detail}</p>"
         ).encode()
         response.headers["Content-Type"] = "text/html; charset=utf-8"
+        del response.headers["Content-Length"]
     return response
 
 
 def is_api(request: HttpRequest) -> bool:
     """Whether errors under this path are problems rather than pages."""
-    path = request.path_info
-    return path.startswith("/api/") or path.rstrip("/") in ROOTS
+    return request.path_info.split("/", 2)[1] in ROOTS

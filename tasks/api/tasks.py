@@ -1,37 +1,41 @@
 """`/api/tasks`: the caller's tasks."""
 
-from collections.abc import Iterable
-from datetime import datetime
-from typing import Annotated, Any
-from urllib.parse import urlencode
+from typing import Annotated
 
-import orjson
 from django.http import HttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from taskproject.accounts.auth import ApiRequest
-from taskproject.inputs import NO_NUL, Closed, QueryBoolean, QueryInteger, absent
-from taskproject.problems import NotFound
-from tasks import cursors
-from tasks.models import DESCRIPTION_LENGTH, TITLE_LENGTH, Task, TaskQuerySet
+from taskproject.conditions import not_modified
+from taskproject.inputs import (
+    NO_NUL,
+    STRIPPED,
+    WORD,
+    Closed,
+    absent,
+)
+from tasks.api.answers import (
+    EXAMPLE,
+    Page,
+    TaskOut,
+    actor,
+    change,
+    no_content,
+    page_answer,
+    read,
+    represent,
+    task_answer,
+    unchanged,
+)
+from tasks.models import DESCRIPTION_LENGTH, TITLE_LENGTH, Event, Task, TaskQuerySet
 
 router = Router(tags=["tasks"])
 
-EXAMPLE: dict[str, Any] = {
-    "id": 42,
-    "title": "Buy oat milk",
-    "description": "The barista kind.",
-    "completed": False,
-    "completed_at": None,
-    "created_at": "2026-11-23T08:30:00.123456Z",
-    "updated_at": "2026-11-23T08:30:00.123456Z",
-    "version": 1,
-}
-
 Title = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH),
+    StringConstraints(min_length=1, max_length=TITLE_LENGTH),
+    STRIPPED,
     NO_NUL,
     Field(
         description=f"1-{TITLE_LENGTH} characters; space around it is taken off.",
@@ -75,19 +79,6 @@ class TaskPatch(Closed):
     completed: bool = absent()
 
 
-class TaskOut(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
-
-    id: int
-    title: str
-    description: str
-    completed: bool
-    completed_at: datetime | None = Field(description="When it was completed.")
-    created_at: datetime
-    updated_at: datetime = Field(description="When it last changed.")
-    version: int = Field(description="1, then one more at every change.")
-
-
 class TaskPage(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
@@ -99,185 +90,102 @@ class TaskPage(BaseModel):
     next_cursor: str | None = Field(description="For the next page; null on the last.")
 
 
-class TaskFilters(Closed):
-    completed: QueryBoolean | None = Field(
+class TaskFilters(Page):
+    completed: Annotated[bool, WORD] | None = Field(
         None, description="Only completed (true) or only open (false) tasks."
     )
-    limit: Annotated[QueryInteger, Field(ge=1, le=100)] = Field(
-        50, description="Tasks a page."
+
+
+class Removal(Closed):
+    permanent: Annotated[bool, WORD] = Field(
+        False, description="Delete for good instead of moving to the trash."
     )
-    cursor: Annotated[str, Field(max_length=100)] | None = Field(
-        None, description="The `next_cursor` of the page before."
-    )
 
 
-ETAG = {
-    "ETag": {
-        "description": "The version, as a validator (RFC 9110).",
-        "schema": {"type": "string"},
-        "example": '"1"',
-    }
-}
-LOCATION = {
-    "Location": {
-        "description": "Where the new task is.",
-        "schema": {"type": "string"},
-        "example": "/api/tasks/42",
-    }
-}
-LINK = {
-    "Link": {
-        "description": 'The next page, as rel="next" (RFC 8288).',
-        "schema": {"type": "string"},
-    }
-}
-RETURNS_TASK: dict[str, Any] = {"responses": {200: {"headers": ETAG}}}
-
-
-@router.get(
-    "/tasks", response=TaskPage, openapi_extra={"responses": {200: {"headers": LINK}}}
-)
+@router.get("/tasks", response={200: TaskPage, 304: None})
 def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse:
     """Your tasks, newest first, a page at a time.
 
-    A page neither skips nor repeats a task while others are written.
+    A page neither skips nor repeats a task while others are written. The ETag changes
+    with every change of a task of yours: polling with If-None-Match costs one small
+    query and a 304.
     """
-    tasks = Task.objects.owned_by(request.auth.user_id).newest_first()
+    tag = _list_tag(request)
+    if not_modified(request, tag):
+        return unchanged(tag)
+    tasks = Task.objects.owned_by(request.auth.user_id).live().newest_first()
     if filters.completed is not None:
-        tasks = tasks.completed() if filters.completed else tasks.open()
-    if filters.cursor is not None:
-        tasks = tasks.filter(id__lt=cursors.decode(filters.cursor))
-    rows = list(tasks[: filters.limit + 1])
-    return _page(rows[: filters.limit], filters, more=len(rows) > filters.limit)
+        tasks = tasks.filter(completed=filters.completed)
+    response = page_answer(request, tasks, filters, "before", represent)
+    response.headers["ETag"] = tag
+    return response
 
 
-@router.post(
-    "/tasks",
-    response={201: TaskOut},
-    openapi_extra={"responses": {201: {"headers": ETAG | LOCATION}}},
-)
+def _list_tag(request: ApiRequest) -> str:
+    """Read before the tasks: a change between the two makes it too old, never too new."""
+    return f'"{Event.objects.owned_by(request.auth.user_id).last_sequence()}"'
+
+
+@router.post("/tasks", response={201: TaskOut})
 def create_task(request: ApiRequest, body: TaskIn) -> HttpResponse:
     """Adds a task."""
-    task = Task.objects.add(owner_id=request.auth.user_id, **body.model_dump())
-    response = _one([task], status=201)
+    fields = body.model_dump()
+    task = Task.objects.add(actor(request), owner_id=request.auth.user_id, **fields)
+    response = task_answer(task, status=201)
     response.headers["Location"] = f"/api/tasks/{task.pk}"
     return response
 
 
-@router.get("/tasks/{int:task_id}", response=TaskOut, openapi_extra=RETURNS_TASK)
+@router.get("/tasks/{int:task_id}", response={200: TaskOut, 304: None})
 def get_task(request: ApiRequest, task_id: int) -> HttpResponse:
     """One task of yours."""
-    return _one(_tasks(request, task_id))
+    return read(request, task_id)
 
 
-@router.put("/tasks/{int:task_id}", response=TaskOut, openapi_extra=RETURNS_TASK)
+@router.put("/tasks/{int:task_id}", response=TaskOut)
 def replace_task(request: ApiRequest, task_id: int, body: TaskIn) -> HttpResponse:
     """Replaces a task: what is left out goes back to its default."""
-    tasks = _tasks(request, task_id)
-    return _one(tasks.edit(**body.model_dump()) or tasks)
+    fields = body.model_dump()
+    return task_answer(change(request, task_id, TaskQuerySet.edit, **fields))
 
 
-@router.patch("/tasks/{int:task_id}", response=TaskOut, openapi_extra=RETURNS_TASK)
+@router.patch("/tasks/{int:task_id}", response=TaskOut)
 def update_task(request: ApiRequest, task_id: int, body: TaskPatch) -> HttpResponse:
     """Changes the members that are sent, and no others."""
-    tasks = _tasks(request, task_id)
-    return _one(tasks.edit(**body.model_dump(exclude_unset=True)) or tasks)
+    fields = body.model_dump(exclude_unset=True)
+    return task_answer(change(request, task_id, TaskQuerySet.edit, **fields))
 
 
 @router.delete("/tasks/{int:task_id}", response={204: None})
-def delete_task(request: ApiRequest, task_id: int) -> HttpResponse:
-    """Deletes a task for good."""
-    deleted, _ = _tasks(request, task_id).delete()
-    if not deleted:
-        raise _missing()
-    return HttpResponse(status=204)
+def delete_task(
+    request: ApiRequest, task_id: int, removal: Query[Removal]
+) -> HttpResponse:
+    """Moves a task to the trash, from where restore brings it back; with
+    `permanent=true` deletes it for good, out of the trash as well."""
+    if removal.permanent:
+        change(request, task_id, TaskQuerySet.remove, trashed_too=True)
+    else:
+        change(request, task_id, TaskQuerySet.trash)
+    return no_content()
 
 
-@router.post(
-    "/tasks/{int:task_id}/toggle", response=TaskOut, openapi_extra=RETURNS_TASK
-)
+@router.post("/tasks/{int:task_id}/toggle", response=TaskOut)
 def toggle_task(request: ApiRequest, task_id: int) -> HttpResponse:
     """Completes an open task, reopens a completed one; answers the task after it.
 
     Atomic: each of many callers at once sees the state that its own toggle made. A
-    repeated toggle flips back; to be safe to repeat, use complete and reopen.
+    repeated toggle flips back: send an Idempotency-Key, or use complete and reopen.
     """
-    return _one(_tasks(request, task_id).toggle())
+    return task_answer(change(request, task_id, TaskQuerySet.toggle))
 
 
-@router.post(
-    "/tasks/{int:task_id}/complete", response=TaskOut, openapi_extra=RETURNS_TASK
-)
+@router.post("/tasks/{int:task_id}/complete", response=TaskOut)
 def complete_task(request: ApiRequest, task_id: int) -> HttpResponse:
     """Completes a task; safe to repeat."""
-    tasks = _tasks(request, task_id)
-    return _one(tasks.complete() or tasks)
+    return task_answer(change(request, task_id, TaskQuerySet.complete))
 
 
-@router.post(
-    "/tasks/{int:task_id}/reopen", response=TaskOut, openapi_extra=RETURNS_TASK
-)
+@router.post("/tasks/{int:task_id}/reopen", response=TaskOut)
 def reopen_task(request: ApiRequest, task_id: int) -> HttpResponse:
     """Reopens a task; safe to repeat."""
-    tasks = _tasks(request, task_id)
-    return _one(tasks.reopen() or tasks)
-
-
-# Finding and answering
-
-
-def _tasks(request: ApiRequest, task_id: int) -> TaskQuerySet:
-    """The caller's task with this id: a set of one, or empty where it is not theirs."""
-    if task_id > cursors.BIGINT:
-        raise _missing()
-    return Task.objects.owned_by(request.auth.user_id).filter(pk=task_id)
-
-
-def _missing() -> NotFound:
-    return NotFound("You have no task with this id.")
-
-
-def _one(tasks: Iterable[Task], status: int = 200) -> HttpResponse:
-    """The answer with the one task in `tasks`, or 404."""
-    for task in tasks:
-        response = _json(_represent(task), status)
-        response.headers["ETag"] = f'"{task.version}"'
-        return response
-    raise _missing()
-
-
-def _page(tasks: list[Task], filters: TaskFilters, more: bool) -> HttpResponse:
-    cursor = cursors.encode(tasks[-1].pk) if more else None
-    response = _json(
-        {"items": [_represent(task) for task in tasks], "next_cursor": cursor}, 200
-    )
-    if more:
-        query = filters.model_dump(mode="json", exclude_unset=True) | {"cursor": cursor}
-        if filters.completed is not None:
-            query["completed"] = "true" if filters.completed else "false"
-        response.headers["Link"] = f'</api/tasks?{urlencode(query)}>; rel="next"'
-    return response
-
-
-def _represent(task: Task) -> dict[str, Any]:
-    """The members of TaskOut, in its order."""
-    return {
-        "id": task.pk,
-        "title": task.title,
-        "description": task.description,
-        "completed": task.completed,
-        "completed_at": task.completed_at,
-        "created_at": task.created_at,
-        "updated_at": task.updated_at,
-        "version": task.version,
-    }
-
-
-def _json(value: Any, status: int) -> HttpResponse:
-    """orjson instead of ninja's renderer and a second validation of our own output:
-    a page of 50 takes 0.1 ms instead of 2."""
-    return HttpResponse(
-        orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC),
-        content_type="application/json",
-        status=status,
-    )
+    return task_answer(change(request, task_id, TaskQuerySet.reopen))

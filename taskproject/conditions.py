@@ -1,0 +1,40 @@
+"""Conditional requests (RFC 9110, section 13), with a row's version as its validator."""
+
+import re
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.http import parse_etags
+
+from taskproject.problems import MalformedCondition, VersionRequired
+
+# A PostgreSQL bigint has at most 19 digits; no version gets there.
+VERSION = re.compile(r'"([1-9][0-9]{0,17})"')
+
+
+def expected_versions(request: HttpRequest) -> set[int] | None:
+    """The versions that If-Match allows the change to be made to; None for any.
+
+    Comparison is strong: a weak tag (`W/"7"`) matches nothing. Without the header, 428
+    where REQUIRE_IF_MATCH is on.
+    """
+    header = request.META.get("HTTP_IF_MATCH")
+    if header is None:
+        if settings.REQUIRE_IF_MATCH:
+            raise VersionRequired('Send If-Match with the ETag you read, such as "7".')
+        return None
+    tags = parse_etags(header)
+    if not tags:
+        raise MalformedCondition('Send If-Match: "7", in double quotes, or *.')
+    if tags == ["*"]:
+        return None
+    return {int(match[1]) for tag in tags if (match := VERSION.fullmatch(tag))}
+
+
+def not_modified(request: HttpRequest, etag: str) -> bool:
+    """Whether If-None-Match says that the caller has this representation already."""
+    header = request.META.get("HTTP_IF_NONE_MATCH")
+    if header is None:
+        return False
+    tags = parse_etags(header)
+    return tags == ["*"] or etag in {tag.removeprefix("W/") for tag in tags}

@@ -1,0 +1,67 @@
+"""`/api/tasks/trash`: what was deleted and can come back."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from ninja import Query, Router
+from pydantic import BaseModel, ConfigDict, Field
+
+from taskproject.accounts.auth import ApiRequest
+from tasks.api.answers import (
+    EXAMPLE,
+    Page,
+    TaskOut,
+    change,
+    page_answer,
+    represent,
+    task_answer,
+)
+from tasks.models import Task, TaskQuerySet
+
+router = Router(tags=["trash"])
+
+TRASHED: dict[str, Any] = EXAMPLE | {
+    "version": 2,
+    "deleted_at": "2026-11-23T09:00:00.123456Z",
+    "purge_after": "2026-12-23T09:00:00.123456Z",
+}
+
+
+class TrashedTaskOut(TaskOut):
+    model_config = ConfigDict(json_schema_extra={"examples": [TRASHED]})
+
+    deleted_at: datetime = Field(description="When it went to the trash.")
+    purge_after: datetime = Field(description="From when it may be deleted for good.")
+
+
+class TrashPage(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [TRASHED], "next_cursor": None}]}
+    )
+
+    items: list[TrashedTaskOut]
+    next_cursor: str | None = Field(description="For the next page; null on the last.")
+
+
+@router.get("/tasks/trash", response=TrashPage)
+def list_trash(request: ApiRequest, page: Query[Page]) -> HttpResponse:
+    """Your tasks in the trash, newest first."""
+    tasks = Task.objects.owned_by(request.auth.user_id).trashed().newest_first()
+    return page_answer(request, tasks, page, "trash", _represent)
+
+
+@router.post("/tasks/{int:task_id}/restore", response=TaskOut)
+def restore_task(request: ApiRequest, task_id: int) -> HttpResponse:
+    """Brings a task back from the trash; safe to repeat."""
+    return task_answer(change(request, task_id, TaskQuerySet.restore, trashed_too=True))
+
+
+def _represent(task: Task) -> dict[str, Any]:
+    assert task.deleted_at is not None
+    kept = timedelta(days=settings.TRASH_DAYS)
+    return represent(task) | {
+        "deleted_at": task.deleted_at,
+        "purge_after": task.deleted_at + kept,
+    }
