@@ -19,7 +19,7 @@ dotenv.load_dotenv(BASE_DIR / ".env")
 # Identity of this installation
 
 SECRET_KEY = environment.secret("SECRET_KEY")
-SECRET_KEY_FALLBACKS = environment.words("SECRET_KEY_FALLBACKS")
+SECRET_KEY_FALLBACKS = environment.secrets("SECRET_KEY_FALLBACKS")
 DEBUG = environment.boolean("DEBUG", False)
 ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
@@ -43,6 +43,7 @@ MIDDLEWARE = [
     # Outermost, so that the identifier, the log line and the error shape cover all.
     "taskproject.middleware.RequestMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "taskproject.middleware.RefusalMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -78,7 +79,10 @@ TEMPLATES = [
 # Where tasks live
 
 DATABASE_CONNECT_TIMEOUT = environment.integer("DATABASE_CONNECT_TIMEOUT", 10, 1, 60)
-SQLITE_BUSY_TIMEOUT = environment.integer("SQLITE_BUSY_TIMEOUT", 20, 1, 60)
+# Seconds that an API request waits for PostgreSQL; with the second that cancelling may
+# take, it has answered 503 within five.
+DATABASE_TIMEOUT = environment.integer("DATABASE_TIMEOUT", 3, 1, 60)
+SQLITE_BUSY_TIMEOUT = environment.integer("SQLITE_BUSY_TIMEOUT", 4, 1, 60)
 
 
 def _database(name: str, default: str = "") -> dict[str, Any]:
@@ -100,6 +104,7 @@ def _database(name: str, default: str = "") -> dict[str, Any]:
     # Works behind a transaction pooler (Neon's, PgBouncer): no server-side cursors and
     # nothing in the start-up packet that a pooler refuses. A connection is checked when
     # a request first uses it, because a suspended database drops those it had.
+    database["ENGINE"] = "taskproject.postgresql"
     database["CONN_MAX_AGE"] = 60
     database["CONN_HEALTH_CHECKS"] = True
     database["DISABLE_SERVER_SIDE_CURSORS"] = True
@@ -121,6 +126,11 @@ DATABASE_DIRECT = (
     if environment.text("DATABASE_DIRECT_URL")
     else None
 )
+
+if DATABASE_DIRECT and DATABASE_DIRECT["ENGINE"] != DATABASES["default"]["ENGINE"]:
+    raise ImproperlyConfigured(
+        "DATABASE_DIRECT_URL must be another way to the PostgreSQL of DATABASE_URL."
+    )
 
 # Who may call from a browser
 
@@ -201,6 +211,16 @@ AUTH_PASSWORD_VALIDATORS = [
     },
 ]
 LOGIN_URL = "/admin/login/"
+LOGIN_REDIRECT_URL = "/admin/"
+
+# Writes
+
+# Whether a change without If-Match is refused with 428.
+REQUIRE_IF_MATCH = environment.boolean("REQUIRE_IF_MATCH", False)
+# What `manage.py purge` keeps.
+TRASH_DAYS = environment.integer("TRASH_DAYS", 30, 0, 36_500)
+IDEMPOTENCY_HOURS = environment.integer("IDEMPOTENCY_HOURS", 24, 1, 8_760)
+EVENT_DAYS = environment.integer("EVENT_DAYS", 90, 1, 36_500)
 
 # Limits
 

@@ -1,0 +1,37 @@
+"""Django's PostgreSQL backend, whose connecting obeys the request's deadline.
+
+Without it, a request that has lost its time on a dead connection would spend it once
+more on the next one, and so would every request behind it.
+"""
+
+from math import ceil
+from typing import Any
+
+import psycopg
+from django.db.backends.postgresql import base
+
+from taskproject.deadlines import breaker, remaining
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        left = remaining()
+        if left is None:
+            return super().get_new_connection(conn_params)
+        if left <= 0:
+            raise psycopg.OperationalError("the request has no time left to connect")
+        if breaker.refuses():
+            raise psycopg.OperationalError("the server is silent; somebody is trying")
+        bound = min(ceil(left), int(conn_params.get("connect_timeout", 60)))
+        try:
+            session = super().get_new_connection(
+                {**conn_params, "connect_timeout": bound}
+            )
+        except psycopg.errors.ConnectionTimeout:
+            breaker.silence()
+            raise
+        except BaseException:
+            breaker.answer()  # a refusal is an answer too
+            raise
+        breaker.answer()
+        return session
