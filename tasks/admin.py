@@ -1,21 +1,40 @@
 """Tasks in the admin: quick on a million rows, and by the same rules as the API."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.widgets import AdminTextareaWidget
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
-from tasks.models import Task
+from tasks.models import (
+    DESCRIPTION_LENGTH,
+    Actor,
+    Event,
+    Outcome,
+    Task,
+    TaskQuerySet,
+    feed_of,
+)
 
 COUNTED_PAGES = 100
 CHUNK = 500
+TIMELINE_LENGTH = 200
+# The key of a row of the list, as its form sends it.
+ROW_KEY = re.compile(r"form-[0-9]+-id$")
 
 
 class CappedPaginator(Paginator):
@@ -29,45 +48,211 @@ class CappedPaginator(Paginator):
         return len(self.object_list.order_by().values_list("pk")[:most])
 
 
-class CalendarQuerySet(QuerySet[Task]):
+class CalendarQuerySet(TaskQuerySet):
     """Answers the admin's date hierarchy from the first and the last date alone.
 
     Django reads every row to leave out the empty years, months and days; here they are
     listed, and lead to an empty page.
     """
 
+    _ends: tuple[datetime, datetime] | None = None
+
+    def aggregate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The two ends, each from an end of the index: SQLite reads the whole index to
+        find a minimum and a maximum in one statement."""
+        if set(kwargs) != {"first", "last"}:
+            return super().aggregate(*args, **kwargs)
+        dates = self.order_by("created_at").values_list("created_at", flat=True)
+        first, last = dates.first(), dates.last()
+        self._ends = (first, last) if first and last else None
+        return {"first": first, "last": last}
+
     def datetimes(  # type: ignore[override]  # django-stubs types it as a QuerySet
         self, field_name: str, kind: str, *args: Any, **kwargs: Any
     ) -> list[datetime]:
-        dates = self.order_by(field_name).values_list(field_name, flat=True)
-        first, last = dates.first(), dates.last()
-        if first is None or last is None:
+        if self._ends is None:
+            self.aggregate(first=None, last=None)
+        if self._ends is None:
             return []
         zone = timezone.get_current_timezone()
-        periods = _periods(
-            first.astimezone(zone).date(), last.astimezone(zone).date(), kind
-        )
-        return [datetime(day.year, day.month, day.day, tzinfo=zone) for day in periods]
+        first, last = (end.astimezone(zone).date() for end in self._ends)
+        return [
+            datetime(day.year, day.month, day.day, tzinfo=zone)
+            for day in _periods(first, last, kind)
+        ]
 
 
 def _periods(first: date, last: date, kind: str) -> Iterator[date]:
     """The first day of every year, month or day from `first` to `last`."""
-    step = {"year": 366, "month": 31, "day": 1}[kind]
-    while first <= last:
-        first = first.replace(
-            month=1 if kind == "year" else first.month,
-            day=first.day if kind == "day" else 1,
+    step = timedelta(days={"year": 366, "month": 31, "day": 1}[kind])
+
+    def begin(day: date) -> date:
+        return day.replace(
+            month=1 if kind == "year" else day.month,
+            day=day.day if kind == "day" else 1,
         )
-        yield first
-        first += timedelta(days=step)
+
+    period = begin(first)
+    while period <= last:
+        yield period
+        period = begin(period + step)
+
+
+class TrashFilter(admin.SimpleListFilter):
+    title = "trash"
+    parameter_name = "trash"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("in", "In the trash"), ("all", "All, trash included")]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        choices = super().choices(changelist)
+        yield {**next(choices), "display": "Not in the trash"}
+        yield from choices
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Task]
+    ) -> QuerySet[Task]:
+        assert isinstance(queryset, TaskQuerySet)
+        match self.value():
+            case "in":
+                return queryset.trashed()
+            case "all":
+                return queryset
+        return queryset.live()
+
+
+class DescriptionField(forms.CharField):
+    """Text as it is stored. A form sends every line end as CRLF, which would count
+    double, and Django would strip the text."""
+
+    def to_python(self, value: Any) -> str:
+        return _lines(super().to_python(value) or "")
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n")
+
+
+class TaskForm(forms.ModelForm):
+    """Refuses to overwrite what somebody else changed since the page was opened.
+
+    Every field carries the value that the page showed (`show_hidden_initial`), so that
+    what was typed is told from what was merely there. When the version has moved on,
+    what was typed stays, the rest takes the new values, and each conflict shows both.
+    The check runs in the transaction of the save, with the row locked.
+    """
+
+    opened_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    description = DescriptionField(
+        required=False,
+        strip=False,
+        max_length=DESCRIPTION_LENGTH,
+        widget=AdminTextareaWidget,
+    )
+
+    class Meta:
+        model = Task
+        fields = ("owner", "title", "description", "completed")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["opened_version"].initial = self.instance.version
+        if self.instance.pk:
+            for name in TaskForm.Meta.fields:
+                if name in self.fields:
+                    self.fields[name].show_hidden_initial = True
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.instance.pk:
+            new_owner = cleaned.get("owner") or self.instance.owner
+            # Their places in the feed first, then the row: the order of every write.
+            with feed_of([self.instance.owner_id, new_owner.pk]):
+                tasks = Task.objects.select_for_update().filter(pk=self.instance.pk)
+                now = tasks.first()
+            if now is None:
+                raise forms.ValidationError("Somebody deleted this task meanwhile.")
+            if now.version != cleaned.get("opened_version"):
+                self._show_both(now)
+        return cleaned
+
+    def _show_both(self, now: Task) -> None:
+        typed = set(self.changed_data)
+        data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
+        self.data = data
+        data[self.add_prefix("opened_version")] = str(now.version)
+        for name in TaskForm.Meta.fields:
+            if name not in self.fields:
+                continue
+            value = self.fields[name].prepare_value(
+                now.owner_id if name == "owner" else getattr(now, name)
+            )
+            shown = _lines(data.get(self.add_initial_prefix(name), ""))
+            # The page that goes back is based on the task as it is now.
+            _put(data, self.add_initial_prefix(name), value)
+            if name not in typed:
+                _put(data, self.add_prefix(name), value)
+            elif shown != _text(value):
+                mine = data.get(self.add_prefix(name), "")
+                self.add_error(
+                    name,
+                    format_html(
+                        "Meanwhile somebody changed this to “{}”; you typed “{}”.",
+                        _shown(now, name),
+                        mine if name != "completed" else bool(mine),
+                    ),
+                )
+        self.add_error(
+            None,
+            "Somebody changed this task after you opened it. Nothing is saved yet: "
+            "compare, adjust, and save again to keep what you see now.",
+        )
+
+
+def _text(value: Any) -> str | None:
+    """As a hidden input holds it."""
+    return str(value) if value is not False else "False"
+
+
+def _put(data: Any, name: str, value: Any) -> None:
+    if value is False:
+        # An unticked box is a box that is not sent; its hidden twin says False.
+        if name.startswith("initial-"):
+            data[name] = "False"
+        else:
+            data.pop(name, None)
+    else:
+        data[name] = str(value)
+
+
+def _shown(task: Task, name: str) -> object:
+    return task.owner if name == "owner" else getattr(task, name)
+
+
+class TaskListForm(forms.ModelForm):
+    """A row of the list: only what was really ticked there counts as changed."""
+
+    class Meta:
+        model = Task
+        fields = ("completed",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["completed"].show_hidden_initial = True
+        # What is in the trash is only looked at there.
+        self.fields["completed"].disabled = self.instance.deleted_at is not None
 
 
 @admin.register(Task)
 class TaskAdmin(admin.ModelAdmin):
+    form = TaskForm
     list_display = ("id", "title", "owner", "completed", "created_at", "version")
     list_display_links = ("id", "title")
     list_editable = ("completed",)
-    list_filter = ("completed", "created_at", "completed_at")
+    list_filter = (TrashFilter, "completed", "created_at")
+    # Counting what each filter would show reads every row.
+    show_facets = admin.ShowFacets.NEVER
     list_select_related = ("owner",)
     list_per_page = 50
     search_fields = ("title", "description", "owner__username")
@@ -79,55 +264,214 @@ class TaskAdmin(admin.ModelAdmin):
     show_full_result_count = False
     paginator = CappedPaginator
     autocomplete_fields = ("owner",)
+    readonly_fields = ("completed_at", "created_at", "updated_at", "deleted_at")
     fields = (
         "owner",
         "title",
         "description",
         "completed",
-        ("completed_at", "created_at", "updated_at", "version"),
+        readonly_fields,
+        "opened_version",
     )
-    readonly_fields = ("completed_at", "created_at", "updated_at", "version")
-    actions = ("complete", "reopen")
+    actions = ("complete", "reopen", "trash", "restore", "remove")
+    object_history_template = "admin/tasks/task/timeline.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
         return CalendarQuerySet(Task).order_by(*self.ordering)
 
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """A year or a month is read off the index of its dates."""
+        if any(name.startswith("created_at__") for name in request.GET):
+            return ("-created_at", "-id")
+        return self.ordering
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return TaskListForm
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: Any = None
+    ) -> HttpResponse:
+        """Rows that are saved together take their owners' places in the feed together,
+        in the one order that keeps writers from deadlocking."""
+        if "_save" not in request.POST or not self.has_change_permission(request):
+            return super().changelist_view(request, extra_context)
+        posted = [str(v) for name, v in request.POST.items() if ROW_KEY.match(name)]
+        keys = [int(value) for value in posted if value.isascii() and value.isdigit()]
+        rows = Task.objects.filter(pk__in=keys).values_list("owner_id", flat=True)
+        with feed_of(list(rows)):
+            return super().changelist_view(request, extra_context)
+
+    def get_actions(self, request: HttpRequest, *args: Any) -> dict[str, Any]:
+        actions = super().get_actions(request, *args)
+        actions.pop("delete_selected", None)  # `trash` and `remove` stand for it
+        return actions
+
+    # Writing, by the verbs of the model
+
     def save_model(
-        self, request: HttpRequest, obj: Task, form: ModelForm, change: bool
+        self, request: HttpRequest, obj: Task, form: Any, change: bool
     ) -> None:
-        """Writes the fields that were changed here, by the same verbs as the API."""
+        """Writes the fields that were changed here, and no others."""
         values = {
             "owner_id" if name == "owner" else name: form.cleaned_data[name]
-            for name in form.fields
-            if name in form.changed_data or not change
+            for name in TaskForm.Meta.fields
+            if name in form.fields and (name in form.changed_data or not change)
         }
         if "owner_id" in values:
             values["owner_id"] = values["owner_id"].pk
         if change:
-            Task.objects.filter(pk=obj.pk).edit(**values)
+            Task.objects.filter(pk=obj.pk).edit(_actor(request), **values)
         else:
-            obj.pk = Task.objects.add(**values).pk
+            obj.pk = Task.objects.add(_actor(request), **values).pk
         obj.refresh_from_db()
+
+    def delete_model(self, request: HttpRequest, obj: Task) -> None:
+        Task.objects.filter(pk=obj.pk).trash(_actor(request))
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Task | None = None
+    ) -> bool:
+        """What is in the trash can be looked at and restored, not edited."""
+        frozen = obj is not None and obj.deleted_at is not None
+        return super().has_change_permission(request, obj) and not frozen
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("tasks.remove_task")
 
     @admin.action(description="Complete the selected tasks", permissions=["change"])
     def complete(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        self._set(request, queryset, completed=True)
+        self._all(request, queryset, TaskQuerySet.complete, "Completed")
 
     @admin.action(description="Reopen the selected tasks", permissions=["change"])
     def reopen(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        self._set(request, queryset, completed=False)
+        self._all(request, queryset, TaskQuerySet.reopen, "Reopened")
 
-    def _set(
-        self, request: HttpRequest, queryset: QuerySet[Task], completed: bool
+    @admin.action(
+        description="Move the selected tasks to the trash", permissions=["delete"]
+    )
+    def trash(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
+        self._all(request, queryset, TaskQuerySet.trash, "Moved to the trash:")
+
+    @admin.action(
+        description="Restore the selected tasks from the trash", permissions=["delete"]
+    )
+    def restore(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
+        self._all(request, queryset, TaskQuerySet.restore, "Restored")
+
+    @admin.action(
+        description="Delete the selected tasks permanently", permissions=["remove"]
+    )
+    def remove(
+        self, request: HttpRequest, queryset: QuerySet[Task]
+    ) -> HttpResponse | None:
+        if request.POST.get("confirmed"):
+            self._all(request, queryset, TaskQuerySet.remove, "Deleted for good:")
+            return None
+        keys = self._keys(request, queryset)
+        if not keys:
+            return None
+        return TemplateResponse(
+            request,
+            "admin/tasks/task/remove.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": "Delete permanently?",
+                "opts": self.opts,
+                "count": len(keys),
+                "tasks": Task.objects.filter(pk__in=keys[:20]),
+                "keys": [] if request.POST.get("select_across") == "1" else keys,
+                "select_across": request.POST.get("select_across", "0"),
+            },
+        )
+
+    def _all(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Task],
+        verb: Callable[..., Outcome],
+        done: str,
     ) -> None:
-        """In chunks, so that a selection of all pages neither fills the memory nor
-        keeps other writers waiting."""
-        keys = list(queryset.order_by().values_list("pk", flat=True))
+        """In chunks, so that a large selection keeps no other writer waiting for long."""
+        keys = self._keys(request, queryset)
+        if not keys:
+            return
         changed = 0
         for start in range(0, len(keys), CHUNK):
             chunk = Task.objects.filter(pk__in=keys[start : start + CHUNK])
-            changed += len(chunk.edit(completed=completed))
+            changed += len(verb(chunk, _actor(request)).changed)
         left = len(keys) - changed
-        verb = "Completed" if completed else "Reopened"
         also = f" {left} already were." if left else ""
-        self.message_user(request, f"{verb} {changed} of {len(keys)} tasks.{also}")
+        self.message_user(request, f"{done} {changed} of {len(keys)} tasks.{also}")
+
+    def _keys(self, request: HttpRequest, queryset: QuerySet[Task]) -> list[int]:
+        """The selected tasks; none, and a message, where they are more than counted."""
+        most = self.list_per_page * COUNTED_PAGES
+        keys = list(queryset.order_by().values_list("pk", flat=True)[: most + 1])
+        if len(keys) <= most:
+            return keys
+        self.message_user(
+            request,
+            f"More than {most:,} tasks match. Nothing was changed: narrow the list by a "
+            "filter or a search first.",
+            messages.ERROR,
+        )
+        return []
+
+    # The timeline
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.restore_view)
+        place = "<path:object_id>/timeline/<int:sequence>/<str:name>/"
+        return [path(place, view, name="tasks_task_restore_value"), *super().get_urls()]
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        """Django's history page, with our events instead of the admin's own log."""
+        task = self.get_object(request, unquote(object_id))
+        events = Event.objects.of_task(task.pk if task else 0)
+        # One of each version: a transfer has an event in both owners' feeds.
+        timeline = {
+            event.version: _told(event)
+            for event in events.in_order().reverse()[:TIMELINE_LENGTH]
+        }
+        context = {"timeline": list(timeline.values())}
+        return super().history_view(request, object_id, context | (extra_context or {}))
+
+    def restore_view(
+        self, request: HttpRequest, object_id: str, sequence: int, name: str
+    ) -> HttpResponse:
+        """Sets one field back to the value that it had before an event."""
+        task = get_object_or_404(Task, pk=object_id)
+        if request.method != "POST" or not self.has_change_permission(request, task):
+            raise PermissionDenied
+        event = get_object_or_404(Event, sequence=sequence, task_id=task.pk)
+        field = "owner_id" if name == "owner" else name
+        old, _ = event.changes.get(field, (None, None))
+        if old is None:
+            messages.error(request, "There is no earlier value to restore.")
+        else:
+            Task.objects.filter(pk=task.pk).edit(_actor(request), **{field: old})
+            messages.success(request, f"Restored {name}.")
+        return HttpResponseRedirect(reverse("admin:tasks_task_history", args=[task.pk]))
+
+
+def _actor(request: HttpRequest) -> Actor:
+    return Actor(request.user.pk, "admin")
+
+
+def _told(event: Event) -> dict[str, Any]:
+    """An event as the timeline shows it; somebody deleted is but a number."""
+    user = event.actor_id
+    return {
+        "sequence": event.sequence,
+        "at": event.at,
+        "who": event.actor or (f"user {user}" if user else "the service"),
+        "via": event.via,
+        "verb": event.verb,
+        "version": event.version,
+        "changes": [
+            {"name": name.removesuffix("_id"), "old": old, "new": new}
+            for name, (old, new) in event.changes.items()
+        ],
+    }
