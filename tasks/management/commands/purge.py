@@ -1,0 +1,106 @@
+"""``manage.py purge``: removes what is past its time."""
+
+from argparse import ArgumentParser
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import transaction
+from django.utils import timezone
+from tqdm import tqdm
+
+from taskproject.models import StoredAnswer
+from tasks.models import Actor, Event, FeedHorizon, Task
+
+BATCH = 1_000
+
+
+class Command(BaseCommand):
+    help = (
+        "Removes tasks that have been in the trash for TRASH_DAYS, answers kept for "
+        "Idempotency-Key for IDEMPOTENCY_HOURS, and events older than EVENT_DAYS but "
+        "each owner's newest, in small transactions. Run it daily; interrupted, it goes "
+        "on where it was. "
+        "Readers of the feed whose cursor is older than the kept events get 410."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="count, and remove nothing"
+        )
+
+    def handle(self, **options: Any) -> None:
+        now = timezone.now()
+        trash = now - timedelta(days=settings.TRASH_DAYS)
+        events = now - timedelta(days=settings.EVENT_DAYS)
+        if options["dry_run"]:
+            tasks = Task.objects.trashed().filter(deleted_at__lt=trash).count()
+            answers = StoredAnswer.objects.expired().count()
+            old = Event.objects.filter(at__lt=events).superseded().count()
+            self._tell("Would remove", tasks, answers, old)
+            return
+        quiet = options["verbosity"] < 1
+        with tqdm(unit=" rows", disable=quiet) as bar:
+            self._bar = bar
+            self._tell(
+                "Removed",
+                self._purge_trash(trash),
+                self._purge_answers(),
+                self._purge_events(events),
+            )
+
+    def _tell(self, done: str, tasks: int, answers: int, events: int) -> None:
+        self.stdout.write(
+            f"{done} {tasks:,} tasks from the trash, {answers:,} stored answers and "
+            f"{events:,} events."
+        )
+
+    def _purge_trash(self, before: datetime) -> int:
+        total = 0
+        old = Task.objects.trashed().filter(deleted_at__lt=before)
+        while keys := list(old.values_list("pk", flat=True)[:BATCH]):
+            # Through `old` again: one that was restored meanwhile stays.
+            gone = old.filter(pk__in=keys).remove(Actor(None, "command"))
+            total += len(gone.changed)
+            self._bar.update(len(gone.changed))
+        return total
+
+    def _purge_answers(self) -> int:
+        total = 0
+        expired = StoredAnswer.objects.expired()
+        while keys := list(expired.values_list("pk", flat=True)[:BATCH]):
+            count, _ = StoredAnswer.objects.filter(pk__in=keys).delete()
+            total += count
+            self._bar.update(count)
+        return total
+
+    def _purge_events(self, before: datetime) -> int:
+        """From the oldest on, and each owner's horizon with them."""
+        total = position = 0
+        events = Event.objects.order_by("sequence")
+        while True:
+            after = events.filter(sequence__gt=position)
+            oldest = list(after.values_list("sequence", "at")[:BATCH])
+            keys = [sequence for sequence, at in oldest if at < before]
+            if not keys:
+                return total
+            position = keys[-1]
+            with transaction.atomic():
+                # Locked, so that of two purges at once only one moves a horizon.
+                doomed = events.filter(sequence__in=keys).superseded()
+                rows = list(
+                    doomed.select_for_update().values_list("owner_id", "sequence")
+                )
+                FeedHorizon.objects.bulk_create(
+                    [
+                        FeedHorizon(owner_id=owner_id, sequence=sequence)
+                        for owner_id, sequence in dict(rows).items()
+                    ],
+                    update_conflicts=True,
+                    unique_fields=["owner"],
+                    update_fields=["sequence"],
+                )
+                events.filter(sequence__in=[sequence for _, sequence in rows]).delete()
+            total += len(rows)
+            self._bar.update(len(rows))
