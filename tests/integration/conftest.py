@@ -1,0 +1,33 @@
+"""What there is before a test of the integration: a task, or a world of them."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from taskproject.accounts.models import User
+from tasks.models import Actor, Task
+from tests.changes import World
+from tests.conftest import ApiClient, make_task
+
+
+@pytest.fixture
+def task(alice: User) -> Task:
+    """An open one of alice's."""
+    return make_task(alice, "Buy milk", description="Oat")
+
+
+@pytest.fixture
+def world(alice: User, bob: User, carol: User, api: ApiClient, staff: Client) -> World:
+    """Three tasks of alice's, each in another state."""
+    by = Actor(alice.pk, "command")
+    task, trashed = make_task(alice, "Buy milk"), make_task(alice, "Old")
+    Task.objects.filter(pk=task.pk).edit(by, title="Buy oat milk")
+    Task.objects.filter(pk=trashed.pk).trash(by)
+    long_ago = timezone.now() - timedelta(days=31)
+    Task.objects.filter(pk=trashed.pk).update(deleted_at=long_ago)
+    done = make_task(alice, "Done", completed=True)
+    for each in (task, trashed):
+        each.refresh_from_db()
+    return World(alice, bob, carol, api, staff, task, done, trashed)

@@ -1,0 +1,278 @@
+"""Two members of staff, one task: nobody overwrites what they have not seen."""
+
+import pytest
+from django.test import Client
+
+from taskproject.accounts.models import User
+from tasks.models import Actor, Event, Task
+from tests.admin import LIST, Editor, rows
+from tests.conftest import ApiClient, make_task
+
+NOTHING_SAVED = "Nothing is saved yet"
+
+
+@pytest.fixture
+def dave(db: None) -> User:
+    """Another one of staff."""
+    return User.objects.create_superuser("dave")
+
+
+@pytest.fixture
+def colleague(dave: User) -> Client:
+    client = Client()
+    client.force_login(dave)
+    return client
+
+
+# The form
+
+
+def test_a_save_writes_only_the_fields_that_were_typed(
+    staff: Client, task: Task
+) -> None:
+    editor = Editor(staff, task)
+    editor.type(title="Buy bread")
+
+    assert editor.save()
+
+    assert Event.objects.of_task(task.pk).latest("sequence").changes == {
+        "title": ["Buy milk", "Buy bread"]
+    }
+
+
+def test_the_second_save_is_refused_with_both_values_shown(
+    staff: Client, colleague: Client, task: Task
+) -> None:
+    first, second = Editor(colleague, task), Editor(staff, task)
+    first.type(title="Buy rye bread")
+    second.type(title="Buy <white> bread")
+    assert first.save()
+
+    assert not second.save()
+
+    assert NOTHING_SAVED in second.page
+    (error,) = second.errors("title")
+    assert "changed this to “Buy rye bread”" in error
+    assert "you typed “Buy <white> bread”" in error
+    task.refresh_from_db()
+    assert (task.title, task.version) == ("Buy rye bread", 2)
+
+
+def test_nothing_that_was_typed_is_lost(
+    staff: Client, colleague: Client, task: Task, bob: User
+) -> None:
+    first, second = Editor(colleague, task), Editor(staff, task)
+    first.type(title="Buy rye bread")
+    first.save()
+    second.type(title="Buy bread", description="Two\r\nlines", owner=str(bob.pk))
+    second.tick(True)
+
+    assert not second.save()
+
+    assert second.form["title"] == "Buy bread"
+    assert second.form["description"] == "Two\r\nlines"
+    assert second.form["owner"] == str(bob.pk)
+    assert second.form["completed"] == "on"
+
+
+def test_an_unticked_box_stays_unticked(
+    staff: Client, colleague: Client, alice: User
+) -> None:
+    task = make_task(alice, completed=True)
+    first, second = Editor(colleague, task), Editor(staff, task)
+    first.type(title="Buy bread")
+    first.save()
+    second.tick(False)
+
+    assert not second.save()
+    assert "completed" not in second.form
+    assert second.save()
+
+    task.refresh_from_db()
+    assert (task.title, task.completed) == ("Buy bread", False)
+
+
+def test_untouched_fields_take_the_new_values(
+    staff: Client, colleague: Client, task: Task, bob: User
+) -> None:
+    first, second = Editor(colleague, task), Editor(staff, task)
+    first.type(description="Oat, two litres", owner=str(bob.pk))
+    first.tick(True)
+    first.save()
+    second.type(title="Buy bread")
+
+    assert not second.save()
+
+    assert second.form["title"] == "Buy bread"
+    assert second.form["description"] == "Oat, two litres"
+    assert second.form["owner"] == str(bob.pk)
+    assert second.form["completed"] == "on"
+
+
+def test_an_untouched_box_that_was_unticked_meanwhile_is_shown_unticked(
+    staff: Client, colleague: Client, alice: User
+) -> None:
+    task = make_task(alice, completed=True)
+    first, second = Editor(colleague, task), Editor(staff, task)
+    first.tick(False)
+    first.save()
+    second.type(title="Buy bread")
+
+    assert not second.save()
+
+    assert "completed" not in second.form
+
+
+def test_only_fields_that_both_changed_are_said_to_conflict(
+    staff: Client, colleague: Client, alice: User
+) -> None:
+    task = make_task(alice, description="Two\nlines")
+    first, second = Editor(colleague, task), Editor(staff, task)
+    first.type(title="Buy rye bread")
+    first.save()
+    second.type(description="Three\r\nmore\r\nlines")
+
+    assert not second.save()
+
+    assert NOTHING_SAVED in second.page
+    assert second.errors("title") == []
+    assert second.errors("description") == []
+
+
+def test_the_second_try_wins_and_writes_only_what_was_typed(
+    staff: Client, colleague: Client, task: Task, carol: User
+) -> None:
+    first, second = Editor(colleague, task), Editor(staff, task)
+    first.type(title="Buy rye bread", description="Sliced")
+    first.save()
+    second.type(title="Buy white bread")
+    assert not second.save()
+
+    assert second.save()
+
+    task.refresh_from_db()
+    assert (task.title, task.description) == ("Buy white bread", "Sliced")
+    event = Event.objects.of_task(task.pk).latest("sequence")
+    assert (event.version, event.actor) == (3, carol)
+    assert event.changes == {"title": ["Buy rye bread", "Buy white bread"]}
+
+
+def test_the_second_try_is_refused_again_when_somebody_was_quicker_again(
+    staff: Client, colleague: Client, task: Task
+) -> None:
+    second = Editor(staff, task)
+    second.type(title="Buy white bread")
+    for title in ("Buy rye bread", "Buy spelt bread"):
+        first = Editor(colleague, task)
+        first.type(title=title)
+        assert first.save()
+
+        assert not second.save()
+        assert any(title in error for error in second.errors("title"))
+
+    assert second.save()
+    task.refresh_from_db()
+    assert (task.title, task.version) == ("Buy white bread", 4)
+
+
+def test_a_change_by_the_api_counts_as_well(
+    staff: Client, api: ApiClient, task: Task
+) -> None:
+    editor = Editor(staff, task)
+    editor.type(description="Soy")
+    api.send("PATCH", f"/api/tasks/{task.pk}", {"description": "Almond"})
+
+    assert not editor.save()
+
+    assert "“Almond”" in editor.errors("description")[0]
+    assert "“Soy”" in editor.errors("description")[0]
+
+
+def test_saving_a_page_without_having_typed_does_not_undo_a_change(
+    staff: Client, colleague: Client, task: Task
+) -> None:
+    first, second = Editor(colleague, task), Editor(staff, task)
+    first.type(title="Buy bread")
+    first.save()
+
+    second.save()
+    second.save()
+
+    task.refresh_from_db()
+    assert (task.title, task.version) == ("Buy bread", 2)
+
+
+def test_a_conflict_and_a_mistake_at_once_lose_nothing(
+    staff: Client, colleague: Client, task: Task
+) -> None:
+    first, second = Editor(colleague, task), Editor(staff, task)
+    first.type(description="Sliced")
+    first.save()
+    second.type(title="", description="Whole")
+
+    assert not second.save()
+
+    assert second.form["description"] == "Whole"
+    assert second.errors("title") == ["This field is required."]
+    second.type(title="Buy bread")
+    assert second.save()
+    task.refresh_from_db()
+    assert (task.title, task.description) == ("Buy bread", "Whole")
+
+
+def test_a_task_that_is_gone_meanwhile_is_not_made_anew(
+    staff: Client, task: Task, alice: User
+) -> None:
+    editor = Editor(staff, task)
+    editor.type(title="Buy bread")
+    Task.objects.filter(pk=task.pk).remove(Actor(alice.pk, "token"))
+
+    answer = staff.post(editor.path, editor.form.values)
+
+    assert answer.status_code == 302
+    assert not Task.objects.exists()
+
+
+# Editing in the list
+
+
+def test_list_editing_does_not_undo_a_colleagues_completion(
+    staff: Client, alice: User
+) -> None:
+    older, newer = make_task(alice, "Older"), make_task(alice, "Newer")
+    opened = rows(staff)
+    Task.objects.filter(pk=older.pk).complete(Actor(alice.pk, "token"))
+    opened["form-0-completed"] = "on"  # newest first
+
+    staff.post(LIST, opened)
+
+    older.refresh_from_db()
+    newer.refresh_from_db()
+    assert (older.completed, newer.completed) == (True, True)
+    assert (older.version, newer.version) == (2, 2)
+
+
+def test_list_editing_counts_and_logs_only_what_was_ticked(
+    staff: Client, alice: User
+) -> None:
+    for number in range(3):
+        make_task(alice, f"Task {number}")
+    Task.objects.filter(title="Task 1").edit(Actor(alice.pk, "token"), description="2")
+    opened = rows(staff)
+    opened["form-1-completed"] = "on"
+
+    answer = staff.post(LIST, opened, follow=True)
+
+    assert "1 task was changed successfully." in answer.content.decode()
+    assert Event.objects.filter(via="admin").count() == 1
+
+
+def test_list_editing_reopens_what_was_unticked(staff: Client, alice: User) -> None:
+    task = make_task(alice, completed=True)
+    opened = rows(staff)
+    del opened["form-0-completed"]
+
+    staff.post(LIST, opened)
+
+    task.refresh_from_db()
+    assert (task.completed, task.completed_at) == (False, None)

@@ -1,0 +1,324 @@
+"""Every page of the admin is there, closed to strangers, and quick."""
+
+import re
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin import ModelAdmin
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.db.models import Model
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from taskproject.accounts.models import ApiToken, User
+from tasks.models import Task
+from tests.conftest import make_task, make_token
+
+# As django.contrib.auth's own tests do: the site has no public list of its models.
+REGISTRY: dict[type[Model], ModelAdmin] = admin.site._registry
+MODELS = [pytest.param(model, id=model._meta.label) for model in REGISTRY]
+PAGES = ["changelist", "add", "change", "history", "delete"]
+INLINE_HANDLER = re.compile(r"<[^>]*\son[a-z]+\s*=", re.IGNORECASE)
+INLINE_SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>", re.IGNORECASE)
+
+
+def make_rows(owner: User, count: int) -> None:
+    """`count` rows of everything, each with a user of its own."""
+    for number in range(count):
+        user = User.objects.create(username=f"{owner}-{count}-{number}")
+        make_task(user, f"Task {number}")
+        make_token(user)
+        Group.objects.create(name=f"{owner}-{count}-{number}")
+
+
+def address(model: type[Model], page: str) -> str:
+    """The path of a page; those of one row are of the first that there is."""
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
+    if page in ("changelist", "add"):
+        return reverse(name)
+    row = model._default_manager.first()
+    assert row is not None, f"make_rows makes no row of {model._meta.label}"
+    return reverse(name, args=[row.pk])
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def allowed(model: type[Model], page: str, user: User) -> bool:
+    """Whether the page is one that its ModelAdmin offers to this user at all."""
+    request = RequestFactory().get("/")
+    request.user = user
+    offer = REGISTRY[model]
+    if page == "add":
+        return offer.has_add_permission(request)
+    if page == "delete":
+        return offer.has_delete_permission(request)
+    return offer.has_view_permission(request)
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_page_is_rendered(
+    staff: Client, carol: User, model: type[Model], page: str
+) -> None:
+    make_rows(carol, 2)
+
+    answer = staff.get(address(model, page))
+
+    assert answer.status_code == (200 if allowed(model, page, carol) else 403)
+    if answer.status_code == 200:
+        assert answer.content.decode().rstrip().endswith("</html>")
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("model", MODELS)
+def test_no_page_has_a_script_that_its_policy_would_block(
+    staff: Client, carol: User, model: type[Model], page: str
+) -> None:
+    make_rows(carol, 2)
+
+    answer = staff.get(address(model, page))
+
+    shown = answer.content.decode()
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert INLINE_SCRIPT.findall(shown) == []
+    assert INLINE_HANDLER.findall(shown) == []
+    assert re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"', shown) == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_page_is_closed_to_staff_without_permission(
+    carol: User, model: type[Model], page: str
+) -> None:
+    make_rows(carol, 2)
+    dora = signed_in(User.objects.create(username="dora", is_staff=True))
+
+    assert dora.get(address(model, page)).status_code == 403
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_form_is_closed_to_staff_without_permission(
+    carol: User, model: type[Model], page: str
+) -> None:
+    make_rows(carol, 2)
+    dora = signed_in(User.objects.create(username="dora", is_staff=True))
+    before = list(model._default_manager.order_by("pk").values())
+
+    answer = dora.post(address(model, page), {"post": "yes", "_save": "Save"})
+
+    assert answer.status_code == 403
+    assert list(model._default_manager.order_by("pk").values()) == before
+
+
+@pytest.mark.parametrize("who", ["nobody", "alice"])
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_page_leads_who_is_not_staff_to_the_login(
+    carol: User, model: type[Model], page: str, who: str
+) -> None:
+    make_rows(carol, 2)
+    user = User.objects.create(username="alice")
+    client = signed_in(user) if who == "alice" else Client()
+    path = address(model, page)
+
+    answer = client.get(path)
+
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == f"/admin/login/?next={path}"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_list_of_60_rows_takes_as_many_queries_as_one_of_2(
+    staff: Client, carol: User, model: type[Model]
+) -> None:
+    make_rows(carol, 2)
+    _on_one_day()
+    path = address(model, "changelist")
+    with CaptureQueriesContext(connection) as few:
+        staff.get(path)
+
+    make_rows(carol, 58)
+    _on_one_day()
+    with CaptureQueriesContext(connection) as many:
+        answer = staff.get(path)
+
+    assert len(answer.context["cl"].result_list) >= 50
+    assert len(many) == len(few)
+    assert len(many) <= 10
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_search_finds_and_misses(
+    staff: Client, carol: User, model: type[Model]
+) -> None:
+    make_rows(carol, 2)
+    path = address(model, "changelist")
+
+    assert REGISTRY[model].search_fields
+    assert staff.get(path, {"q": "carol-2-0"}).context["cl"].result_count == 1
+    assert staff.get(path, {"q": "zyzzyva"}).context["cl"].result_count == 0
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_list_takes_a_search_with_a_nul_without_a_server_error(
+    staff: Client, carol: User, model: type[Model]
+) -> None:
+    answer = staff.get(address(model, "changelist"), {"q": "a\x00b"})
+
+    assert answer.status_code in (200, 400)
+
+
+# Pages of no model
+
+
+def test_the_index_lists_every_model(staff: Client) -> None:
+    answer = staff.get("/admin/")
+
+    for model in REGISTRY:
+        assert f'href="{address(model, "changelist")}"' in answer.content.decode()
+
+
+def test_the_index_lists_nothing_that_staff_may_not_see(db: None) -> None:
+    dora = signed_in(User.objects.create(username="dora", is_staff=True))
+
+    answer = dora.get("/admin/")
+
+    assert answer.status_code == 200
+    for model in REGISTRY:
+        assert address(model, "changelist") not in answer.content.decode()
+
+
+@pytest.mark.parametrize("app", sorted({model._meta.app_label for model in REGISTRY}))
+def test_the_index_of_every_app_is_rendered(staff: Client, app: str) -> None:
+    assert staff.get(f"/admin/{app}/").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/admin/password_change/", "/admin/jsi18n/"])
+def test_the_other_pages_are_rendered(staff: Client, path: str) -> None:
+    assert staff.get(path).status_code == 200
+
+
+def test_the_password_page_of_a_user_is_rendered(staff: Client, alice: User) -> None:
+    assert staff.get(f"/admin/accounts/user/{alice.pk}/password/").status_code == 200
+
+
+def set_password(user: User) -> str:
+    """The cast has no passwords: hashing one takes a third of a second."""
+    user.set_password("correct horse battery")
+    user.save()
+    return "correct horse battery"
+
+
+def test_the_login_page_is_rendered(client: Client, db: None) -> None:
+    answer = client.get("/admin/login/")
+
+    assert answer.status_code == 200
+    assert 'name="csrfmiddlewaretoken"' in answer.content.decode()
+
+
+def test_staff_can_sign_in_and_out(client: Client, carol: User) -> None:
+    given = {"username": "carol", "password": set_password(carol)}
+    signed = client.post("/admin/login/?next=/admin/tasks/task/", given)
+
+    assert (signed.status_code, signed.headers["Location"]) == (
+        302,
+        "/admin/tasks/task/",
+    )
+    assert client.get("/admin/tasks/task/").status_code == 200
+    client.post("/admin/logout/")
+    assert client.get("/admin/tasks/task/").status_code == 302
+
+
+def test_a_wrong_password_is_refused(client: Client, carol: User) -> None:
+    given = {"username": "carol", "password": "wrong"}
+    answer = client.post("/admin/login/", given)
+
+    assert answer.status_code == 200
+    assert "Please enter the correct username" in answer.content.decode()
+
+
+def test_who_is_not_staff_cannot_sign_in(client: Client, alice: User) -> None:
+    given = {"username": "alice", "password": set_password(alice)}
+
+    assert client.post("/admin/login/", given).status_code == 200
+    assert "_auth_user_id" not in client.session
+
+
+def test_the_login_leads_to_no_other_site(client: Client, carol: User) -> None:
+    given = {"username": "carol", "password": set_password(carol)}
+    answer = client.post("/admin/login/?next=https://evil.example/", given)
+
+    assert answer.status_code == 302
+    assert "evil" not in answer.headers["Location"]
+
+
+def test_a_form_without_its_csrf_token_is_refused(carol: User) -> None:
+    task = make_task(carol)
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(carol)
+
+    answer = client.post(f"/admin/tasks/task/{task.pk}/delete/", {"post": "yes"})
+
+    assert answer.status_code == 403
+    assert Task.objects.get() == task
+
+
+def test_admin_pages_are_kept_by_no_cache(staff: Client, alice: User) -> None:
+    make_task(alice)
+
+    answer = staff.get("/admin/tasks/task/")
+
+    assert "no-store" in answer.headers["Cache-Control"]
+
+
+def test_a_user_added_in_the_admin_can_sign_in(staff: Client) -> None:
+    password = "correct horse battery"
+    answer = staff.post(
+        "/admin/accounts/user/add/",
+        {
+            "username": "erin",
+            "usable_password": "true",
+            "password1": password,
+            "password2": password,
+        },
+    )
+
+    assert answer.status_code == 302
+    assert Client().login(username="erin", password=password)
+
+
+def test_no_page_of_a_user_shows_the_hash_of_the_password(
+    staff: Client, alice: User
+) -> None:
+    shown = staff.get(f"/admin/accounts/user/{alice.pk}/change/").content.decode()
+
+    assert alice.password not in shown
+
+
+def test_deleting_a_user_deletes_their_tasks_and_tokens(
+    staff: Client, alice: User
+) -> None:
+    make_task(alice)
+    make_token(alice)
+
+    staff.post(f"/admin/accounts/user/{alice.pk}/delete/", {"post": "yes"})
+
+    assert not User.objects.filter(pk=alice.pk).exists()
+    assert not Task.objects.exists()
+    assert not ApiToken.objects.exists()
+
+
+def _on_one_day() -> None:
+    """A date hierarchy asks more of rows of several days."""
+    moment = timezone.now().replace(day=1, hour=12)
+    Task.objects.update(created_at=moment)
+    ApiToken.objects.update(created_at=moment)
+    User.objects.update(date_joined=moment)

@@ -1,0 +1,78 @@
+"""The trash in the admin: what is listed, put there, restored and deleted for good."""
+
+import re
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from taskproject.accounts.models import User
+from tasks.models import Actor, Event, Task
+from tests.admin import LIST, as_staff
+from tests.conftest import make_task
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [("", {"Live"}), ("?trash=in", {"Trashed"}), ("?trash=all", {"Live", "Trashed"})],
+)
+def test_the_trash_filter_chooses_which_tasks_are_listed(
+    staff: Client, alice: User, query: str, shown: set[str]
+) -> None:
+    make_task(alice, "Live")
+    trashed = make_task(alice, "Trashed")
+    Task.objects.filter(pk=trashed.pk).trash(Actor(alice.pk, "token"))
+
+    page = staff.get(LIST + query).content.decode()
+
+    titles = re.findall(r'class="field-title"><a[^>]*>(.*?)</a>', page)
+    assert set(titles) == shown
+
+
+def test_deleting_a_task_moves_it_to_the_trash(staff: Client, task: Task) -> None:
+    path = f"{LIST}{task.pk}/delete/"
+    assert "to the trash?" in staff.get(path).content.decode()
+
+    answer = staff.post(path, {"post": "yes"})
+
+    assert answer.status_code == 302
+    task.refresh_from_db()
+    assert task.deleted_at is not None
+
+
+REMOVE = {"action": "remove", "confirmed": "yes"}
+
+
+def test_permanent_deletion_needs_its_own_permission(task: Task, bob: User) -> None:
+    client = as_staff(bob, "view_task", "change_task", "delete_task")
+    assert "permanently" not in client.get(LIST).content.decode()
+
+    client.post(LIST, REMOVE | {"_selected_action": str(task.pk)})
+
+    assert Task.objects.filter(pk=task.pk).exists()
+
+
+def test_with_its_permission_and_a_confirmation_a_task_is_deleted_for_good(
+    task: Task, bob: User
+) -> None:
+    client = as_staff(bob, "view_task", "remove_task")
+    selected = {"action": "remove", "_selected_action": str(task.pk)}
+    asked = client.post(LIST, selected).content.decode()
+    assert "1 task will be deleted for good" in asked
+    assert Task.objects.exists()
+
+    client.post(LIST, selected | {"confirmed": "yes"})
+
+    assert not Task.objects.exists()
+    assert Event.objects.latest("sequence").verb == "deleted"
+
+
+def test_the_trash_is_restored_by_its_action(staff: Client, task: Task) -> None:
+    Task.objects.update(deleted_at=timezone.now())
+
+    staff.post(
+        f"{LIST}?trash=in", {"action": "restore", "_selected_action": str(task.pk)}
+    )
+
+    task.refresh_from_db()
+    assert task.deleted_at is None

@@ -1,0 +1,481 @@
+"""The operator's commands."""
+
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from taskproject.accounts.models import ApiToken, User
+from tasks.models import Task
+from tests.conftest import ApiClient, make_token
+from tests.servers import absent_database, fresh_database, manage
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = ["create_token", "revoke_token", "seed_tasks", "serve", "migrate"]
+
+
+def run(command: str, *arguments: str) -> tuple[str, str]:
+    """Standard output and standard error."""
+    output, error = StringIO(), StringIO()
+    call_command(command, *arguments, stdout=output, stderr=error)
+    return output.getvalue(), error.getvalue()
+
+
+def refused(command: str, *arguments: str) -> str:
+    """What the command says where it refuses its arguments."""
+    with pytest.raises(CommandError) as caught:
+        run(command, *arguments)
+    return str(caught.value)
+
+
+def manage_py(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    shown = manage_py(command, "--help")
+
+    assert shown.returncode == 0
+    assert shown.stdout.startswith(f"usage: manage.py {command}")
+    explanation = shown.stdout.split("\n\n")[1]
+    assert len(explanation.split()) >= 10
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["create_token alice", "revoke_token tk_x", "seed_tasks 3", "serve", "migrate"],
+)
+def test_an_unknown_option_is_refused_without_a_traceback(command: str) -> None:
+    shown = manage_py(*command.split(), "--nonsense")
+
+    assert shown.returncode == 2
+    assert "unrecognized arguments: --nonsense" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+# create_token
+
+
+def test_create_token_prints_a_working_token_alone_on_the_last_line(
+    alice: User,
+) -> None:
+    output, _ = run("create_token", "alice")
+
+    secret = output.splitlines()[-1]
+    assert re.fullmatch(r"tk_[A-Za-z0-9_-]{43}", secret)
+    assert ApiClient(secret).get("/api/me").json()["username"] == "alice"
+
+
+def test_create_token_writes_nothing_else_to_standard_output(alice: User) -> None:
+    output, _ = run("create_token", "alice")
+
+    assert len(output.splitlines()) == 1
+
+
+def test_create_token_says_what_it_made_without_the_secret(alice: User) -> None:
+    output, error = run("create_token", "alice", "--name", "phone", "--expires", "90d")
+
+    assert "phone" in error
+    assert "alice" in error
+    assert output.strip() not in error
+
+
+def test_create_token_stores_what_was_asked_for(alice: User) -> None:
+    run("create_token", "alice", "--name", " phone ", "--scopes", "read")
+
+    token = ApiToken.objects.get()
+    assert (token.user, token.name, token.scopes) == (alice, "phone", "read")
+    assert token.expires_at is None
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ("read", "read"),
+        ("write", "write"),
+        ("read,write", "read write"),
+        ("write,read", "read write"),
+        ("read, write", "read write"),
+    ],
+)
+def test_create_token_takes_scopes(alice: User, given: str, stored: str) -> None:
+    run("create_token", "alice", "--scopes", given)
+
+    assert ApiToken.objects.get().scopes == stored
+
+
+@pytest.mark.parametrize("scopes", ["", "admin", "read,admin", "read,read", "READ"])
+def test_create_token_refuses_other_scopes(alice: User, scopes: str) -> None:
+    assert "--scopes must be read, write or read,write" in refused(
+        "create_token", "alice", f"--scopes={scopes}"
+    )
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("2099-01-31", datetime(2099, 1, 31, tzinfo=UTC)),
+        ("2099-01-31T18:00", datetime(2099, 1, 31, 18, tzinfo=UTC)),
+        ("2099-01-31T18:00Z", datetime(2099, 1, 31, 18, tzinfo=UTC)),
+        ("2099-01-31T18:00+02:00", datetime(2099, 1, 31, 16, tzinfo=UTC)),
+    ],
+)
+def test_create_token_takes_a_date_or_a_time(
+    alice: User, given: str, expected: datetime
+) -> None:
+    run("create_token", "alice", "--expires", given)
+
+    assert ApiToken.objects.get().expires_at == expected
+
+
+def test_create_token_takes_a_number_of_days(alice: User) -> None:
+    before = timezone.now()
+    run("create_token", "alice", "--expires", "90d")
+
+    expires = ApiToken.objects.get().expires_at
+    assert expires is not None
+    assert before <= expires - timedelta(days=90) <= timezone.now()
+
+
+@pytest.mark.parametrize(
+    "when", ["", "soon", "90", "d", "-1d", "2099-02-31", "31.01.2099", "999999d"]
+)
+def test_create_token_refuses_a_malformed_expiry(alice: User, when: str) -> None:
+    assert "--expires must be like 90d" in refused(
+        "create_token", "alice", f"--expires={when}"
+    )
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize("when", ["2020-01-01", "0d", "0001-01-01"])
+def test_create_token_refuses_an_expiry_in_the_past(alice: User, when: str) -> None:
+    assert "--expires is in the past" in refused(
+        "create_token", "alice", "--expires", when
+    )
+
+
+@pytest.mark.parametrize(
+    "when", ["9999-12-31T23:59-10:00", "0001-01-01T00:00+10:00", "9999-12-31"]
+)
+def test_create_token_meets_the_ends_of_time_and_stores_what_can_be_read(
+    alice: User, when: str
+) -> None:
+    try:
+        run("create_token", "alice", "--expires", when)
+    except CommandError as error:
+        assert "--expires" in str(error)
+
+    # PostgreSQL can store a year that Python cannot read.
+    assert len(list(ApiToken.objects.all())) <= 1
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 101])
+def test_create_token_refuses_a_name_by_its_option(alice: User, name: str) -> None:
+    assert "name" in refused("create_token", "alice", f"--name={name}").lower()
+    assert not ApiToken.objects.exists()
+
+
+def test_create_token_says_how_to_make_the_user(db: None) -> None:
+    said = refused("create_token", "erin")
+
+    assert "There is no user 'erin'" in said
+    assert "--create-user" in said
+    assert not User.objects.exists()
+
+
+def test_create_token_makes_the_user_if_asked(db: None) -> None:
+    run("create_token", "erin", "--create-user")
+
+    erin = User.objects.get()
+    assert (erin.username, erin.is_staff, erin.is_superuser) == ("erin", False, False)
+    assert not erin.has_usable_password()
+    assert ApiToken.objects.get().user == erin
+
+
+def test_create_token_takes_a_user_that_there_is(alice: User) -> None:
+    alice.password = "kept"
+    alice.save()
+
+    run("create_token", "alice", "--create-user")
+
+    assert User.objects.get() == alice
+    assert User.objects.get().password == "kept"
+
+
+def test_create_token_makes_no_user_where_it_makes_no_token(db: None) -> None:
+    refused("create_token", "erin", "--create-user", "--scopes", "admin")
+
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("username", ["a b", "", "x" * 151, "<script>"])
+def test_create_token_refuses_to_make_a_malformed_user(db: None, username: str) -> None:
+    assert "user" in refused("create_token", username, "--create-user").lower()
+    assert not User.objects.exists()
+
+
+def test_create_token_refuses_a_disabled_user(alice: User) -> None:
+    User.objects.update(is_active=False)
+
+    assert "'alice' is disabled" in refused("create_token", "alice")
+
+
+def test_create_token_stores_no_secret(alice: User) -> None:
+    output, _ = run("create_token", "alice")
+
+    assert output.strip() not in str(ApiToken.objects.values())
+
+
+# revoke_token
+
+
+def test_revoke_token_takes_the_prefix(alice: User) -> None:
+    secret, other = make_token(alice), make_token(alice)
+
+    output, _ = run("revoke_token", secret[:11])
+
+    assert output == "Revoked 1 token.\n"
+    assert ApiClient(secret).get("/api/me").status_code == 401
+    assert ApiClient(other).get("/api/me").status_code == 200
+
+
+def test_revoke_token_takes_the_whole_token(alice: User) -> None:
+    secret = make_token(alice)
+
+    run("revoke_token", secret)
+
+    assert ApiClient(secret).get("/api/me").status_code == 401
+
+
+def test_revoke_token_takes_all_of_a_user(alice: User, bob: User) -> None:
+    first, second, bobs = make_token(alice), make_token(alice), make_token(bob)
+
+    output, _ = run("revoke_token", "--user", "alice")
+
+    assert output == "Revoked 2 tokens.\n"
+    assert [ApiClient(it).get("/api/me").status_code for it in (first, second)] == [
+        401,
+        401,
+    ]
+    assert ApiClient(bobs).get("/api/me").status_code == 200
+
+
+def test_revoke_token_again_says_so_and_keeps_the_time(alice: User) -> None:
+    secret = make_token(alice)
+    run("revoke_token", secret)
+    first = ApiToken.objects.get().revoked_at
+
+    output, _ = run("revoke_token", secret)
+
+    assert output == "Nothing to revoke: already revoked.\n"
+    assert ApiToken.objects.get().revoked_at == first
+
+
+def test_revoke_token_refuses_a_prefix_of_several(alice: User) -> None:
+    first, second = make_token(alice), make_token(alice)
+    ApiToken.objects.update(prefix="tk_12345678")
+
+    assert "give the whole token" in refused("revoke_token", "tk_12345678")
+    run("revoke_token", first)
+    assert ApiClient(second).get("/api/me").status_code == 200
+
+
+@pytest.mark.parametrize("token", ["tk_", "tk_unknown", "nonsense", "tk_" + "x" * 43])
+def test_revoke_token_refuses_an_unknown_token(alice: User, token: str) -> None:
+    secret = make_token(alice)
+
+    assert "There is no such token" in refused("revoke_token", token)
+    assert ApiClient(secret).get("/api/me").status_code == 200
+
+
+@pytest.mark.parametrize("arguments", [[], ["tk_x", "--user", "alice"]])
+def test_revoke_token_wants_a_token_or_a_user(db: None, arguments: list[str]) -> None:
+    assert "Name a token, or a user with --user." in refused("revoke_token", *arguments)
+
+
+@pytest.mark.parametrize("username", ["alice", "nobody"])
+def test_revoke_token_says_that_a_user_has_no_tokens(
+    alice: User, username: str
+) -> None:
+    assert "is no user, or has no tokens" in refused("revoke_token", "--user", username)
+
+
+# seed_tasks
+
+
+def seeded(*fields: str) -> list[Any]:
+    return list(Task.objects.order_by("pk").values_list(*fields))
+
+
+def test_seed_tasks_adds_as_many_as_asked_for(alice: User, bob: User) -> None:
+    output, _ = run("seed_tasks", "2500", "--owner", "alice", "-v", "0")
+
+    assert "Added 2,500 tasks to alice." in output
+    assert Task.objects.owned_by(alice.pk).count() == Task.objects.count() == 2500
+
+
+def test_seed_tasks_is_the_same_for_the_same_seed(alice: User) -> None:
+    columns = [
+        field.attname for field in Task._meta.concrete_fields if field.name != "id"
+    ]
+    run("seed_tasks", "300", "--owner", "alice", "--seed", "7", "-v", "0")
+    first = seeded(*columns)
+    Task.objects.all().delete()
+
+    run("seed_tasks", "300", "--owner", "alice", "--seed", "7", "-v", "0")
+
+    assert seeded(*columns) == first
+
+
+def test_seed_tasks_is_another_for_another_seed(alice: User) -> None:
+    run("seed_tasks", "50", "--owner", "alice", "--seed", "1", "-v", "0")
+    first = seeded("title")
+    Task.objects.all().delete()
+
+    run("seed_tasks", "50", "--owner", "alice", "--seed", "2", "-v", "0")
+
+    assert seeded("title") != first
+
+
+def test_seed_tasks_makes_tasks_as_the_service_would(alice: User) -> None:
+    run("seed_tasks", "200", "--owner", "alice", "-v", "0")
+
+    tasks = list(Task.objects.order_by("pk"))
+    assert 0 < sum(task.completed for task in tasks) < 200
+    assert len({task.title for task in tasks}) > 100
+    assert [task.created_at for task in tasks] == sorted(t.created_at for t in tasks)
+    assert {task.version for task in tasks} == {1}
+    assert all(task.updated_at >= task.created_at for task in tasks)
+    for task in tasks:
+        task.full_clean()
+
+
+def test_seed_tasks_adds_to_what_there_is(alice: User) -> None:
+    run("seed_tasks", "3", "--owner", "alice", "-v", "0")
+    run("seed_tasks", "4", "--owner", "alice", "-v", "0")
+
+    assert Task.objects.count() == 7
+
+
+def test_seed_tasks_can_be_read_through_the_api(api: ApiClient) -> None:
+    run("seed_tasks", "120", "--owner", "alice", "-v", "0")
+
+    assert len(api.get("/api/tasks?limit=100").json()["items"]) == 100
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "10000001"])
+def test_seed_tasks_refuses_a_count_out_of_bounds(alice: User, count: str) -> None:
+    said = refused("seed_tasks", "--owner", "alice", "--", count)
+
+    assert "COUNT must be from 1 to 10,000,000." in said
+    assert not Task.objects.exists()
+
+
+def test_seed_tasks_refuses_a_count_that_is_no_number(alice: User) -> None:
+    assert "invalid int value" in refused("seed_tasks", "many", "--owner", "alice")
+
+
+def test_seed_tasks_wants_an_owner_where_there_is_no_guest(
+    db: None, settings: Settings
+) -> None:
+    settings.API_GUEST = ""
+
+    assert "Name a user with --owner" in refused("seed_tasks", "3")
+
+
+def test_seed_tasks_gives_them_to_the_guest(db: None, settings: Settings) -> None:
+    settings.API_GUEST = "guest"
+
+    run("seed_tasks", "3", "-v", "0")
+
+    assert len(Client().get("/api/tasks").json()["items"]) == 3
+
+
+def test_seed_tasks_says_how_to_make_the_owner(db: None) -> None:
+    said = refused("seed_tasks", "3", "--owner", "erin")
+
+    assert "There is no user 'erin'" in said
+    assert "create_token erin --create-user" in said
+    assert not User.objects.exists()
+
+
+def test_seed_tasks_shows_how_far_it_is(
+    alice: User, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run("seed_tasks", "3", "--owner", "alice")
+
+    assert "3/3" in capfd.readouterr().err
+
+
+# serve
+
+
+@pytest.mark.parametrize("option", ["--host", "--port", "--workers", "--threads"])
+def test_serve_explains_its_options(option: str) -> None:
+    assert option in manage_py("serve", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--port", "0"], "--port must be from 1 to 65535."),
+        (["--port", "65536"], "--port must be from 1 to 65535."),
+        (["--port", "-1"], "--port must be from 1 to 65535."),
+        (["--workers", "0"], "--workers and --threads must be at least 1."),
+        (["--threads", "0"], "--workers and --threads must be at least 1."),
+        (["--threads", "-2"], "--workers and --threads must be at least 1."),
+        (["--port", "http"], "invalid int value: 'http'"),
+        (["--workers", "1.5"], "invalid int value: '1.5'"),
+    ],
+)
+def test_serve_refuses_malformed_arguments(
+    db: None, arguments: list[str], said: str
+) -> None:
+    assert said in refused("serve", "=".join(arguments))
+
+
+# migrate
+
+
+def test_migrate_takes_the_direct_way_in() -> None:
+    with fresh_database() as direct:
+        manage(
+            absent_database(), "migrate", "tasks", "zero", DATABASE_DIRECT_URL=direct
+        )
+
+        assert "[ ]" in manage(direct, "showmigrations", "tasks")
+
+
+def test_migrate_without_a_direct_way_in_takes_the_usual_one() -> None:
+    with fresh_database() as usual:
+        manage(usual, "migrate", "tasks", "zero", DATABASE_DIRECT_URL="")
+
+        assert "[ ]" in manage(usual, "showmigrations", "tasks")
+
+
+def test_migrate_twice_is_migrating_once() -> None:
+    with fresh_database() as database:
+        assert "No migrations to apply." in manage(database, "migrate")
+
+
+def test_the_models_have_their_migrations(db: None) -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)

@@ -1,0 +1,120 @@
+"""POST /api/tasks/{id}/complete and /reopen"""
+
+import pytest
+from django.utils import timezone
+
+from taskproject.accounts.models import User
+from tests.answers import (
+    as_json,
+    assert_a_credential_is_needed,
+    assert_both_are_missing,
+    rfc3339,
+)
+from tests.conftest import YESTERDAY, ApiClient, make_old_task, make_task
+
+both = pytest.mark.parametrize(
+    ("verb", "completed"), [("complete", True), ("reopen", False)]
+)
+
+
+@both
+def test_it_changes_the_task_and_answers_with_it(
+    api: ApiClient, alice: User, verb: str, completed: bool
+) -> None:
+    task = make_old_task(alice, completed=not completed, description="Oat")
+    before = timezone.now()
+
+    answer = api.send("POST", f"/api/tasks/{task.pk}/{verb}")
+
+    task.refresh_from_db()
+    assert answer.status_code == 200
+    assert answer.headers["ETag"] == '"2"'
+    assert answer.json() == {
+        "id": task.pk,
+        "title": "Buy milk",
+        "description": "Oat",
+        "completed": completed,
+        "completed_at": rfc3339(task.updated_at) if completed else None,
+        "created_at": rfc3339(YESTERDAY),
+        "updated_at": rfc3339(task.updated_at),
+        "version": 2,
+    }
+    assert answer.json() == as_json(task)
+    assert before <= task.updated_at <= timezone.now()
+
+
+@both
+def test_it_is_safe_to_repeat(
+    api: ApiClient, alice: User, verb: str, completed: bool
+) -> None:
+    task = make_old_task(alice, completed=completed)
+    before = as_json(task)
+
+    answers = [api.send("POST", f"/api/tasks/{task.pk}/{verb}") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [answer.headers["ETag"] for answer in answers] == ['"1"', '"1"']
+    assert [answer.json() for answer in answers] == [before, before]
+    assert as_json(task) == before
+
+
+def test_completing_anew_has_a_time_of_its_own(api: ApiClient, alice: User) -> None:
+    task = make_old_task(alice, completed=True)
+
+    api.send("POST", f"/api/tasks/{task.pk}/reopen")
+    answer = api.send("POST", f"/api/tasks/{task.pk}/complete")
+
+    assert answer.json() == as_json(task)
+    assert task.version == 3
+    assert task.completed_at == task.updated_at > YESTERDAY
+
+
+@both
+def test_other_tasks_stay_as_they_are(
+    api: ApiClient, alice: User, verb: str, completed: bool
+) -> None:
+    task, other = (make_task(alice, completed=not completed) for _ in range(2))
+    before = as_json(other)
+
+    api.send("POST", f"/api/tasks/{task.pk}/{verb}")
+
+    assert as_json(other) == before
+
+
+@both
+def test_it_needs_a_credential(
+    nobody: ApiClient, alice: User, verb: str, completed: bool
+) -> None:
+    task = make_task(alice, completed=not completed)
+    before = as_json(task)
+    path = f"/api/tasks/{task.pk}/{verb}"
+
+    assert_a_credential_is_needed(nobody.send("POST", path), path)
+    assert as_json(task) == before
+
+
+@pytest.mark.parametrize("verb", ["complete", "reopen"])
+def test_somebody_elses_task_is_as_missing_as_none(
+    api: ApiClient, bob: User, verb: str
+) -> None:
+    assert_both_are_missing(api, bob, "POST", suffix=f"/{verb}")
+
+
+@pytest.mark.parametrize("verb", ["complete", "reopen"])
+def test_an_id_beyond_its_column_is_missing(api: ApiClient, verb: str) -> None:
+    answer = api.send("POST", f"/api/tasks/{2**63}/{verb}")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@both
+def test_reading_it_is_refused(
+    api: ApiClient, alice: User, verb: str, completed: bool
+) -> None:
+    task = make_task(alice, completed=not completed)
+    before = as_json(task)
+
+    answer = api.send("GET", f"/api/tasks/{task.pk}/{verb}")
+
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert as_json(task) == before

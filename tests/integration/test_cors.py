@@ -1,0 +1,174 @@
+"""Every operation, called by a page of another origin (CORS)"""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from taskproject.accounts.models import User
+from tests.conftest import ApiClient, make_task
+
+FRONTEND = "http://localhost:3000"
+ALLOWED = {
+    "access-control-allow-origin": FRONTEND,
+    "access-control-allow-credentials": "true",
+}
+
+
+def cors(answer: Any) -> dict[str, str]:
+    """The CORS headers of an answer, but for the list of those that are exposed."""
+    return {
+        name.lower(): value
+        for name, value in answer.headers.items()
+        if name.lower().startswith("access-control-allow-")
+    }
+
+
+def words(header: str) -> set[str]:
+    return {word.strip().lower() for word in header.split(",")}
+
+
+def preflight(path: str, method: str, origin: str = FRONTEND) -> Any:
+    return Client().options(
+        path,
+        headers={
+            "Origin": origin,
+            "Access-Control-Request-Method": method,
+            "Access-Control-Request-Headers": "authorization,content-type",
+        },
+    )
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("path", ["/api/tasks", "/api/tasks/1/toggle", "/api/me"])
+def test_a_preflight_needs_no_credential(path: str, method: str) -> None:
+    answer = preflight(path, method)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["Access-Control-Allow-Origin"] == FRONTEND
+    assert answer.headers["Access-Control-Allow-Credentials"] == "true"
+    assert method.lower() in words(answer.headers["Access-Control-Allow-Methods"])
+    assert words(answer.headers["Access-Control-Allow-Headers"]) >= {
+        "authorization",
+        "content-type",
+        "x-csrftoken",
+        "x-request-id",
+        "if-match",
+        "if-none-match",
+    }
+    assert int(answer.headers["Access-Control-Max-Age"]) > 0
+
+
+def test_a_preflight_of_a_foreign_origin_allows_nothing() -> None:
+    assert cors(preflight("/api/tasks", "POST", "https://evil.example")) == {}
+
+
+def test_an_answer_names_the_headers_that_the_page_may_read(api: ApiClient) -> None:
+    answer = api.send("GET", "/api/tasks", headers={"Origin": FRONTEND})
+
+    assert answer.status_code == 200
+    assert cors(answer) == ALLOWED
+    assert words(answer.headers["Access-Control-Expose-Headers"]) >= {
+        "location",
+        "link",
+        "etag",
+        "retry-after",
+        "x-request-id",
+    }
+    assert "origin" in words(answer.headers["Vary"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/api/tasks", {"title": "Buy milk"}, 201),
+        ("GET", "/api/tasks/1000", None, 404),
+        ("GET", "/api/nowhere", None, 404),
+        ("DELETE", "/api/tasks", None, 405),
+        ("POST", "/api/tasks", {"title": ""}, 422),
+        ("GET", "/api/tasks?limit=0", None, 422),
+        ("POST", "/api/tasks", None, 400),
+        ("POST", "/api/tasks", "x" * (256 * 1024), 413),
+    ],
+)
+def test_a_page_can_read_every_answer(
+    api: ApiClient, method: str, path: str, body: Any, status: int
+) -> None:
+    answer = api.send(method, path, body, headers={"Origin": FRONTEND})
+
+    assert answer.status_code == status
+    assert cors(answer) == ALLOWED
+    assert "x-request-id" in words(answer.headers["Access-Control-Expose-Headers"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": "Bearer tk_wrong"}, 401),
+        ({"Host": "evil.example"}, 400),
+        ({"Cookie": 'x="\\001"'}, 400),
+    ],
+)
+def test_a_page_can_read_why_it_was_not_let_in(
+    nobody: ApiClient, headers: dict[str, str], status: int
+) -> None:
+    answer = nobody.send("GET", "/api/me", headers={"Origin": FRONTEND} | headers)
+
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert cors(answer) == ALLOWED
+
+
+def test_a_page_can_read_that_a_type_is_refused(api: ApiClient) -> None:
+    answer = api.generic(
+        "POST", "/api/tasks", b"x", "text/plain", headers={"Origin": FRONTEND}
+    )
+
+    assert answer.status_code == 415
+    assert cors(answer) == ALLOWED
+
+
+def test_a_page_can_read_whether_the_service_lives() -> None:
+    answer = Client().get("/livez", headers={"Origin": FRONTEND})
+
+    assert answer.status_code == 200
+    assert cors(answer) == ALLOWED
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "http://localhost:3001",
+        "https://localhost:3000",
+        "http://localhost:3000.evil.example",
+        "null",
+        "http://[",
+    ],
+)
+@pytest.mark.parametrize("path", ["/api/tasks", "/api/nowhere"])
+def test_a_foreign_origin_gets_no_header(
+    api: ApiClient, path: str, origin: str
+) -> None:
+    answer = api.send("GET", path, headers={"Origin": origin})
+
+    assert answer.status_code in (200, 404)
+    assert cors(answer) == {}
+
+
+def test_the_admin_is_no_ones_frontend(staff: Client) -> None:
+    answer = staff.get("/admin/", headers={"Origin": FRONTEND})
+
+    assert answer.status_code == 200
+    assert cors(answer) == {}
+
+
+def test_the_next_page_is_readable_from_a_page(api: ApiClient, alice: User) -> None:
+    for _ in range(2):
+        make_task(alice)
+
+    answer = api.send("GET", "/api/tasks?limit=1", headers={"Origin": FRONTEND})
+
+    assert 'rel="next"' in answer.headers["Link"]
+    assert "link" in words(answer.headers["Access-Control-Expose-Headers"])

@@ -1,0 +1,161 @@
+"""Every operation, called without a credential where API_GUEST names a user"""
+
+import pytest
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from taskproject.accounts.models import User
+from tasks.models import Task
+from tests.answers import (
+    as_json,
+    assert_a_credential_is_needed,
+    assert_both_are_missing,
+)
+from tests.conftest import ApiClient, make_task
+
+
+@pytest.fixture
+def guest(nobody: ApiClient, settings: Settings) -> ApiClient:
+    """Nobody, where the installation has a guest."""
+    settings.API_GUEST = "guest"
+    return nobody
+
+
+def test_the_guest_is_made_when_first_needed(guest: ApiClient) -> None:
+    assert not User.objects.exists()
+
+    answer = guest.send("POST", "/api/tasks", {"title": "Buy milk"})
+
+    user = User.objects.get()
+    assert answer.status_code == 201
+    assert Task.objects.get().owner == user
+    assert (user.username, user.is_active) == ("guest", True)
+    assert (user.is_staff, user.is_superuser) == (False, False)
+    assert not user.has_usable_password()
+
+
+def test_the_guest_stays_the_same(guest: ApiClient) -> None:
+    guest.send("POST", "/api/tasks", {"title": "Buy milk"})
+
+    answer = guest.send("GET", "/api/tasks")
+
+    assert answer.json() == {
+        "items": [as_json(Task.objects.get())],
+        "next_cursor": None,
+    }
+    assert User.objects.count() == 1
+
+
+def test_the_guest_may_be_an_ordinary_user(
+    nobody: ApiClient, alice: User, settings: Settings
+) -> None:
+    settings.API_GUEST = "alice"
+    task = make_task(alice)
+
+    assert nobody.send("GET", f"/api/tasks/{task.pk}").json() == as_json(task)
+
+
+def test_somebody_elses_task_is_as_missing_as_none(guest: ApiClient, bob: User) -> None:
+    assert_both_are_missing(guest, bob, "GET")
+
+
+@pytest.mark.parametrize("right", ["is_staff", "is_superuser"])
+def test_a_colleagues_name_lets_nobody_in(
+    guest: ApiClient, alice: User, settings: Settings, right: str
+) -> None:
+    User.objects.filter(pk=alice.pk).update(**{right: True})
+    settings.API_GUEST = "alice"
+
+    assert_a_credential_is_needed(guest.send("GET", "/api/me"), "/api/me")
+
+
+def test_a_disabled_guest_lets_nobody_in(guest: ApiClient) -> None:
+    guest.send("GET", "/api/me")
+    User.objects.update(is_active=False)
+
+    assert_a_credential_is_needed(guest.send("GET", "/api/me"), "/api/me")
+
+
+@pytest.mark.parametrize("header", ["Bearer tk_wrong", "Bearer", "Basic eDp5"])
+def test_a_wrong_token_does_not_fall_through(guest: ApiClient, header: str) -> None:
+    answer = guest.send("GET", "/api/me", headers={"Authorization": header})
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+    assert not User.objects.exists()
+
+
+def test_a_token_is_not_the_guest(api: ApiClient, settings: Settings) -> None:
+    settings.API_GUEST = "guest"
+
+    assert api.send("GET", "/api/me").json()["username"] == "alice"
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost:3001", ""]
+)
+def test_a_page_of_a_foreign_origin_cannot_write(guest: ApiClient, origin: str) -> None:
+    answer = guest.send(
+        "POST", "/api/tasks", {"title": "Buy milk"}, headers={"Origin": origin}
+    )
+
+    assert answer.status_code == 403
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "/api/problems#origin_refused",
+        "title": "This origin may not write here",
+        "status": 403,
+        "detail": "Add this page's origin to CORS_ALLOWED_ORIGINS to let it write here.",
+        "instance": "/api/tasks",
+        "code": "origin_refused",
+    }
+    assert not Task.objects.exists()
+
+
+@pytest.mark.parametrize("suffix", ["/toggle", "/complete"])
+def test_a_foreign_page_cannot_write_without_a_body_either(
+    guest: ApiClient, suffix: str
+) -> None:
+    guest.send("POST", "/api/tasks", {"title": "Buy milk"})
+    task = Task.objects.get()
+    before = as_json(task)
+
+    answer = guest.send(
+        "POST",
+        f"/api/tasks/{task.pk}{suffix}",
+        headers={"Origin": "https://evil.example"},
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "origin_refused")
+    assert as_json(task) == before
+
+
+@pytest.mark.parametrize("origin", ["http://testserver", "http://localhost:3000"])
+def test_a_page_of_an_allowed_origin_can_write(guest: ApiClient, origin: str) -> None:
+    answer = guest.send(
+        "POST", "/api/tasks", {"title": "Buy milk"}, headers={"Origin": origin}
+    )
+
+    assert (answer.status_code, answer.json()) == (201, as_json(Task.objects.get()))
+
+
+def test_every_origin_can_write_where_all_are_allowed(
+    guest: ApiClient, settings: Settings
+) -> None:
+    settings.CORS_ALLOW_ALL_ORIGINS = True
+
+    answer = guest.send(
+        "POST",
+        "/api/tasks",
+        {"title": "Buy milk"},
+        headers={"Origin": "https://anywhere.example"},
+    )
+
+    assert answer.status_code == 201
+
+
+def test_it_asks_for_the_guest_the_tag_and_the_page(
+    guest: ApiClient, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    guest.send("POST", "/api/tasks", {"title": "Buy milk"})
+
+    with django_assert_num_queries(3):
+        guest.send("GET", "/api/tasks")

@@ -1,0 +1,171 @@
+"""GET /livez and GET /readyz"""
+
+from collections.abc import Iterator
+from threading import Event
+
+import pytest
+from django.db import connection, connections
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+
+from taskproject import health
+
+paths = pytest.mark.parametrize("path", ["/livez", "/readyz"])
+
+
+@pytest.fixture
+def probe(monkeypatch: pytest.MonkeyPatch) -> Iterator[health.Probe]:
+    """A probe as a process has it that has just started."""
+    probe = health.Probe()
+    monkeypatch.setattr(health, "probe", probe)
+    yield probe
+    # Its thread's connection would keep PostgreSQL from dropping the test database.
+    probe._thread.submit(connections.close_all).result()
+    probe._thread.shutdown()
+
+
+def test_livez_answers_without_the_database() -> None:
+    # Without the fixture db, pytest-django fails every query.
+    answer = Client().get("/livez")
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json() == {"status": "ok"}
+
+
+@pytest.mark.django_db
+def test_readyz_answers_when_the_database_does(probe: health.Probe) -> None:
+    for _ in range(2):
+        answer = Client().get("/readyz")
+
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.json() == {"status": "ok"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_readyz_is_503_while_a_migration_is_missing(probe: health.Probe) -> None:
+    recorder = MigrationRecorder(connection)
+    recorder.record_unapplied("tasks", "0001_initial")
+    try:
+        answer = Client().get("/readyz")
+    finally:
+        recorder.record_applied("tasks", "0001_initial")
+
+    assert answer.status_code == 503
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.json() == {
+        "type": "/api/problems#unavailable",
+        "title": "The service is unavailable for now",
+        "status": 503,
+        "detail": "The database lacks migrations: run `manage.py migrate`.",
+        "instance": "/readyz",
+        "code": "unavailable",
+    }
+    assert Client().get("/readyz").json() == {"status": "ok"}
+
+
+@pytest.mark.django_db
+def test_readyz_is_503_while_the_database_is_away(
+    probe: health.Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as away:
+        # What new connections go to, such as the one that the probe's thread opens.
+        away.setitem(connections.settings["default"], "NAME", "/nowhere/at/all")
+        answer = Client().get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.json() == {
+        "type": "/api/problems#unavailable",
+        "title": "The service is unavailable for now",
+        "status": 503,
+        "detail": "The database cannot be reached.",
+        "instance": "/readyz",
+        "code": "unavailable",
+    }
+    assert Client().get("/readyz").json() == {"status": "ok"}
+
+
+@pytest.mark.django_db
+def test_readyz_is_503_while_the_database_is_silent(
+    probe: health.Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "PATIENCE", 0.01)
+    spoke = Event()
+    probe._thread.submit(spoke.wait)
+    try:
+        answers = [Client().get("/readyz") for _ in range(2)]
+    finally:
+        spoke.set()
+
+    for answer in answers:
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"] == "1"
+        assert answer.json() == {
+            "type": "/api/problems#unavailable",
+            "title": "The service is unavailable for now",
+            "status": 503,
+            "detail": "The database did not answer within 2 seconds.",
+            "instance": "/readyz",
+            "code": "unavailable",
+        }
+    monkeypatch.setattr(health, "PATIENCE", 2.0)
+    assert Client().get("/readyz").json() == {"status": "ok"}
+
+
+def test_the_database_has_two_seconds() -> None:
+    assert health.PATIENCE == 2.0
+
+
+@paths
+@pytest.mark.django_db
+def test_a_trailing_slash_changes_nothing(probe: health.Probe, path: str) -> None:
+    answer = Client().get(f"{path}/")
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+@paths
+@pytest.mark.django_db
+def test_head_answers_the_headers_alone(probe: health.Probe, path: str) -> None:
+    answer = Client().head(path)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+@paths
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_another_method_is_refused(path: str, method: str) -> None:
+    answer = Client().generic(method, path)
+
+    assert answer.status_code == 405
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD"}
+    assert answer.json() == {
+        "type": "/api/problems#method_not_allowed",
+        "title": "The method is not allowed here",
+        "status": 405,
+        "detail": "Use one of the methods in the Allow header.",
+        "instance": path,
+        "code": "method_not_allowed",
+    }
+
+
+@paths
+def test_a_foreign_host_is_refused(path: str) -> None:
+    answer = Client().get(path, headers={"Host": "evil.example"})
+
+    assert answer.status_code == 400
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "/api/problems#bad_host",
+        "title": "This host is not served here",
+        "status": 400,
+        "detail": "Send the request to a host that this service answers to.",
+        "instance": path,
+        "code": "bad_host",
+    }

@@ -1,0 +1,265 @@
+"""`manage.py serve`: the production server, as a process on a real socket."""
+
+import re
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.client import HTTPResponse
+from http.cookiejar import CookieJar
+from pathlib import Path
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
+
+import pytest
+
+from tests.servers import (
+    Server,
+    fresh_database,
+    live_server,
+    manage,
+    read_answer,
+    starting_server,
+)
+
+STOPS_LISTENING_WITHIN = 5.0  # seconds
+STOPS_SOON = 10.0  # seconds; a worker that has to be killed takes 30
+IDLE_CLIENTS = 200
+
+stops = pytest.mark.parametrize(
+    "stop", [Server.press_ctrl_c, Server.interrupt, Server.terminate]
+)
+
+
+@pytest.fixture(scope="module")
+def database_url() -> Iterator[str]:
+    with fresh_database() as database_url:
+        yield database_url
+
+
+@pytest.fixture(scope="module")
+def server(database_url: str) -> Iterator[Server]:
+    with live_server(database_url) as server:
+        yield server
+
+
+def test_it_answers_over_http(server: Server) -> None:
+    created = server.send("POST", "/api/tasks", {"title": "Buy milk"})
+    read = server.send("GET", created.headers["Location"])
+
+    assert created.status == 201
+    assert read.json() == created.json()
+    assert read.json()["title"] == "Buy milk"
+
+
+def test_it_says_where_everything_is_and_how_to_make_the_first_user(
+    server: Server,
+) -> None:
+    for path in ("/api/tasks", "/api/docs", "/admin/"):
+        assert f"{server.url}{path}\n" in server.output
+        assert server.send("GET", path).status in (200, 302)
+    command = re.search(
+        r"First staff user: (\S+) manage\.py createsuperuser\n", server.output
+    )
+    assert command and Path(command[1]).exists()
+
+
+def test_it_serves_the_scripts_of_the_docs_page(server: Server) -> None:
+    answer = server.send("GET", "/static/ninja/swagger-ui-bundle.js")
+
+    assert answer.status == 200
+    assert "javascript" in answer.headers["Content-Type"]
+
+
+@pytest.mark.parametrize("path", ["/api/tasks", "/api/nope", "/livez", "/api/me"])
+def test_head_has_the_headers_of_get_and_no_body(server: Server, path: str) -> None:
+    get, head = server.send("GET", path), server.send("HEAD", path)
+
+    assert head.status == get.status
+    assert head.body == b""
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
+    assert head.headers["X-Request-ID"]
+
+
+def test_a_head_leaves_the_connection_usable(server: Server) -> None:
+    connection = server.connect()
+    for method in ("HEAD", "GET", "HEAD", "GET"):
+        connection.request(method, "/livez")
+        response = connection.getresponse()
+        assert (response.status, bool(response.read())) == (200, method == "GET")
+    connection.close()
+
+
+def test_a_chunked_body_gets_411_and_is_not_stored(server: Server) -> None:
+    before = server.send("GET", "/api/tasks").json()
+
+    answer = server.send_raw(
+        b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\n"
+        b"Authorization: Bearer " + server.token.encode() + b"\r\n"
+        b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b'f\r\n{"title": "abc"}\r\n0\r\n\r\n'
+    )
+
+    assert answer.status == 411
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "length_required"
+    assert server.send("GET", "/api/tasks").json() == before
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\r\n\x00\x01\x02\xff\r\n\r\n",
+        b"GARBAGE\r\n\r\n",
+        b"GET /livez HTTP/9.9\r\n\r\n",
+        b"GET /liv ez HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: localhost\r\nNo colon here\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-A : space\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-A: \x00\r\n\r\n",
+        b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    ],
+    ids=lambda garbage: ascii(garbage)[2:40],
+)
+def test_garbage_on_the_socket_gets_400(server: Server, garbage: bytes) -> None:
+    answer = server.send_raw(garbage)
+
+    assert answer.status == 400
+    assert b"Traceback" not in answer.body
+    assert server.send("GET", "/livez").status == 200
+
+
+@pytest.mark.parametrize("path", ["/api/nope", "/api/tasks/x", "/livez/x", "/nope"])
+def test_an_error_states_its_length(server: Server, path: str) -> None:
+    answer = server.send("GET", path)
+
+    assert answer.status == 404
+    assert answer.headers["Content-Length"] == str(len(answer.body))
+
+
+def test_it_keeps_the_callers_request_id(server: Server) -> None:
+    answer = server.send("GET", "/api/nope", headers={"X-Request-ID": "from-me-1"})
+
+    assert answer.headers["X-Request-ID"] == "from-me-1"
+
+
+def test_staff_sign_in_over_plain_http(server: Server) -> None:
+    manage(
+        server.database_url,
+        "createsuperuser",
+        "--noinput",
+        "--username=carol",
+        "--email=carol@example.com",
+        DJANGO_SUPERUSER_PASSWORD="correct horse battery",
+    )
+    cookies = CookieJar()
+    browser = build_opener(HTTPCookieProcessor(cookies))
+    page = browser.open(f"{server.url}/admin/").read().decode()
+    form = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert form
+
+    with browser.open(
+        f"{server.url}/admin/login/?next=/admin/",
+        urlencode(
+            {
+                "csrfmiddlewaretoken": form[1],
+                "username": "carol",
+                "password": "correct horse battery",
+            }
+        ).encode(),
+    ) as answer:
+        page = answer.read().decode()
+
+    assert answer.url == f"{server.url}/admin/"
+    assert "Log out" in page
+    assert {cookie.name for cookie in cookies} == {"sessionid", "csrftoken"}
+    assert not any(cookie.secure for cookie in cookies)
+
+
+def test_idle_clients_keep_no_new_one_waiting(server: Server) -> None:
+    with ExitStack() as clients:
+        for _ in range(IDLE_CLIENTS):
+            idle = server.connect()
+            clients.callback(idle.close)
+            idle.request("GET", "/livez")
+            assert idle.getresponse().read() == b'{"status": "ok"}'
+
+        started = time.monotonic()
+        answer = server.send("GET", "/livez")
+        waited = time.monotonic() - started
+
+    assert answer.status == 200
+    assert waited < 2.0
+
+
+@stops
+def test_it_stops_cleanly(database_url: str, stop: Callable[[Server], None]) -> None:
+    with live_server(database_url) as server:
+        started = time.monotonic()
+        stop(server)
+
+        assert server.exit_code() == 0
+        assert time.monotonic() - started < STOPS_SOON
+        assert "Traceback" not in server.output
+        with pytest.raises(ConnectionRefusedError):
+            server.socket()
+
+
+@stops
+def test_it_stops_cleanly_while_it_starts(
+    database_url: str, stop: Callable[[Server], None]
+) -> None:
+    with starting_server(database_url) as server:
+        started = time.monotonic()
+        stop(server)
+
+        assert server.exit_code() == 0
+        assert time.monotonic() - started < STOPS_SOON
+        assert "Traceback" not in server.output
+
+
+@stops
+def test_a_request_in_flight_finishes_before_it_stops(
+    database_url: str, stop: Callable[[Server], None]
+) -> None:
+    body = b'{"title": "Sent in two halves"}'
+    head = (
+        "POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    )
+    with live_server(database_url) as server, server.socket() as client:
+        client.sendall(f"{head}Authorization: Bearer {server.token}\r\n\r\n".encode())
+        # The server says this when a handler asks for the body: it is under way.
+        assert client.recv(4096).startswith(b"HTTP/1.1 100 Continue")
+        client.sendall(body[:10])
+
+        stop(server)
+        _wait_until_it_stops_listening(server)
+        client.sendall(body[10:])
+        response = HTTPResponse(client, method="POST")
+        response.begin()
+        answer = read_answer(response)
+
+        assert server.exit_code() == 0
+    assert answer.status == 201
+    with live_server(database_url) as server:
+        assert server.send("GET", answer.headers["Location"]).json() == answer.json()
+
+
+@pytest.mark.parametrize("option", ["--port=0", "--port=65536", "--workers=0"])
+def test_it_refuses_an_option_out_of_range(database_url: str, option: str) -> None:
+    with pytest.raises(RuntimeError, match=f"CommandError: {option[:6]}"):
+        manage(database_url, "serve", option)
+
+
+def _wait_until_it_stops_listening(server: Server) -> None:
+    """Or for as long as we care to: an answer is owed either way."""
+    deadline = time.monotonic() + STOPS_LISTENING_WITHIN
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection((server.host, server.port), 1).close()
+        except OSError:
+            return
+        time.sleep(0.05)

@@ -1,0 +1,100 @@
+"""Changes at the same moment: real threads, each with a connection of its own."""
+
+from typing import Any
+
+import pytest
+
+from taskproject.accounts.models import User
+from tasks.models import Task
+from tests.conftest import make_task
+from tests.threads import at_once, request
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+THREADS = 8
+TOGGLES = 25  # a thread
+
+
+def test_every_caller_sees_the_state_that_its_own_toggle_made(
+    alice: User, token: str
+) -> None:
+    task = make_task(alice)
+    toggle = request(token, "POST", f"/api/tasks/{task.pk}/toggle")
+
+    def toggles() -> list[Any]:
+        return [toggle() for _ in range(TOGGLES)]
+
+    answers = [answer for some in at_once([toggles] * THREADS) for answer in some]
+
+    assert {answer.status_code for answer in answers} == {200}
+    bodies = [answer.json() for answer in answers]
+    # The versions name each toggle's place in the order; every second one completes.
+    assert sorted(body["version"] for body in bodies) == list(range(2, 202))
+    assert all(body["completed"] == (body["version"] % 2 == 0) for body in bodies)
+    assert sum(body["completed"] for body in bodies) == THREADS * TOGGLES // 2
+    task.refresh_from_db()
+    assert (task.completed, task.completed_at, task.version) == (False, None, 201)
+
+
+def test_an_odd_number_of_toggles_leaves_the_task_completed(
+    alice: User, token: str
+) -> None:
+    task = make_task(alice)
+
+    answers = at_once([request(token, "POST", f"/api/tasks/{task.pk}/toggle")] * 7)
+
+    assert sum(answer.json()["completed"] for answer in answers) == 4
+    task.refresh_from_db()
+    assert task.completed and task.completed_at is not None
+    assert task.version == 8
+
+
+def test_patches_of_different_fields_all_survive(alice: User, token: str) -> None:
+    for _ in range(20):
+        task = make_task(alice)
+        path = f"/api/tasks/{task.pk}"
+
+        answers = at_once(
+            [
+                request(token, "PATCH", path, {"title": "New title"}),
+                request(token, "PATCH", path, {"description": "New description"}),
+                request(token, "PATCH", path, {"completed": True}),
+            ]
+        )
+
+        assert [answer.status_code for answer in answers] == [200, 200, 200]
+        task.refresh_from_db()
+        assert (task.title, task.description, task.completed, task.version) == (
+            "New title",
+            "New description",
+            True,
+            4,
+        )
+
+
+def test_completing_at_once_completes_once(alice: User, token: str) -> None:
+    task = make_task(alice)
+    complete = request(token, "POST", f"/api/tasks/{task.pk}/complete")
+
+    answers = at_once([complete] * THREADS)
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["completed_at"] for answer in answers}) == 1
+    assert {answer.json()["version"] for answer in answers} == {2}
+
+
+def test_a_deleted_task_is_never_brought_back(alice: User, token: str) -> None:
+    for _ in range(20):
+        path = f"/api/tasks/{make_task(alice).pk}"
+
+        deleted, patched, toggled = at_once(
+            [
+                request(token, "DELETE", path),
+                request(token, "PATCH", path, {"title": "Back again"}),
+                request(token, "POST", f"{path}/toggle"),
+            ]
+        )
+
+        assert deleted.status_code == 204
+        assert {patched.status_code, toggled.status_code} <= {200, 410}
+        assert not Task.objects.live().exists()

@@ -1,0 +1,236 @@
+"""Every operation, called with a personal token"""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from taskproject.accounts.models import ApiToken, User
+from tasks.models import Task
+from tests.answers import as_json
+from tests.conftest import ApiClient, make_task, make_token
+
+
+def assert_the_token_is_refused(answer: Any, detail: str) -> None:
+    assert answer.status_code == 401
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert (
+        answer.headers["WWW-Authenticate"]
+        == 'Bearer realm="api", error="invalid_token"'
+    )
+    assert answer.json() == {
+        "type": "/api/problems#invalid_token",
+        "title": "The token is not valid",
+        "status": 401,
+        "detail": detail,
+        "instance": answer.wsgi_request.path,
+        "code": "invalid_token",
+    }
+
+
+def test_a_token_acts_as_its_user(api: ApiClient, alice: User) -> None:
+    api.send("POST", "/api/tasks", {"title": "Buy milk"})
+
+    assert Task.objects.get().owner == alice
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_scheme_is_read_in_any_case(alice: User, scheme: str) -> None:
+    client = Client(headers={"Authorization": f"{scheme} {make_token(alice)}"})
+
+    assert client.get("/api/me").json()["username"] == "alice"
+
+
+def test_a_revoked_token_stops_at_once(api: ApiClient) -> None:
+    assert api.send("GET", "/api/me").status_code == 200
+
+    ApiToken.objects.all().revoke()
+
+    answer = api.send("GET", "/api/me")
+    assert_the_token_is_refused(answer, "The token is unknown, revoked or expired.")
+
+
+def test_an_expired_token_stops_at_once(api: ApiClient) -> None:
+    ApiToken.objects.update(expires_at=timezone.now() + timedelta(minutes=1))
+    assert api.send("GET", "/api/me").status_code == 200
+
+    ApiToken.objects.update(expires_at=timezone.now())
+
+    answer = api.send("GET", "/api/me")
+    assert_the_token_is_refused(answer, "The token is unknown, revoked or expired.")
+
+
+def test_the_token_of_a_disabled_user_stops_at_once(
+    api: ApiClient, alice: User
+) -> None:
+    assert api.send("GET", "/api/me").status_code == 200
+
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+
+    answer = api.send("GET", "/api/me")
+    assert_the_token_is_refused(answer, "The token is unknown, revoked or expired.")
+
+
+def test_a_deleted_token_stops_at_once(api: ApiClient) -> None:
+    ApiToken.objects.all().delete()
+
+    answer = api.send("GET", "/api/me")
+    assert_the_token_is_refused(answer, "The token is unknown, revoked or expired.")
+
+
+@pytest.mark.parametrize(
+    ("header", "detail"),
+    [
+        ("Bearer tk_" + "x" * 43, "The token is unknown, revoked or expired."),
+        ("Bearer tk_", "The token is unknown, revoked or expired."),
+        ("Bearer tk_\x00", "The token is unknown, revoked or expired."),
+        ("Bearer tk_" + "x" * 100_000, "The token is unknown, revoked or expired."),
+        ("Bearer", "Send a token that begins with tk_."),
+        ("Bearer ", "Send a token that begins with tk_."),
+        ("Bearer x", "Send a token that begins with tk_."),
+        ("Bearer tk_é", "Send a token that begins with tk_."),
+        ("Basic YWxpY2U6eA==", "Send Authorization: Bearer tk_..."),
+        ("Token tk_x", "Send Authorization: Bearer tk_..."),
+        ("tk_" + "x" * 43, "Send Authorization: Bearer tk_..."),
+        ("", "Send Authorization: Bearer tk_..."),
+    ],
+)
+def test_what_is_no_working_token_is_refused(
+    alice: User, header: str, detail: str
+) -> None:
+    make_token(alice)
+
+    answer = Client().get("/api/me", headers={"Authorization": header})
+
+    assert_the_token_is_refused(answer, detail)
+
+
+@pytest.mark.parametrize("field", ["digest", "prefix"])
+def test_what_is_stored_of_a_token_does_not_let_in(alice: User, field: str) -> None:
+    make_token(alice)
+    stored = getattr(ApiToken.objects.get(), field)
+
+    for secret in (stored, f"tk_{stored}"):
+        assert ApiClient(secret).send("GET", "/api/me").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("scopes", "method", "suffix", "status"),
+    [
+        ("read", "GET", "", 200),
+        ("read", "HEAD", "", 200),
+        ("write", "PUT", "", 200),
+        ("write", "PATCH", "", 200),
+        ("write", "DELETE", "", 204),
+        ("write", "POST", "/toggle", 200),
+        ("read write", "GET", "", 200),
+        ("read write", "PATCH", "", 200),
+    ],
+)
+def test_a_token_may_do_what_its_scopes_say(
+    alice: User, scopes: str, method: str, suffix: str, status: int
+) -> None:
+    path = f"/api/tasks/{make_task(alice).pk}{suffix}"
+    body = {"title": "Buy bread"} if method in ("PUT", "PATCH") else None
+
+    answer = ApiClient(make_token(alice, scopes)).send(method, path, body)
+
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("scopes", "method", "suffix", "needed"),
+    [
+        ("write", "GET", "", "read"),
+        ("write", "HEAD", "", "read"),
+        ("read", "PUT", "", "write"),
+        ("read", "PATCH", "", "write"),
+        ("read", "DELETE", "", "write"),
+        ("read", "POST", "/toggle", "write"),
+        ("read", "POST", "/complete", "write"),
+        ("read", "POST", "/reopen", "write"),
+    ],
+)
+def test_a_token_may_do_nothing_else(
+    alice: User, scopes: str, method: str, suffix: str, needed: str
+) -> None:
+    task = make_task(alice)
+    before = as_json(task)
+    body = {"title": "Buy bread"} if method in ("PUT", "PATCH") else None
+
+    answer = ApiClient(make_token(alice, scopes)).send(
+        method, f"/api/tasks/{task.pk}{suffix}", body
+    )
+
+    assert answer.status_code == 403
+    assert answer.headers["WWW-Authenticate"] == (
+        f'Bearer realm="api", error="insufficient_scope", scope="{needed}"'
+    )
+    if method != "HEAD":
+        assert answer.json() == {
+            "type": "/api/problems#insufficient_scope",
+            "title": "The token's scopes do not allow this",
+            "status": 403,
+            "detail": f"The token 'test' lacks the scope {needed}.",
+            "instance": f"/api/tasks/{task.pk}{suffix}",
+            "code": "insufficient_scope",
+        }
+    assert as_json(task) == before
+
+
+def test_its_use_is_noted_at_most_once_a_minute(api: ApiClient) -> None:
+    before = timezone.now()
+    api.send("GET", "/api/me")
+    first = ApiToken.objects.get().last_used_at
+    assert first and before <= first <= timezone.now()
+
+    api.send("GET", "/api/me")
+    assert ApiToken.objects.get().last_used_at == first
+
+    recently = timezone.now() - timedelta(seconds=50)
+    ApiToken.objects.update(last_used_at=recently)
+    api.send("GET", "/api/me")
+    assert ApiToken.objects.get().last_used_at == recently
+
+    ApiToken.objects.update(last_used_at=timezone.now() - timedelta(seconds=61))
+    api.send("GET", "/api/me")
+    again = ApiToken.objects.get().last_used_at
+    assert again and again >= first
+
+
+def test_a_token_beats_a_stray_session_cookie(alice: User, bob: User) -> None:
+    client = Client(
+        enforce_csrf_checks=True,
+        headers={"Authorization": f"Bearer {make_token(alice)}"},
+    )
+    client.force_login(bob)
+
+    answer = client.post(
+        "/api/tasks", {"title": "Buy milk"}, content_type="application/json"
+    )
+
+    assert answer.status_code == 201
+    assert Task.objects.get().owner == alice
+    assert client.get("/api/me").json()["via"] == "token"
+
+
+def test_a_wrong_token_does_not_fall_through_to_the_session(bob: User) -> None:
+    client = Client(headers={"Authorization": "Bearer tk_wrong"})
+    client.force_login(bob)
+
+    assert_the_token_is_refused(
+        client.get("/api/me"), "The token is unknown, revoked or expired."
+    )
+
+
+def test_a_token_works_from_any_origin(api: ApiClient) -> None:
+    answer = api.send(
+        "POST",
+        "/api/tasks",
+        {"title": "Buy milk"},
+        headers={"Origin": "https://elsewhere.example"},
+    )
+
+    assert answer.status_code == 201

@@ -1,0 +1,244 @@
+"""How long a request waits for PostgreSQL, and when it does not even try."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.conf import settings
+from django.db import OperationalError, connection, connections, transaction
+
+from taskproject import deadlines
+from taskproject.accounts.models import User
+from taskproject.deadlines import Breaker, deadline, remaining
+
+SLOW = "SELECT pg_sleep(20)"
+SOON = 5.0  # seconds: well before SLOW is over
+
+on_postgresql = pytest.mark.skipif(
+    "sqlite" in settings.DATABASES["default"]["ENGINE"],
+    reason="PostgreSQL only: SQLite has its own busy timeout and no network",
+)
+on_sqlite = pytest.mark.skipif(
+    "sqlite" not in settings.DATABASES["default"]["ENGINE"],
+    reason="SQLite only: PostgreSQL has a deadline",
+)
+real = pytest.mark.django_db(transaction=True)
+
+
+def run(sql: str) -> object:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()
+
+
+# The deadline
+
+
+@on_postgresql
+@real
+def test_a_statement_that_is_too_slow_is_cancelled() -> None:
+    started = time.monotonic()
+
+    with pytest.raises(OperationalError), deadline(0.3):
+        run(SLOW)
+
+    assert 0.3 <= time.monotonic() - started < SOON
+
+
+@on_postgresql
+@real
+def test_another_connection_works_afterwards() -> None:
+    """A cancellation that comes late must not meet the next request's statement."""
+    run("SELECT 1")
+    interrupted = connection.connection
+
+    with pytest.raises(OperationalError), deadline(0.3):
+        run(SLOW)
+
+    assert interrupted is not None and interrupted.closed
+    assert run("SELECT 1") == (1,)
+    with deadline(SOON):
+        assert run("SELECT 2") == (2,)
+
+
+@on_postgresql
+@real
+def test_a_transaction_that_is_too_slow_leaves_nothing() -> None:
+    with pytest.raises(OperationalError), deadline(0.3), transaction.atomic():
+        User.objects.create(username="alice")
+        run(SLOW)
+
+    assert not User.objects.exists()
+
+
+@on_postgresql
+@real
+def test_what_is_done_in_time_is_left_alone() -> None:
+    with deadline(SOON):
+        run("SELECT 1")
+        before = connection.connection
+
+    assert run("SELECT 2") == (2,)
+    assert connection.connection is before
+
+
+@on_postgresql
+@real
+def test_every_statement_counts_towards_the_same_time() -> None:
+    started = time.monotonic()
+
+    with pytest.raises(OperationalError), deadline(0.5):
+        while time.monotonic() - started < SOON:
+            run("SELECT pg_sleep(0.1)")
+
+    assert time.monotonic() - started < SOON
+
+
+@on_postgresql
+@real
+def test_only_the_thread_whose_time_is_up_is_interrupted() -> None:
+    start = Barrier(2)
+
+    def slow() -> str:
+        start.wait(SOON)
+        try:
+            with deadline(0.3):
+                run(SLOW)
+        except OperationalError:
+            return "interrupted"
+        finally:
+            connections.close_all()
+        return "finished"
+
+    def patient() -> str:
+        start.wait(SOON)
+        try:
+            with deadline(20):
+                run("SELECT pg_sleep(1)")
+        finally:
+            connections.close_all()
+        return "finished"
+
+    calls: list[Callable[[], str]] = [slow, patient]
+    with ThreadPoolExecutor(2) as threads:
+        results = list(threads.map(lambda call: call(), calls))
+
+    assert results == ["interrupted", "finished"]
+
+
+@on_postgresql
+@real
+def test_without_time_left_no_connection_is_made() -> None:
+    connection.close()
+
+    with deadline(0), pytest.raises(OperationalError, match="no time left"):
+        run("SELECT 1")
+
+    assert run("SELECT 1") == (1,)
+
+
+@on_postgresql
+@real
+def test_the_remaining_time_is_known_inside_and_only_there() -> None:
+    assert remaining() is None
+    with deadline(SOON):
+        first = remaining()
+        second = remaining()
+    assert remaining() is None
+
+    assert first is not None and second is not None
+    assert SOON >= first >= second > 0
+
+
+@on_postgresql
+@real
+def test_an_error_inside_ends_the_deadline_too() -> None:
+    with pytest.raises(ZeroDivisionError), deadline(SOON):
+        raise ZeroDivisionError
+
+    assert remaining() is None
+
+
+@on_sqlite
+@real
+def test_on_sqlite_there_is_no_deadline() -> None:
+    with deadline(0):
+        assert remaining() is None
+        assert run("SELECT 1") == (1,)
+
+
+# The breaker
+
+
+def test_a_breaker_lets_everybody_connect_at_first() -> None:
+    breaker = Breaker()
+
+    assert [breaker.refuses() for _ in range(3)] == [False, False, False]
+
+
+def test_after_a_silence_it_refuses_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deadlines, "PAUSE", 3600.0)
+    breaker = Breaker()
+
+    breaker.silence()
+
+    assert [breaker.refuses() for _ in range(3)] == [True, True, True]
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Breaker:
+    """A breaker whose pause after a silence is over at once."""
+    monkeypatch.setattr(deadlines, "PAUSE", 0.0)
+    breaker = Breaker()
+    breaker.silence()
+    return breaker
+
+
+def test_after_the_pause_one_may_try_while_the_others_are_refused(
+    silent: Breaker,
+) -> None:
+    assert [silent.refuses() for _ in range(3)] == [False, True, True]
+
+
+def test_another_silence_begins_another_pause(
+    silent: Breaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not silent.refuses()
+    monkeypatch.setattr(deadlines, "PAUSE", 3600.0)
+
+    silent.silence()
+
+    assert silent.refuses()
+
+
+def test_after_another_silence_somebody_else_may_try(silent: Breaker) -> None:
+    assert not silent.refuses()
+
+    silent.silence()
+
+    assert [silent.refuses(), silent.refuses()] == [False, True]
+
+
+def test_after_an_answer_everybody_may_connect_again(silent: Breaker) -> None:
+    assert not silent.refuses()
+
+    silent.answer()
+
+    assert [silent.refuses() for _ in range(3)] == [False, False, False]
+
+
+def test_of_many_at_once_only_one_may_try(silent: Breaker) -> None:
+    start = Barrier(16)
+
+    def ask() -> bool:
+        start.wait(SOON)
+        return silent.refuses()
+
+    with ThreadPoolExecutor(16) as threads:
+        asked = [threads.submit(ask) for _ in range(16)]
+
+    assert sorted(call.result() for call in asked) == [False, *[True] * 15]

@@ -1,0 +1,327 @@
+"""What can be done with tasks, and what the database refuses"""
+
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from taskproject.accounts.models import User
+from tasks.models import Task
+from tests.conftest import BY, YESTERDAY, make_old_task, make_task
+
+
+def state(task: Task) -> dict[str, Any]:
+    """Every column of the task as it is stored now."""
+    return dict(Task.objects.filter(pk=task.pk).values().get())
+
+
+# Adjectives
+
+
+def test_owned_by_is_one_persons(alice: User, bob: User) -> None:
+    mine = make_task(alice)
+    make_task(bob)
+
+    assert list(Task.objects.owned_by(alice.pk)) == [mine]
+
+
+def test_open_and_completed_are_the_two_halves(alice: User) -> None:
+    todo, done = make_task(alice), make_task(alice, completed=True)
+
+    assert list(Task.objects.open()) == [todo]
+    assert list(Task.objects.completed()) == [done]
+
+
+def test_newest_first_goes_by_id_and_not_by_clock(alice: User) -> None:
+    first, second = make_task(alice), make_task(alice)
+    Task.objects.filter(pk=second.pk).update(created_at=YESTERDAY)
+
+    assert list(Task.objects.newest_first()) == [second, first]
+
+
+# add
+
+
+def test_add_stores_a_new_task(alice: User) -> None:
+    before = timezone.now()
+
+    task = Task.objects.add(
+        BY, owner_id=alice.pk, title=" Buy milk\n", description=" Oat ", completed=False
+    )
+
+    assert state(task) == {
+        "id": task.pk,
+        "owner_id": alice.pk,
+        "title": "Buy milk",
+        "description": " Oat ",
+        "completed": False,
+        "completed_at": None,
+        "created_at": task.created_at,
+        "updated_at": task.created_at,
+        "deleted_at": None,
+        "version": 1,
+    }
+    assert before <= task.created_at <= timezone.now()
+
+
+def test_add_dates_the_completion_of_a_completed_task(alice: User) -> None:
+    task = Task.objects.add(BY, owner_id=alice.pk, title="Done", completed=True)
+
+    assert state(task)["completed_at"] == task.created_at
+
+
+# edit
+
+
+def test_edit_changes_what_is_given(alice: User) -> None:
+    task = make_old_task(alice, description="Oat", completed=True)
+    old, before = state(task), timezone.now()
+
+    [changed] = Task.objects.edit(BY, title="Buy bread").changed.values()
+
+    new = state(task)
+    assert new == old | {
+        "title": "Buy bread",
+        "updated_at": new["updated_at"],
+        "version": 2,
+    }
+    assert before <= new["updated_at"] <= timezone.now()
+    assert changed == task
+    assert {name: getattr(changed, name) for name in new} == new
+
+
+def test_edit_of_nothing_changes_nothing(alice: User) -> None:
+    task = make_task(alice)
+    before = state(task)
+
+    assert Task.objects.edit(BY).changed == {}
+    assert state(task) == before
+
+
+def test_edit_leaves_alone_what_already_is_so(alice: User) -> None:
+    same, other = make_old_task(alice, title="Bread"), make_old_task(alice)
+    before = state(same)
+
+    assert list(Task.objects.edit(BY, title="Bread").changed.values()) == [other]
+    assert state(same) == before
+    assert state(other)["version"] == 2
+
+
+def test_edit_changes_a_task_that_differs_in_any_member(alice: User) -> None:
+    task = make_task(alice, "Bread", description="Rye")
+
+    assert list(
+        Task.objects.edit(BY, title="Bread", description="Oat").changed.values()
+    ) == [task]
+
+
+def test_edit_can_hand_a_task_over(alice: User, bob: User) -> None:
+    task = make_task(alice)
+
+    [changed] = Task.objects.edit(BY, owner_id=bob.pk).changed.values()
+
+    assert changed.owner == bob
+    assert (state(task)["owner_id"], state(task)["version"]) == (bob.pk, 2)
+
+
+def test_edit_changes_the_tasks_of_the_set_only(alice: User, bob: User) -> None:
+    mine, theirs = make_task(alice), make_task(bob)
+    before = state(theirs)
+
+    assert list(
+        Task.objects.owned_by(alice.pk).edit(BY, title="Bread").changed.values()
+    ) == [mine]
+    assert state(theirs) == before
+
+
+# complete and reopen
+
+
+def test_complete_dates_the_completion(alice: User) -> None:
+    task = make_old_task(alice)
+
+    [changed] = Task.objects.complete(BY).changed.values()
+
+    assert changed.completed
+    assert changed.completed_at == changed.updated_at > YESTERDAY
+    assert state(task)["version"] == changed.version == 2
+
+
+def test_complete_leaves_completed_tasks_alone(alice: User) -> None:
+    task = make_old_task(alice, completed=True)
+    before = state(task)
+
+    assert Task.objects.complete(BY).changed == {}
+    assert state(task) == before
+
+
+def test_editing_a_completed_task_keeps_its_first_completion(alice: User) -> None:
+    task = make_old_task(alice, completed=True)
+
+    Task.objects.edit(BY, title="Bread", completed=True)
+
+    assert state(task)["completed_at"] == YESTERDAY
+
+
+def test_reopen_forgets_the_completion(alice: User) -> None:
+    task = make_old_task(alice, completed=True)
+
+    [changed] = Task.objects.reopen(BY).changed.values()
+
+    assert (changed.completed, changed.completed_at) == (False, None)
+    assert state(task)["completed_at"] is None
+    assert state(task)["version"] == 2
+
+
+def test_reopen_leaves_open_tasks_alone(alice: User) -> None:
+    task = make_old_task(alice)
+    before = state(task)
+
+    assert Task.objects.reopen(BY).changed == {}
+    assert state(task) == before
+
+
+# toggle
+
+
+def test_toggle_flips_every_task_of_the_set(alice: User) -> None:
+    todo, done = make_old_task(alice), make_old_task(alice, completed=True)
+
+    changed = {task.pk: task for task in Task.objects.toggle(BY).changed.values()}
+
+    assert changed.keys() == {todo.pk, done.pk}
+    assert changed[todo.pk].completed
+    assert changed[todo.pk].completed_at == changed[todo.pk].updated_at > YESTERDAY
+    assert not changed[done.pk].completed
+    assert changed[done.pk].completed_at is None
+    assert {task.version for task in changed.values()} == {2}
+    assert state(todo)["completed"] and not state(done)["completed"]
+
+
+# Every verb, on every kind of set
+
+
+@pytest.mark.parametrize("verb", ["complete", "toggle"])
+def test_a_verb_returns_tasks_as_they_are_stored(alice: User, verb: str) -> None:
+    task = make_task(alice)
+
+    [changed] = getattr(Task.objects, verb)(BY).changed.values()
+
+    assert {name: getattr(changed, name) for name in state(task)} == state(task)
+
+
+@pytest.mark.parametrize("verb", ["complete", "reopen", "toggle"])
+@pytest.mark.parametrize(
+    "condition",
+    [Q(title="Another"), Q(pk__in=[]), Q(pk=2**63)],
+    ids=["none-found", "none-asked", "beyond-column"],
+)
+def test_a_verb_on_no_task_changes_nothing(
+    alice: User, verb: str, condition: Q
+) -> None:
+    task = make_task(alice)
+    before = state(task)
+
+    assert getattr(Task.objects.filter(condition), verb)(BY).changed == {}
+    assert state(task) == before
+
+
+@pytest.mark.parametrize("verb", ["complete", "toggle"])
+def test_a_verb_works_on_a_set_found_through_another_table(
+    alice: User, bob: User, verb: str
+) -> None:
+    mine, theirs = make_task(alice), make_task(bob)
+
+    tasks = Task.objects.filter(owner__username="alice")
+    assert list(getattr(tasks, verb)(BY).changed) == [mine.pk]
+    assert state(mine)["completed"]
+    assert not state(theirs)["completed"]
+
+
+@pytest.mark.parametrize("verb", ["complete", "toggle"])
+def test_a_verb_works_on_an_ordered_set(alice: User, verb: str) -> None:
+    task = make_task(alice)
+
+    assert list(getattr(Task.objects.newest_first(), verb)(BY).changed) == [task.pk]
+
+
+def test_a_task_is_known_by_its_title(alice: User) -> None:
+    assert str(make_task(alice)) == "Buy milk"
+
+
+# What the database itself refuses
+
+
+@pytest.mark.parametrize(
+    ("constraint", "fields"),
+    [
+        ("task_title_length", {"title": ""}),
+        ("task_title_trimmed", {"title": " x"}),
+        ("task_title_trimmed", {"title": "x "}),
+        ("task_description_length", {"description": "x" * 10_001}),
+        ("task_completed_at_when_completed", {"completed": True}),
+        ("task_completed_at_when_completed", {"completed_at": YESTERDAY}),
+        ("task_version_positive", {"version": 0}),
+    ],
+)
+def test_a_named_constraint_refuses(
+    alice: User, constraint: str, fields: dict[str, Any]
+) -> None:
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        Task.objects.create(**{"owner": alice, "title": "x"} | fields)
+
+    assert not Task.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("constraint", "change"),
+    [
+        ("task_title_length", "title = ''"),
+        ("task_title_trimmed", "title = ' x '"),
+        ("task_completed_at_when_completed", "completed = true"),
+        ("task_completed_at_when_completed", "completed_at = '2026-11-23 08:30:00Z'"),
+        ("task_version_positive", "version = 0"),
+    ],
+)
+def test_a_named_constraint_refuses_plain_sql(
+    alice: User, constraint: str, change: str
+) -> None:
+    task = make_task(alice)
+    before = state(task)
+
+    with (
+        pytest.raises(IntegrityError, match=constraint),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(f"UPDATE tasks_task SET {change}")
+
+    assert state(task) == before
+
+
+@pytest.mark.parametrize("title", ["x" * 201, "🥛" * 201])
+def test_a_title_of_201_characters_is_refused(alice: User, title: str) -> None:
+    # PostgreSQL refuses it by the column's type, before any constraint.
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Task.objects.create(owner=alice, title=title)
+
+    assert not Task.objects.exists()
+
+
+@pytest.mark.parametrize("field", ["owner", "title", "description", "version"])
+def test_no_column_but_completed_at_may_be_null(alice: User, field: str) -> None:
+    fields = {"owner": alice, "title": "x", "description": "", "version": 1}
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Task.objects.create(**fields | {field: None})
+
+
+def test_the_longest_texts_fit(alice: User) -> None:
+    task = Task.objects.create(
+        owner=alice, title="🥛" * 200, description="🐄" * 10_000, version=2**63 - 1
+    )
+
+    assert state(task)["title"] == "🥛" * 200
+    assert len(state(task)["description"]) == 10_000
