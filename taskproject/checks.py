@@ -11,7 +11,7 @@ from django.core.checks import Error, Tags, Warning, register
 def sqlite_returns_rows(**kwargs: Any) -> list[Error]:
     """Toggling is one UPDATE ... RETURNING, which SQLite has since 3.35."""
     engine = settings.DATABASES["default"]["ENGINE"]
-    if engine.endswith("sqlite3") and sqlite3.sqlite_version_info < (3, 35):
+    if engine == "taskproject.sqlite" and sqlite3.sqlite_version_info < (3, 35):
         return [
             Error(
                 f"SQLite {sqlite3.sqlite_version} is too old.",

@@ -81,8 +81,8 @@ TEMPLATES = [
 DATABASE_CONNECT_TIMEOUT = environment.integer("DATABASE_CONNECT_TIMEOUT", 10, 1, 60)
 # Seconds that an API request waits for PostgreSQL; with the second that cancelling may
 # take, it has answered 503 within five.
-DATABASE_TIMEOUT = environment.integer("DATABASE_TIMEOUT", 3, 1, 60)
-SQLITE_BUSY_TIMEOUT = environment.integer("SQLITE_BUSY_TIMEOUT", 4, 1, 60)
+DATABASE_TIMEOUT = environment.integer("DATABASE_TIMEOUT", 2, 1, 60)
+SQLITE_BUSY_TIMEOUT = environment.integer("SQLITE_BUSY_TIMEOUT", 2, 1, 60)
 
 
 def _database(name: str, default: str = "") -> dict[str, Any]:
@@ -93,6 +93,7 @@ def _database(name: str, default: str = "") -> dict[str, Any]:
         # synchronous=FULL: an acknowledged write survives a power cut.
         # A connection that stays open keeps its -wal and -shm files, without which a
         # full disk would refuse even reads.
+        database["ENGINE"] = "taskproject.sqlite"
         database["CONN_MAX_AGE"] = None
         database["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
@@ -145,7 +146,6 @@ CORS_ALLOW_HEADERS = [
     "idempotency-key",
     "if-match",
     "if-none-match",
-    "prefer",
     "x-csrftoken",
     "x-request-id",
 ]
@@ -171,7 +171,7 @@ if "*" in CSRF_TRUSTED_ORIGINS:
     raise ImproperlyConfigured("CSRF_TRUSTED_ORIGINS cannot be *; list the origins.")
 
 # The user that callers without a credential act as; empty: they get 401.
-API_GUEST = environment.text("API_GUEST")
+API_GUEST = environment.username("API_GUEST")
 
 # HTTPS
 

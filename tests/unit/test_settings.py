@@ -81,6 +81,11 @@ def refusal(**variables: str) -> str:
         ("ALLOWED_HOSTS", "tasks.example.com/"),
         ("ALLOWED_HOSTS", "tasks.example.com:8000"),
         ("ALLOWED_HOSTS", "tasks.example.com,http://localhost"),
+        ("SECRET_KEY", "secret" * 10),
+        ("SECRET_KEY_FALLBACKS", "change-me"),
+        ("API_GUEST", "g" * 151),
+        ("API_GUEST", "a guest"),
+        ("DATABASE_URL", "sqlite://:memory:"),
         ("DATABASE_CONNECT_TIMEOUT", "0"),
         ("DATABASE_CONNECT_TIMEOUT", "ten"),
         ("SQLITE_BUSY_TIMEOUT", "61"),
@@ -279,7 +284,7 @@ def test_the_default_database_is_a_file_in_the_checkout(
 ) -> None:
     database = defaults["DATABASES"]["default"]
 
-    assert database["ENGINE"] == "django.db.backends.sqlite3"
+    assert database["ENGINE"] == "taskproject.sqlite"
     assert database["NAME"] == str(ROOT / "db.sqlite3")
 
 
