@@ -79,10 +79,15 @@ class Wait:
     def interrupt(self) -> None:
         """Ends whatever the connection is waiting for, from another thread."""
         session: psycopg.Connection[Any] | None = self.connection.connection
-        if session is None or session.closed:
+        if session is None:  # it is still connecting: look again
+            self.interrupted = False
             return
+        if session.closed:
+            return
+        reached = False
         with suppress(psycopg.Error):
             session.cancel_safe(timeout=CANCEL_PATIENCE)
+            reached = True
         # The thread closes the connection when its request ends. One that is still
         # waiting by then did not hear of the cancellation.
         finish_by = time.monotonic() + PRECISION
@@ -91,7 +96,9 @@ class Wait:
         with self.lock:
             if not self.done and not session.closed:
                 _cut(session)
-                breaker.silence()
+                # Who takes a request to cancel is not silent; this one session is.
+                if not reached:
+                    breaker.silence()
 
 
 def _cut(session: "psycopg.Connection[Any]") -> None:

@@ -45,6 +45,17 @@ def integer(name: str, default: int, low: int, high: int) -> int:
     return int(value)
 
 
+def username(name: str) -> str:
+    """A user's name, or nothing."""
+    value = text(name)
+    if value and not re.fullmatch(r"[\w.@+-]{1,150}", value):
+        raise ImproperlyConfigured(
+            f"{name} is {value[:40]!r}; a user's name has at most 150 letters, digits "
+            "and @ . + - _."
+        )
+    return value
+
+
 def choice(name: str, default: str, choices: list[str]) -> str:
     value = text(name, default).upper()
     if value not in choices:

@@ -34,13 +34,16 @@ def idempotent(handler: Callable[..., Any]) -> Callable[..., Any]:
         owner_id: int = request.auth.user_id  # type: ignore[attr-defined]  # by ninja
         fingerprint = _fingerprint(request)
         with transaction.atomic():
-            _claim(owner_id, key)
+            claimed = _claim(owner_id, key)
             stored = StoredAnswer.objects.filter(owner_id=owner_id, key=key)
-            stored.expired().delete()
+            if claimed:
+                stored.expired().delete()
             for answer in stored:
                 if answer.fingerprint != fingerprint:
                     raise KeyReused("Use a new key for each new request.")
                 return _replay(answer)
+            if not claimed:
+                raise InProgress("Try again in a moment, with the same key.")
             response: HttpResponse = handler(request, **inputs)
             StoredAnswer.objects.create(
                 owner_id=owner_id,
@@ -69,13 +72,13 @@ def _key(header: str) -> str:
     return match[1] or match[2]
 
 
-def _claim(owner_id: int, key: str) -> None:
-    """Refuses while another request with this key is under way.
+def _claim(owner_id: int, key: str) -> bool:
+    """False while another request with this key, or a replay of it, is under way.
 
     On SQLite the transaction has waited for the other's by now, and finds its answer.
     """
     if connection.vendor != "postgresql":
-        return
+        return True
     number = hashlib.sha256(f"{owner_id} {key}".encode()).digest()[:8]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -83,13 +86,13 @@ def _claim(owner_id: int, key: str) -> None:
             [int.from_bytes(number, "big", signed=True)],
         )
         row = cursor.fetchone()
-    if row != (True,):
-        raise InProgress("Try again in a moment, with the same key.")
+    return bool(row == (True,))
 
 
 def _fingerprint(request: HttpRequest) -> str:
     query = request.META.get("QUERY_STRING", "")
-    line = f"{request.method} {request.path_info}?{query}\n".encode()
+    condition = request.META.get("HTTP_IF_MATCH", "")
+    line = f"{request.method} {request.path_info}?{query}\n{condition}\n".encode()
     return hashlib.sha256(line + request.body).hexdigest()
 
 

@@ -41,7 +41,6 @@ from taskproject.problems import (
 P = ParamSpec("P")
 R = TypeVar("R")
 
-BIGINT = 2**63 - 1
 MEDIA_TYPES = {"application/json", "application/merge-patch+json"}
 # A \u escape of half a surrogate pair, which may or may not have its other half.
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")

@@ -4,11 +4,13 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.core.exceptions import DisallowedHost
+from django.db import connection
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -51,6 +53,9 @@ class RequestMiddleware:
         with deadline(settings.DATABASE_TIMEOUT if api else PAGE_TIMEOUT):
             response = self.get_response(request)
         request.method = method
+        if response.status_code == 503:
+            _distrust_connection()
+        _read_to_the_end(request, response)
         if api:
             if response.status_code >= 400:
                 problems.rewrite(request, response)
@@ -76,9 +81,11 @@ class RequestMiddleware:
             return
         caller = getattr(request, "auth", None)
         user = getattr(caller, "user_id", None)
-        session = getattr(request, "session", None)
-        if user is None and session is not None and session.accessed:
-            user = session.get(SESSION_KEY)  # already read: no statement
+        if user is None:
+            # Only what was loaded: a log line asks no database, least of all one that
+            # has just failed.
+            loaded = getattr(getattr(request, "session", None), "_session_cache", {})
+            user = int(loaded[SESSION_KEY]) if SESSION_KEY in loaded else None
         logger.info(
             "request",
             extra={
@@ -124,3 +131,24 @@ class RefusalMiddleware:
             )
             return problems.respond(request, refusal)
         return self.get_response(request)
+
+
+def _read_to_the_end(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Takes in a body that was answered unread (401, 404, 405, 503, ...).
+
+    granian closes the connection, and does not say so, when an answer overtakes the
+    body of its request; the caller's next request would break.
+    """
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdecimal() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        response.headers["Connection"] = "close"
+    elif length != "0":
+        with suppress(OSError):
+            request.read()
+
+
+def _distrust_connection() -> None:
+    """The next request connects anew: this one may lead to a server that has become
+    read-only. SQLite's stays open, because a full disk could not open it again."""
+    if connection.vendor == "postgresql" and not connection.in_atomic_block:
+        connection.close()

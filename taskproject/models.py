@@ -23,7 +23,7 @@ class StoredAnswer(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
     )
     key = models.CharField(max_length=255)
-    # SHA-256 of method, path, query and body: another request may not take the key.
+    # SHA-256 of method, path, query, If-Match and body: another request may not take the key.
     fingerprint = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField()
     headers = models.JSONField()

@@ -57,7 +57,10 @@ IF_MATCH = {
     "name": "If-Match",
     "required": False,
     "description": "Change the task only if it still has this ETag; else 412.",
-    "schema": {"type": "string", "pattern": r'^(\*|"[1-9][0-9]{0,17}")$'},
+    "schema": {
+        "type": "string",
+        "pattern": r'^(\*|"[1-9][0-9]{0,17}"(, ?"[1-9][0-9]{0,17}")*)$',
+    },
     "example": '"7"',
 }
 IF_NONE_MATCH = {
@@ -74,7 +77,7 @@ IDEMPOTENCY_KEY = {
     "required": False,
     "description": "Makes the request safe to repeat: the same key with the same "
     "request gets the first answer again. Kept for 24 hours.",
-    "schema": {"type": "string", "pattern": "^[!#-~]{1,255}$"},
+    "schema": {"type": "string", "pattern": '^("[!#-\\[\\]-~]{1,255}"|[!#-~]{1,255})$'},
     "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
 }
 #: Any request can name a body too large, an unknown parameter or a bad header.
@@ -98,6 +101,29 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "detail": {"type": "string", "description": "What to do, for people."},
         "instance": {"type": "string", "description": "The path that met it."},
         "code": {"type": "string", "description": "Stable; decide by it."},
+        "current": {
+            "description": "With stale_version: the task as it is now.",
+            "$ref": "#/components/schemas/TaskOut",
+        },
+        "changed": {
+            "description": "With stale_version: the members that differ since the "
+            "version in If-Match; null where that is not known.",
+            "type": ["array", "null"],
+            "items": {"type": "string"},
+        },
+        "restore": {
+            "description": "With gone: where to POST to bring the task back.",
+            "type": "string",
+        },
+        "restart": {
+            "description": "With cursor_expired: what to read, and the cursor for then.",
+            "type": "object",
+            "required": ["cursor", "tasks"],
+            "properties": {
+                "cursor": {"type": "string"},
+                "tasks": {"type": "string"},
+            },
+        },
         "errors": {
             "type": "array",
             "description": "The members of the input that are wrong.",

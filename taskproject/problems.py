@@ -38,15 +38,23 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import orjson
+from django.core.exceptions import BadRequest as UnreadableRequest
 from django.core.exceptions import (
     DisallowedHost,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+)
 from django.db.utils import OperationalError, ProgrammingError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 
 logger = logging.getLogger("taskproject.problems")
@@ -280,7 +288,7 @@ def from_exception(error: BaseException) -> Problem:
             return BadHost("Send the request to a host that this service answers to.")
         case RequestDataTooBig():
             return ContentTooLarge("Send at most 256 KB.")
-        case SuspiciousOperation():
+        case SuspiciousOperation() | MultiPartParserError() | UnreadableRequest():
             return BadRequest("The request cannot be understood.")
         case OverflowError():  # SQLite's, for a number beyond 64 bits
             return Invalid("A number is beyond what can be stored.")
@@ -292,7 +300,8 @@ def from_exception(error: BaseException) -> Problem:
             return Invalid("A value is beyond what can be stored.")
         case ProgrammingError() if _sqlstate(error) in UNMIGRATED:
             return Unavailable("The database is not ready yet. Try again shortly.")
-        case OperationalError() | InterfaceError():
+        # InternalError: among others a server that has become read-only.
+        case OperationalError() | InterfaceError() | InternalError():
             return Unavailable("The database cannot answer now. Try again shortly.")
     return ServerError("The service failed. Its log knows this X-Request-ID.")
 
@@ -379,4 +388,5 @@ def _page(request: HttpRequest, error: BaseException) -> HttpResponse:
 
 def is_api(request: HttpRequest) -> bool:
     """Whether errors under this path are problems rather than pages."""
-    return request.path_info.split("/", 2)[1] in ROOTS
+    # OPTIONS * has no slash at all.
+    return request.path_info.lstrip("/").split("/", 1)[0] in ROOTS

@@ -6,10 +6,9 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.widgets import AdminTextareaWidget
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -18,10 +17,10 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
 
+from taskproject.accounts.models import User
+from tasks.forms import TaskForm, TaskListForm
 from tasks.models import (
-    DESCRIPTION_LENGTH,
     Actor,
     Event,
     Outcome,
@@ -122,128 +121,6 @@ class TrashFilter(admin.SimpleListFilter):
         return queryset.live()
 
 
-class DescriptionField(forms.CharField):
-    """Text as it is stored. A form sends every line end as CRLF, which would count
-    double, and Django would strip the text."""
-
-    def to_python(self, value: Any) -> str:
-        return _lines(super().to_python(value) or "")
-
-
-def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n")
-
-
-class TaskForm(forms.ModelForm):
-    """Refuses to overwrite what somebody else changed since the page was opened.
-
-    Every field carries the value that the page showed (`show_hidden_initial`), so that
-    what was typed is told from what was merely there. When the version has moved on,
-    what was typed stays, the rest takes the new values, and each conflict shows both.
-    The check runs in the transaction of the save, with the row locked.
-    """
-
-    opened_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
-    description = DescriptionField(
-        required=False,
-        strip=False,
-        max_length=DESCRIPTION_LENGTH,
-        widget=AdminTextareaWidget,
-    )
-
-    class Meta:
-        model = Task
-        fields = ("owner", "title", "description", "completed")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["opened_version"].initial = self.instance.version
-        if self.instance.pk:
-            for name in TaskForm.Meta.fields:
-                if name in self.fields:
-                    self.fields[name].show_hidden_initial = True
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        if self.instance.pk:
-            new_owner = cleaned.get("owner") or self.instance.owner
-            # Their places in the feed first, then the row: the order of every write.
-            with feed_of([self.instance.owner_id, new_owner.pk]):
-                tasks = Task.objects.select_for_update().filter(pk=self.instance.pk)
-                now = tasks.first()
-            if now is None:
-                raise forms.ValidationError("Somebody deleted this task meanwhile.")
-            if now.version != cleaned.get("opened_version"):
-                self._show_both(now)
-        return cleaned
-
-    def _show_both(self, now: Task) -> None:
-        typed = set(self.changed_data)
-        data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
-        self.data = data
-        data[self.add_prefix("opened_version")] = str(now.version)
-        for name in TaskForm.Meta.fields:
-            if name not in self.fields:
-                continue
-            value = self.fields[name].prepare_value(
-                now.owner_id if name == "owner" else getattr(now, name)
-            )
-            shown = _lines(data.get(self.add_initial_prefix(name), ""))
-            # The page that goes back is based on the task as it is now.
-            _put(data, self.add_initial_prefix(name), value)
-            if name not in typed:
-                _put(data, self.add_prefix(name), value)
-            elif shown != _text(value):
-                mine = data.get(self.add_prefix(name), "")
-                self.add_error(
-                    name,
-                    format_html(
-                        "Meanwhile somebody changed this to “{}”; you typed “{}”.",
-                        _shown(now, name),
-                        mine if name != "completed" else bool(mine),
-                    ),
-                )
-        self.add_error(
-            None,
-            "Somebody changed this task after you opened it. Nothing is saved yet: "
-            "compare, adjust, and save again to keep what you see now.",
-        )
-
-
-def _text(value: Any) -> str | None:
-    """As a hidden input holds it."""
-    return str(value) if value is not False else "False"
-
-
-def _put(data: Any, name: str, value: Any) -> None:
-    if value is False:
-        # An unticked box is a box that is not sent; its hidden twin says False.
-        if name.startswith("initial-"):
-            data[name] = "False"
-        else:
-            data.pop(name, None)
-    else:
-        data[name] = str(value)
-
-
-def _shown(task: Task, name: str) -> object:
-    return task.owner if name == "owner" else getattr(task, name)
-
-
-class TaskListForm(forms.ModelForm):
-    """A row of the list: only what was really ticked there counts as changed."""
-
-    class Meta:
-        model = Task
-        fields = ("completed",)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["completed"].show_hidden_initial = True
-        # What is in the trash is only looked at there.
-        self.fields["completed"].disabled = self.instance.deleted_at is not None
-
-
 @admin.register(Task)
 class TaskAdmin(admin.ModelAdmin):
     form = TaskForm
@@ -294,9 +171,14 @@ class TaskAdmin(admin.ModelAdmin):
         """Rows that are saved together take their owners' places in the feed together,
         in the one order that keeps writers from deadlocking."""
         if "_save" not in request.POST or not self.has_change_permission(request):
-            return super().changelist_view(request, extra_context)
+            try:
+                return super().changelist_view(request, extra_context)
+            except (ValueError, OverflowError):
+                # A forged selection or a year beyond the calendar, which Django lets
+                # through to where it fails: its own answer to a bad filter.
+                return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
         posted = [str(v) for name, v in request.POST.items() if ROW_KEY.match(name)]
-        keys = [int(value) for value in posted if value.isascii() and value.isdigit()]
+        keys = [int(value) for value in posted if re.fullmatch("[0-9]{1,18}", value)]
         rows = Task.objects.filter(pk__in=keys).values_list("owner_id", flat=True)
         with feed_of(list(rows)):
             return super().changelist_view(request, extra_context)
@@ -331,9 +213,12 @@ class TaskAdmin(admin.ModelAdmin):
     def has_change_permission(
         self, request: HttpRequest, obj: Task | None = None
     ) -> bool:
-        """What is in the trash can be looked at and restored, not edited."""
+        """What is in the trash can be looked at and restored, not edited. A form that
+        was opened before is let through to its own refusal, which keeps what was typed.
+        """
         frozen = obj is not None and obj.deleted_at is not None
-        return super().has_change_permission(request, obj) and not frozen
+        shown = request.method != "POST"
+        return super().has_change_permission(request, obj) and not (frozen and shown)
 
     def has_remove_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("tasks.remove_task")
@@ -364,8 +249,15 @@ class TaskAdmin(admin.ModelAdmin):
     def remove(
         self, request: HttpRequest, queryset: QuerySet[Task]
     ) -> HttpResponse | None:
-        if request.POST.get("confirmed"):
-            self._all(request, queryset, TaskQuerySet.remove, "Deleted for good:")
+        newest = request.POST.get("newest", "")
+        if re.fullmatch("[0-9]{1,18}", newest):
+            # Confirmed: what was shown, and nothing that came since.
+            self._all(
+                request,
+                queryset.filter(pk__lte=int(newest)),
+                TaskQuerySet.remove,
+                "Deleted for good:",
+            )
             return None
         keys = self._keys(request, queryset)
         if not keys:
@@ -378,6 +270,7 @@ class TaskAdmin(admin.ModelAdmin):
                 "title": "Delete permanently?",
                 "opts": self.opts,
                 "count": len(keys),
+                "newest": max(keys),
                 "tasks": Task.objects.filter(pk__in=keys[:20]),
                 "keys": [] if request.POST.get("select_across") == "1" else keys,
                 "select_across": request.POST.get("select_across", "0"),
@@ -400,7 +293,7 @@ class TaskAdmin(admin.ModelAdmin):
             chunk = Task.objects.filter(pk__in=keys[start : start + CHUNK])
             changed += len(verb(chunk, _actor(request)).changed)
         left = len(keys) - changed
-        also = f" {left} already were." if left else ""
+        also = f" {left} were left as they are." if left else ""
         self.message_user(request, f"{done} {changed} of {len(keys)} tasks.{also}")
 
     def _keys(self, request: HttpRequest, queryset: QuerySet[Task]) -> list[int]:
@@ -421,7 +314,7 @@ class TaskAdmin(admin.ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.restore_view)
-        place = "<path:object_id>/timeline/<int:sequence>/<str:name>/"
+        place = "<int:object_id>/timeline/<int:sequence>/<str:name>/"
         return [path(place, view, name="tasks_task_restore_value"), *super().get_urls()]
 
     def history_view(
@@ -435,11 +328,15 @@ class TaskAdmin(admin.ModelAdmin):
             event.version: _told(event)
             for event in events.in_order().reverse()[:TIMELINE_LENGTH]
         }
-        context = {"timeline": list(timeline.values())}
+        may_restore = task is not None and task.deleted_at is None
+        context = {
+            "timeline": list(timeline.values()),
+            "may_restore": may_restore and self.has_change_permission(request, task),
+        }
         return super().history_view(request, object_id, context | (extra_context or {}))
 
     def restore_view(
-        self, request: HttpRequest, object_id: str, sequence: int, name: str
+        self, request: HttpRequest, object_id: int, sequence: int, name: str
     ) -> HttpResponse:
         """Sets one field back to the value that it had before an event."""
         task = get_object_or_404(Task, pk=object_id)
@@ -448,8 +345,10 @@ class TaskAdmin(admin.ModelAdmin):
         event = get_object_or_404(Event, sequence=sequence, task_id=task.pk)
         field = "owner_id" if name == "owner" else name
         old, _ = event.changes.get(field, (None, None))
-        if old is None:
+        if old is None or task.deleted_at is not None:
             messages.error(request, "There is no earlier value to restore.")
+        elif field == "owner_id" and not User.objects.filter(pk=old).exists():
+            messages.error(request, "The earlier owner is gone.")
         else:
             Task.objects.filter(pk=task.pk).edit(_actor(request), **{field: old})
             messages.success(request, f"Restored {name}.")

@@ -34,4 +34,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             breaker.answer()  # a refusal is an answer too
             raise
         breaker.answer()
+        if (remaining() or 0) <= 0:
+            session.close()
+            raise psycopg.OperationalError("connecting took all the time there was")
         return session

@@ -188,12 +188,14 @@ def _stale(task: Task, versions: set[int]) -> StaleVersion:
     since the caller's version, or null where that is not known."""
     changed = None
     if len(versions) == 1:
-        changed = Event.objects.of_task(task.pk).differences(
-            min(versions), task.version
-        )
+        events = Event.objects.of_task(task.pk)
+        changed = events.differences(min(versions), task.version)
+    current = represent(task)
+    if changed is not None:
+        changed = [name for name in changed if name in current]
     return StaleVersion(
         "Merge with `current`, then send its version in If-Match.",
         headers={"ETag": etag(task)},
-        current=represent(task),
+        current=current,
         changed=changed,
     )

@@ -115,7 +115,7 @@ def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse
         return unchanged(tag)
     tasks = Task.objects.owned_by(request.auth.user_id).live().newest_first()
     if filters.completed is not None:
-        tasks = tasks.filter(completed=filters.completed)
+        tasks = tasks.completed() if filters.completed else tasks.open()
     response = page_answer(request, tasks, filters, "before", represent)
     response.headers["ETag"] = tag
     return response

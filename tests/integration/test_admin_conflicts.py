@@ -6,7 +6,7 @@ from django.test import Client
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Task
 from tests.admin import LIST, Editor, rows
-from tests.conftest import ApiClient, make_task
+from tests.conftest import BY, ApiClient, make_task
 
 NOTHING_SAVED = "Nothing is saved yet"
 
@@ -276,3 +276,18 @@ def test_list_editing_reopens_what_was_unticked(staff: Client, alice: User) -> N
 
     task.refresh_from_db()
     assert (task.completed, task.completed_at) == (False, None)
+
+
+def test_what_was_typed_stays_when_the_task_went_to_the_trash(
+    staff: Client, task: Task
+) -> None:
+    editor = Editor(staff, task)
+    editor.type(title="Buy bread")
+    Task.objects.filter(pk=task.pk).trash(BY)
+
+    assert not editor.save()
+
+    assert "moved this task to the trash" in editor.page
+    assert "Buy bread" in editor.page
+    task.refresh_from_db()
+    assert task.title == "Buy milk"

@@ -78,7 +78,7 @@ def test_complete_leaves_completed_tasks_alone_and_says_so(
 
     answer = act(staff, "complete", done, task)
 
-    assert messages(answer) == ["Completed 1 of 2 tasks. 1 already were."]
+    assert messages(answer) == ["Completed 1 of 2 tasks. 1 were left as they are."]
     assert row(done) == row_of(done)
 
 
@@ -100,10 +100,13 @@ def test_an_action_across_all_pages_reaches_every_task(
 ) -> None:
     Task.objects.bulk_create(make_tasks(alice, 1_101, seed=1))
 
+    todo = list(Task.objects.open())
+
     act(staff, "complete", Task.objects.latest("pk"), across=True)
 
     assert not Task.objects.open().exists()
-    assert set(Task.objects.values_list("version", flat=True)) == {2}
+    changed = Task.objects.filter(pk__in=[task.pk for task in todo])
+    assert set(changed.values_list("version", flat=True)) == {2}
 
 
 def test_an_action_across_all_pages_obeys_search_and_filter(
@@ -462,3 +465,30 @@ def test_searched_markup_is_escaped(staff: Client) -> None:
 
     assert ESCAPED in text(answer)
     assert SCRIPT not in text(answer)
+
+
+@pytest.mark.parametrize("query", ["?created_at__year=9999", "?created_at__year=0"])
+def test_a_year_beyond_the_calendar_is_no_server_error(
+    staff: Client, alice: User, query: str
+) -> None:
+    make_task(alice)
+
+    assert staff.get(LIST + query).status_code < 500
+
+
+def test_a_forged_selection_is_no_server_error(staff: Client, alice: User) -> None:
+    make_task(alice)
+    forged = {"action": "complete", "_selected_action": ["abc"], "index": "0"}
+
+    assert staff.post(LIST, forged).status_code < 500
+
+
+def test_deleting_a_person_needs_the_right_to_delete_their_tasks_for_good(
+    staff_with: Staff, alice: User
+) -> None:
+    make_task(alice)
+    client = staff_with("view_user", "delete_user", "view_task", "delete_task")
+
+    client.post(f"/admin/accounts/user/{alice.pk}/delete/", {"post": "yes"})
+
+    assert User.objects.filter(pk=alice.pk).exists()

@@ -10,7 +10,7 @@ from django.test import Client
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Task
 from tests.admin import LIST, Editor, as_staff
-from tests.conftest import ApiClient, make_task
+from tests.conftest import BY, ApiClient, make_task
 
 
 def timeline(client: Client, task: Task) -> str:
@@ -158,3 +158,16 @@ def test_the_event_of_another_task_restores_nothing(
     event = Event.objects.latest("sequence")
 
     assert restore(staff, task, event, "title").status_code == 404
+
+
+def test_a_task_in_the_trash_offers_no_value_to_restore(
+    staff: Client, task: Task
+) -> None:
+    Task.objects.filter(pk=task.pk).edit(BY, title="Buy bread")
+    Task.objects.filter(pk=task.pk).trash(BY)
+
+    assert "Restore this value" not in timeline(staff, task)
+
+
+def test_a_malformed_place_in_the_timeline_is_not_found(staff: Client) -> None:
+    assert staff.post(f"{LIST}abc/timeline/1/title/").status_code in (302, 404)

@@ -40,7 +40,7 @@ def test_deleting_a_task_moves_it_to_the_trash(staff: Client, task: Task) -> Non
     assert task.deleted_at is not None
 
 
-REMOVE = {"action": "remove", "confirmed": "yes"}
+REMOVE = {"action": "remove", "newest": "999999999"}
 
 
 def test_permanent_deletion_needs_its_own_permission(task: Task, bob: User) -> None:
@@ -61,7 +61,7 @@ def test_with_its_permission_and_a_confirmation_a_task_is_deleted_for_good(
     assert "1 task will be deleted for good" in asked
     assert Task.objects.exists()
 
-    client.post(LIST, selected | {"confirmed": "yes"})
+    client.post(LIST, selected | {"newest": "999999999"})
 
     assert not Task.objects.exists()
     assert Event.objects.latest("sequence").verb == "deleted"

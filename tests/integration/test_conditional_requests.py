@@ -13,7 +13,7 @@ from tasks.models import Actor, Event, Task
 from tests.admin import page_of
 from tests.answers import rfc3339
 from tests.changes import WAYS, World, form_of
-from tests.conftest import ApiClient, make_task
+from tests.conftest import BY, ApiClient, make_task
 
 BODY = {"title": "New title"}
 
@@ -480,3 +480,21 @@ def test_a_merge_needs_no_further_request(api: ApiClient, alice: User) -> None:
 
     assert (answer.status_code, answer.json()["title"]) == (200, "New title")
     assert answer.json()["description"] == refused.json()["current"]["description"]
+
+
+def test_changed_names_members_of_the_task_only(
+    api: ApiClient, alice: User, bob: User
+) -> None:
+    task = make_task(bob)
+    Task.objects.filter(pk=task.pk).edit(BY, owner_id=alice.pk, title="Buy bread")
+
+    answer = api.send(
+        "PATCH",
+        f"/api/tasks/{task.pk}",
+        {"completed": True},
+        headers={"If-Match": '"1"'},
+    )
+
+    assert answer.status_code == 412
+    assert answer.json()["changed"] == ["title"]
+    assert set(answer.json()["changed"]) <= set(answer.json()["current"])

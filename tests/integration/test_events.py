@@ -77,7 +77,7 @@ def test_a_bulk_action_leaves_one_event_for_each_task_that_it_changed(
 
     world.staff.post(
         f"{LIST}?trash=all",
-        {"action": name, "_selected_action": keys, "confirmed": "yes"},
+        {"action": name, "_selected_action": keys, "newest": "999999999"},
     )
 
     events = Event.objects.after(before)

@@ -387,3 +387,15 @@ def test_on_sqlite_the_second_waits_for_the_first_and_replays_it(token: str) -> 
     replayed = ["Idempotency-Replayed" in answer.headers for answer in answers]
     assert sorted(replayed) == [False, True]
     assert json.loads(bytes(StoredAnswer.objects.get().body)) == answers[0].json()
+
+
+def test_the_same_key_for_another_version_is_another_request(
+    api: ApiClient, alice: User
+) -> None:
+    path = f"/api/tasks/{make_task(alice).pk}/toggle"
+    first = {"Idempotency-Key": KEY, "If-Match": '"1"'}
+    assert api.send("POST", path, headers=first).status_code == 200
+
+    merged = api.send("POST", path, headers=first | {"If-Match": '"2"'})
+
+    assert (merged.status_code, merged.json()["code"]) == (422, "key_reused")

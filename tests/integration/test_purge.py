@@ -14,7 +14,7 @@ from taskproject.accounts.models import User
 from taskproject.models import StoredAnswer
 from tasks.management.commands import purge
 from tasks.models import Actor, Event, FeedHorizon, Task
-from tests.conftest import ApiClient, make_task
+from tests.conftest import BY, ApiClient, make_task
 
 NOTHING = "Removed 0 tasks from the trash, 0 stored answers and 0 events.\n"
 
@@ -265,3 +265,14 @@ def test_a_young_event_behind_an_old_one_stays(alice: User) -> None:
     run()
 
     assert Event.objects.get().task_id == young.pk
+
+
+def test_a_horizon_never_goes_back(alice: User) -> None:
+    first = make_task(alice)
+    Task.objects.filter(pk=first.pk).edit(BY, title="Buy bread")
+    Event.objects.update(at=timezone.now() - timedelta(days=91))
+    FeedHorizon.objects.create(owner=alice, sequence=10**6)
+
+    run()
+
+    assert FeedHorizon.objects.get(owner=alice).sequence == 10**6

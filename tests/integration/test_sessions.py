@@ -2,7 +2,9 @@
 
 import pytest
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.db import OperationalError
 from django.test import Client
 
 from taskproject.accounts.models import User
@@ -175,3 +177,39 @@ def test_staff_sees_its_own_tasks_only(staff: Client, carol: User, alice: User) 
 
     assert staff.get("/api/tasks").json()["items"] == [as_json(own)]
     assert staff.get(f"/api/tasks/{other.pk}").status_code == 404
+
+
+FORMS = [
+    "multipart/form-data",
+    "application/x-www-form-urlencoded; charset=latin-1",
+]
+
+
+@pytest.mark.parametrize("content_type", FORMS)
+@pytest.mark.parametrize("path", ["/admin/login/", "/api/tasks"])
+def test_an_unreadable_form_is_no_failure_of_ours(
+    browser: Client, path: str, content_type: str
+) -> None:
+    browser.get("/admin/login/")
+
+    answer = browser.generic("POST", path, b"a=1", content_type=content_type)
+
+    assert 400 <= answer.status_code < 500
+
+
+def test_the_log_line_of_a_failed_session_asks_no_database(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def fail(self: SessionStore) -> None:
+        asked.append("session")
+        raise OperationalError
+
+    monkeypatch.setattr(SessionStore, "load", fail)
+
+    answer = browser.get("/api/me")
+
+    assert answer.status_code == 503
+    assert answer.headers["X-Request-ID"]
+    assert asked == ["session"]

@@ -13,7 +13,13 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+)
 from django.db.utils import OperationalError, ProgrammingError
 from django.http import (
     Http404,
@@ -277,3 +283,16 @@ def test_people_get_a_page_and_programs_a_problem(path: str, content_type: str) 
     assert response.headers["Content-Type"] == content_type
     assert "This host is not served here" in response.text
     assert SECRET not in response.text
+
+
+@pytest.mark.parametrize("error", [InternalError(), OperationalError()])
+def test_a_server_that_became_read_only_is_unavailable(error: Exception) -> None:
+    assert isinstance(problems.from_exception(error), problems.Unavailable)
+
+
+@pytest.mark.parametrize("path", ["*", "", "//api/tasks", "/"])
+def test_a_path_of_any_shape_is_under_the_api_or_not(path: str) -> None:
+    request = get()
+    request.path_info = path
+
+    assert problems.is_api(request) is (path == "//api/tasks")

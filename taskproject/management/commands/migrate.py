@@ -16,7 +16,7 @@ class Command(migrate.Command):
     help = (
         "Brings the database schema up to date. Uses DATABASE_DIRECT_URL where that is "
         "set, because migrations do not belong behind a transaction pooler. On "
-        "PostgreSQL a migration that waits 2 seconds for a lock lets the traffic behind "
+        "PostgreSQL a migration that waits a second for a lock lets the traffic behind "
         "it pass, and is tried again."
     )
 
@@ -33,10 +33,18 @@ class Command(migrate.Command):
         if connection.vendor != "postgresql":
             super().handle(*args, **options)
             return
+        if "-pooler" in connection.settings_dict["HOST"]:
+            # A SET would stay on the pooler's connection and reach other clients.
+            self.stderr.write(
+                "Migrating through a pooler, without a bound on waiting for locks: set "
+                "DATABASE_DIRECT_URL to the same host name without -pooler."
+            )
+            super().handle(*args, **options)
+            return
         for attempt in range(ATTEMPTS):
             try:
                 with connection.cursor() as cursor:
-                    cursor.execute("SET lock_timeout = '2s'; SET statement_timeout = 0")
+                    cursor.execute("SET lock_timeout = '1s'; SET statement_timeout = 0")
                 super().handle(*args, **options)
                 with connection.cursor() as cursor:
                     cursor.execute("RESET lock_timeout; RESET statement_timeout")

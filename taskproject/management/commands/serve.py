@@ -3,12 +3,15 @@
 import os
 import signal
 import sys
+import threading
+import time
 from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from granian import Granian
+from granian import Granian, _signals
+from granian._granian import WorkerSignal
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 
@@ -55,6 +58,7 @@ class Command(BaseCommand):
         )
         self.stdout.flush()
         os.register_at_fork(after_in_child=_stand_alone)
+        _signals.set_sync_signals = _listen_for_stop
         Granian(
             "taskproject.wsgi:application",
             address=host,
@@ -79,12 +83,32 @@ class Command(BaseCommand):
 def _stand_alone() -> None:
     """Lets a new worker be stopped by the main process, at any time, and by it alone.
 
-    In a process group of its own, Ctrl-C in a terminal reaches the main process only: a
-    worker that gets SIGINT and then SIGTERM locks itself up (granian 2.8.7 sets a
-    threading.Event in the handler). And until it has loaded the application it has the
-    main process's handlers, which only note a signal. Either way the main process would
-    wait for `workers_kill_timeout`.
+    In a process group of its own, Ctrl-C in a terminal reaches the main process only.
+    And until it has loaded the application, a worker has the main process's handlers,
+    which only note a signal: the main process would wait for `workers_kill_timeout`.
     """
     os.setpgid(0, 0)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+
+
+def _listen_for_stop() -> WorkerSignal:
+    """Takes the place of granian's `set_sync_signals` in a worker (granian 2.8.7).
+
+    Granian sets a threading.Event in the signal's handler, which locks up when the
+    signal comes while the main thread is about to wait for that event, and is lost when
+    nobody waits yet. Here another thread sets it, until the worker ends.
+    """
+    stopping = WorkerSignal()
+
+    def stop() -> None:
+        while True:
+            stopping.set()
+            time.sleep(0.2)
+
+    def handle(number: int, frame: object) -> None:
+        threading.Thread(target=stop, daemon=True).start()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handle)
+    return stopping

@@ -92,10 +92,16 @@ class Command(BaseCommand):
                 rows = list(
                     doomed.select_for_update().values_list("owner_id", "sequence")
                 )
+                horizons = dict(rows)
+                known = FeedHorizon.objects.filter(owner_id__in=list(horizons))
+                for horizon in known:  # which never goes back
+                    horizons[horizon.owner_id] = max(
+                        horizons[horizon.owner_id], horizon.sequence
+                    )
                 FeedHorizon.objects.bulk_create(
                     [
                         FeedHorizon(owner_id=owner_id, sequence=sequence)
-                        for owner_id, sequence in dict(rows).items()
+                        for owner_id, sequence in horizons.items()
                     ],
                     update_conflicts=True,
                     unique_fields=["owner"],
