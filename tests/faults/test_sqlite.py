@@ -1,0 +1,176 @@
+"""What many writers, a long one, and a full disk do to a service on SQLite."""
+
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.faults.conftest import Service, Start
+from tests.faults.databases import Database
+from tests.faults.load import Client, Record, Reply, until
+
+
+def test_sixteen_writers_in_two_processes_are_never_told_that_it_is_locked(
+    start: Start, on_sqlite: Database, record: Record
+) -> None:
+    service = start(on_sqlite, WORKERS="2", THREADS="8")
+
+    with service.under_load(16) as load:
+        load.proceed(1_000, within=60)
+
+    writes = sorted(reply.seconds for reply in record.replies if reply.method != "GET")
+    centiles = statistics.quantiles(writes, n=100)
+    record.notes.append(
+        f"{len(writes)} writes: median {centiles[49] * 1000:.0f} ms, "
+        f"p99 {centiles[98] * 1000:.0f} ms, slowest {writes[-1] * 1000:.0f} ms"
+    )
+    assert record.count(503) == 0
+    record.audit(on_sqlite)
+    record.check()
+
+
+def test_a_writer_that_holds_the_lock_too_long_makes_writes_503_and_leaves_reads(
+    start: Start, on_sqlite: Database, record: Record
+) -> None:
+    service = start(on_sqlite)
+
+    with service.client() as client:
+        task = client.create("Before")
+        with on_sqlite.locked():
+            body = {"description": "Not yet"}
+            reply = client.send("PATCH", f"/api/tasks/{task.id}", body)
+            assert reply.status == 503
+            client.read(task)
+            assert record.replies[-1].attempt == 1
+            assert client.send("GET", "/api/tasks").status == 200
+            assert client.send("GET", "/readyz").status == 200
+        client.read(task)
+        client.patch(task, description="Now")
+        client.create("After")
+
+    record.audit(on_sqlite)
+    record.check()
+
+
+def test_a_long_writer_under_load_costs_no_acknowledged_write(
+    start: Start, on_sqlite: Database, record: Record
+) -> None:
+    service = start(on_sqlite, WORKERS="1", THREADS="4")
+
+    with service.under_load(4) as load:
+        with on_sqlite.locked():
+            until(lambda: record.count(503) > 0)
+        load.recover()
+
+    record.audit(on_sqlite)
+    record.check()
+
+
+def test_a_token_whose_use_cannot_be_noted_still_reads(
+    start: Start, on_sqlite: Database, record: Record
+) -> None:
+    """Its last use was more than a minute ago, and another writer has the lock."""
+    service = start(on_sqlite)
+
+    with service.client() as client:
+        task = client.create("Before")
+        on_sqlite.rows(
+            "UPDATE accounts_apitoken SET last_used_at = '2026-01-01 00:00:00'"
+        )
+        with on_sqlite.locked():
+            client.read(task)
+            assert record.replies[-1].attempt == 1
+
+    record.audit(on_sqlite)
+    record.check()
+
+
+def test_a_full_disk_refuses_writes_keeps_reads_and_heals(
+    start: Start, tmpfs: Database, record: Record
+) -> None:
+    service = start(tmpfs)
+    ballast = tmpfs.file.parent / "ballast"
+
+    def fill() -> None:
+        with ballast.open("wb") as file, suppress(OSError):
+            while True:
+                os.write(file.fileno(), bytes(4_096))
+
+    write_until_full(service, fill, ballast.unlink)
+
+
+def test_a_file_that_may_not_grow_refuses_writes_keeps_reads_and_heals(
+    start: Start, on_sqlite: Database, record: Record
+) -> None:
+    """The limit on the size of its files stands for a full disk where nobody may mount
+    one: a write fails with EFBIG instead of ENOSPC."""
+    service = start(on_sqlite)
+
+    def limit(size: int) -> None:
+        for worker in service.workers():
+            _, hard = resource.prlimit(worker, resource.RLIMIT_FSIZE)
+            resource.prlimit(worker, resource.RLIMIT_FSIZE, (size, hard))
+
+    wal = on_sqlite.file.with_name(f"{on_sqlite.file.name}-wal")
+    write_until_full(
+        service,
+        lambda: limit(wal.stat().st_size + 16_384),
+        lambda: limit(resource.RLIM_INFINITY),
+    )
+
+
+def write_until_full(
+    service: Service, fill: Callable[[], None], free: Callable[[], None]
+) -> None:
+    """The behaviour of both: what was acknowledged stays, reads go on, writes come back."""
+    record, database = service.record, service.database
+    with service.client() as client:
+        kept = client.create("Before")
+        fill()
+        until(lambda: try_to_create(client).status == 503)
+        for _ in range(10):
+            assert try_to_create(client).status == 503
+            client.read(kept)
+            assert record.replies[-1].attempt == 1
+        assert client.send("GET", "/api/tasks").status == 200
+        # Clients that are new to the service, and to their thread, read as well.
+        with service.client() as another:
+            assert another.send("GET", f"/api/tasks/{kept.id}").status == 200
+        database.check_integrity()
+        free()
+        client.create("After")
+        client.patch(kept, title="Still here")
+
+    record.audit(database)
+    record.check()
+
+
+def try_to_create(client: Client) -> Reply:
+    """Tries once; a refused task is none that the audit would know of."""
+    body = {"title": f"Attempt {uuid4().hex}"}
+    reply = client.send("POST", "/api/tasks", body, key=str(uuid4()))
+    if reply.status == 201:
+        client.acknowledge(reply, 201)
+    return reply
+
+
+@pytest.fixture
+def tmpfs(on_sqlite: Database, directory: Path) -> Iterator[Database]:
+    """A SQLite database on a small disk of its own."""
+    place = directory / f"disk-{uuid4().hex[:8]}"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(command, check=False).returncode:
+        pytest.skip("only somebody who may mount a disk can fill it")
+    try:
+        file = shutil.copy(on_sqlite.file, place)
+        yield Database(f"sqlite:///{file}", on_sqlite.token)
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
