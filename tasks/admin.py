@@ -183,8 +183,10 @@ class TaskAdmin(admin.ModelAdmin):
         with feed_of(list(rows)):
             return super().changelist_view(request, extra_context)
 
-    def get_actions(self, request: HttpRequest, *args: Any) -> dict[str, Any]:
-        actions = super().get_actions(request, *args)
+    def get_actions(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        actions = super().get_actions(request, *args, **kwargs)
         actions.pop("delete_selected", None)  # `trash` and `remove` stand for it
         return actions
 
