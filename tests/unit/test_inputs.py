@@ -50,7 +50,7 @@ def test_the_parser_reads_json(body: bytes, value: Any) -> None:
     ("body", "detail"),
     [
         (b"{", "at line 1, column 2."),
-        (b'{\n"a": 1,\n}', "at line 3, column 1."),
+        (b'{\n"a": 1\n"b": 2}', "at line 3, column 1."),
         (b"{} {}", "Extra data at line 1, column 4."),
         (b"{'a': 1}", "at line 1, column 2."),
         (b" ", "Expecting value at line 1, column 2."),
