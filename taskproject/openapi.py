@@ -31,8 +31,6 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "How to authenticate (RFC 6750).",
         "schema": {"type": "string"},
     },
-}
-HEADERS |= {
     "ETag": {
         "description": "Identifies this state, for If-Match and If-None-Match.",
         "schema": {"type": "string"},

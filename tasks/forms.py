@@ -85,7 +85,7 @@ class TaskForm(forms.ModelForm):
             _put(data, self.add_initial_prefix(name), value)
             if name not in typed:
                 _put(data, self.add_prefix(name), value)
-            elif shown != _text(value):
+            elif shown != str(value):
                 mine = data.get(self.add_prefix(name), "")
                 self.add_error(
                     name,
@@ -102,18 +102,10 @@ class TaskForm(forms.ModelForm):
         )
 
 
-def _text(value: Any) -> str | None:
-    """As a hidden input holds it."""
-    return str(value) if value is not False else "False"
-
-
 def _put(data: Any, name: str, value: Any) -> None:
-    if value is False:
-        # An unticked box is a box that is not sent; its hidden twin says False.
-        if name.startswith("initial-"):
-            data[name] = "False"
-        else:
-            data.pop(name, None)
+    """As a browser would send it: an unticked box is not sent, its hidden twin is."""
+    if value is False and not name.startswith("initial-"):
+        data.pop(name, None)
     else:
         data[name] = str(value)
 

@@ -2,12 +2,10 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Self
 
-from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractUser
 from django.db import DatabaseError, connection, models
@@ -119,7 +117,8 @@ class ApiToken(models.Model):
         needs no writer's place and no space on the disk."""
         now = timezone.now()
         if self.last_used_at is None or self.last_used_at < now - LAST_USED_STEP:
-            with suppress(DatabaseError), _impatient():
+            impatient = connection.impatient()  # type: ignore[attr-defined]  # our backends'
+            with suppress(DatabaseError), impatient:
                 ApiToken.objects.filter(
                     Q(last_used_at__isnull=True)
                     | Q(last_used_at__lt=now - LAST_USED_STEP),
@@ -133,22 +132,6 @@ class ApiToken(models.Model):
             return "revoked"
         expires: datetime | None = self.expires_at
         return "expired" if expires and expires <= timezone.now() else "active"
-
-
-@contextmanager
-def _impatient() -> Iterator[None]:
-    """On SQLite, a statement in here fails at once where it would wait for a writer."""
-    if connection.vendor != "sqlite":
-        yield
-        return
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA busy_timeout = 0")
-        try:
-            yield
-        finally:
-            cursor.execute(
-                f"PRAGMA busy_timeout = {settings.SQLITE_BUSY_TIMEOUT * 1000}"
-            )
 
 
 def digest(secret: str) -> str:

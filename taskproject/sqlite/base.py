@@ -7,6 +7,8 @@ than processes compete, and those try every 2 ms.
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
@@ -29,17 +31,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise OperationalError("database is locked")
         self._has_turn = True
         try:
-            with self.cursor() as cursor:
-                cursor.execute("PRAGMA busy_timeout = 0")
-                try:
-                    self._begin(give_up)
-                finally:
-                    cursor.execute(
-                        f"PRAGMA busy_timeout = {settings.SQLITE_BUSY_TIMEOUT * 1000}"
-                    )
+            with self.impatient():
+                self._begin(give_up)
         except BaseException:
             self._pass_on()
             raise
+
+    @contextmanager
+    def impatient(self) -> Iterator[None]:
+        """In here a statement fails at once where it would wait for a writer."""
+        with self.cursor() as cursor:
+            cursor.execute("PRAGMA busy_timeout = 0")
+            try:
+                yield
+            finally:
+                cursor.execute(
+                    f"PRAGMA busy_timeout = {settings.SQLITE_BUSY_TIMEOUT * 1000}"
+                )
 
     def _begin(self, give_up: float) -> None:
         while True:
