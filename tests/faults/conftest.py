@@ -61,9 +61,12 @@ class Service:
 
     def workers(self) -> list[int]:
         """Process ids, the longest running first."""
-        children = psutil.Process(self.process.pid).children()
-        children.sort(key=lambda child: child.create_time())
-        return [child.pid for child in children if child.status() != "zombie"]
+        started: dict[int, float] = {}
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):  # it ended while we looked
+                if child.status() != psutil.STATUS_ZOMBIE:
+                    started[child.pid] = child.create_time()
+        return sorted(started, key=started.__getitem__)
 
 
 Start = Callable[..., Service]
