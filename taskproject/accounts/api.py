@@ -8,6 +8,7 @@ from ninja import Router
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest, Caller
+from taskproject.inputs import Closed, Zone
 
 router = Router(tags=["accounts"])
 
@@ -26,6 +27,7 @@ class MeOut(BaseModel):
                 {
                     "id": 1,
                     "username": "guest",
+                    "timezone": "UTC",
                     "is_staff": False,
                     "via": "guest",
                     "token": None,
@@ -37,12 +39,21 @@ class MeOut(BaseModel):
 
     id: int
     username: str
+    timezone: str = Field(description="What decides your today: PATCH changes it.")
     is_staff: bool
     via: Literal["token", "session", "guest"] = Field(description="The way in.")
     token: TokenOut | None = Field(description="The token that was sent, if one was.")
     csrf_token: str | None = Field(
         description="For the X-CSRFToken header; only with a session."
     )
+
+
+class MePatch(Closed):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"timezone": "Europe/Lisbon"}]}
+    )
+
+    timezone: Zone
 
 
 @router.get("/me", response=MeOut)
@@ -52,12 +63,21 @@ def get_me(request: ApiRequest) -> MeOut:
     return _me(caller, get_token(request) if caller.via == "session" else None)
 
 
+@router.patch("/me", response=MeOut)
+def update_me(request: ApiRequest, body: MePatch) -> MeOut:
+    """Changes your time zone, which decides what is overdue and due today."""
+    caller = request.auth
+    caller.user.move_to(body.timezone)
+    return _me(caller, get_token(request) if caller.via == "session" else None)
+
+
 def _me(caller: Caller, csrf_token: str | None) -> MeOut:
     user, token = caller.user, caller.token
     return MeOut.model_validate(
         {
             "id": user.pk,
             "username": user.username,
+            "timezone": user.timezone,
             "is_staff": user.is_staff,
             "via": caller.via,
             "csrf_token": csrf_token,

@@ -4,13 +4,18 @@ import hashlib
 import secrets
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Self
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, models
 from django.db.models import Q
 from django.utils import timezone
+
+from taskproject import timezones
+from taskproject.rows import Columns
 
 TOKEN_PREFIX = "tk_"
 TOKEN_BYTES = 32
@@ -19,10 +24,29 @@ SHOWN_CHARACTERS = 11
 LAST_USED_STEP = timedelta(minutes=1)
 
 
+def check_timezone(name: str) -> None:
+    """Refuses what is no name of the IANA's time zone database."""
+    if name not in timezones.names():
+        raise ValidationError(f"{name!r} is no time zone; send one like Europe/Lisbon.")
+
+
 class User(AbstractUser):
     """Somebody who owns tasks. Ours, so that it can grow columns later."""
 
     id = models.BigAutoField(primary_key=True)
+    # What "today" is for them: a name of the IANA's database.
+    timezone = models.CharField(
+        max_length=64,
+        default="UTC",
+        db_default="UTC",
+        validators=[check_timezone],
+        help_text="Such as Europe/Lisbon: decides what is overdue and due today.",
+    )
+
+    def move_to(self, timezone: str) -> None:
+        """Stores their time zone, whose name is known to be one."""
+        self.timezone = timezone
+        self.save(update_fields=["timezone"])
 
     @classmethod
     def guest(cls, name: str) -> Self | None:
@@ -38,18 +62,33 @@ class User(AbstractUser):
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
-    def usable(self) -> Self:
-        """Neither revoked nor expired, and of an active user."""
-        return self.filter(
-            Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now()),
-            revoked_at__isnull=True,
-            user__is_active=True,
-        )
-
     def matching(self, secret: str) -> Self:
-        """The token with this secret. Its digest is looked up, so that the time taken
-        says nothing about other secrets."""
+        """The token with this secret."""
         return self.filter(digest=digest(secret))
+
+    def opened_by(self, secret: str) -> "ApiToken | None":
+        """The token with this secret, and its user, unless it is revoked or expired or
+        the user inactive: what every request asks. The digest is looked up, so that the
+        time taken says nothing about other secrets.
+
+        By hand: the ORM takes 0.5 ms to compose this statement, which was more than all
+        the rest of reading a task.
+        """
+        token_columns, user_columns = _columns()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {token_columns.sql}, {user_columns.sql} "
+                'FROM "accounts_apitoken" JOIN "accounts_user" '
+                'ON "accounts_user"."id" = "accounts_apitoken"."user_id" '
+                'WHERE "accounts_apitoken"."digest" = %s',
+                [digest(secret)],
+            )
+            row = cursor.fetchone()
+        if row is None:
+            return None
+        token: ApiToken = token_columns.instance(row[: len(token_columns)])
+        token.user = user_columns.instance(row[len(token_columns) :])
+        return token if token.usable else None
 
     def revoke(self) -> int:
         """Stops the tokens at once; returns how many were still working."""
@@ -126,6 +165,11 @@ class ApiToken(models.Model):
                 ).update(last_used_at=now)
 
     @property
+    def usable(self) -> bool:
+        """Neither revoked nor expired, and of an active user."""
+        return self.state == "active" and self.user.is_active
+
+    @property
     def state(self) -> str:
         """`active`, `revoked` or `expired`."""
         if self.revoked_at:
@@ -137,3 +181,8 @@ class ApiToken(models.Model):
 def digest(secret: str) -> str:
     """What is stored of a secret: SHA-256, in hexadecimal."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+@cache
+def _columns() -> tuple[Columns, Columns]:
+    return Columns(ApiToken), Columns(User)
