@@ -59,7 +59,7 @@ class TokenAuth(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> Caller:
         if not token.startswith(TOKEN_PREFIX) or not token.isascii():
             raise InvalidToken("Send a token that begins with tk_.")
-        found = ApiToken.objects.usable().matching(token).select_related("user").first()
+        found = ApiToken.objects.opened_by(token)
         if found is None:
             raise InvalidToken("The token is unknown, revoked or expired.")
         needed = "read" if request.method in SAFE_METHODS else "write"

@@ -6,6 +6,7 @@ more on the next one, and so would every request behind it.
 
 from contextlib import AbstractContextManager, nullcontext
 from math import ceil
+from select import select
 from typing import Any
 
 import psycopg
@@ -18,6 +19,20 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def impatient(self) -> AbstractContextManager[None]:
         """As in our SQLite backend; here a write of one row waits for no other."""
         return nullcontext()
+
+    def is_usable(self) -> bool:
+        """Whether the server has not hung up: then there is something to read, where
+        nothing was asked.
+
+        Django asks the server instead, which is a second round trip for every request
+        (0.1 ms of ours, 0.05 of PostgreSQL's). A server that is merely silent would not
+        answer that question either; the request's deadline is for that.
+        """
+        session = self.connection
+        if session is None or session.closed:
+            return False
+        readable, _, _ = select([session.fileno()], [], [], 0)
+        return not readable
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         left = remaining()

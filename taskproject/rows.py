@@ -1,0 +1,61 @@
+"""Rows of statements that are written by hand, as instances of the ORM's models."""
+
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
+from typing import Any
+
+from django.db import connection, models
+
+
+class Columns:
+    """The fields of a model that a statement selects, in the model's order.
+
+    What the database gives for them becomes what the ORM would make of it, on every
+    database, without composing a query (0.25 to 0.5 ms).
+    """
+
+    def __init__(
+        self, model: type[models.Model], without: Collection[str] = ()
+    ) -> None:
+        self.model = model
+        self.fields = [
+            field for field in model._meta.concrete_fields if field.name not in without
+        ]
+        self.names = [field.attname for field in self.fields]
+        table = model._meta.db_table
+        #: For SELECT and RETURNING.
+        self.sql = ", ".join(f'"{table}"."{field.column}"' for field in self.fields)
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    def instance(self, values: Sequence[Any]) -> Any:
+        """The row with these values, one for each of the columns."""
+        columns = list(values)
+        for number, convert in self._conversions:
+            columns[number] = convert(columns[number])
+        return self.model.from_db(connection.alias, self.names, columns)
+
+    @cached_property
+    def _conversions(self) -> list[tuple[int, Callable[[Any], Any]]]:
+        """Those columns of which the ORM makes something else. (A process has one kind of
+        database.)"""
+        conversions: list[tuple[int, Callable[[Any], Any]]] = []
+        for number, field in enumerate(self.fields):
+            column = field.get_col(self.model._meta.db_table)
+            steps = [
+                *connection.ops.get_db_converters(column),
+                *column.get_db_converters(connection),
+            ]
+            if steps:
+                conversions.append((number, _converter(steps, column)))
+        return conversions
+
+
+def _converter(steps: list[Any], column: Any) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        for step in steps:
+            value = step(value, column, connection)
+        return value
+
+    return convert
