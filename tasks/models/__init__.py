@@ -1,25 +1,32 @@
-"""Tasks and their events: each model under its QuerySet."""
+"""Tasks, their lists, tags and events: each model under its QuerySet."""
 
+from tasks.models.bounds import DESCRIPTION_LENGTH, TITLE_LENGTH
+from tasks.models.calendars import CalendarFeed
 from tasks.models.events import Actor, Event, EventQuerySet, FeedHorizon, feed_of
-from tasks.models.tasks import (
-    DESCRIPTION_LENGTH,
-    TITLE_LENGTH,
-    Outcome,
-    Task,
-    TaskQuerySet,
-    record,
-)
+from tasks.models.lists import LIST_NAME_LENGTH, TaskList, TaskListQuerySet
+from tasks.models.tags import MOST_TAGS, TAG_LENGTH, Label, Tag, TagQuerySet
+from tasks.models.tallies import Tally
+from tasks.models.tasks import Outcome, Task, TaskQuerySet
 
 __all__ = [
     "DESCRIPTION_LENGTH",
+    "LIST_NAME_LENGTH",
+    "MOST_TAGS",
+    "TAG_LENGTH",
     "TITLE_LENGTH",
     "Actor",
+    "CalendarFeed",
     "Event",
     "EventQuerySet",
     "FeedHorizon",
+    "Label",
     "Outcome",
+    "Tag",
+    "TagQuerySet",
+    "Tally",
     "Task",
+    "TaskList",
+    "TaskListQuerySet",
     "TaskQuerySet",
     "feed_of",
-    "record",
 ]

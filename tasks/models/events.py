@@ -1,7 +1,9 @@
-"""Events: what happened to tasks, in the order of the commits."""
+"""Events: what happened to tasks, lists and tags, in the order of the commits."""
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple, Self
 
 from django.conf import settings
@@ -10,6 +12,8 @@ from django.db.models import Exists, OuterRef, Q
 
 # The first half of the advisory locks that order the feed; any constant would do.
 FEED_LOCK = 7_203_114
+# Events of one statement: SQLite takes 32,766 parameters.
+CHUNK = 2_000
 # Beyond this many versions a client does better to read the task again.
 MOST_COMPARED = 1_000
 
@@ -19,6 +23,76 @@ class Actor(NamedTuple):
 
     user_id: int | None
     via: str
+
+
+class Story(NamedTuple):
+    """What an event will tell of one row: `subject` is `task_id`, `list_id` or `tag_id`."""
+
+    owner_id: int
+    subject: str
+    key: int
+    version: int
+    verb: str
+    changes: dict[str, list[Any]]
+
+
+def append(by: Actor, now: datetime, stories: Sequence[Story]) -> None:
+    """Appends an event for each story. Call it inside `feed_of`."""
+    rows = [
+        (
+            story.owner_id,
+            story.key if story.subject == "task_id" else None,
+            story.key if story.subject == "list_id" else None,
+            story.key if story.subject == "tag_id" else None,
+            by.user_id,
+            by.via,
+            story.verb,
+            story.version,
+            connection.ops.adapt_datetimefield_value(now),
+            json.dumps(story.changes),
+        )
+        for story in stories
+    ]
+    # By hand: the ORM takes 0.4 ms to compose what the database does in 0.05.
+    for start in range(0, len(rows), CHUNK):
+        chunk = rows[start : start + CHUNK]
+        places = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"] * len(chunk))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                'INSERT INTO "tasks_event" ("owner_id", "task_id", "list_id", "tag_id", '
+                '"actor_id", "via", "verb", "version", "at", "changes") VALUES '
+                + places,
+                [value for row in chunk for value in row],
+            )
+
+
+def difference(
+    before: object | None, after: object | None, names: Iterable[str]
+) -> dict[str, list[Any]]:
+    """Those of the named fields that differ between two states of a row, each with its
+    old and its new value as JSON. What is new tells all that it was given; what is gone,
+    nothing."""
+    if after is None:
+        return {}
+    if before is None:
+        default = type(after)()
+        return {
+            name: [None, told(getattr(after, name))]
+            for name in names
+            if getattr(after, name) != getattr(default, name)
+        }
+    return {
+        name: [told(old), told(new)]
+        for name in names
+        if (old := getattr(before, name)) != (new := getattr(after, name))
+    }
+
+
+def told(value: Any) -> Any:
+    """A field's value as JSON: times as the API writes them."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return value.isoformat() if isinstance(value, date) else value
 
 
 @contextmanager
@@ -37,10 +111,14 @@ def feed_of(owner_ids: Iterable[int]) -> Iterator[None]:
             with connection.cursor() as cursor:
                 for owner_id in sorted(set(owner_ids)):
                     cursor.execute(
-                        "SELECT pg_advisory_xact_lock(%s, (%s %% 2147483647)::int)",
-                        [FEED_LOCK, owner_id],
+                        "SELECT pg_advisory_xact_lock(%s, %s)", place_of(owner_id)
                     )
         yield
+
+
+def place_of(owner_id: int) -> tuple[int, int]:
+    """The advisory lock that is an owner's place in the feed."""
+    return FEED_LOCK, owner_id % (2**31 - 1)
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -93,7 +171,7 @@ class EventQuerySet(models.QuerySet["Event"]):
 
 
 class Event(models.Model):
-    """One change of one task: who, when, how, and what it changed.
+    """One change of one task, list or tag: who, when, how, and what it changed.
 
     Appended in the transaction of the change, and never altered. History, the feed of
     changes, the list's ETag and the admin's timeline all read these rows; webhooks and
@@ -109,14 +187,18 @@ class Event(models.Model):
         RESTORED = "restored"
         DELETED = "deleted"
         TRANSFERRED = "transferred"
+        MOVED = "moved"
 
     # Within one owner's events, the order of the commits (see feed_of).
     sequence = models.BigAutoField(primary_key=True)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
     )
-    # Neither is a constraint: an event outlives its task and its actor.
-    task_id = models.BigIntegerField()
+    # What changed: one of the three. No constraint: an event outlives its subject and its
+    # actor.
+    task_id = models.BigIntegerField(null=True)
+    list_id = models.BigIntegerField(null=True)
+    tag_id = models.BigIntegerField(null=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.DO_NOTHING,
@@ -151,13 +233,22 @@ class Event(models.Model):
                         "restored",
                         "deleted",
                         "transferred",
+                        "moved",
                     ]
                 ),
+            ),
+            models.CheckConstraint(
+                name="event_of_one_row",
+                condition=Q(task_id__isnull=False, list_id=None, tag_id=None)
+                | Q(task_id=None, list_id__isnull=False, tag_id=None)
+                | Q(task_id=None, list_id=None, tag_id__isnull=False),
             ),
         )
 
     def __str__(self) -> str:
-        return f"{self.verb} task {self.task_id}"
+        kinds = {"task": self.task_id, "list": self.list_id, "tag": self.tag_id}
+        subject = next(f"{kind} {key}" for kind, key in kinds.items() if key)
+        return f"{self.verb} {subject}"
 
 
 class FeedHorizon(models.Model):

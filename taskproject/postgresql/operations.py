@@ -1,0 +1,56 @@
+"""Migration operations that let the traffic pass, and can be run again after a failure.
+
+On PostgreSQL an index is built CONCURRENTLY, and a constraint is added NOT VALID, which
+needs no more than a moment's lock, and validated beside the traffic. On SQLite they are
+Django's own. A migration of them has ``atomic = False``; each takes away what a run that
+failed has left of it.
+"""
+
+from typing import Any
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db.migrations import AddConstraint, AddIndex
+
+
+class AddIndexOnline(AddIndexConcurrently):
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            AddIndex.database_forwards(
+                self, app_label, schema_editor, from_state, to_state
+            )
+            return
+        name = schema_editor.quote_name(self.index.name)
+        schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+        super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            super().database_backwards(app_label, schema_editor, from_state, to_state)
+        else:
+            AddIndex.database_backwards(
+                self, app_label, schema_editor, from_state, to_state
+            )
+
+
+class AddConstraintOnline(AddConstraint):
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        model = to_state.apps.get_model(app_label, self.model_name)
+        name = schema_editor.quote_name(self.constraint.name)
+        created = str(self.constraint.create_sql(model, schema_editor))
+        if created.startswith("CREATE UNIQUE INDEX"):  # one with a condition
+            schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+            schema_editor.execute(created.replace("INDEX", "INDEX CONCURRENTLY", 1))
+            return
+        table = schema_editor.quote_name(model._meta.db_table)
+        schema_editor.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")
+        schema_editor.execute(f"{created} NOT VALID")
+        schema_editor.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")

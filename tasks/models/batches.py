@@ -1,0 +1,126 @@
+"""Batches: many changes of one owner's tasks in one transaction, set by set."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from taskproject.problems import Problem
+from tasks.models.events import Actor, feed_of
+from tasks.models.tasks import Outcome, Task, TaskQuerySet
+
+MOST_OPERATIONS = 500
+VERBS: dict[str, Callable[..., Outcome]] = {
+    "update": TaskQuerySet.edit_each,
+    "delete": TaskQuerySet.trash,
+    "complete": TaskQuerySet.complete,
+    "reopen": TaskQuerySet.reopen,
+    "toggle": TaskQuerySet.toggle,
+    "move": TaskQuerySet.move,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One change: a verb, the task it is about (not of `create`), the versions that it
+    may be made to, and its fields. Or the problem that its input already is."""
+
+    verb: str
+    key: int = 0
+    versions: set[int] | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    refusal: Problem | None = None
+
+
+#: What an outcome means for one task: the task, or its problem, raised.
+Verdict = Callable[[Outcome, int, set[int] | None], Task]
+
+
+class Batch:
+    """The run of a batch: what came of each operation, in `results`.
+
+    Neighbours of one verb that are about different tasks are done as a set. One that
+    fails is found by halving the set, each time from a savepoint.
+    """
+
+    def __init__(
+        self, by: Actor, owner_id: int, zone: str, verdict: Verdict, atomic: bool
+    ) -> None:
+        self.by, self.owner_id, self.zone = by, owner_id, zone
+        self.verdict, self.atomic = verdict, atomic
+        self.results: list[Task | Problem] = []
+
+    def run(self, operations: Sequence[Operation]) -> list[Task | Problem]:
+        """Does all of them in order. In an atomic batch the first problem is raised, with
+        the number of its operation, and nothing has changed."""
+        with feed_of([self.owner_id]):
+            for together in _sets(operations):
+                self._try(together)
+        return self.results
+
+    def _try(self, operations: Sequence[Operation]) -> None:
+        try:
+            with transaction.atomic():
+                done = self._do(operations)
+        except Problem as problem:
+            if len(operations) == 1:
+                self._refuse(problem)
+                return
+            half = len(operations) // 2
+            self._try(operations[:half])
+            self._try(operations[half:])
+        else:
+            self.results += done
+
+    def _refuse(self, problem: Problem) -> None:
+        if self.atomic:
+            problem.extensions["operation"] = len(self.results)
+            raise problem
+        self.results.append(problem)
+
+    def _do(self, operations: Sequence[Operation]) -> list[Task | Problem]:
+        """The tasks afterwards; raises the problem of any of the operations."""
+        for operation in operations:
+            if operation.refusal:
+                raise operation.refusal
+        first = operations[0]
+        if first.verb == "create":
+            rows = [operation.fields for operation in operations]
+            return [*Task.objects.add_all(self.by, self.owner_id, rows)]
+        keys = [operation.key for operation in operations]
+        versions = {
+            operation.key: operation.versions
+            for operation in operations
+            if operation.versions is not None
+        }
+        options: dict[str, Any] = {}
+        if first.verb == "update":
+            options["fields"] = {one.key: one.fields for one in operations}
+            options["zone"] = self.zone
+        elif first.verb == "move":
+            options = first.fields
+        tasks = Task.objects.owned_by(self.owner_id).filter(pk__in=keys)
+        outcome = VERBS[first.verb](tasks, self.by, versions, **options)
+        return [
+            self.verdict(outcome, operation.key, operation.versions)
+            for operation in operations
+        ]
+
+
+def _sets(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
+    """Neighbours of one verb that are about different tasks. A move is alone: where a
+    task goes depends on where the others are."""
+    together: list[Operation] = []
+    keys: set[int] = set()
+    for operation in operations:
+        alone = operation.verb == "move" or (
+            operation.verb != "create" and operation.key in keys
+        )
+        if together and (alone or operation.verb != together[0].verb):
+            yield together
+            together, keys = [], set()
+        together.append(operation)
+        keys.add(operation.key)
+    if together:
+        yield together

@@ -1,0 +1,118 @@
+"""What the database itself holds tasks to, and what it finds them by.
+
+Every bound of the API's schemas is a named constraint, so that the admin, a command and
+an old client obey it as well.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
+from django.db.models.functions import Length, Trim
+from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
+
+from tasks.models.dues import FIRST_DUE, LAST_DUE
+
+TITLE_LENGTH = 200
+DESCRIPTION_LENGTH = 10_000
+EXTERNAL_ID_LENGTH = 255
+
+LIVE = Q(deleted_at__isnull=True)
+TRASHED = Q(deleted_at__isnull=False)
+_FIRST = datetime(FIRST_DUE.year, FIRST_DUE.month, FIRST_DUE.day, tzinfo=UTC)
+_LAST = datetime(LAST_DUE.year, LAST_DUE.month, LAST_DUE.day, tzinfo=UTC)
+
+CONSTRAINTS = (
+    CheckConstraint(
+        name="task_title_length",
+        condition=Q(GreaterThanOrEqual(Length("title"), 1))
+        & Q(LessThanOrEqual(Length("title"), TITLE_LENGTH)),
+    ),
+    CheckConstraint(
+        name="task_title_trimmed", condition=Q(Exact(Trim("title"), F("title")))
+    ),
+    CheckConstraint(
+        name="task_description_length",
+        condition=Q(LessThanOrEqual(Length("description"), DESCRIPTION_LENGTH)),
+    ),
+    CheckConstraint(
+        name="task_completed_at_when_completed",
+        condition=Q(completed=True, completed_at__isnull=False)
+        | Q(completed=False, completed_at__isnull=True),
+    ),
+    CheckConstraint(name="task_version_positive", condition=Q(version__gte=1)),
+    CheckConstraint(
+        name="task_priority_known", condition=Q(priority__gte=0, priority__lte=4)
+    ),
+    CheckConstraint(
+        name="task_due_in_one_form",
+        condition=Q(due_at__isnull=True, due_timezone__isnull=True)
+        | Q(due_at__isnull=False, due_timezone__isnull=False, due_date__isnull=True),
+    ),
+    CheckConstraint(
+        name="task_due_date_in_range",
+        condition=Q(due_date__isnull=True)
+        | Q(due_date__gte=FIRST_DUE, due_date__lte=LAST_DUE),
+    ),
+    CheckConstraint(
+        name="task_due_at_in_range",
+        condition=Q(due_at__isnull=True)
+        | Q(due_at__gte=_FIRST, due_at__lt=_LAST + timedelta(days=1)),
+    ),
+    CheckConstraint(
+        name="task_not_its_own_parent",
+        condition=Q(parent__isnull=True) | ~Q(parent=F("id")),
+    ),
+    UniqueConstraint(
+        name="task_external_id_once",
+        fields=["owner", "external_id"],
+        condition=Q(external_id__isnull=False),
+    ),
+)
+
+INDEXES = (
+    # The list, whole or by state, newest first; and what an owner's tasks are sorted by.
+    Index(fields=["owner", "-id"], name="task_owner_newest", condition=LIVE),
+    Index(
+        fields=["owner", "completed", "-id"], name="task_owner_state", condition=LIVE
+    ),
+    Index(
+        fields=["owner", "created_at", "id"], name="task_owner_created", condition=LIVE
+    ),
+    Index(
+        fields=["owner", "updated_at", "id"], name="task_owner_updated", condition=LIVE
+    ),
+    Index(fields=["owner", "due_moment", "id"], name="task_owner_due", condition=LIVE),
+    # What is due of the open ones, to count what is overdue.
+    Index(
+        fields=["owner", "due_moment"],
+        name="task_owner_open_due",
+        condition=LIVE & Q(completed=False),
+    ),
+    # The instants, for what became overdue last.
+    Index(
+        fields=["owner", "due_at"],
+        name="task_owner_instant",
+        condition=LIVE & Q(due_at__isnull=False, completed=False),
+    ),
+    Index(
+        fields=["owner", "priority", "id"], name="task_owner_priority", condition=LIVE
+    ),
+    Index(
+        fields=["owner", "sorted_title", "id"], name="task_owner_title", condition=LIVE
+    ),
+    Index(
+        fields=["owner", "position", "id"], name="task_owner_position", condition=LIVE
+    ),
+    Index(
+        fields=["owner", "list", "position", "id"],
+        name="task_list_position",
+        condition=LIVE,
+    ),
+    Index(fields=["list", "-id"], name="task_list_newest"),
+    Index(
+        fields=["parent", "id"], name="task_parent", condition=Q(parent__isnull=False)
+    ),
+    Index(fields=["owner", "-id"], name="task_owner_trash", condition=TRASHED),
+    Index(fields=["deleted_at"], name="task_trashed", condition=TRASHED),
+    Index(fields=["created_at"], name="task_created"),
+)

@@ -1,0 +1,87 @@
+"""When tasks are due: a calendar date, which every zone reaches at its own time, or an
+instant, which is the same everywhere."""
+
+import re
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+
+FIRST_DUE = date(1900, 1, 1)
+LAST_DUE = date(2999, 12, 31)
+#: What sorts last among dues: nothing is due then.
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+#: How far from UTC any zone is.
+FARTHEST = timedelta(hours=26)
+
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# RFC 3339, section 5.6, but for leap seconds, which Python does not know.
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
+class Clock(NamedTuple):
+    """What time it is for somebody, in their zone."""
+
+    now: datetime
+    zone: ZoneInfo
+
+    @property
+    def today(self) -> date:
+        return self.now.astimezone(self.zone).date()
+
+    def begin(self, day: date) -> datetime:
+        """The instant at which the day begins in this zone."""
+        return datetime(day.year, day.month, day.day, tzinfo=self.zone).astimezone(UTC)
+
+
+def clock(zone: str) -> Clock:
+    """The time of this moment; `zone` is a name of the IANA's database."""
+    return Clock(timezone.now(), ZoneInfo(zone))
+
+
+def due_moment(due_date: date | None, due_at: datetime | None) -> datetime:
+    """What tasks are sorted by when sorted by due: an instant as it is, a date at its
+    end in UTC, no due last."""
+    if due_at is not None:
+        return due_at
+    if due_date is None:
+        return NEVER
+    day = due_date + timedelta(days=1)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def is_overdue(
+    completed: bool, due_date: date | None, due_at: datetime | None, clock: Clock
+) -> bool:
+    """Whether an open task's due has passed: an instant now, a date with its day."""
+    if completed:
+        return False
+    if due_at is not None:
+        return due_at < clock.now
+    return due_date is not None and due_date < clock.today
+
+
+def read_day(text: str) -> date | None:
+    """The date that is written as 2026-12-31; None for anything else, and for what is
+    before FIRST_DUE or after LAST_DUE."""
+    if _DAY.fullmatch(text):
+        with suppress(ValueError):
+            day = date.fromisoformat(text)
+            return day if FIRST_DUE <= day <= LAST_DUE else None
+    return None
+
+
+def read_instant(text: str) -> datetime | None:
+    """The instant that is written as RFC 3339 has it, in UTC; None for anything else,
+    and for what is before FIRST_DUE or after LAST_DUE."""
+    if _INSTANT.fullmatch(text):
+        with suppress(ValueError, OverflowError):
+            moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
+            return moment if FIRST_DUE <= moment.date() <= LAST_DUE else None
+    return None

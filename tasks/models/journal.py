@@ -1,0 +1,70 @@
+"""The events of tasks: told by the task before and after a change."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from tasks.models.events import Actor, Event, Story, append, difference
+
+#: The fields whose old and new values an event tells.
+TOLD = (
+    "title",
+    "description",
+    "completed",
+    "owner_id",
+    "list_id",
+    "parent_id",
+    "tags",
+    "priority",
+    "due_date",
+    "due_at",
+    "due_timezone",
+    "position",
+)
+# What a new task has without being given it.
+MADE = ("owner_id", "position")
+
+
+def record(by: Actor, now: datetime, pairs: Iterable[tuple[Any, Any]]) -> None:
+    """Appends the event of each change of a task, told by the task before (None: it is
+    new) and after it (None: it is gone). Call it inside `feed_of`."""
+    stories: list[Story] = []
+    for before, after in pairs:
+        task = after or before
+        names = [name for name in TOLD if before or name not in MADE]
+        changes = difference(before, after, names)
+        if "priority" in changes:
+            kinds = type(task).Priority
+            changes["priority"] = [
+                None if value is None else kinds(value).label
+                for value in changes["priority"]
+            ]
+        story = Story(
+            task.owner_id,
+            "task_id",
+            task.pk,
+            task.version if after else task.version + 1,
+            _verb(before, after, changes),
+            changes,
+        )
+        stories.append(story)
+        if before and "owner_id" in changes:
+            # It left one feed as well as entering another.
+            stories.append(story._replace(owner_id=before.owner_id))
+    append(by, now, stories)
+
+
+def _verb(before: Any, after: Any, changes: dict[str, list[Any]]) -> Event.Verb:
+    if before is None:
+        return Event.Verb.CREATED
+    if after is None:
+        return Event.Verb.DELETED
+    if before.deleted_at != after.deleted_at:
+        return Event.Verb.TRASHED if after.deleted_at else Event.Verb.RESTORED
+    if "owner_id" in changes:
+        return Event.Verb.TRANSFERRED
+    if set(changes) == {"completed"}:
+        return Event.Verb.COMPLETED if after.completed else Event.Verb.REOPENED
+    if "position" in changes and set(changes) <= {"position", "list_id"}:
+        return Event.Verb.MOVED
+    return Event.Verb.EDITED

@@ -1,0 +1,173 @@
+"""Lists: what people sort their tasks into."""
+
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Length, Trim
+from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
+from django.utils import timezone
+
+from taskproject.problems import Invalid, NameTaken
+from tasks.models import positions
+from tasks.models.bytewise import BytewiseField
+from tasks.models.events import Actor, Event, Story, append, difference, feed_of
+from tasks.models.words import same
+
+LIST_NAME_LENGTH = 100
+#: The fields whose old and new values an event tells.
+TOLD = ("name", "archived", "position")
+
+
+class TaskListQuerySet(models.QuerySet["TaskList"]):
+    def owned_by(self, user_id: int) -> Self:
+        return self.filter(owner_id=user_id)
+
+    def named(self, name: str) -> Self:
+        """The one with this name, whatever its case."""
+        return self.filter(key=same(name))
+
+    def in_order(self) -> Self:
+        return self.order_by("position", "id")
+
+    def beyond(self, key: int, position: str) -> Self:
+        """Those that come after this id and position in the order."""
+        further = Q(position__gt=position) | Q(position=position, pk__gt=key)
+        return self.filter(further, position__gte=position)
+
+    def add(
+        self,
+        by: Actor,
+        *,
+        owner_id: int,
+        name: str,
+        archived: bool = False,
+        position: str | None = None,
+    ) -> "TaskList":
+        """Stores a new list after the others, or where told, and returns it.
+
+        Raises `NameTaken` where the owner has a list of that name.
+        """
+        with feed_of([owner_id]):
+            now = timezone.now()
+            new = TaskList(
+                owner_id=owner_id,
+                name=name.strip(),
+                key=same(name.strip()),
+                archived=archived,
+                position=position or positions.at_end(now),
+                created_at=now,
+                updated_at=now,
+            )
+            new._check_name()
+            new.save(force_insert=True)
+            new._record(by, None, Event.Verb.CREATED)
+        return new
+
+
+class TaskList(models.Model):
+    """A list of tasks, which each task may be in or not."""
+
+    id = models.BigAutoField(primary_key=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+    name = models.CharField(max_length=LIST_NAME_LENGTH)
+    # The name without its case, which is what is unique.
+    key = models.CharField(max_length=3 * LIST_NAME_LENGTH, editable=False)
+    position = BytewiseField(max_length=positions.POSITION_LENGTH, editable=False)
+    archived = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    version = models.PositiveBigIntegerField(default=1, editable=False)
+
+    objects = TaskListQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "list"
+        indexes = (
+            models.Index(fields=["owner", "position", "id"], name="list_owner_order"),
+        )
+        constraints = (
+            models.UniqueConstraint(fields=["owner", "key"], name="list_name_once"),
+            models.CheckConstraint(
+                name="list_name_length",
+                condition=Q(GreaterThanOrEqual(Length("name"), 1))
+                & Q(LessThanOrEqual(Length("name"), LIST_NAME_LENGTH)),
+            ),
+            models.CheckConstraint(
+                name="list_name_trimmed", condition=Q(Exact(Trim("name"), F("name")))
+            ),
+            models.CheckConstraint(
+                name="list_position_given", condition=~Q(position="")
+            ),
+            models.CheckConstraint(
+                name="list_version_positive", condition=Q(version__gte=1)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    # Verbs: call them inside `feed_of`, with the row locked.
+
+    def edit(self, by: Actor, **fields: Any) -> None:
+        """Sets `name`, `archived` or `position`: those given.
+
+        Raises `NameTaken` where the owner has another list of that name.
+        """
+        before = TaskList(**{name: getattr(self, name) for name in TOLD})
+        if "name" in fields:
+            fields["name"] = fields["name"].strip()
+            fields["key"] = same(fields["name"])
+        for name, value in fields.items():
+            setattr(self, name, value)
+        if not difference(before, self, TOLD):
+            return
+        self._check_name()
+        self.version += 1
+        self.updated_at = timezone.now()
+        self.save(update_fields=[*fields, "version", "updated_at"])
+        moved = set(fields) == {"position"}
+        self._record(by, before, Event.Verb.MOVED if moved else Event.Verb.EDITED)
+
+    def move(self, by: Actor, *, before: int | None, after: int | None) -> None:
+        """Puts it right before or right after another list of the owner's.
+
+        Raises `Invalid` where there is none of that id.
+        """
+        lists = TaskList.objects.owned_by(self.owner_id).exclude(pk=self.pk)
+        at = lists.filter(pk=before or after or 0).first()
+        if at is None:
+            name = "before" if before else "after"
+            raise Invalid.of(name, "You have no other list with this id.")
+        position = positions.beside(lists, at, before=bool(before), own=self.position)
+        self.edit(by, position=position)
+
+    def remove(self, by: Actor, *, tasks: bool = False) -> None:
+        """Deletes the list. Its tasks stay and are in no list any more; with `tasks`
+        they go to the trash."""
+        if tasks:
+            self._tasks.trash(by, list_id=None)
+        self._tasks.leave_list(by)
+        self.version += 1
+        self._record(by, self, Event.Verb.DELETED)
+        self.delete()
+
+    @property
+    def _tasks(self) -> Any:
+        """Its tasks, in the trash or not: a TaskQuerySet."""
+        return self.tasks.all()
+
+    def _check_name(self) -> None:
+        others = TaskList.objects.owned_by(self.owner_id).exclude(pk=self.pk)
+        for taken in others.named(self.name):
+            raise NameTaken(f"You have a list {taken.name!r} already.")
+
+    def _record(self, by: Actor, before: "TaskList | None", verb: Event.Verb) -> None:
+        after = None if verb == Event.Verb.DELETED else self
+        names = TOLD if before else ("name", "archived")
+        changes = difference(before, after, names)
+        story = Story(self.owner_id, "list_id", self.pk, self.version, verb, changes)
+        append(by, timezone.now(), [story])

@@ -1,0 +1,97 @@
+"""What a change comes to: the values that the fields of one locked task shall have.
+
+Nothing here asks or tells the database anything; `tasks.py` does.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from taskproject.problems import Invalid
+from tasks.models import positions
+from tasks.models.dues import due_moment
+from tasks.models.words import same, searched_as, sorted_as
+
+# What a search looks at.
+TEXTS = ("title", "description")
+#: What follows from them, set whenever they change and never read.
+DERIVED = ("search", "sorted_title")
+
+
+def changes(task: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Those of the values that the task does not have yet."""
+    return {
+        name: value
+        for name, value in values.items()
+        if name in DERIVED or getattr(task, name) != value
+    }
+
+
+def completing(task: Any, now: datetime, completed: bool) -> dict[str, Any]:
+    """Completing again keeps the time of the first completion."""
+    if completed == task.completed:
+        return {}
+    return {"completed": completed, "completed_at": now if completed else None}
+
+
+def restored(
+    task: Any, now: datetime, taken: Collection[tuple[int, int | None, str]]
+) -> dict[str, Any]:
+    """`taken` are the places, by owner, list and position, that others are at."""
+    values: dict[str, Any] = {"deleted_at": None}
+    if task.deleted_at and (task.owner_id, task.list_id, task.position) in taken:
+        values["position"] = positions.at_end(now, task.pk % 1_000)
+    return values
+
+
+def edited(
+    task: Any,
+    now: datetime,
+    tags: Mapping[tuple[int, str], str],
+    zone: str,
+    fields: dict[str, Any],
+    number: int = 0,
+) -> dict[str, Any]:
+    """The values that an edit gives to the task; `tags` are the names of an owner's
+    tags by their keys, and `number` counts the tasks that are edited together."""
+    values = dict(fields)
+    owner_id = values.get("owner_id", task.owner_id)
+    if owner_id != task.owner_id:
+        # Its list and its parent are the old owner's.
+        values = {"list_id": None, "parent_id": None, "tags": task.tags} | values
+    if "tags" in values:
+        names = [tags[owner_id, same(name)] for name in values["tags"]]
+        values["tags"] = list(dict.fromkeys(names))
+    if "completed" in values:
+        values |= completing(task, now, values["completed"])
+    if values.get("list_id", task.list_id) != task.list_id:
+        values["position"] = positions.at_end(now, number)
+    values |= _due(task, zone, values)
+    if changes(task, {name: values[name] for name in TEXTS if name in values}):
+        title = values.get("title", task.title)
+        values["sorted_title"] = sorted_as(title)
+        values["search"] = searched_as(
+            title, values.get("description", task.description)
+        )
+    return values
+
+
+def _due(task: Any, zone: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The due that the task will have, in all its fields, where some of them are set."""
+    if not any(name in values for name in ("due_date", "due_at", "due_timezone")):
+        return {}
+    due_date = values.get("due_date", task.due_date)
+    due_at = values.get("due_at", task.due_at)
+    if values.get("due_at") is not None:
+        due_date = None
+    elif values.get("due_date") is not None:
+        due_at = None
+    named = values.get("due_timezone")
+    if due_at is None and named is not None:
+        raise Invalid.of("due_timezone", "A due_timezone goes with due_at only.")
+    return {
+        "due_date": due_date,
+        "due_at": due_at,
+        "due_timezone": due_at and (named or task.due_timezone or zone),
+        "due_moment": due_moment(due_date, due_at),
+    }

@@ -1,0 +1,69 @@
+"""What tasks refer to: lists, parents and tags, which must be their owner's.
+
+Call these inside `feed_of`: nobody else changes what they look at before the commit.
+`tasks` is the manager of the tasks, whose module uses this one.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from taskproject.problems import Invalid
+from tasks.models.events import Actor
+from tasks.models.lists import TaskList
+from tasks.models.tags import Tag
+
+
+def check(
+    tasks: Any,
+    rows: Iterable[Mapping[str, Any]],
+    owners: set[int],
+    children: Iterable[Any] = (),
+) -> None:
+    """Raises `Invalid` for a list or a parent that is not the owner's, and for a third
+    level of tasks."""
+    rows = list(rows)
+    lists = {row["list_id"] for row in rows if row.get("list_id") is not None}
+    parents = {row["parent_id"] for row in rows if row.get("parent_id") is not None}
+    for owner_id in owners if lists or parents else ():
+        lists_known = TaskList.objects.owned_by(owner_id).filter(pk__in=lists)
+        if lists and lists_known.count() < len(lists):
+            raise Invalid.of("list", "You have no list with this id.")
+        top = tasks.owned_by(owner_id).live().filter(pk__in=parents)
+        found = dict(top.values_list("pk", "parent_id")) if parents else {}
+        if len(found) < len(parents):
+            raise Invalid.of("parent", "You have no task with this id.")
+        if any(parent is not None for parent in found.values()):
+            raise Invalid.of("parent", "A subtask can have no subtasks of its own.")
+    if parents and any(task.pk in parents for task in children):
+        raise Invalid.of("parent", "A task cannot be its own parent.")
+    keys = [task.pk for task in children]
+    if parents and keys and tasks.filter(parent_id__in=keys).exists():
+        raise Invalid.of("parent", "A task with subtasks cannot become one.")
+
+
+def known(
+    tasks: Any, by: Actor, now: datetime, edits: list[tuple[Any, dict[str, Any]]]
+) -> dict[tuple[int, str], str]:
+    """Checks what the edits of tasks refer to; the names of the tags by owner and key,
+    made where they are new."""
+    names: dict[int, list[str]] = {}
+    children: dict[int, list[Any]] = {}
+    rows: list[dict[str, Any]] = []
+    for task, fields in edits:
+        owner_id = fields.get("owner_id", task.owner_id)
+        wanted = fields.get("tags", task.tags if owner_id != task.owner_id else ())
+        names.setdefault(owner_id, []).extend(wanted)
+        if owner_id == task.owner_id and fields.get("parent_id") == task.parent_id:
+            fields = {**fields, "parent_id": None}  # The old one may be in the trash.
+        rows.append(fields)
+        if fields.get("parent_id") is not None:
+            children.setdefault(owner_id, []).append(task)
+    for owner_id in names:
+        check(tasks, rows, {owner_id}, children.get(owner_id, ()))
+    return {
+        (owner_id, tag.key): tag.name
+        for owner_id, wanted in names.items()
+        if wanted
+        for tag in Tag.objects.obtain(by, now, owner_id, wanted)
+    }

@@ -1,0 +1,172 @@
+"""Tags: names that tasks share, one row for each owner and name."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Length, Trim
+from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
+from django.utils import timezone
+
+from taskproject.problems import NameTaken
+from tasks.models.bytewise import BytewiseField
+from tasks.models.events import Actor, Event, Story, append
+from tasks.models.words import same
+
+TAG_LENGTH = 50
+MOST_TAGS = 20
+
+
+class TagQuerySet(models.QuerySet["Tag"]):
+    def owned_by(self, user_id: int) -> Self:
+        return self.filter(owner_id=user_id)
+
+    def in_order(self) -> Self:
+        return self.order_by("key")
+
+    def beyond(self, _: int, key: str) -> Self:
+        """Those that come after this key in the order; the id says no more."""
+        return self.filter(key__gt=key)
+
+    def named(self, names: Iterable[str]) -> Self:
+        """Those with these names, whatever their case."""
+        return self.filter(key__in=[same(name) for name in names])
+
+    def obtain(
+        self, by: Actor, now: datetime, owner_id: int, names: Iterable[str]
+    ) -> list["Tag"]:
+        """The owner's tags of these names in their order, each once, and made where they
+        are new. Call it inside `feed_of`."""
+        wanted: dict[str, str] = {}
+        for name in names:
+            wanted.setdefault(same(name), name)
+        stored = Tag.objects.owned_by(owner_id).named(wanted)
+        known = {tag.key: tag for tag in stored}
+        new = [
+            Tag(owner_id=owner_id, name=name, key=key, created_at=now)
+            for key, name in wanted.items()
+            if key not in known
+        ]
+        if new:
+            Tag.objects.bulk_create(new)
+            known |= {tag.key: tag for tag in new}
+            append(by, now, [_story(tag, Event.Verb.CREATED) for tag in new])
+        return [known[key] for key in wanted]
+
+
+class Tag(models.Model):
+    """A word that marks tasks. A task holds the names of its tags itself, and is found
+    by them through `Label`."""
+
+    id = models.BigAutoField(primary_key=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+    name = models.CharField(max_length=TAG_LENGTH)
+    # The name without its case: unique, and what it is looked up and ordered by.
+    key = BytewiseField(max_length=3 * TAG_LENGTH, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    version = models.PositiveBigIntegerField(default=1, editable=False)
+
+    objects = TagQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["owner", "key"], name="tag_name_once"),
+            models.CheckConstraint(
+                name="tag_name_length",
+                condition=Q(GreaterThanOrEqual(Length("name"), 1))
+                & Q(LessThanOrEqual(Length("name"), TAG_LENGTH)),
+            ),
+            models.CheckConstraint(
+                name="tag_name_trimmed", condition=Q(Exact(Trim("name"), F("name")))
+            ),
+            models.CheckConstraint(
+                name="tag_version_positive", condition=Q(version__gte=1)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def marked(self) -> Any:
+        """The tasks that carry it, in the trash or not: a TaskQuerySet."""
+        return self.tasks.all()
+
+    def rename(self, by: Actor, name: str) -> None:
+        """Gives it another name, in all its tasks. Call it inside `feed_of`, with the
+        row locked.
+
+        Raises `NameTaken` where the owner has another tag of that name.
+        """
+        name, old = name.strip(), self.name
+        if name == old:
+            return
+        others = Tag.objects.owned_by(self.owner_id).named([name]).exclude(pk=self.pk)
+        for taken in others:
+            raise NameTaken(f"You have a tag {taken.name!r} already.")
+        self.name, self.key, self.version = name, same(name), self.version + 1
+        self.save(update_fields=["name", "key", "version"])
+        now = timezone.now()
+        append(by, now, [_story(self, Event.Verb.EDITED, {"name": [old, name]})])
+        self.marked.retag(by, {old: name})
+
+    def remove(self, by: Actor) -> None:
+        """Deletes it, and takes it off all its tasks. Call it inside `feed_of`, with the
+        row locked."""
+        self.marked.retag(by, {self.name: None})
+        self.version += 1
+        append(by, timezone.now(), [_story(self, Event.Verb.DELETED)])
+        self.delete()
+
+
+class Label(models.Model):
+    """That a task carries a tag: how tasks are found by their tags."""
+
+    id = models.BigAutoField(primary_key=True)
+    tag = models.ForeignKey(Tag, models.CASCADE, related_name="+", db_index=False)
+    task = models.ForeignKey(
+        "tasks.Task", models.CASCADE, related_name="+", db_index=False
+    )
+
+    class Meta:
+        indexes = (models.Index(fields=["task"], name="label_task"),)
+        constraints = (
+            models.UniqueConstraint(fields=["tag", "task"], name="label_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"tag {self.tag_id} on task {self.task_id}"
+
+
+def label(tasks: Iterable[Any], *, anew: bool = False) -> None:
+    """Stores which tags the tasks carry; `anew` where some were stored before.
+
+    Call it in the transaction in which their `tags` were written.
+    """
+    tasks = list(tasks)
+    if anew and tasks:
+        Label.objects.filter(task_id__in=[task.pk for task in tasks]).delete()
+    wanted = [(task, same(name)) for task in tasks for name in task.tags]
+    if not wanted:
+        return
+    tags = Tag.objects.filter(
+        owner_id__in={task.owner_id for task, _ in wanted},
+        key__in={key for _, key in wanted},
+    )
+    ids = {(tag.owner_id, tag.key): tag.pk for tag in tags}
+    Label.objects.bulk_create(
+        [Label(task_id=task.pk, tag_id=ids[task.owner_id, key]) for task, key in wanted]
+    )
+
+
+def _story(
+    tag: Tag, verb: Event.Verb, changes: dict[str, list[Any]] | None = None
+) -> Story:
+    if changes is None:
+        changes = {"name": [None, tag.name]} if verb == Event.Verb.CREATED else {}
+    return Story(tag.owner_id, "tag_id", tag.pk, tag.version, verb, changes)

@@ -1,0 +1,50 @@
+"""Words: how titles are put in order, and how text is searched.
+
+Both are stored beside the text, made here and not by the database, so that SQLite and
+PostgreSQL order and find the same, whatever their collations and languages.
+"""
+
+import re
+import unicodedata
+
+#: Characters of a word that count; beyond them two words are the same.
+WORD_LENGTH = 64
+#: Words of a question that are looked for; characters of a question.
+MOST_WORDS = 10
+QUESTION_LENGTH = 200
+SORTED_LENGTH = 200
+
+# Chinese and Japanese put no space between words: each character is one.
+_ALONE = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_WORD = re.compile(f"[{_ALONE}]|[^\\W_{_ALONE}]+")
+
+
+def sorted_as(title: str) -> str:
+    """What a title is ordered by: without regard to case and accents."""
+    return _plain(title)[:SORTED_LENGTH]
+
+
+def searched_as(*texts: str) -> str:
+    """The different words of the texts, in lower case, without accents."""
+    return " ".join(dict.fromkeys(words(*texts)))
+
+
+def words(*texts: str) -> list[str]:
+    """The words of the texts: runs of letters and digits."""
+    return [
+        word[:WORD_LENGTH] for text in texts for word in _WORD.findall(_plain(text))
+    ]
+
+
+def same(name: str) -> str:
+    """Equal for names that differ in case only."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _plain(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    apart = unicodedata.normalize("NFKD", text)
+    return "".join(
+        letter for letter in apart if not unicodedata.combining(letter)
+    ).casefold()
