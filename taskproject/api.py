@@ -8,7 +8,13 @@ from taskproject import problems
 from taskproject.accounts.api import router as accounts
 from taskproject.accounts.auth import GuestAuth, SessionAuth, TokenAuth
 from taskproject.openapi import API
+from tasks.api.batch import router as batch
 from tasks.api.changes import router as changes
+from tasks.api.collection import router as collection
+from tasks.api.exports import public as calendars
+from tasks.api.exports import router as exports
+from tasks.api.lists import router as lists
+from tasks.api.tags import router as tags
 from tasks.api.tasks import router as tasks
 from tasks.api.trash import router as trash
 
@@ -30,9 +36,15 @@ api = API(
     auth=[TokenAuth(), SessionAuth(), GuestAuth()],
 )
 api.add_router("", accounts)
+api.add_router("", collection)
 api.add_router("", tasks)
+api.add_router("", batch)
 api.add_router("", trash)
+api.add_router("", lists)
+api.add_router("", tags)
 api.add_router("", changes)
+api.add_router("", exports)
+api.add_router("", calendars)
 
 public = Router(auth=None, tags=["service"])
 

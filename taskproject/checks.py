@@ -9,7 +9,7 @@ from django.core.checks import Error, Tags, Warning, register
 
 @register(Tags.database)
 def sqlite_returns_rows(**kwargs: Any) -> list[Error]:
-    """Toggling is one UPDATE ... RETURNING, which SQLite has since 3.35."""
+    """Every change is an UPDATE ... RETURNING, which SQLite has since 3.35."""
     engine = settings.DATABASES["default"]["ENGINE"]
     if engine == "taskproject.sqlite" and sqlite3.sqlite_version_info < (3, 35):
         return [

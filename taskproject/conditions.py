@@ -8,8 +8,9 @@ from django.utils.http import parse_etags
 
 from taskproject.problems import MalformedCondition, VersionRequired
 
-# A PostgreSQL bigint has at most 19 digits; no version gets there.
-VERSION = re.compile(r'"([1-9][0-9]{0,17})"')
+# A PostgreSQL bigint has at most 19 digits; no version gets there. What may follow is what
+# a representation has besides its row (see tasks.api.answers.etag); no write is about it.
+VERSION = re.compile(r'"([1-9][0-9]{0,17})(?:-[0-9]*(?:overdue)?)?"')
 
 
 def expected_versions(request: HttpRequest) -> set[int] | None:
@@ -20,8 +21,9 @@ def expected_versions(request: HttpRequest) -> set[int] | None:
     """
     header = request.META.get("HTTP_IF_MATCH")
     if header is None:
-        if settings.REQUIRE_IF_MATCH:
-            raise VersionRequired('Send If-Match with the ETag you read, such as "7".')
+        refusal = check_version_given(None)
+        if refusal:
+            raise refusal
         return None
     tags = parse_etags(header)
     if not tags:
@@ -29,6 +31,15 @@ def expected_versions(request: HttpRequest) -> set[int] | None:
     if tags == ["*"]:
         return None
     return {int(match[1]) for tag in tags if (match := VERSION.fullmatch(tag))}
+
+
+def check_version_given(versions: set[int] | None) -> VersionRequired | None:
+    """The problem of a change that names no version, where REQUIRE_IF_MATCH is on."""
+    if versions is None and settings.REQUIRE_IF_MATCH:
+        return VersionRequired(
+            'Send If-Match with the ETag you read, such as "7"; in a batch, `version`.'
+        )
+    return None
 
 
 def not_modified(request: HttpRequest, etag: str) -> bool:

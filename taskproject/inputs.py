@@ -6,7 +6,7 @@ instead, and is refused before the database is asked anything.
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from difflib import get_close_matches
 from functools import wraps
 from typing import (
@@ -25,9 +25,18 @@ from django.utils.datastructures import MultiValueDict
 from ninja.errors import ValidationErrorContext
 from ninja.params.models import Query
 from ninja.parser import Parser
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic_core import PydanticCustomError
 
+from taskproject import timezones
 from taskproject.problems import (
     BadRequest,
     ContentTooLarge,
@@ -42,6 +51,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 MEDIA_TYPES = {"application/json", "application/merge-patch+json"}
+# How pydantic calls a body that is no object. (Members that do not go together are found
+# in the whole body too.)
+NO_OBJECT = {"missing", "model_type", "model_attributes_type", "dict_type"}
 # A \u escape of half a surrogate pair, which may or may not have its other half.
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -82,6 +94,26 @@ NO_NUL = AfterValidator(_without_nul)
 WORD = BeforeValidator(_word_boolean)
 #: For a whole number in a query string, in plain digits.
 DIGITS = BeforeValidator(_digits)
+
+
+def _timezone(name: str) -> str:
+    if name not in timezones.names():
+        raise PydanticCustomError(
+            "timezone", "Send a name of the IANA's database, such as Europe/Lisbon."
+        )
+    return name
+
+
+Zone = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    AfterValidator(_timezone),
+    Field(
+        description="A name of the IANA's time zone database.",
+        examples=["Europe/Lisbon"],
+        json_schema_extra={"pattern": r"^[A-Za-z0-9_+\-/]+$"},
+    ),
+]
 
 
 class Closed(BaseModel):
@@ -234,7 +266,7 @@ def invalid(contexts: Iterable[ValidationErrorContext[Any]]) -> Problem:
         for error in context.pydantic_validation_error.errors(include_url=False):
             # ninja puts the name of the handler's argument in front.
             path = list(error["loc"])[1:]
-            if source == "body" and not path:
+            if source == "body" and not path and error["type"] in NO_OBJECT:
                 if error["type"] == "missing":
                     return MalformedBody("Send a JSON object as the body.")
                 errors.append(
@@ -242,8 +274,27 @@ def invalid(contexts: Iterable[ValidationErrorContext[Any]]) -> Problem:
                 )
             else:
                 errors.append(
-                    _error(source, path, error["type"], _sentence(error, context))
+                    _error(source, path, error["type"], _sentence(error, context.model))
                 )
+    return _refusal(errors)
+
+
+def refusal_of(model: type[BaseModel], value: Any, place: str) -> Invalid | None:
+    """The problem of an object within the body that is no `model`; `place` is the JSON
+    pointer to it."""
+    try:
+        model.model_validate(value)
+    except ValidationError as error:
+        path = place.strip("/").split("/")
+        errors = [
+            _error("body", [*path, *one["loc"]], one["type"], _sentence(one, model))
+            for one in error.errors(include_url=False)
+        ]
+        return _refusal(errors)
+    return None
+
+
+def _refusal(errors: list[dict[str, str]]) -> Invalid:
     first = "; ".join(
         f"{error['pointer'] or 'body'}: {error['detail']}" for error in errors[:3]
     )
@@ -258,18 +309,23 @@ def _error(source: str, path: list[Any], code: str, detail: str) -> dict[str, st
     return {"in": source, "pointer": pointer, "code": code, "detail": detail}
 
 
-def _sentence(error: Any, context: ValidationErrorContext[Any]) -> str:
+def _sentence(error: Any, model: type[BaseModel]) -> str:
     limits = error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":
             name = str(error["loc"][-1])
-            return _unknown(name, _members(context.model, error["loc"]), "member")
+            return _unknown(name, _members(model, error["loc"]), "member")
         case "missing":
             return "Send this member."
         case "bool_type":
             return "Send true or false."
         case "string_type":
             return "Send a string."
+        case "literal_error":
+            words = re.findall(r"'([^']*)'", str(limits["expected"]))
+            return _unknown(str(error["input"]), words, "value")
+        case "too_long":
+            return f"Send at most {limits['max_length']} of them."
         case "string_too_short" if limits["min_length"] == 1:
             return "Send at least one character that is not a space."
         case "string_too_short" | "string_too_long":
@@ -291,9 +347,11 @@ def _members(model: type[BaseModel], location: tuple[Any, ...]) -> set[str]:
     return set(getattr(current, "model_fields", {}))
 
 
-def _unknown(name: str, known: set[str], kind: str) -> str:
+def _unknown(name: str, known: Collection[str], kind: str) -> str:
+    """`known` is a list where its order means something."""
     close = get_close_matches(name[:100], known, n=1)
     if close:
         return f"Unknown {kind} {name[:100]!r}; did you mean {close[0]!r}?"
-    listed = ", ".join(sorted(known)) or "none"
+    in_order = known if isinstance(known, list) else sorted(known)
+    listed = ", ".join(in_order) or "none"
     return f"Unknown {kind} {name[:100]!r}; known here: {listed}."

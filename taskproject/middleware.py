@@ -22,6 +22,8 @@ logger = logging.getLogger("taskproject.requests")
 # Seconds that a page of the admin may wait for PostgreSQL.
 PAGE_TIMEOUT = 20
 WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
+# The address of a calendar feed is all that opens it.
+SECRET = re.compile(r"(?<=^/api/calendar)/.*")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -92,7 +94,7 @@ class RequestMiddleware:
                 "fields": {
                     "id": response.headers["X-Request-ID"],
                     "method": method,
-                    "path": request.path,
+                    "path": SECRET.sub("/…", request.path),
                     "status": response.status_code,
                     "ms": round((time.perf_counter() - started) * 1000, 1),
                     "user": user,

@@ -1,6 +1,7 @@
 """The API object: ninja's, with one error handler and a document that tells all."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,7 +38,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "example": '"7"',
     },
     "Location": {
-        "description": "Where the new task is.",
+        "description": "Where it is now.",
         "schema": {"type": "string"},
         "example": "/api/tasks/42",
     },
@@ -54,10 +55,11 @@ IF_MATCH = {
     "in": "header",
     "name": "If-Match",
     "required": False,
-    "description": "Change the task only if it still has this ETag; else 412.",
+    "description": "Change it only if it still has this version; else 412.",
     "schema": {
         "type": "string",
-        "pattern": r'^(\*|"[1-9][0-9]{0,17}"(, ?"[1-9][0-9]{0,17}")*)$',
+        "pattern": r'^(\*|"[1-9][0-9]{0,17}(-[0-9]*(overdue)?)?"'
+        r'(, ?"[1-9][0-9]{0,17}(-[0-9]*(overdue)?)?")*)$',
     },
     "example": '"7"',
 }
@@ -100,8 +102,11 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "instance": {"type": "string", "description": "The path that met it."},
         "code": {"type": "string", "description": "Stable; decide by it."},
         "current": {
-            "description": "With stale_version: the task as it is now.",
-            "$ref": "#/components/schemas/TaskOut",
+            "description": "With stale_version: the task, list or tag as it is now.",
+            "anyOf": [
+                {"$ref": f"#/components/schemas/{name}"}
+                for name in ("TaskOut", "ListOut", "TagOut")
+            ],
         },
         "changed": {
             "description": "With stale_version: the members that differ since the "
@@ -112,6 +117,10 @@ PROBLEM_SCHEMA: dict[str, Any] = {
         "restore": {
             "description": "With gone: where to POST to bring the task back.",
             "type": "string",
+        },
+        "operation": {
+            "description": "Of an atomic batch: the number of the operation at fault.",
+            "type": "integer",
         },
         "restart": {
             "description": "With cursor_expired: what to read, and the cursor for then.",
@@ -220,14 +229,18 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     kinds = [*ANYWHERE]
     if secured:
         kinds += [problems.Unauthenticated, problems.Forbidden]
-    if "{" in path:
+    batch = path.endswith("/batch")  # where any of the others' problems can happen
+    if "{" in path or batch:
         kinds += [problems.NotFound, problems.Gone]
+    if path.endswith("/calendar"):  # one or none
+        kinds += [problems.NotFound]
     if path.endswith("/changes"):
         kinds += [problems.CursorExpired]
     if method not in ("get", "head"):
         kinds += [problems.Conflict]
-        if "{" in path:
+        if "{" in path or batch:
             kinds += [problems.StaleVersion, problems.VersionRequired]
+        if "{" in path:
             parameters.append(IF_MATCH)
     if method == "post":
         parameters.append(IDEMPOTENCY_KEY)
@@ -253,7 +266,8 @@ def _headers(status: int, method: str, operation: dict[str, Any]) -> Iterator[st
     """The headers that an answer of this status carries."""
     yield "X-Request-ID"
     shown = json.dumps(operation["responses"][status].get("content", ""))
-    tagged = "/TaskOut" in shown or 304 in operation["responses"]
+    rows = ("/TaskOut", "/ListOut", "/TagOut")
+    tagged = 304 in operation["responses"] or any(name in shown for name in rows)
     if tagged and status < 400:
         yield "ETag"
     match status:
@@ -279,4 +293,4 @@ def _example(kind: type[problems.Problem], path: str) -> dict[str, Any]:
                 {"in": "body", "pointer": "/titel", "code": "unknown", "detail": detail}
             ],
         )
-    return problem.as_dict(path.replace("{task_id}", "42"))
+    return problem.as_dict(re.sub(r"{\w+}", "42", path))

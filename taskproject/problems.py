@@ -15,7 +15,9 @@
     ├── NotFound                404 not_found
     ├── MethodNotAllowed        405 method_not_allowed
     ├── Conflict                409 conflict
-    │   └── InProgress          409 in_progress
+    │   ├── InProgress          409 in_progress
+    │   ├── NameTaken           409 name_taken
+    │   └── NoRoom              409 no_room
     ├── Gone                    410 gone
     │   └── CursorExpired       410 cursor_expired
     ├── LengthRequired          411 length_required
@@ -35,7 +37,7 @@ Clients decide by `code`, which never changes; `detail` is for people.
 import logging
 import sys
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import orjson
 from django.core.exceptions import BadRequest as UnreadableRequest
@@ -201,6 +203,18 @@ class InProgress(Conflict):
     headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
 
 
+class NameTaken(Conflict):
+    """A list or tag of yours has this name already, be it in another case."""
+
+    code, title = "name_taken", "The name is taken"
+
+
+class NoRoom(Conflict):
+    """Too many moves into one and the same place; move to a start or an end first."""
+
+    code, title = "no_room", "There is no room between the two"
+
+
 class Gone(Problem):
     """The task is in the trash; `restore` is where to POST to bring it back."""
 
@@ -241,6 +255,14 @@ class Invalid(Problem):
     """The input breaks a rule; `errors` says which member, and how."""
 
     status, code, title = 422, "invalid", "The input is not valid"
+
+    @classmethod
+    def of(
+        cls, member: str, detail: str, code: str = "refused", place: str = "body"
+    ) -> Self:
+        """The refusal of one member of the input."""
+        error = {"in": place, "pointer": f"/{member}", "code": code, "detail": detail}
+        return cls(f"/{member}: {detail}", errors=[error])
 
 
 class KeyReused(Invalid):

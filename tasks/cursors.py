@@ -1,35 +1,70 @@
 """Cursors: where a page of a list ended, in a form that clients hand back unread."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import NoReturn
+
+import orjson
 
 from taskproject.problems import Invalid
 
 BIGINT = 2**63 - 1
+#: Characters of a cursor: one of a list that is ordered by a long position.
+CURSOR_LENGTH = 2_000
 
 
-def encode(kind: str, number: int) -> str:
-    """The cursor of a page that ended with this number; `kind` says which list's."""
-    return urlsafe_b64encode(f"{kind}:{number}".encode()).decode().rstrip("=")
+def encode(kind: str, number: int, value: str | int | None = None) -> str:
+    """The cursor of a page that ended with the row of this number and, where the list is
+    ordered by something else, of this value; `kind` says which list's."""
+    parts = [kind, number] if value is None else [kind, number, value]
+    return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
 
 
-def decode(cursor: str, kind: str, parameter: str = "cursor", least: int = 1) -> int:
-    """The number the page ended with; `Invalid` for anything that `encode` did not make
-    for a list of this kind. `parameter` is what the cursor came in."""
+def decode(
+    cursor: str, kind: str, parameter: str = "cursor", least: int = 1
+) -> tuple[int, str | int | None]:
+    """The number and the value that the page ended with; `Invalid` for anything that
+    `encode` did not make for a list of this kind. `parameter` is what the cursor came in.
+    """
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        word, _, digits = (
-            urlsafe_b64decode(padded.encode("ascii")).decode().partition(":")
-        )
-        number = int(digits) if digits.isascii() and digits.isdigit() else -1
+        parts = orjson.loads(urlsafe_b64decode(padded.encode("ascii")))
     except (ValueError, UnicodeError):
-        word, number = "", -1
-    if word != kind or not least <= number <= BIGINT or encode(kind, number) != cursor:
-        detail = "Send the next_cursor of the page before, unchanged."
-        pointer = f"/{parameter}"
-        raise Invalid(
-            detail,
-            errors=[
-                {"in": "query", "pointer": pointer, "code": "cursor", "detail": detail}
-            ],
-        )
-    return number
+        parts = None
+    match parts:
+        case [str(word), int(number), *rest] if (
+            word == kind
+            and type(number) is int
+            and least <= number <= BIGINT
+            and len(rest) < 2
+            and all(type(value) in (str, int) for value in rest)
+            and encode(word, number, *rest) == cursor
+        ):
+            return number, rest[0] if rest else None
+    refuse(parameter)
+
+
+def decode_number(
+    cursor: str, kind: str, parameter: str = "cursor", least: int = 1
+) -> int:
+    """The number, where the list is ordered by it alone."""
+    number, value = decode(cursor, kind, parameter, least)
+    return number if value is None else refuse(parameter)
+
+
+def decode_text(cursor: str, kind: str) -> tuple[int, str]:
+    """The number and the value, where the list is ordered by text."""
+    number, value = decode(cursor, kind)
+    # PostgreSQL takes no NUL, in a comparison either.
+    if not isinstance(value, str) or "\x00" in value:
+        refuse("cursor")
+    return number, value
+
+
+def refuse(parameter: str) -> NoReturn:
+    """Raises the refusal of a cursor that this service did not make for this list."""
+    raise Invalid.of(
+        parameter,
+        "Send the next_cursor of the page before, unchanged.",
+        code="cursor",
+        place="query",
+    )

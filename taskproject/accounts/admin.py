@@ -17,6 +17,11 @@ admin.site.index_title = "Administration"
 
 @admin.register(User)
 class PersonAdmin(UserAdmin):
+    fieldsets = (
+        *(UserAdmin.fieldsets or ()),
+        ("Preferences", {"fields": ("timezone",)}),
+    )
+
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:

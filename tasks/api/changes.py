@@ -15,6 +15,7 @@ from tasks.api.answers import (
     EXAMPLE,
     Page,
     TaskOut,
+    clock_of,
     find,
     json_answer,
     missing,
@@ -30,6 +31,8 @@ CHANGE: dict[str, Any] = {
     "at": "2026-11-23T08:30:00.123456Z",
     "verb": "created",
     "task_id": 42,
+    "list_id": None,
+    "tag_id": None,
     "version": 1,
     "actor": {"id": 7, "username": "alice"},
     "via": "token",
@@ -44,6 +47,7 @@ Verb = Literal[
     "restored",
     "deleted",
     "transferred",
+    "moved",
 ]
 
 
@@ -63,8 +67,10 @@ class EventOut(BaseModel):
     sequence: int = Field(description="Rises with every change of yours.")
     at: datetime
     verb: Verb
-    task_id: int
-    version: int = Field(description="The task's version after the change.")
+    task_id: int | None = Field(description="What changed: one of these three.")
+    list_id: int | None
+    tag_id: int | None
+    version: int = Field(description="The version after the change.")
     actor: ActorOut | None = Field(description="Who did it; null for the service.")
     via: str = Field(description="token, session, guest, admin or command.")
     changes: dict[str, FieldChange]
@@ -76,7 +82,8 @@ class ChangeOut(EventOut):
     )
 
     task: TaskOut | None = Field(
-        description="The task as it is now; null when it is deleted or in the trash."
+        description="The task as it is now; null when it is deleted or in the trash, "
+        "and where the change is of a list or a tag."
     )
 
 
@@ -115,7 +122,8 @@ class ChangesQuery(Closed):
 
 @router.get("/changes", response=ChangePage)
 def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpResponse:
-    """Your changes in the order of their commits, each with the task as it is now.
+    """Your changes of tasks, lists and tags in the order of their commits, each of a
+    task with the task as it is now.
 
     To stay up to date: take the cursor of `?after=latest`, read your tasks, then ask
     again and again with the `next_cursor` of the answer before. Nothing is missed and
@@ -125,14 +133,14 @@ def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpRespons
     """
     events = Event.objects.owned_by(request.auth.user_id)
     if query.after == "latest":
-        return _changes([], events.last_sequence())
+        return _changes(request, [], events.last_sequence())
     after = 0
     if query.after is not None:
-        after = cursors.decode(query.after, "after", "after", least=0)
+        after = cursors.decode_number(query.after, "after", "after", least=0)
     page = list(events.after(after).in_order()[: query.limit])
     if query.after is not None:
         _check_horizon(request, after)
-    return _changes(page, page[-1].sequence if page else after)
+    return _changes(request, page, page[-1].sequence if page else after)
 
 
 @router.get("/tasks/{int:task_id}/history", response=HistoryPage)
@@ -160,15 +168,17 @@ def _check_horizon(request: ApiRequest, after: int) -> None:
     )
 
 
-def _changes(events: list[Event], cursor: int) -> HttpResponse:
-    tasks = Task.objects.live().in_bulk({event.task_id for event in events})
+def _changes(request: ApiRequest, events: list[Event], cursor: int) -> HttpResponse:
+    clock = clock_of(request)
+    keys = {event.task_id for event in events if event.task_id is not None}
+    tasks = Task.objects.live().shown().in_bulk(keys)
     items: list[dict[str, Any]] = []
     for event in events:
-        task = tasks.get(event.task_id)
+        task = tasks.get(event.task_id or 0)
         # After a transfer the task is another owner's to see.
         mine = task is not None and task.owner_id == event.owner_id
         items.append(
-            _event(event) | {"task": represent(task) if task and mine else None}
+            _event(event) | {"task": represent(task, clock) if task and mine else None}
         )
     return json_answer({"items": items, "next_cursor": cursors.encode("after", cursor)})
 
@@ -183,6 +193,8 @@ def _event(event: Event) -> dict[str, Any]:
         "at": event.at,
         "verb": event.verb,
         "task_id": event.task_id,
+        "list_id": event.list_id,
+        "tag_id": event.tag_id,
         "version": event.version,
         "actor": actor,
         "via": event.via,

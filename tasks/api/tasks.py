@@ -1,58 +1,47 @@
-"""`/api/tasks`: the caller's tasks."""
+"""`/api/tasks/{id}`: what can be done with one task of the caller's."""
 
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 from django.http import HttpResponse
 from ninja import Query, Router
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from taskproject.accounts.auth import ApiRequest
-from taskproject.conditions import not_modified
-from taskproject.inputs import (
-    NO_NUL,
-    STRIPPED,
-    WORD,
-    Closed,
-    absent,
-)
+from taskproject.inputs import WORD, Closed, Zone, absent
 from tasks.api.answers import (
-    EXAMPLE,
-    Page,
     TaskOut,
-    actor,
     change,
+    changed,
+    clock_of,
     no_content,
-    page_answer,
     read,
-    represent,
-    task_answer,
-    unchanged,
 )
-from tasks.models import DESCRIPTION_LENGTH, TITLE_LENGTH, Event, Task, TaskQuerySet
+from tasks.api.fields import (
+    Day,
+    Description,
+    Id,
+    Instant,
+    ListId,
+    ParentId,
+    Priority,
+    Tags,
+    Title,
+    stored,
+)
+from tasks.models import TaskQuerySet
 
 router = Router(tags=["tasks"])
 
-Title = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=TITLE_LENGTH),
-    STRIPPED,
-    NO_NUL,
-    Field(
-        description=f"1-{TITLE_LENGTH} characters; space around it is taken off.",
-        examples=["Buy oat milk"],
-        json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"},
-    ),
-]
-Description = Annotated[
-    str,
-    StringConstraints(max_length=DESCRIPTION_LENGTH),
-    NO_NUL,
-    Field(
-        description=f"At most {DESCRIPTION_LENGTH:,} characters.",
-        examples=["The barista kind."],
-        json_schema_extra={"pattern": r"^[^\u0000]*$"},
-    ),
-]
+DUE = "Due on this day; null for none. A task has due_date or due_at, never both."
+DUE_AT = "Due at this instant; null for none. Setting it clears due_date."
+ZONE = "The zone that due_at is meant in; yours if it is left out."
+
+
+def _one_due(members: Any) -> Any:
+    if members.due_date is not None and members.due_at is not None:
+        raise PydanticCustomError("two_dues", "Send due_date or due_at, not both.")
+    return members
 
 
 class TaskIn(Closed):
@@ -60,13 +49,37 @@ class TaskIn(Closed):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"title": "Buy oat milk", "description": "The barista kind."}]
+            "examples": [
+                {
+                    "title": "Buy oat milk",
+                    "description": "The barista kind.",
+                    "tags": ["errand"],
+                    "priority": "high",
+                    "due_date": "2026-11-30",
+                }
+            ]
         }
     )
 
     title: Title
     description: Description = ""
     completed: bool = False
+    list: ListId = None
+    parent: ParentId = None
+    tags: Tags = Field([])
+    priority: Priority = "none"
+    due_date: Annotated[Day | None, Field(description=DUE)] = None
+    due_at: Annotated[Instant | None, Field(description=DUE_AT)] = None
+    due_timezone: Annotated[Zone | None, Field(description=ZONE)] = None
+
+    @model_validator(mode="after")
+    def _one_due(self) -> Self:
+        _one_due(self)
+        if self.due_timezone is not None and self.due_at is None:
+            raise PydanticCustomError(
+                "zone_alone", "Send due_timezone together with due_at only."
+            )
+        return self
 
 
 class TaskPatch(Closed):
@@ -77,23 +90,35 @@ class TaskPatch(Closed):
     title: Title = absent()
     description: Description = absent()
     completed: bool = absent()
+    list: ListId = None
+    parent: ParentId = None
+    tags: Tags = absent()
+    priority: Priority = absent()
+    due_date: Annotated[Day | None, Field(description=DUE)] = None
+    due_at: Annotated[Instant | None, Field(description=DUE_AT)] = None
+    due_timezone: Zone = absent()
+
+    @model_validator(mode="after")
+    def _one_due(self) -> Self:
+        _one_due(self)
+        return self
 
 
-class TaskPage(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"items": [EXAMPLE], "next_cursor": "YmVmb3JlOjQy"}]
-        }
-    )
+class Move(Closed):
+    """Where to put the task: beside another one, into its list."""
 
-    items: list[TaskOut]
-    next_cursor: str | None = Field(description="For the next page; null on the last.")
+    model_config = ConfigDict(json_schema_extra={"examples": [{"before": 41}]})
 
+    before: Id = absent()
+    after: Id = absent()
 
-class TaskFilters(Page):
-    completed: Annotated[bool, WORD] | None = Field(
-        None, description="Only completed (true) or only open (false) tasks."
-    )
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise PydanticCustomError(
+                "one_place", "Send either before or after, with the id of another task."
+            )
+        return self
 
 
 class Removal(Closed):
@@ -102,58 +127,37 @@ class Removal(Closed):
     )
 
 
-@router.get("/tasks", response={200: TaskPage, 304: None})
-def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse:
-    """Your tasks, newest first, a page at a time.
-
-    A page neither skips nor repeats a task while others are written. The ETag changes
-    with every change of a task of yours: polling with If-None-Match costs one small
-    query and a 304.
-    """
-    tag = _list_tag(request)
-    if not_modified(request, tag):
-        return unchanged(tag)
-    tasks = Task.objects.owned_by(request.auth.user_id).live().newest_first()
-    if filters.completed is not None:
-        tasks = tasks.completed() if filters.completed else tasks.open()
-    response = page_answer(request, tasks, filters, "before", represent)
-    response.headers["ETag"] = tag
-    return response
-
-
-def _list_tag(request: ApiRequest) -> str:
-    """Read before the tasks: a change between the two makes it too old, never too new."""
-    return f'"{Event.objects.owned_by(request.auth.user_id).last_sequence()}"'
-
-
-@router.post("/tasks", response={201: TaskOut})
-def create_task(request: ApiRequest, body: TaskIn) -> HttpResponse:
-    """Adds a task."""
-    fields = body.model_dump()
-    task = Task.objects.add(actor(request), owner_id=request.auth.user_id, **fields)
-    response = task_answer(task, status=201)
-    response.headers["Location"] = f"/api/tasks/{task.pk}"
-    return response
+class InZone(Closed):
+    tz: Zone | None = Field(
+        None, description="The zone that `overdue` is told in; yours if left out."
+    )
 
 
 @router.get("/tasks/{int:task_id}", response={200: TaskOut, 304: None})
-def get_task(request: ApiRequest, task_id: int) -> HttpResponse:
+def get_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpResponse:
     """One task of yours."""
-    return read(request, task_id)
+    return read(request, task_id, clock_of(request, zone.tz))
 
 
 @router.put("/tasks/{int:task_id}", response=TaskOut)
 def replace_task(request: ApiRequest, task_id: int, body: TaskIn) -> HttpResponse:
     """Replaces a task: what is left out goes back to its default."""
-    fields = body.model_dump()
-    return task_answer(change(request, task_id, TaskQuerySet.edit, **fields))
+    fields = stored(body.model_dump())
+    if body.due_timezone is None:
+        fields["due_timezone"] = body.due_at and request.auth.user.timezone
+    return changed(request, task_id, TaskQuerySet.edit, **fields)
 
 
 @router.patch("/tasks/{int:task_id}", response=TaskOut)
 def update_task(request: ApiRequest, task_id: int, body: TaskPatch) -> HttpResponse:
-    """Changes the members that are sent, and no others."""
-    fields = body.model_dump(exclude_unset=True)
-    return task_answer(change(request, task_id, TaskQuerySet.edit, **fields))
+    """Changes the members that are sent, and no others.
+
+    A due is one value in two forms: due_date clears due_at, and due_at clears due_date.
+    Another list puts the task at its end.
+    """
+    fields = stored(body.model_dump(exclude_unset=True))
+    zone = request.auth.user.timezone
+    return changed(request, task_id, TaskQuerySet.edit, zone=zone, **fields)
 
 
 @router.delete("/tasks/{int:task_id}", response={204: None})
@@ -161,7 +165,7 @@ def delete_task(
     request: ApiRequest, task_id: int, removal: Query[Removal]
 ) -> HttpResponse:
     """Moves a task to the trash, from where restore brings it back; with
-    `permanent=true` deletes it for good, out of the trash as well."""
+    `permanent=true` deletes it for good, out of the trash as well. Its subtasks stay."""
     if removal.permanent:
         change(request, task_id, TaskQuerySet.remove, trashed_too=True)
     else:
@@ -176,16 +180,25 @@ def toggle_task(request: ApiRequest, task_id: int) -> HttpResponse:
     Atomic: each of many callers at once sees the state that its own toggle made. A
     repeated toggle flips back: send an Idempotency-Key, or use complete and reopen.
     """
-    return task_answer(change(request, task_id, TaskQuerySet.toggle))
+    return changed(request, task_id, TaskQuerySet.toggle)
 
 
 @router.post("/tasks/{int:task_id}/complete", response=TaskOut)
 def complete_task(request: ApiRequest, task_id: int) -> HttpResponse:
-    """Completes a task; safe to repeat."""
-    return task_answer(change(request, task_id, TaskQuerySet.complete))
+    """Completes a task; safe to repeat. Its subtasks stay as they are: `open_subtasks`
+    tells how many are open."""
+    return changed(request, task_id, TaskQuerySet.complete)
 
 
 @router.post("/tasks/{int:task_id}/reopen", response=TaskOut)
 def reopen_task(request: ApiRequest, task_id: int) -> HttpResponse:
     """Reopens a task; safe to repeat."""
-    return task_answer(change(request, task_id, TaskQuerySet.reopen))
+    return changed(request, task_id, TaskQuerySet.reopen)
+
+
+@router.post("/tasks/{int:task_id}/move", response=TaskOut)
+def move_task(request: ApiRequest, task_id: int, body: Move) -> HttpResponse:
+    """Puts a task right before or right after another one, into the list of that one.
+    It is the only one that changes."""
+    fields = body.model_dump(exclude_unset=True)
+    return changed(request, task_id, TaskQuerySet.move, **fields)

@@ -1,6 +1,7 @@
 """`/api/tasks/trash`: what was deleted and can come back."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -13,12 +14,13 @@ from tasks.api.answers import (
     EXAMPLE,
     Page,
     TaskOut,
-    change,
+    changed,
+    clock_of,
     page_answer,
     represent,
-    task_answer,
 )
 from tasks.models import Task, TaskQuerySet
+from tasks.models.dues import Clock
 
 router = Router(tags=["trash"])
 
@@ -49,19 +51,20 @@ class TrashPage(BaseModel):
 def list_trash(request: ApiRequest, page: Query[Page]) -> HttpResponse:
     """Your tasks in the trash, newest first."""
     tasks = Task.objects.owned_by(request.auth.user_id).trashed().newest_first()
-    return page_answer(request, tasks, page, "trash", _represent)
+    show = partial(_represent, clock=clock_of(request))
+    return page_answer(request, tasks.shown(), page, "trash", show)
 
 
 @router.post("/tasks/{int:task_id}/restore", response=TaskOut)
 def restore_task(request: ApiRequest, task_id: int) -> HttpResponse:
     """Brings a task back from the trash; safe to repeat."""
-    return task_answer(change(request, task_id, TaskQuerySet.restore, trashed_too=True))
+    return changed(request, task_id, TaskQuerySet.restore, trashed_too=True)
 
 
-def _represent(task: Task) -> dict[str, Any]:
+def _represent(task: Task, clock: Clock) -> dict[str, Any]:
     assert task.deleted_at is not None
     kept = timedelta(days=settings.TRASH_DAYS)
-    return represent(task) | {
+    return represent(task, clock) | {
         "deleted_at": task.deleted_at,
         "purge_after": task.deleted_at + kept,
     }

@@ -1,0 +1,165 @@
+"""`/api/tasks/batch`: many changes in one request."""
+
+from typing import Any, Literal
+
+from django.http import HttpResponse
+from ninja import Router
+from pydantic import BaseModel, ConfigDict, Field
+
+from taskproject.accounts.auth import ApiRequest
+from taskproject.conditions import check_version_given
+from taskproject.inputs import Closed, absent, refusal_of
+from taskproject.problems import Invalid, Problem
+from tasks.api.answers import (
+    EXAMPLE,
+    TaskOut,
+    actor,
+    clock_of,
+    json_answer,
+    represent,
+    verdict,
+)
+from tasks.api.fields import Id, stored
+from tasks.api.tasks import Move, TaskIn, TaskPatch
+from tasks.models import Task
+from tasks.models.batches import MOST_OPERATIONS, Batch, Operation
+from tasks.models.dues import Clock
+
+router = Router(tags=["tasks"])
+
+BODIES: dict[str, type[Closed]] = {
+    "create": TaskIn,
+    "update": TaskPatch,
+    "move": Move,
+}
+STATUSES = {"create": 201, "delete": 204}
+
+
+class OperationIn(Closed):
+    """One change. `create` has a body like POST, `update` like PATCH, `move` like move;
+    all but `create` have an id, and may have the version that the task must be at."""
+
+    op: Literal["create", "update", "delete", "complete", "reopen", "toggle", "move"]
+    id: Id = absent()
+    version: Id = absent()
+    body: dict[str, Any] = absent()
+
+
+class BatchIn(Closed):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "atomic": True,
+                    "operations": [{"op": "create", "body": {"title": "Buy oat milk"}}],
+                }
+            ]
+        }
+    )
+
+    atomic: bool = Field(
+        True, description="All or nothing (true), or each by itself (false)."
+    )
+    operations: list[OperationIn] = Field(min_length=1, max_length=MOST_OPERATIONS)
+
+
+class ProblemOut(BaseModel):
+    """An error, as it would be of a request of its own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+
+
+class ResultOut(BaseModel):
+    status: int = Field(description="What a request of its own would be answered.")
+    task: TaskOut | None = Field(
+        None, description="The task after it; null where it was deleted."
+    )
+    problem: ProblemOut | None = Field(None, description="Why nothing was done.")
+
+
+class BatchOut(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"results": [{"status": 201, "task": EXAMPLE}]}]
+        }
+    )
+
+    results: list[ResultOut] = Field(description="One of each operation, in order.")
+
+
+@router.post("/tasks/batch", response=BatchOut)
+def batch_tasks(request: ApiRequest, body: BatchIn) -> HttpResponse:
+    """Does up to 500 changes in order, in one transaction.
+
+    An atomic batch does all of them, or, where one cannot be done, none: the answer is
+    the problem of that one, with its number in `operation`. Otherwise each is done or
+    answered with its problem. Send an Idempotency-Key to be able to repeat it.
+    """
+    clock = clock_of(request)
+    results = _batch(request, body.atomic, clock).run(_operations(request, body))
+    answers = zip(body.operations, results, strict=True)
+    return json_answer({"results": [_result(*one, clock) for one in answers]})
+
+
+def _batch(request: ApiRequest, atomic: bool, clock: Clock) -> Batch:
+    return Batch(
+        actor(request),
+        request.auth.user_id,
+        request.auth.user.timezone,
+        lambda outcome, key, versions: verdict(outcome, key, versions, clock),
+        atomic,
+    )
+
+
+def _operations(request: ApiRequest, body: BatchIn) -> list[Operation]:
+    zone = request.auth.user.timezone
+    return [_operation(one, number, zone) for number, one in enumerate(body.operations)]
+
+
+def _operation(one: OperationIn, number: int, zone: str) -> Operation:
+    """The change that is asked for, or the refusal of it."""
+    given = one.model_fields_set
+    if (one.op == "create") == ("id" in given):
+        verb = "has no id; it makes one" if one.op == "create" else "needs an id"
+        return _refused(one, number, "/id", f"The operation {one.op} {verb}.")
+    if (one.op in BODIES) != ("body" in given):
+        verb = "needs a body" if one.op in BODIES else "has no body"
+        return _refused(one, number, "/body", f"The operation {one.op} {verb}.")
+    if one.op == "create" and "version" in given:
+        return _refused(one, number, "/version", "A new task has no version yet.")
+    fields: dict[str, Any] = {}
+    if one.op in BODIES:
+        model = BODIES[one.op]
+        invalid = refusal_of(model, one.body, f"/operations/{number}/body")
+        if invalid:
+            return Operation(one.op, one.id or 0, refusal=invalid)
+        members = model.model_validate(one.body)
+        fields = stored(members.model_dump(exclude_unset=one.op != "create"))
+        if fields.get("due_at") and one.op == "create":
+            fields["due_timezone"] = fields["due_timezone"] or zone
+    versions = {one.version} if "version" in given else None
+    refusal = None if one.op == "create" else check_version_given(versions)
+    return Operation(one.op, one.id or 0, versions, fields, refusal)
+
+
+def _refused(one: OperationIn, number: int, member: str, detail: str) -> Operation:
+    refusal = Invalid.of(f"operations/{number}{member}", detail)
+    return Operation(one.op, one.id or 0, refusal=refusal)
+
+
+def _result(one: OperationIn, result: Task | Problem, clock: Clock) -> dict[str, Any]:
+    if isinstance(result, Problem):
+        path = f"/api/tasks/{one.id}" if one.id else "/api/tasks"
+        return {"status": result.status, "problem": result.as_dict(path)}
+    gone = one.op == "delete"
+    return {
+        "status": STATUSES.get(one.op, 200),
+        "task": None if gone else represent(result, clock),
+    }

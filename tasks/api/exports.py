@@ -1,0 +1,148 @@
+"""`/api/tasks/export` and `/api/calendar`: the caller's tasks for other programs."""
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Literal
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from ninja import Query, Router
+from pydantic import BaseModel, ConfigDict, Field
+
+from taskproject.accounts.auth import ApiRequest
+from taskproject.conditions import not_modified
+from taskproject.deadlines import deadline
+from taskproject.inputs import Closed
+from taskproject.problems import NotFound
+from tasks.api.answers import json_answer, no_content, unchanged
+from tasks.exports import dues_of, records_of
+from tasks.formats import WRITERS
+from tasks.models import CalendarFeed, listing
+from tasks.models.dues import clock
+
+router = Router(tags=["export"])
+#: Calendars send no credential but the address.
+public = Router(auth=None, tags=["export"])
+
+#: How long after its day a task is still told to a calendar.
+KEPT = timedelta(days=365)
+CALENDAR: dict[str, Any] = {
+    "url": "/api/calendar/4MHs3g1cVQ1qD2f3sFz0u5mA7w9bXk8yJtRnLpEoZcU.ics",
+    "prefix": "4MHs3g1c",
+    "created_at": "2026-11-23T08:30:00.123456Z",
+}
+
+
+FIRST_LINES = {
+    "jsonl": '{"kind":"header","format":"tasks","version":1}\n',
+    "csv": "external_id,title,description,list,parent,tags,priority,…\r\n",
+    "ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\n…",
+}
+
+
+class Export(Closed):
+    format: Literal["jsonl", "csv", "ics"] = Field(
+        "jsonl",
+        description="jsonl holds everything, the trash too, and can be imported again; "
+        "csv is for spreadsheets, ics for calendars.",
+    )
+
+
+class CalendarOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [CALENDAR]})
+
+    url: str | None = Field(
+        description="Where a calendar subscribes; told when it is made, and never again."
+    )
+    prefix: str = Field(description="How the secret begins.")
+    created_at: datetime
+
+
+def _files(*formats: str) -> dict[str, Any]:
+    """The media types of the answer, for the document."""
+    content = {
+        WRITERS[name].media_type.partition(";")[0]: {
+            "schema": {"type": "string"},
+            "example": FIRST_LINES[name],
+        }
+        for name in formats
+    }
+    return {"responses": {200: {"description": "OK", "content": content}}}
+
+
+@router.get(
+    "/tasks/export",
+    response={200: None},
+    openapi_extra=_files("jsonl", "csv", "ics"),
+)
+def export_tasks(request: ApiRequest, export: Query[Export]) -> StreamingHttpResponse:
+    """All of your tasks, as a file, while they are read."""
+    writer = WRITERS[export.format]
+    guard = partial(deadline, settings.DATABASE_TIMEOUT)
+    records = records_of(request.auth.user_id, guard=guard)
+    name = f"tasks-{clock('UTC').today}{writer.extension}"
+    return StreamingHttpResponse(
+        writer.write(records, "Tasks"),
+        content_type=writer.media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@router.get("/calendar", response=CalendarOut)
+def get_calendar(request: ApiRequest) -> HttpResponse:
+    """Your calendar feed, if you have one; its address is told only when it is made."""
+    feed = CalendarFeed.objects.owned_by(request.auth.user_id).first()
+    if feed is None:
+        raise NotFound("You have no calendar feed; POST makes one.")
+    return _calendar(feed, None)
+
+
+@router.post("/calendar", response={201: CalendarOut})
+def create_calendar(request: ApiRequest) -> HttpResponse:
+    """Makes the secret address of your calendar feed, instead of the one before, which
+    stops. Whoever has the address can read what is due."""
+    feed, secret = CalendarFeed.objects.issue(request.auth.user_id)
+    url = f"/api/calendar/{secret}.ics"
+    response = _calendar(feed, url, status=201)
+    response.headers["Location"] = "/api/calendar"
+    return response
+
+
+@router.delete("/calendar", response={204: None})
+def delete_calendar(request: ApiRequest) -> HttpResponse:
+    """Stops your calendar feed at once."""
+    if not CalendarFeed.objects.owned_by(request.auth.user_id).revoke():
+        raise NotFound("You have no calendar feed.")
+    return no_content()
+
+
+@public.get(
+    "/calendar/{secret}.ics",
+    response={200: None, 304: None},
+    openapi_extra=_files("ics"),
+)
+def read_calendar(request: HttpRequest, secret: str) -> HttpResponse:
+    """What is due from a year ago on, as iCalendar, for a program that subscribes: the
+    next 2,000 tasks at most, as to-dos and, as most calendars show no to-dos, events."""
+    feed = CalendarFeed.objects.opened_by(secret).select_related("owner").first()
+    if feed is None:
+        raise NotFound("There is no calendar at this address.")
+    now = clock(feed.owner.timezone)
+    sequence, _ = listing.state(feed.owner_id, now)
+    tag = f'"{sequence}-{now.today:%Y%m%d}"'
+    return unchanged(tag) if not_modified(request, tag) else _dues(feed, now.today, tag)
+
+
+def _dues(feed: CalendarFeed, today: Any, tag: str) -> HttpResponse:
+    writer = WRITERS["ics"]
+    records = dues_of(feed.owner_id, today - KEPT)
+    response = HttpResponse(
+        b"".join(writer.write(records, "Tasks")), content_type=writer.media_type
+    )
+    response.headers["ETag"] = tag
+    return response
+
+
+def _calendar(feed: CalendarFeed, url: str | None, status: int = 200) -> HttpResponse:
+    told = {"url": url, "prefix": feed.prefix, "created_at": feed.created_at}
+    return json_answer(told, status)

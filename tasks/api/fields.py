@@ -1,0 +1,186 @@
+"""The members of tasks, lists and tags as they come in: their types and their bounds."""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic.json_schema import WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from taskproject.inputs import NO_NUL, STRIPPED
+from tasks.cursors import BIGINT
+from tasks.models import (
+    DESCRIPTION_LENGTH,
+    LIST_NAME_LENGTH,
+    MOST_TAGS,
+    TAG_LENGTH,
+    TITLE_LENGTH,
+    Task,
+)
+from tasks.models.dues import read_day, read_instant
+from tasks.models.words import MOST_WORDS, QUESTION_LENGTH, words
+
+#: How an API names what the database orders.
+PRIORITIES: dict[str, int] = {kind.label: kind.value for kind in Task.Priority}
+# JSON Schema's own formats know no bounds; these schemas are what is really taken.
+YEAR = "(19|2[0-9])[0-9]{2}"
+NOT_BLANK = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+NOT_NUL = r"^[^\u0000]*$"
+DAY_SCHEMA = {"type": "string", "format": "date", "examples": ["2026-12-31"]}
+INSTANT_SCHEMA = {
+    "type": "string",
+    "format": "date-time",
+    "examples": ["2026-12-31T17:00:00Z"],
+}
+
+
+def _day(value: object) -> date:
+    day = read_day(value) if isinstance(value, str) else None
+    if day is None:
+        raise PydanticCustomError(
+            "date", "Send a date such as 2026-12-31, from the years 1900 to 2999."
+        )
+    return day
+
+
+def _instant(value: object) -> datetime:
+    moment = read_instant(value) if isinstance(value, str) else None
+    if moment is None:
+        raise PydanticCustomError(
+            "instant",
+            "Send an instant such as 2026-12-31T17:00:00Z or 2026-12-31T18:00:00+01:00 "
+            "(in a query write + as %2B), from the years 1900 to 2999.",
+        )
+    return moment
+
+
+def _day_or_instant(value: object) -> date | datetime:
+    text = value if isinstance(value, str) else ""
+    due = read_day(text) or read_instant(text)
+    if due is None:
+        raise PydanticCustomError(
+            "date",
+            "Send a date such as 2026-12-31 or an instant such as 2026-12-31T17:00:00Z "
+            "(write + as %2B), from the years 1900 to 2999.",
+        )
+    return due
+
+
+def _id_or_none(value: object) -> int:
+    """0 stands for none."""
+    if value == "none":
+        return 0
+    if isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{0,18}", value):
+        return min(int(value), BIGINT)
+    raise PydanticCustomError(
+        "id_or_none", "Write an id, or none for those without one."
+    )
+
+
+def _question(value: str) -> str:
+    if not 1 <= len(words(value)) <= MOST_WORDS:
+        raise PydanticCustomError(
+            "words", f"Write 1 to {MOST_WORDS} words of letters or digits."
+        )
+    return value
+
+
+Title = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=TITLE_LENGTH),
+    STRIPPED,
+    NO_NUL,
+    Field(
+        description=f"1-{TITLE_LENGTH} characters; space around it is taken off.",
+        examples=["Buy oat milk"],
+        json_schema_extra={"pattern": NOT_BLANK},
+    ),
+]
+Description = Annotated[
+    str,
+    StringConstraints(max_length=DESCRIPTION_LENGTH),
+    NO_NUL,
+    Field(
+        description=f"At most {DESCRIPTION_LENGTH:,} characters.",
+        examples=["The barista kind."],
+        json_schema_extra={"pattern": NOT_NUL},
+    ),
+]
+ListName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LIST_NAME_LENGTH),
+    STRIPPED,
+    NO_NUL,
+    Field(
+        description=f"1-{LIST_NAME_LENGTH} characters; yours only once, in any case.",
+        examples=["Shopping"],
+        json_schema_extra={"pattern": NOT_BLANK},
+    ),
+]
+TagName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=TAG_LENGTH),
+    STRIPPED,
+    NO_NUL,
+    Field(
+        description=f"1-{TAG_LENGTH} characters; the same in any case.",
+        examples=["errand"],
+        json_schema_extra={"pattern": NOT_BLANK},
+    ),
+]
+Tags = Annotated[
+    list[TagName],
+    Field(
+        max_length=MOST_TAGS,
+        description=f"At most {MOST_TAGS} names; a new one is made as it is used.",
+        examples=[["errand", "urgent"]],
+    ),
+]
+Priority = Annotated[
+    Literal["none", "low", "medium", "high", "urgent"],
+    Field(description="Ordered from none to urgent.", examples=["high"]),
+]
+Id = Annotated[int, Field(ge=1, le=BIGINT)]
+ListId = Annotated[
+    Id | None, Field(description="The list it is in; null for none.", examples=[3])
+]
+ParentId = Annotated[
+    Id | None,
+    Field(
+        description="The task that this is a subtask of; one level.", examples=[None]
+    ),
+]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema(DAY_SCHEMA)]
+Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(INSTANT_SCHEMA)]
+DayOrInstant = Annotated[
+    date | datetime,
+    BeforeValidator(_day_or_instant),
+    WithJsonSchema({"anyOf": [DAY_SCHEMA, INSTANT_SCHEMA]}),
+]
+IdOrNone = Annotated[
+    int,
+    BeforeValidator(_id_or_none),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"enum": ["none"]}]}),
+]
+Question = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=QUESTION_LENGTH),
+    NO_NUL,
+    AfterValidator(_question),
+    Field(
+        description="Words that a title or a description has, or that words in it "
+        "begin with: all of them, in any order, whatever the case and the accents.",
+        examples=["oat mil"],
+    ),
+]
+
+
+def stored(members: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a task that came in, as its fields."""
+    names = {"list": "list_id", "parent": "parent_id"}
+    fields = {names.get(name, name): value for name, value in members.items()}
+    if "priority" in fields:
+        fields["priority"] = PRIORITIES[fields["priority"]]
+    return fields

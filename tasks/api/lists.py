@@ -1,0 +1,155 @@
+"""`/api/lists`: the caller's lists."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from django.http import HttpResponse
+from ninja import Query, Router
+from pydantic import BaseModel, ConfigDict, Field
+
+from taskproject.accounts.auth import ApiRequest
+from taskproject.inputs import WORD, Closed, absent
+from tasks import cursors
+from tasks.api.answers import Page, actor, items_answer, no_content
+from tasks.api.fields import ListName
+from tasks.api.rows import change_row, read_row, row_answer
+from tasks.api.tasks import Move
+from tasks.models import TaskList
+
+router = Router(tags=["lists"])
+
+LIST: dict[str, Any] = {
+    "id": 3,
+    "name": "Shopping",
+    "archived": False,
+    "position": "n0hog8tngddri",
+    "created_at": "2026-11-23T08:30:00.123456Z",
+    "updated_at": "2026-11-23T08:30:00.123456Z",
+    "version": 1,
+}
+
+
+class ListOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [LIST]})
+
+    id: int
+    name: str
+    archived: bool
+    position: str = Field(description="Orders your lists: compare as ASCII text.")
+    created_at: datetime
+    updated_at: datetime
+    version: int = Field(description="1, then one more at every change.")
+
+
+class ListPage(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [LIST], "next_cursor": None}]}
+    )
+
+    items: list[ListOut]
+    next_cursor: str | None = Field(description="For the next page; null on the last.")
+
+
+class ListIn(Closed):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Shopping"}]})
+
+    name: ListName
+    archived: bool = False
+
+
+class ListPatch(Closed):
+    """The members to change; what is left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"archived": True}]})
+
+    name: ListName = absent()
+    archived: bool = absent()
+
+
+class ListFilters(Page):
+    cursor: Annotated[str, Field(max_length=cursors.CURSOR_LENGTH)] | None = Field(
+        None, description="The `next_cursor` of the page before."
+    )
+    archived: Annotated[bool, WORD] | None = Field(
+        None, description="Only archived (true) or only other (false) lists."
+    )
+
+
+class ListRemoval(Closed):
+    tasks: Literal["keep", "delete"] = Field(
+        "keep",
+        description="Its tasks stay, in no list (keep), or go to the trash (delete).",
+    )
+
+
+def _represent(row: TaskList) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ListOut.model_fields}
+
+
+@router.get("/lists", response=ListPage)
+def list_lists(request: ApiRequest, filters: Query[ListFilters]) -> HttpResponse:
+    """Your lists, in their order."""
+    lists = TaskList.objects.owned_by(request.auth.user_id)
+    if filters.archived is not None:
+        lists = lists.filter(archived=filters.archived)
+    if filters.cursor is not None:
+        lists = lists.beyond(*cursors.decode_text(filters.cursor, "lists"))
+    rows = list(lists.in_order()[: filters.limit + 1])
+    shown, more = rows[: filters.limit], len(rows) > filters.limit
+    last = cursors.encode("lists", shown[-1].pk, shown[-1].position) if more else None
+    return items_answer(request, [*map(_represent, shown)], last)
+
+
+@router.post("/lists", response={201: ListOut})
+def create_list(request: ApiRequest, body: ListIn) -> HttpResponse:
+    """Adds a list, after the others. A name that is taken is 409."""
+    owner_id = request.auth.user_id
+    row = TaskList.objects.add(actor(request), owner_id=owner_id, **body.model_dump())
+    response = row_answer(row, _represent, status=201)
+    response.headers["Location"] = f"/api/lists/{row.pk}"
+    return response
+
+
+@router.get("/lists/{int:list_id}", response={200: ListOut, 304: None})
+def get_list(request: ApiRequest, list_id: int) -> HttpResponse:
+    """One list of yours; its tasks are `GET /api/tasks?list=`."""
+    lists = TaskList.objects.owned_by(request.auth.user_id)
+    return read_row(request, lists, list_id, _represent)
+
+
+@router.patch("/lists/{int:list_id}", response=ListOut)
+def update_list(request: ApiRequest, list_id: int, body: ListPatch) -> HttpResponse:
+    """Changes the members that are sent, and no others. A name that is taken is 409."""
+    lists = TaskList.objects.owned_by(request.auth.user_id)
+    fields = body.model_dump(exclude_unset=True)
+    row = change_row(
+        request, lists, list_id, _represent, lambda row, by: row.edit(by, **fields)
+    )
+    return row_answer(row, _represent)
+
+
+@router.delete("/lists/{int:list_id}", response={204: None})
+def delete_list(
+    request: ApiRequest, list_id: int, removal: Query[ListRemoval]
+) -> HttpResponse:
+    """Deletes a list, for good. Its tasks stay unless asked otherwise."""
+    lists, tasks = TaskList.objects.owned_by(request.auth.user_id), removal.tasks
+    change_row(
+        request,
+        lists,
+        list_id,
+        _represent,
+        lambda row, by: row.remove(by, tasks=tasks == "delete"),
+    )
+    return no_content()
+
+
+@router.post("/lists/{int:list_id}/move", response=ListOut)
+def move_list(request: ApiRequest, list_id: int, body: Move) -> HttpResponse:
+    """Puts a list right before or right after another one."""
+    lists = TaskList.objects.owned_by(request.auth.user_id)
+
+    def move(row: TaskList, by: Any) -> None:
+        row.move(by, before=body.before, after=body.after)
+
+    return row_answer(change_row(request, lists, list_id, _represent, move), _represent)

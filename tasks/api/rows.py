@@ -1,0 +1,74 @@
+"""How lists and tags are changed: under a lock, at the version that If-Match names."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+
+from taskproject.accounts.auth import ApiRequest
+from taskproject.conditions import expected_versions, not_modified
+from taskproject.problems import NotFound, StaleVersion
+from tasks.api.answers import actor, json_answer, unchanged
+from tasks.cursors import BIGINT
+from tasks.models import Actor, Event, feed_of
+
+Represent = Callable[[Any], dict[str, Any]]
+
+
+def find_row(rows: QuerySet[Any], key: int) -> Any:
+    """The row with this id; raises the problem of one that is missing."""
+    row = rows.filter(pk=key).first() if key <= BIGINT else None
+    if row is None:
+        raise NotFound(f"You have no {rows.model._meta.verbose_name} with this id.")
+    return row
+
+
+def row_answer(row: Any, represent: Represent, status: int = 200) -> HttpResponse:
+    response = json_answer(represent(row), status)
+    response.headers["ETag"] = f'"{row.version}"'
+    return response
+
+
+def read_row(
+    request: ApiRequest, rows: QuerySet[Any], key: int, represent: Represent
+) -> HttpResponse:
+    """The answer to reading a row: 200, 304 or 404."""
+    row = find_row(rows, key)
+    tag = f'"{row.version}"'
+    return unchanged(tag) if not_modified(request, tag) else row_answer(row, represent)
+
+
+def change_row(
+    request: ApiRequest,
+    rows: QuerySet[Any],
+    key: int,
+    represent: Represent,
+    verb: Callable[[Any, Actor], None],
+) -> Any:
+    """Changes a row of the caller's, and returns it.
+
+    Raises the problem of one that is missing (404) or not at the version it should be
+    at (412).
+    """
+    versions = expected_versions(request)
+    with feed_of([request.auth.user_id]):
+        row = find_row(rows.select_for_update(), key)
+        if versions is not None and row.version not in versions:
+            raise _stale(row, represent, versions)
+        verb(row, actor(request))
+    return row
+
+
+def _stale(row: Any, represent: Represent, versions: set[int]) -> StaleVersion:
+    changed = None
+    if len(versions) == 1:
+        kind = "list_id" if hasattr(row, "position") else "tag_id"
+        events = Event.objects.filter(**{kind: row.pk})
+        changed = events.differences(min(versions), row.version)
+    return StaleVersion(
+        "Merge with `current`, then send its version in If-Match.",
+        headers={"ETag": f'"{row.version}"'},
+        current=represent(row),
+        changed=changed,
+    )

@@ -1,0 +1,91 @@
+"""`/api/tags`: the caller's tags, each in one place for all of its tasks."""
+
+from typing import Annotated, Any
+
+from django.http import HttpResponse
+from ninja import Query, Router
+from pydantic import BaseModel, ConfigDict, Field
+
+from taskproject.accounts.auth import ApiRequest
+from taskproject.inputs import Closed
+from tasks import cursors
+from tasks.api.answers import Page, items_answer, no_content
+from tasks.api.fields import TagName
+from tasks.api.rows import change_row, read_row, row_answer
+from tasks.models import Tag
+
+router = Router(tags=["tags"])
+
+TAG: dict[str, Any] = {"id": 5, "name": "errand", "version": 1}
+
+
+class TagOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [TAG]})
+
+    id: int
+    name: str
+    version: int = Field(description="1, then one more at every change.")
+
+
+class TagPage(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [TAG], "next_cursor": None}]}
+    )
+
+    items: list[TagOut]
+    next_cursor: str | None = Field(description="For the next page; null on the last.")
+
+
+class TagPatch(Closed):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "errands"}]})
+
+    name: TagName
+
+
+class TagFilters(Page):
+    cursor: Annotated[str, Field(max_length=cursors.CURSOR_LENGTH)] | None = Field(
+        None, description="The `next_cursor` of the page before."
+    )
+
+
+def _represent(row: Tag) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in TagOut.model_fields}
+
+
+@router.get("/tags", response=TagPage)
+def list_tags(request: ApiRequest, page: Query[TagFilters]) -> HttpResponse:
+    """Your tags by name, those that no task carries any more among them. A tag is made
+    as a task first uses it."""
+    tags = Tag.objects.owned_by(request.auth.user_id)
+    if page.cursor is not None:
+        tags = tags.beyond(*cursors.decode_text(page.cursor, "tags"))
+    rows = list(tags.in_order()[: page.limit + 1])
+    shown, more = rows[: page.limit], len(rows) > page.limit
+    last = cursors.encode("tags", shown[-1].pk, shown[-1].key) if more else None
+    return items_answer(request, [*map(_represent, shown)], last)
+
+
+@router.get("/tags/{int:tag_id}", response={200: TagOut, 304: None})
+def get_tag(request: ApiRequest, tag_id: int) -> HttpResponse:
+    """One tag of yours; its tasks are `GET /api/tasks?tag=`."""
+    return read_row(
+        request, Tag.objects.owned_by(request.auth.user_id), tag_id, _represent
+    )
+
+
+@router.patch("/tags/{int:tag_id}", response=TagOut)
+def rename_tag(request: ApiRequest, tag_id: int, body: TagPatch) -> HttpResponse:
+    """Renames a tag, in all of its tasks. A name that is taken is 409."""
+    tags = Tag.objects.owned_by(request.auth.user_id)
+    row = change_row(
+        request, tags, tag_id, _represent, lambda row, by: row.rename(by, body.name)
+    )
+    return row_answer(row, _represent)
+
+
+@router.delete("/tags/{int:tag_id}", response={204: None})
+def delete_tag(request: ApiRequest, tag_id: int) -> HttpResponse:
+    """Deletes a tag, and takes it off all of its tasks, which stay."""
+    tags = Tag.objects.owned_by(request.auth.user_id)
+    change_row(request, tags, tag_id, _represent, lambda row, by: row.remove(by))
+    return no_content()
