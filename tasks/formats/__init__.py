@@ -1,0 +1,63 @@
+"""Files of tasks: what they hold as records, and how each format is read and written.
+
+Pure: streams and records, without the database and without HTTP. Reading never raises
+for what is in a file: what cannot be read is a `BadRow` among the records.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO, NamedTuple
+
+from tasks.formats import csv, google, ics, jsonl, microsoft, todoist, vikunja
+from tasks.formats.records import (
+    BadRow,
+    ListRecord,
+    Record,
+    Refused,
+    Row,
+    TagRecord,
+    TaskRecord,
+    checked,
+)
+
+__all__ = (
+    "READERS",
+    "WRITERS",
+    "BadRow",
+    "ListRecord",
+    "Reader",
+    "Record",
+    "Refused",
+    "Row",
+    "TagRecord",
+    "TaskRecord",
+    "Writer",
+    "checked",
+)
+
+#: Takes the stream, and the name for what has none in the file: of the list that the
+#: tasks come into. The stem of the file's name is a good one.
+Reader = Callable[[BinaryIO, str], Iterator[Row]]
+
+
+class Writer(NamedTuple):
+    """How a format is written. `write` takes the records and what to call the whole."""
+
+    write: Callable[[Iterable[Record], str], Iterator[bytes]]
+    media_type: str
+    extension: str
+
+
+READERS: dict[str, Reader] = {
+    "jsonl": jsonl.read,
+    "csv": csv.read,
+    "todoist": todoist.read,
+    "google": google.read,
+    "microsoft": microsoft.read,
+    "vikunja": vikunja.read,
+}
+
+WRITERS: dict[str, Writer] = {
+    "jsonl": Writer(jsonl.write, "application/jsonl", ".jsonl"),
+    "csv": Writer(csv.write, "text/csv; charset=utf-8; header=present", ".csv"),
+    "ics": Writer(ics.write, "text/calendar; charset=utf-8", ".ics"),
+}

@@ -1,0 +1,217 @@
+"""CSV: one row a task, for spreadsheets (RFC 4180, UTF-8, CRLF).
+
+- A cell that a spreadsheet would take for a formula gets an apostrophe before it
+  (https://owasp.org/www-community/attacks/CSV_Injection): one that begins with = + - @
+  TAB, CR or LF, and one that begins with apostrophes before such a character, so that
+  reading can take exactly one off again.
+- Tags are joined with ", ". A tag with a comma, a quotation mark or a line break in it
+  stands in quotation marks, with those inside doubled: the rule of CSV, once more.
+- Tasks in the trash are left out, because no column says so; positions and owners are
+  not told either.
+"""
+
+import csv
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from hashlib import sha256
+from io import StringIO
+from typing import BinaryIO
+
+from tasks.formats.records import (
+    BadRow,
+    Record,
+    Refused,
+    Row,
+    TaskRecord,
+    checked_task,
+    shown,
+    unknown,
+)
+from tasks.formats.rows import Rows
+from tasks.formats.times import read_day, read_instant, write_instant
+
+COLUMNS = (
+    "external_id",
+    "title",
+    "description",
+    "list",
+    "parent",
+    "tags",
+    "priority",
+    "due_date",
+    "due_at",
+    "due_timezone",
+    "completed",
+    "completed_at",
+    "created_at",
+    "updated_at",
+)
+
+_ESCAPED = re.compile(r"'+[=+\-@\t\r\n]")
+_TO_ESCAPE = re.compile(r"'*[=+\-@\t\r\n]")
+_TO_QUOTE = re.compile(r'[,"\r\n]')
+_BOOLEANS = {
+    **dict.fromkeys(("", "false", "no", "0"), False),
+    **dict.fromkeys(("true", "yes", "1"), True),
+}
+
+
+def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
+    """The rows of the file, its header first; of the records, the tasks that are not in
+    the trash. `name` is not part of it."""
+    yield _row(COLUMNS)
+    for record in records:
+        if isinstance(record, TaskRecord) and record.deleted_at is None:
+            yield _row([_escaped(cell) for cell in _cells(record)])
+
+
+def _cells(task: TaskRecord) -> list[str]:
+    instants = (task.completed_at, task.created_at, task.updated_at)
+    return [
+        task.external_id,
+        task.title,
+        task.description,
+        task.list or "",
+        task.parent or "",
+        ", ".join(map(_quoted, task.tags)),
+        task.priority,
+        task.due_date.isoformat() if task.due_date else "",
+        write_instant(task.due_at) if task.due_at else "",
+        task.due_timezone or "",
+        "true" if task.completed else "false",
+        *(write_instant(instant) if instant else "" for instant in instants),
+    ]
+
+
+def _row(cells: Iterable[str]) -> bytes:
+    text = StringIO(newline="")
+    csv.writer(text).writerow(cells)
+    return text.getvalue().encode()
+
+
+def _escaped(cell: str) -> str:
+    return f"'{cell}" if _TO_ESCAPE.match(cell) else cell
+
+
+def _unescaped(cell: str) -> str:
+    return cell[1:] if _ESCAPED.match(cell) else cell
+
+
+def _quoted(tag: str) -> str:
+    if not _TO_QUOTE.search(tag):
+        return tag
+    doubled = tag.replace('"', '""')
+    return f'"{doubled}"'
+
+
+def read(stream: BinaryIO, name: str = "tasks") -> Iterator[Row]:
+    """The tasks of the file, and a `BadRow` for each row that is none.
+
+    The columns may be in any order, and all but `title` may be missing. A task without
+    external_id gets one that follows from the content of its row and from how many like
+    it came before, so that the same file read twice gives the same. For that, 16 bytes
+    are kept of each such row; all else is forgotten.
+    """
+    rows = Rows(stream)
+    try:
+        columns = _columns(next(rows, []))
+    except Refused as refusal:
+        yield BadRow(1, str(refusal))
+        return
+    seen: Counter[bytes] = Counter()
+    while True:
+        try:
+            row = next(rows, None)
+            if row is None:
+                return
+            if any(row):
+                yield _identified(_task(_by_column(columns, row)), seen)
+        except Refused as refusal:
+            yield BadRow(rows.line, str(refusal))
+
+
+def _columns(header: list[str]) -> list[str]:
+    columns = [cell.strip().lower() for cell in header]
+    for column in columns:
+        if column not in COLUMNS:
+            raise Refused(unknown(column, COLUMNS, "column"))
+        if columns.count(column) > 1:
+            raise Refused(f"The column {column!r} is there twice.")
+    if "title" not in columns:
+        raise Refused(
+            "The column 'title' is missing; the first row names the columns, of "
+            f"{', '.join(COLUMNS)}."
+        )
+    return columns
+
+
+def _by_column(columns: list[str], row: list[str]) -> dict[str, str]:
+    # Spreadsheets leave out empty cells at the end, or add some.
+    if len(row) > len(columns) and any(row[len(columns) :]):
+        raise Refused(f"The row has {len(row)} cells for {len(columns)} columns.")
+    return dict(zip(columns, map(_unescaped, row), strict=False))
+
+
+def _task(cells: dict[str, str]) -> TaskRecord:
+    """Without external_id where the row has none."""
+    # What is not text somebody wrote means the same with space around it.
+    word = {column: cell.strip() for column, cell in cells.items()}.get
+    due_date = word("due_date")
+    return TaskRecord(
+        external_id=cells.get("external_id", "") if word("external_id") else "",
+        title=cells.get("title", ""),
+        description=cells.get("description", ""),
+        list=word("list") or None,
+        parent=cells.get("parent") if word("parent") else None,
+        tags=_tags(cells.get("tags", "")),
+        priority=(word("priority") or "none").lower(),
+        completed=_boolean("completed", word("completed", "")),
+        due_date=read_day("due_date", due_date) if due_date else None,
+        due_timezone=word("due_timezone") or None,
+        due_at=_instant(cells, "due_at"),
+        completed_at=_instant(cells, "completed_at"),
+        created_at=_instant(cells, "created_at"),
+        updated_at=_instant(cells, "updated_at"),
+    )
+
+
+def _instant(cells: dict[str, str], column: str) -> datetime | None:
+    text = cells.get(column, "").strip()
+    return read_instant(column, text) if text else None
+
+
+def _boolean(column: str, text: str) -> bool:
+    value = _BOOLEANS.get(text.lower())
+    if value is None:
+        raise Refused(f"{column} is {shown(text)}; give true or false.")
+    return value
+
+
+def _tags(cell: str) -> tuple[str, ...]:
+    if not cell:
+        return ()
+    try:
+        rows = list(csv.reader([cell], skipinitialspace=True, strict=True))
+    except csv.Error:
+        rows = []
+    if len(rows) != 1:
+        raise Refused(
+            f"tags is {shown(cell)}; separate tags with commas, and put one that has a "
+            "comma itself in quotation marks."
+        )
+    return tuple(tag for tag in rows[0] if tag.strip())
+
+
+def _identified(task: TaskRecord, seen: Counter[bytes]) -> TaskRecord:
+    if task.external_id:
+        return checked_task(task)
+    task = checked_task(replace(task, external_id="csv:"))
+    content = json.dumps(_cells(task)).encode()
+    key = sha256(content).digest()[:16]
+    seen[key] += 1
+    digest = sha256(content + b"%d" % seen[key]).hexdigest()
+    return replace(task, external_id=f"csv:{digest}")

@@ -1,0 +1,255 @@
+"""What every file of tasks comes down to: records, and the bounds that each must keep.
+
+The bounds are those of the service, so that what `checked` lets through can be stored:
+a reader hands each record to it, and gives a `BadRow` where it raises `Refused`.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from difflib import get_close_matches
+from reprlib import Repr
+
+from taskproject import timezones
+
+TITLE_LENGTH = 200
+DESCRIPTION_LENGTH = 10_000
+LIST_NAME_LENGTH = 100
+TAG_LENGTH = 50
+MOST_TAGS = 20
+ID_LENGTH = 255
+OWNER_LENGTH = 150
+PRIORITIES = ("none", "low", "medium", "high", "urgent")
+FIRST_DAY = date(1900, 1, 1)
+LAST_DAY = date(2999, 12, 31)
+
+_POSITION = re.compile(r"[0-9a-z]{1,1000}")
+# Not repr(), which fails for what is nested as deep as a hostile file may nest it.
+_SHORT = Repr()
+_SHORT.maxstring = 100
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class ListRecord:
+    """A list of tasks, known by its name; `owner` is a username."""
+
+    name: str
+    position: str | None = None
+    archived: bool = False
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TagRecord:
+    """A tag, known by its name; `owner` is a username."""
+
+    name: str
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """A task. `external_id` is the same each time that its file is read."""
+
+    external_id: str
+    title: str
+    description: str = ""
+    completed: bool = False
+    # None in a completed task: nobody knows when.
+    completed_at: datetime | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    # When it went to the trash.
+    deleted_at: datetime | None = None
+    # The name of its list, and the external_id of its parent.
+    list: str | None = None
+    parent: str | None = None
+    tags: tuple[str, ...] = ()
+    priority: str = "none"
+    # Due on a day or at an instant, never both; the zone comes with the instant only.
+    due_date: date | None = None
+    due_at: datetime | None = None
+    due_timezone: str | None = None
+    position: str | None = None
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """Something that could not be read. `line` counts from 1: the line of a file of
+    lines, or the ordinal of the task in a JSON document."""
+
+    line: int
+    reason: str
+
+
+Record = ListRecord | TagRecord | TaskRecord
+Row = Record | BadRow
+
+
+class Refused(ValueError):
+    """A record that the service would not store; its text says what would be."""
+
+
+def same(name: str) -> str:
+    """Equal for names that differ in case only, as the service compares them."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def shown(value: object) -> str:
+    """What somebody sent, short and printable enough for a reason."""
+    return _SHORT.repr(value)
+
+
+def unknown(name: str, known: Collection[str], kind: str) -> str:
+    """The reason for refusing a name, with the one that was probably meant."""
+    close = get_close_matches(name[:100], known, n=1)
+    if close:
+        return f"Unknown {kind} {shown(name)}; did you mean {close[0]!r}?"
+    return f"Unknown {kind} {shown(name)}; known here: {', '.join(known)}."
+
+
+def checked(record: Record) -> Record:
+    """The record as the service stores it: names trimmed, instants in UTC, tags once
+    each. Raises `Refused` where a bound is broken."""
+    if isinstance(record, TaskRecord):
+        return checked_task(record)
+    if isinstance(record, TagRecord):
+        return TagRecord(_name("name", record.name, TAG_LENGTH), _owner(record.owner))
+    return ListRecord(
+        _name("name", record.name, LIST_NAME_LENGTH),
+        _position(record.position),
+        record.archived,
+        _owner(record.owner),
+    )
+
+
+def checked_task(record: TaskRecord) -> TaskRecord:
+    """`checked`, for a task.
+
+    `completed_at` is dropped from an open task; a completed one without it gets
+    `updated_at`, else `created_at`, and stays without where those are unknown too.
+    """
+    created_at = _instant("created_at", record.created_at)
+    updated_at = _instant("updated_at", record.updated_at)
+    completed_at = None
+    if record.completed:
+        completed_at = _instant("completed_at", record.completed_at)
+        completed_at = completed_at or updated_at or created_at
+    if record.priority not in PRIORITIES:
+        raise Refused(unknown(record.priority, PRIORITIES, "priority"))
+    _check_due(record)
+    return replace(
+        record,
+        external_id=_identifier("external_id", record.external_id),
+        title=_name("title", record.title, TITLE_LENGTH),
+        description=_text("description", record.description, DESCRIPTION_LENGTH),
+        completed_at=completed_at,
+        created_at=created_at,
+        updated_at=updated_at,
+        deleted_at=_instant("deleted_at", record.deleted_at),
+        list=None
+        if record.list is None
+        else _name("list", record.list, LIST_NAME_LENGTH),
+        parent=_parent(record),
+        tags=_tags(record.tags),
+        due_at=_instant("due_at", record.due_at),
+        position=_position(record.position),
+        owner=_owner(record.owner),
+    )
+
+
+def _text(member: str, value: str, most: int) -> str:
+    bad = _UNSTORABLE.search(value)
+    if bad and bad[0] == "\x00":
+        raise Refused(f"{member} has a NUL character; remove it.")
+    if bad:
+        raise Refused(f"{member} is not Unicode text; save the file as UTF-8.")
+    if len(value) > most:
+        raise Refused(
+            f"{member} has {len(value):,} characters; at most {most:,} are accepted."
+        )
+    return value
+
+
+def _name(member: str, value: str, most: int) -> str:
+    name = _text(member, value.strip(), most)
+    if not name:
+        raise Refused(f"{member} is empty; give 1 to {most} characters.")
+    return name
+
+
+def _identifier(member: str, value: str) -> str:
+    if not value.strip():
+        raise Refused(f"{member} is empty; give 1 to {ID_LENGTH} characters.")
+    return _text(member, value, ID_LENGTH)
+
+
+def _parent(record: TaskRecord) -> str | None:
+    if record.parent is None:
+        return None
+    if record.parent == record.external_id:
+        raise Refused("parent is the task itself; give the external_id of another.")
+    return _identifier("parent", record.parent)
+
+
+def _owner(value: str | None) -> str | None:
+    # Django's bound of a username.
+    return None if value is None else _name("owner", value, OWNER_LENGTH)
+
+
+def _tags(values: tuple[str, ...]) -> tuple[str, ...]:
+    names: dict[str, str] = {}
+    for value in values:
+        name = _name("tags", value, TAG_LENGTH)
+        names.setdefault(same(name), name)
+    if len(names) > MOST_TAGS:
+        raise Refused(f"tags has {len(names)} names; at most {MOST_TAGS} are accepted.")
+    return tuple(names.values())
+
+
+def _position(value: str | None) -> str | None:
+    if value is not None and not _POSITION.fullmatch(value):
+        raise Refused("position is not 1 to 1,000 characters of 0-9 and a-z.")
+    return value
+
+
+def _check_due(record: TaskRecord) -> None:
+    if record.due_date is not None and record.due_at is not None:
+        raise Refused("due_date and due_at are both given; give one of them.")
+    if record.due_date is not None and not FIRST_DAY <= record.due_date <= LAST_DAY:
+        raise Refused(f"due_date is not from {FIRST_DAY} to {LAST_DAY}.")
+    if record.due_timezone is None:
+        if record.due_at is not None:
+            raise Refused(
+                "due_at is given without due_timezone; name a zone such as "
+                "'Europe/Paris' or 'UTC'."
+            )
+    elif record.due_at is None:
+        raise Refused("due_timezone is given without due_at; leave it out.")
+    elif record.due_timezone not in timezones.names():
+        raise Refused(unknown_timezone(record.due_timezone))
+
+
+def _instant(member: str, value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise Refused(f"{member} has no offset from UTC; end it with Z.")
+    try:
+        instant = value.astimezone(UTC)
+    except OverflowError:
+        instant = datetime.max.replace(tzinfo=UTC)
+    if not FIRST_DAY <= instant.date() <= LAST_DAY:
+        raise Refused(f"{member} is not from {FIRST_DAY} to {LAST_DAY} in UTC.")
+    return instant
+
+
+def unknown_timezone(name: str) -> str:
+    """The reason for refusing a zone: `unknown` without a list of six hundred."""
+    close = get_close_matches(name[:100], timezones.names(), n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else ", such as 'Europe/Paris'."
+    return f"due_timezone {shown(name)} is no IANA time zone{meant}"
