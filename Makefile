@@ -7,6 +7,7 @@ PYTHON ?= $(shell for python in python3.12 python3.13 python3.11 python3; do \
 NEXT_DJANGO = 6.1.3
 BIN = .venv/bin
 RUFF = $(BIN)/ruff
+FASTIFY = tests/load/peers/fastify_pg
 
 .DEFAULT_GOAL := help
 
@@ -68,4 +69,16 @@ lock: .venv/tests ## Pins the newest versions that pyproject.toml allows, transi
 	.venv-next/bin/python -m pip install --quiet --disable-pip-version-check Django==$(NEXT_DJANGO)
 	@touch $@
 
-.PHONY: help run test test-faults test-next lint lock
+.venv-peers: tests/load/peers/requirements.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(FASTIFY)/node_modules: $(FASTIFY)/package.json $(FASTIFY)/package-lock.json
+	@command -v npm >/dev/null || { echo 'The bench needs Node 20 or later with npm: https://nodejs.org' >&2; exit 1; }
+	npm ci --prefix $(FASTIFY) --no-audit --no-fund --loglevel=error
+	@touch $@
+
+bench-peers: .venv-peers $(FASTIFY)/node_modules
+
+.PHONY: help run test test-faults bench-peers test-next lint lock
