@@ -25,6 +25,9 @@ test: .venv/tests ## Runs the whole suite on SQLite, then on PostgreSQL.
 test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 3 minutes.
 	$(BIN)/python -m pytest tests/faults
 
+bench: .venv/tests bench-peers ## Measures this service beside its peers (needs wrk and Node); ARGS=--help.
+	$(BIN)/python -m tests.load.bench $(ARGS)
+
 test-next: .venv-next ## Runs the suite on the next Django (Python 3.12 or later).
 	.venv-next/bin/python -m pytest --database=sqlite
 	.venv-next/bin/python -m pytest --database=postgresql
@@ -81,4 +84,4 @@ $(FASTIFY)/node_modules: $(FASTIFY)/package.json $(FASTIFY)/package-lock.json
 
 bench-peers: .venv-peers $(FASTIFY)/node_modules
 
-.PHONY: help run test test-faults bench-peers test-next lint lock
+.PHONY: help run test test-faults bench bench-peers test-next lint lock

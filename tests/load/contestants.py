@@ -1,0 +1,372 @@
+"""Who is measured: how each gets the same tasks, starts, and stops.
+
+This service runs as in production: tokens, CORS (every request has an Origin), request
+ids, a log line a request, events. The peers run bare, each as its documentation teaches.
+"""
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from tests.databases import ENVIRONMENT
+from tests.load import machine, postgres, processes
+from tests.load.operations import GET, HOST, Wrong, ask
+
+STARTS_WITHIN = 60.0  # seconds
+ANSWERS_WITHIN = 5.0  # seconds, or it has stopped answering
+SEEDS_WITHIN = 3_600.0  # seconds
+OWNER = "alice"
+COLUMNS = (
+    "id, title, description, completed, completed_at, created_at, updated_at, version"
+)
+ORIGIN = "http://localhost:3000"
+
+
+@dataclass
+class Target:
+    """A contestant with its database, ready to start."""
+
+    name: str
+    title: str
+    database_url: str
+    ids: range  # the owner's tasks
+    owner: int
+    log: Path
+    command: Sequence[str] = ()  # {port} is filled in
+    cwd: Path = machine.ROOT
+    env: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def on_postgres(self) -> bool:
+        return not self.database_url.startswith("sqlite")
+
+
+class Server:
+    """A running contestant."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.port = 0
+        self.starting = 0.0  # seconds from its command to its first answer
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        self.port = _free_port()
+        target = self.target
+        env = {**os.environ, **target.env, "PORT": str(self.port)}
+        command = [part.replace("{port}", str(self.port)) for part in target.command]
+        began = time.monotonic()
+        self._process = processes.start(command, target.cwd, env, target.log)
+        while not self.answers(ANSWERS_WITHIN):
+            late = time.monotonic() - began > STARTS_WITHIN
+            if late or self._process.poll() is not None:
+                self.stop()
+                tail = target.log.read_text(errors="replace")[-2_000:]
+                raise RuntimeError(f"{target.title} did not start:\n{tail}")
+            time.sleep(0.02)
+        self.starting = time.monotonic() - began
+
+    def stop(self) -> None:
+        if self._process is not None:
+            processes.end(self._process)
+
+    def answers(self, within: float = ANSWERS_WITHIN) -> bool:
+        target = self.target
+        middle = target.ids[len(target.ids) // 2]
+        try:
+            ask(self.port, target.headers, GET, middle, within)
+        except (OSError, Wrong):
+            return False
+        return True
+
+
+@contextmanager
+def serving(target: Target) -> Iterator[Server]:
+    server = Server(target)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+class Stage:
+    """Where contestants are made ready: one PostgreSQL, one directory, one set of tasks.
+
+    `stack` undoes all of it when the bench ends.
+    """
+
+    def __init__(
+        self, directory: Path, stack: ExitStack, tasks: int, workers: int
+    ) -> None:
+        self.directory = directory
+        self.tasks = tasks
+        self.workers = workers
+        self._stack = stack
+
+    @cached_property
+    def postgres(self) -> postgres.PostgreSQL:
+        return self._stack.enter_context(postgres.running())
+
+    @cached_property
+    def service(self) -> Target:
+        """This service on PostgreSQL; the peers get their tasks from its database."""
+        url = self.postgres.create_database("tasks")
+        target = make_service("tasks", "this service", url, self)
+        postgres.settle(url)
+        return target
+
+    def log(self, name: str) -> Path:
+        return self.directory / f"{name}.log"
+
+    def copied(
+        self, name: str, make_tables: Callable[[str], None]
+    ) -> tuple[str, Target]:
+        """The URL of a new database with the service's tasks in a peer's table `task`."""
+        source = self.service
+        url = self.postgres.create_database(name)
+        make_tables(url)
+        copy_tasks(source.database_url, url)
+        postgres.settle(url)
+        return url, source
+
+
+# This service
+
+
+def make_service(name: str, title: str, database_url: str, stage: Stage) -> Target:
+    """This service with `stage.tasks` tasks of alice's and a tenth as many of another
+    owner. These are older: a peer whose index is by owner alone finds the newest tasks
+    by going down the ids, and would have to pass them."""
+    env = service_environment(database_url)
+    manage(env, "migrate", "--verbosity", "0")
+    token = manage(env, "create_token", OWNER, "--create-user")
+    manage(env, "create_token", "noise", "--create-user")
+    for owner, many in (("noise", stage.tasks // 10), (OWNER, stage.tasks)):
+        if many:
+            manage(env, "seed_tasks", str(many), "--owner", owner, "--verbosity", "0")
+    owner_id, ids = _largest_owner(database_url)
+    if len(ids) != stage.tasks:
+        raise RuntimeError(f"{title}: the ids of {OWNER}'s tasks have gaps")
+    workers = str(stage.workers)
+    return Target(
+        name,
+        title,
+        database_url,
+        ids,
+        owner_id,
+        stage.log(name),
+        [
+            sys.executable,
+            "manage.py",
+            "serve",
+            "--port",
+            "{port}",
+            "--workers",
+            workers,
+        ],
+        env=env,
+        headers={"Authorization": f"Bearer {token}", "Origin": ORIGIN},
+    )
+
+
+def service_environment(database_url: str) -> dict[str, str]:
+    """Production's, but for HTTPS, because the requests come over plain http."""
+    return ENVIRONMENT | {
+        "DATABASE_URL": database_url,
+        "LOG_LEVEL": "INFO",
+        "CORS_ALLOWED_ORIGINS": ORIGIN,
+    }
+
+
+def manage(env: Mapping[str, str], *args: str) -> str:
+    """Runs a command of manage.py; returns the last line that it prints."""
+    output = run([sys.executable, "manage.py", *args], machine.ROOT, env)
+    return (output.strip().splitlines() or [""])[-1]
+
+
+def run(command: Sequence[str], cwd: Path, env: Mapping[str, str]) -> str:
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SEEDS_WITHIN,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def on_postgres(stage: Stage) -> Target:
+    return stage.service
+
+
+def on_sqlite(stage: Stage) -> Target:
+    url = f"sqlite:///{stage.directory}/bench.sqlite3"
+    return make_service("tasks-sqlite", "this service on SQLite", url, stage)
+
+
+# The peers
+
+
+def fastapi_sqlmodel(stage: Stage) -> Target:
+    machine.require_peers()
+    cwd = machine.PEERS / "fastapi_sqlmodel"
+    python, owner = str(machine.PEERS_BIN / "python"), str(stage.service.owner)
+
+    def env(url: str) -> dict[str, str]:
+        return {"DATABASE_URL": url, "OWNER": owner}
+
+    def make_tables(url: str) -> None:
+        run([python, "create_tables.py"], cwd, env(url))
+
+    url, source = stage.copied("fastapi-sqlmodel", make_tables)
+    return Target(
+        "fastapi-sqlmodel",
+        "FastAPI + SQLModel",
+        url,
+        source.ids,
+        source.owner,
+        stage.log("fastapi-sqlmodel"),
+        [
+            *(python, "-m", "uvicorn", "main:app", "--host", HOST, "--port", "{port}"),
+            *("--workers", str(stage.workers), "--no-access-log"),
+        ],
+        cwd,
+        env(url),
+    )
+
+
+def rest_framework(stage: Stage) -> Target:
+    machine.require_peers()
+    cwd = machine.PEERS / "rest_framework"
+    python, owner = str(machine.PEERS_BIN / "python"), str(stage.service.owner)
+
+    def env(url: str) -> dict[str, str]:
+        settings = "todo.settings"
+        return {"DATABASE_URL": url, "OWNER": owner, "DJANGO_SETTINGS_MODULE": settings}
+
+    def make_tables(url: str) -> None:
+        migrate = [python, "-m", "django", "migrate", "--run-syncdb", "-v", "0"]
+        run(migrate, cwd, {**env(url), "PYTHONPATH": "."})
+
+    url, source = stage.copied("rest-framework", make_tables)
+    return Target(
+        "rest-framework",
+        "Django REST framework",
+        url,
+        source.ids,
+        source.owner,
+        stage.log("rest-framework"),
+        [
+            *(python, "-m", "gunicorn", "todo.wsgi", "--bind", f"{HOST}:{{port}}"),
+            *("--workers", str(stage.workers), "--threads", "4"),
+        ],
+        cwd,
+        env(url),
+    )
+
+
+def fastify_pg(stage: Stage) -> Target:
+    machine.require_node()
+    url, source = stage.copied("fastify-pg", bare_table)
+    return Target(
+        "fastify-pg",
+        "Fastify + pg",
+        url,
+        source.ids,
+        source.owner,
+        stage.log("fastify-pg"),
+        ["node", "server.js"],
+        machine.PEERS / "fastify_pg",
+        {
+            "DATABASE_URL": url,
+            "OWNER": str(source.owner),
+            "WORKERS": str(stage.workers),
+            "NODE_ENV": "production",
+        },
+    )
+
+
+def floor(stage: Stage) -> Target:
+    """The statements alone; it has no server (see `floor.py`)."""
+    machine.pgbench()
+    url, source = stage.copied("pgbench", bare_table)
+    log = stage.log("pgbench")
+    return Target("pgbench", "pgbench", url, source.ids, source.owner, log)
+
+
+CONTESTANTS: dict[str, Callable[[Stage], Target]] = {
+    "tasks": on_postgres,
+    "tasks-sqlite": on_sqlite,
+    "fastapi-sqlmodel": fastapi_sqlmodel,
+    "rest-framework": rest_framework,
+    "fastify-pg": fastify_pg,
+    "pgbench": floor,
+}
+
+
+def bare_table(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute((machine.PEERS / "task.sql").read_bytes())
+
+
+def copy_tasks(source_url: str, url: str) -> None:
+    read = f"COPY (SELECT {COLUMNS}, owner_id FROM tasks_task ORDER BY id) TO STDOUT"
+    write = f"COPY task ({COLUMNS}, owner) FROM STDIN"
+    with psycopg.connect(source_url) as source, psycopg.connect(url) as session:
+        with (
+            source.cursor().copy(read.encode()) as out,
+            session.cursor().copy(write.encode()) as into,
+        ):
+            for data in out:
+                into.write(data)
+        session.execute(
+            "SELECT setval(pg_get_serial_sequence('task', 'id'), max(id)) FROM task"
+        )
+
+
+def _largest_owner(database_url: str) -> tuple[int, range]:
+    """Whose tasks are the most, and their ids: empty if these are not consecutive."""
+    query = (
+        "SELECT owner_id, min(id), max(id), count(*) FROM tasks_task "
+        "GROUP BY owner_id ORDER BY count(*) DESC LIMIT 1"
+    )
+    if database_url.startswith("sqlite:///"):
+        path = database_url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path)) as session:
+            row = session.execute(query).fetchone()
+    else:
+        with psycopg.connect(database_url) as connection:
+            row = connection.execute(sql.SQL(query)).fetchone()
+    owner, first, last, count = row
+    consecutive = last - first + 1 == count
+    return owner, range(first, last + 1) if consecutive else range(0)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
