@@ -28,6 +28,9 @@ test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 
 bench: .venv/tests bench-peers ## Measures this service beside its peers (needs wrk and Node); ARGS=--help.
 	$(BIN)/python -m tests.load.bench $(ARGS)
 
+bench-growth: .venv/tests ## Measures what a request costs at 1,000 to 1,000,000 tasks; ARGS=--help.
+	$(BIN)/python -m tests.load.growth $(ARGS)
+
 test-next: .venv-next ## Runs the suite on the next Django (Python 3.12 or later).
 	.venv-next/bin/python -m pytest --database=sqlite
 	.venv-next/bin/python -m pytest --database=postgresql
@@ -84,4 +87,4 @@ $(FASTIFY)/node_modules: $(FASTIFY)/package.json $(FASTIFY)/package-lock.json
 
 bench-peers: .venv-peers $(FASTIFY)/node_modules
 
-.PHONY: help run test test-faults bench bench-peers test-next lint lock
+.PHONY: help run test test-faults bench bench-peers bench-growth test-next lint lock
