@@ -15,7 +15,7 @@ from taskproject.deadlines import deadline
 from taskproject.inputs import Closed
 from taskproject.problems import NotFound
 from tasks.api.answers import json_answer, no_content, unchanged
-from tasks.exports import dues_of, records_of
+from tasks.exports import WITH_TRASH, dues_of, records_of
 from tasks.formats import WRITERS
 from tasks.models import CalendarFeed, listing
 from tasks.models.dues import clock
@@ -79,7 +79,8 @@ def export_tasks(request: ApiRequest, export: Query[Export]) -> StreamingHttpRes
     """All of your tasks, as a file, while they are read."""
     writer = WRITERS[export.format]
     guard = partial(deadline, settings.DATABASE_TIMEOUT)
-    records = records_of(request.auth.user_id, guard=guard)
+    trashed = export.format in WITH_TRASH
+    records = records_of(request.auth.user_id, guard=guard, trashed=trashed)
     name = f"tasks-{clock('UTC').today}{writer.extension}"
     return StreamingHttpResponse(
         writer.write(records, "Tasks"),

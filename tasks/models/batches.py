@@ -40,8 +40,8 @@ Verdict = Callable[[Outcome, int, set[int] | None], Task]
 class Batch:
     """The run of a batch: what came of each operation, in `results`.
 
-    Neighbours of one verb that are about different tasks are done as a set. One that
-    fails is found by halving the set, each time from a savepoint.
+    Neighbours of one verb that are about different tasks are done as a set. One that the
+    verb refuses is found by halving the set, each time from a savepoint.
     """
 
     def __init__(
@@ -60,31 +60,29 @@ class Batch:
         return self.results
 
     def _try(self, operations: Sequence[Operation]) -> None:
+        done: list[Task | Problem]
         try:
             with transaction.atomic():
                 done = self._do(operations)
         except Problem as problem:
-            if len(operations) == 1:
-                self._refuse(problem)
+            if len(operations) > 1:
+                half = len(operations) // 2
+                self._try(operations[:half])
+                self._try(operations[half:])
                 return
-            half = len(operations) // 2
-            self._try(operations[:half])
-            self._try(operations[half:])
-        else:
-            self.results += done
-
-    def _refuse(self, problem: Problem) -> None:
-        if self.atomic:
-            problem.extensions["operation"] = len(self.results)
-            raise problem
-        self.results.append(problem)
+            done = [problem]
+        for result in done:
+            if self.atomic and isinstance(result, Problem):
+                result.extensions["operation"] = len(self.results)
+                raise result
+            self.results.append(result)
 
     def _do(self, operations: Sequence[Operation]) -> list[Task | Problem]:
-        """The tasks afterwards; raises the problem of any of the operations."""
-        for operation in operations:
-            if operation.refusal:
-                raise operation.refusal
+        """What came of each: a task that the verb left alone is the problem of its
+        operation only. Raises where the verb refused one of them."""
         first = operations[0]
+        if first.refusal:
+            raise first.refusal
         if first.verb == "create":
             rows = [operation.fields for operation in operations]
             return [*Task.objects.add_all(self.by, self.owner_id, rows)]
@@ -102,20 +100,41 @@ class Batch:
             options = first.fields
         tasks = Task.objects.owned_by(self.owner_id).filter(pk__in=keys)
         outcome = VERBS[first.verb](tasks, self.by, versions, **options)
-        return [
-            self.verdict(outcome, operation.key, operation.versions)
-            for operation in operations
-        ]
+        _count_subtasks(outcome, keys)
+        return [self._judged(outcome, operation) for operation in operations]
+
+    def _judged(self, outcome: Outcome, operation: Operation) -> Task | Problem:
+        try:
+            return self.verdict(outcome, operation.key, operation.versions)
+        except Problem as problem:
+            return problem
+
+
+def _count_subtasks(outcome: Outcome, keys: Sequence[int]) -> None:
+    """How many open subtasks each of the tasks had at its turn. The statement that
+    changed them all at once saw none of its own changes."""
+    more: dict[int | None, int] = {}
+    for key in keys:
+        if key not in outcome.found:
+            continue
+        before = outcome.found[key]
+        after = outcome.changed.get(key, before)
+        after.open_subtasks = before.open_subtasks + more.get(key, 0)
+        for task, change in ((before, -1), (after, 1)):
+            if not task.completed and task.deleted_at is None:
+                more[task.parent_id] = more.get(task.parent_id, 0) + change
 
 
 def _sets(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
     """Neighbours of one verb that are about different tasks. A move is alone: where a
-    task goes depends on where the others are."""
+    task goes depends on where the others are. So is what is refused already."""
     together: list[Operation] = []
     keys: set[int] = set()
     for operation in operations:
-        alone = operation.verb == "move" or (
-            operation.verb != "create" and operation.key in keys
+        alone = (
+            operation.verb == "move"
+            or (operation.verb != "create" and operation.key in keys)
+            or (operation.refusal or (together and together[0].refusal)) is not None
         )
         if together and (alone or operation.verb != together[0].verb):
             yield together

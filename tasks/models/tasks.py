@@ -169,13 +169,15 @@ class TaskQuerySet(models.QuerySet["Task"]):
         *,
         fields: Mapping[int, dict[str, Any]],
     ) -> Outcome:
-        """The same as `edit`, with fields of its own for each task, by its key."""
+        """The same as `edit`, with fields of its own for each task, by its key. Those
+        that come into a list come in the order of `fields`."""
+        number = {key: place for place, key in enumerate(fields)}
 
         def planned(tasks: Iterable[Task], now: datetime) -> Plan:
             edits = [(task, fields[task.pk]) for task in tasks]
-            known, number = references.known(Task.objects, by, now, edits), count()
+            known = references.known(Task.objects, by, now, edits)
             return lambda task: plans.edited(
-                task, now, known, zone, fields[task.pk], next(number)
+                task, now, known, zone, fields[task.pk], number[task.pk]
             )
 
         return self._write(by, versions, planned)

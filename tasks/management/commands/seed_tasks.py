@@ -9,13 +9,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 from tqdm import tqdm
 
 from taskproject.accounts.models import User
-from tasks.models import Actor, Event, Task, feed_of, record
+from tasks.models import Actor, Task, TaskList, feed_of
 
 BATCH = 2_000
+BY = Actor(None, "command")
 FIRST_DAY = datetime(2025, 1, 1, tzinfo=UTC)
 PERIOD = timedelta(days=365)
 
@@ -41,12 +41,41 @@ NOTES = [
     "See the mail of last Tuesday.", "Compare three offers first.",
     "Twenty minutes at most.", "Needs a signature.",
 ]  # fmt: skip
+PEOPLE = [
+    "Ada", "Amir", "Bea", "Bruno", "Carla", "Chen", "Clara", "David", "Dora", "Elif",
+    "Emil", "Fatima", "Felix", "Greta", "Hana", "Hugo", "Ines", "Ivan", "Jana", "Kofi",
+    "Lena", "Luis", "Mara", "Mila", "Nils", "Noor", "Olga", "Omar", "Paula", "Pedro",
+    "Rosa", "Sami", "Sofia", "Tariq", "Theo", "Uma", "Vera", "Viktor", "Wanda", "Yuki",
+]  # fmt: skip
+PLACES = [
+    "Accra", "Athens", "Bergen", "Berlin", "Bilbao", "Cairo", "Cork", "Dakar", "Delhi",
+    "Dublin", "Geneva", "Ghent", "Hanoi", "Izmir", "Kyoto", "Lima", "Lyon", "Malmö",
+    "Milan", "Nairobi", "Oslo", "Porto", "Prague", "Quito", "Riga", "Seoul", "Sofia",
+    "Tallinn", "Turin", "Utrecht", "Vienna", "Zagreb",
+]  # fmt: skip
+LISTS = [
+    "Home",
+    "Office",
+    "Garden",
+    "Travel",
+    "Shopping",
+    "Health",
+    "Reading",
+    "Someday",
+]
+TAGS = [
+    "calls", "errand", "family", "finance", "five minutes", "house", "ideas", "online",
+    "phone", "urgent", "waiting", "weekend",
+]  # fmt: skip
+PRIORITIES = Task.Priority.values
+ZONES = ["Europe/Lisbon", "Europe/Berlin", "America/New_York", "Asia/Tokyo"]
 
 
 class Command(BaseCommand):
     help = (
-        "Adds COUNT realistic tasks to a user, spread over the year 2025. The same COUNT "
-        "and --seed make the same tasks. Running it again adds them again."
+        "Adds COUNT realistic tasks to a user, spread over the year 2025 and eight lists, "
+        "with tags, priorities, dues and subtasks. The same COUNT and --seed make the "
+        "same tasks. Running it again adds them again, to the same lists."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -63,18 +92,27 @@ class Command(BaseCommand):
         if not 1 <= count <= 10_000_000:
             raise CommandError("COUNT must be from 1 to 10,000,000.")
         owner = self._owner(options["owner"])
-        tasks = make_tasks(owner, count, options["seed"])
+        lists = [self._list(owner, name) for name in LISTS]
+        rows = make_rows(lists, count, options["seed"])
+        tops: list[int] = []
         with tqdm(total=count, unit=" tasks", disable=options["verbosity"] < 1) as bar:
-            while batch := list(islice(tasks, BATCH)):
+            while batch := list(islice(rows, BATCH)):
+                for row in batch:
+                    # One of the batch before; a first batch has none.
+                    number = row.pop("parent")
+                    if number is not None and tops:
+                        row["parent_id"] = tops[number % len(tops)]
                 # A batch a transaction: an interrupted run leaves whole batches, and
                 # other writers get their turn.
-                with feed_of([owner.pk]):
-                    made = Task.objects.bulk_create(batch)
-                    by = Actor(None, "command")
-                    pairs = ((None, task) for task in made)
-                    record(by, timezone.now(), pairs, Event.Verb.CREATED)
+                made = Task.objects.add_all(BY, owner.pk, batch)
+                tops = [task.pk for task in made if task.parent_id is None]
                 bar.update(len(batch))
         self.stdout.write(f"Added {count:,} tasks to {owner}.")
+
+    def _list(self, owner: User, name: str) -> TaskList:
+        with feed_of([owner.pk]):
+            known = TaskList.objects.owned_by(owner.pk).named(name).first()
+            return known or TaskList.objects.add(BY, owner_id=owner.pk, name=name)
 
     def _owner(self, username: str) -> User:
         if not username:
@@ -92,19 +130,46 @@ class Command(BaseCommand):
         return user
 
 
-def make_tasks(owner: User, count: int, seed: int) -> Iterator[Task]:
-    """`count` tasks, oldest first, the same for the same `count` and `seed`."""
+def make_rows(lists: list[TaskList], count: int, seed: int) -> Iterator[dict[str, Any]]:
+    """The fields of `count` tasks, oldest first, the same for the same `count` and
+    `seed`; `parent` is a number that chooses one, or None."""
     random = Random(seed)
     for number in range(count):
         created = FIRST_DAY + PERIOD * number / count
         done = random.random() < 0.6
         completed_at = created + timedelta(minutes=random.randint(1, 20_000))
-        yield Task(
-            owner=owner,
-            title=f"{random.choice(VERBS)} {random.choice(THINGS)}{random.choice(ENDS)}",
-            description=random.choice(NOTES),
-            completed=done,
-            completed_at=completed_at if done else None,
-            created_at=created,
-            updated_at=completed_at if done else created,
-        )
+        chosen = random.random()
+        row: dict[str, Any] = {
+            "title": f"{random.choice(VERBS)} {random.choice(THINGS)}"
+            f"{random.choice(ENDS) or _whom(random)}",
+            "description": random.choice(NOTES),
+            "completed": done,
+            "completed_at": completed_at if done else None,
+            "created_at": created,
+            "updated_at": completed_at if done else created,
+            "list_id": random.choice(lists).pk if chosen < 0.8 else None,
+            "tags": random.sample(TAGS, k=random.choice([0, 0, 1, 2])),
+            "priority": random.choices(PRIORITIES, [60, 12, 14, 10, 4])[0],
+            "parent": random.randrange(10**6) if random.random() < 0.08 else None,
+        }
+        due = created + timedelta(days=random.randint(1, 700))
+        if chosen < 0.4:
+            row["due_date"] = due.date()
+        elif chosen < 0.5:
+            row |= {
+                "due_at": due.replace(minute=0, second=0, microsecond=0),
+                "due_timezone": random.choice(ZONES),
+            }
+        yield row
+
+
+def _whom(random: Random) -> str:
+    """Names, so that some words are rare: of most words a search finds few tasks."""
+    match random.randrange(4):
+        case 0:
+            return f" with {random.choice(PEOPLE)}"
+        case 1:
+            return f" in {random.choice(PLACES)}"
+        case 2:
+            return f" no. {random.randrange(100_000)}"
+    return ""

@@ -1,0 +1,110 @@
+"""What the database holds of tasks as the records that files are made of."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from tasks.formats import ListRecord, Record, TagRecord, TaskRecord
+from tasks.models import Tag, Task, TaskList, TaskQuerySet
+from tasks.models.dues import NEVER
+
+CHUNK = 1_000
+#: Tasks that a calendar is shown at most.
+DUES = 2_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: What a file needs of a task.
+COLUMNS = (
+    "pk", "external_id", "title", "description", "completed", "completed_at",
+    "created_at", "updated_at", "deleted_at", "list__name", "parent_id", "tags",
+    "priority", "due_date", "due_at", "due_timezone", "position",
+)  # fmt: skip
+#: The formats that say what is in the trash.
+WITH_TRASH = ("jsonl",)
+#: What each chunk is read in: the API bounds its time.
+Guard = Callable[[], AbstractContextManager[None]]
+
+
+def external_id(key: int, created_at: datetime, given: str | None) -> str:
+    """What a task is called outside this installation: the name that it came with, else
+    one of its number and the moment at which it was made, which no other has."""
+    microseconds = (created_at - _EPOCH) // timedelta(microseconds=1)
+    return given or f"{key}-{microseconds}"
+
+
+def records_of(
+    owner_id: int,
+    owner: str | None = None,
+    guard: Guard = nullcontext,
+    *,
+    trashed: bool = True,
+) -> Iterator[Record]:
+    """Everything of one owner: lists, tags, tasks, and subtasks after them, chunk by
+    chunk in constant memory. `owner` is put into each record. Without `trashed` nothing
+    is told of what is in the trash: not as a parent either."""
+    with guard():
+        lists = list(TaskList.objects.owned_by(owner_id).in_order())
+        tags = list(Tag.objects.owned_by(owner_id).in_order())
+    for row in lists:
+        yield ListRecord(row.name, row.position, row.archived, owner)
+    for tag in tags:
+        yield TagRecord(tag.name, owner)
+    tasks = Task.objects.owned_by(owner_id)
+    if not trashed:
+        tasks = tasks.live()
+    for top in (True, False):
+        last = 0
+        while True:
+            with guard():
+                rows, parents = _chunk(tasks, top, last)
+            for task in rows:
+                yield _record(task, parents.get(task["parent_id"]), owner)
+            if len(rows) < CHUNK:
+                break
+            last = rows[-1]["pk"]
+
+
+def dues_of(owner_id: int, since: date) -> Iterator[TaskRecord]:
+    """What a calendar shows of one owner: the live tasks that are due from a day on, the
+    next DUES of them at most."""
+    first = datetime(since.year, since.month, since.day, tzinfo=UTC)
+    tasks = Task.objects.owned_by(owner_id).live()
+    due = tasks.filter(due_moment__gte=first, due_moment__lt=NEVER)
+    for row in due.order_by("due_moment", "pk").values(*COLUMNS)[:DUES]:
+        yield _record(row, None, None)
+
+
+def _chunk(
+    tasks: TaskQuerySet, top: bool, last: int
+) -> tuple[list[dict[str, Any]], dict[int, str]]:
+    """Tasks by id, and the external ids of their parents among the tasks."""
+    rows = list(
+        tasks.filter(parent__isnull=top, pk__gt=last)
+        .order_by("pk")
+        .values(*COLUMNS)[:CHUNK]
+    )
+    keys = {row["parent_id"] for row in rows if row["parent_id"] is not None}
+    named = tasks.filter(pk__in=keys).values_list("pk", "created_at", "external_id")
+    return rows, {key: external_id(key, at, given) for key, at, given in named}
+
+
+def _record(row: dict[str, Any], parent: str | None, owner: str | None) -> TaskRecord:
+    return TaskRecord(
+        external_id=external_id(row["pk"], row["created_at"], row["external_id"]),
+        title=row["title"],
+        description=row["description"],
+        completed=row["completed"],
+        completed_at=row["completed_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        deleted_at=row["deleted_at"],
+        list=row["list__name"],
+        parent=parent,
+        tags=tuple(row["tags"]),
+        priority=Task.Priority(row["priority"]).label,
+        due_date=row["due_date"],
+        due_at=row["due_at"],
+        due_timezone=row["due_timezone"],
+        position=row["position"] or None,
+        owner=owner,
+    )

@@ -1,0 +1,100 @@
+"""``manage.py export_tasks``: tasks into a file."""
+
+import os
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from taskproject.accounts.models import User
+from tasks.exports import WITH_TRASH, records_of
+from tasks.formats import WRITERS, Record
+from tasks.models import Task
+
+
+class Command(BaseCommand):
+    help = (
+        "Writes tasks to standard output or a file. jsonl holds everything (lists, tags, "
+        "tasks and the trash) and is what import_tasks reads back, on SQLite and on "
+        "PostgreSQL; csv is for spreadsheets; ics is for calendars. Without --owner a "
+        "jsonl holds everybody's."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--owner", help="whose tasks; needed for csv and ics")
+        parser.add_argument("--format", choices=sorted(WRITERS), default="jsonl")
+        parser.add_argument(
+            "--output", help="the file to write; default: standard output"
+        )
+
+    def handle(self, **options: Any) -> None:
+        owners = self._owners(options["owner"], options["format"])
+        trashed = options["format"] in WITH_TRASH
+        tasks = Task.objects.all() if trashed else Task.objects.live()
+        total = tasks.filter(owner_id__in=[owner.pk for owner in owners]).count()
+        quiet = options["verbosity"] < 1
+        with tqdm(total=total, unit=" tasks", disable=quiet, file=sys.stderr) as bar:
+            records = self._records(owners, bar, options["owner"] is None, trashed)
+            chunks = WRITERS[options["format"]].write(records, "tasks")
+            if options["output"]:
+                self._to_file(Path(options["output"]), chunks)
+            else:
+                self._to(sys.stdout.buffer, chunks)
+        if not quiet:
+            self.stderr.write(f"Exported {bar.n:,} tasks.")
+
+    def _owners(self, username: str | None, kind: str) -> list[User]:
+        if username is None:
+            if kind != "jsonl":
+                raise CommandError(f"{kind} holds one person's tasks: name --owner.")
+            return list(User.objects.order_by("pk"))
+        owners = list(User.objects.filter(username=username))
+        if not owners:
+            raise CommandError(f"There is no user {username!r}.")
+        return owners
+
+    def _records(
+        self, owners: list[User], bar: Any, everybodys: bool, trashed: bool
+    ) -> Iterator[Record]:
+        for owner in owners:
+            name = owner.username if everybodys else None
+            for record in records_of(owner.pk, name, trashed=trashed):
+                if hasattr(record, "external_id"):
+                    bar.update()
+                yield record
+
+    def _to_file(self, path: Path, chunks: Iterator[bytes]) -> None:
+        """Beside the file first: half an export never takes the place of a whole one."""
+        partial = path.with_name(f"{path.name}.partial")
+        try:
+            if path.exists() and not path.is_file():  # /dev/null, a pipe
+                partial = path
+            with partial.open("wb") as stream:
+                self._to(stream, chunks)
+            if partial != path:
+                partial.replace(path)
+        except OSError as error:
+            self._discard(partial, path)
+            raise CommandError(
+                f"{path} cannot be written: {error.strerror}."
+            ) from error
+        except BaseException:
+            self._discard(partial, path)
+            raise
+
+    def _discard(self, partial: Path, path: Path) -> None:
+        with suppress(OSError):
+            if partial != path:
+                partial.unlink()
+
+    def _to(self, stream: BinaryIO, chunks: Iterator[bytes]) -> None:
+        try:
+            stream.writelines(chunks)
+            stream.flush()
+        except BrokenPipeError:  # such as `| head`: the reader has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,108 @@
+"""``manage.py import_tasks``: tasks out of a file."""
+
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from taskproject.accounts.models import User
+from tasks.formats import READERS, BadRow, Row
+from tasks.imports import Importer, Numbered, Survey
+
+#: Of this many bad rows the reasons are shown.
+SHOWN = 50
+
+
+class Command(BaseCommand):
+    help = (
+        "Reads tasks from a file of export_tasks (jsonl, csv) or of another service: "
+        "Todoist's CSV template, Google Takeout's Tasks.json, Microsoft To Do's JSON from "
+        "Graph, a Vikunja export (zip). The whole file is looked at first: where a row is "
+        "bad, nothing is stored, unless --skip-bad. What is there already is left alone, "
+        "so that a file can be imported again, after an interruption too."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", help="the file to read")
+        parser.add_argument(
+            "--owner", help="whose tasks they become; default: whom the file names"
+        )
+        parser.add_argument("--format", choices=sorted(READERS), default="jsonl")
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="say what would be done, store nothing",
+        )
+        parser.add_argument(
+            "--skip-bad",
+            action="store_true",
+            help="store the rest in spite of bad rows",
+        )
+
+    def handle(self, **options: Any) -> None:
+        path, owner = Path(options["file"]), self._owner(options["owner"])
+        try:
+            with path.open("rb") as stream:
+                self._import(stream, path, owner, options)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise CommandError(f"{path} cannot be read: {reason}.") from error
+
+    def _import(
+        self, stream: BinaryIO, path: Path, owner: User | None, options: dict[str, Any]
+    ) -> None:
+        quiet = options["verbosity"] < 1
+
+        @contextmanager
+        def look(doing: str) -> Iterator[tuple[Survey, Iterator[Row]]]:
+            stream.seek(0)
+            file = Numbered(stream)
+            found = READERS[options["format"]](cast(BinaryIO, file), path.stem)
+            with closing(Survey(owner, file)) as survey:
+                yield survey, iter(tqdm(found, doing, unit=" rows", disable=quiet))
+
+        with look("Looking") as (survey, rows):
+            for _ in survey.good(rows):
+                pass
+        self._report(survey.bad)
+        bad = len(survey.bad)
+        if bad and not options["skip_bad"]:
+            raise CommandError(
+                f"{bad:,} of {survey.number:,} rows are bad. Nothing was stored; "
+                "mend them, or leave them out with --skip-bad."
+            )
+        importer = Importer(options["dry_run"])
+        with look("Storing") as (again, rows):
+            for _ in importer.store(again.good(rows)):
+                pass
+        self._tell(importer, bad)
+
+    def _owner(self, username: str | None) -> User | None:
+        if username is None:
+            return None
+        owner = User.objects.filter(username=username).first()
+        if owner is None:
+            raise CommandError(
+                f"There is no user {username!r}. `manage.py create_token {username} "
+                "--create-user` makes one."
+            )
+        return owner
+
+    def _report(self, bad: list[BadRow]) -> None:
+        for row in bad[:SHOWN]:
+            self.stderr.write(f"line {row.line}: {row.reason}")
+        if len(bad) > SHOWN:
+            self.stderr.write(f"and {len(bad) - SHOWN:,} more")
+
+    def _tell(self, importer: Importer, bad: int) -> None:
+        tally = importer.tally
+        done = "Would import" if importer.dry_run else "Imported"
+        also = f" {bad:,} bad rows were left out." if bad else ""
+        self.stdout.write(
+            f"{done} {tally.tasks:,} tasks, {tally.lists:,} lists and {tally.tags:,} "
+            f"tags; {tally.known:,} tasks were there already.{also}"
+        )
