@@ -1,0 +1,74 @@
+"""Choosing a list, a parent or a tag among more than a page could hold."""
+
+import re
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
+
+from tasks.models import Task
+
+#: The key of a row, as it comes in: no more digits than every database takes.
+KEY = re.compile("[0-9]{1,18}", re.ASCII)
+CHOICES = "tasks_task_choices"
+CHOSEN = ("owner", "list", "parent", "labels")
+
+
+class Picker(AutocompleteSelect):
+    """An autocomplete that offers what one owner has, once the owner is known."""
+
+    owner_id: object = None
+
+    def get_url(self) -> str:
+        if self.field.name == "owner":
+            return super().get_url()
+        url = reverse(f"{self.admin_site.name}:{CHOICES}")
+        known = KEY.fullmatch(str(self.owner_id))
+        return f"{url}?owner={self.owner_id}" if known else url
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        """A forged key is shown as nothing chosen; Django would ask the database."""
+        sound = [key for key in value if KEY.fullmatch(str(key))]
+        return super().optgroups(name, sound, attr)
+
+
+class ChoicesView(AutocompleteJsonView):
+    """What a `Picker` offers, as JSON."""
+
+    def process_request(self, request: HttpRequest) -> Any:
+        found = super().process_request(request)
+        field = found[2]
+        if field.model is not Task or field.name not in CHOSEN:
+            raise PermissionDenied
+        return found
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows: Any = super().get_queryset()
+        if self.source_field.name == "owner":
+            return rows  # type: ignore[no-any-return]
+        if self.source_field.name == "parent":
+            # A parent is a task of the first level that is not in the trash.
+            rows = rows.live().filter(parent__isnull=True)
+        if self._owner:
+            rows = rows.filter(owner_id=int(self._owner))
+        return rows.select_related("owner")  # type: ignore[no-any-return]
+
+    def serialize_result(self, obj: Any, to_field_name: str) -> dict[str, str]:
+        result = super().serialize_result(obj, to_field_name)
+        if self.source_field.name != "owner" and not self._owner:
+            result["text"] = f"{obj} ({obj.owner})"
+        return result
+
+    @property
+    def _owner(self) -> str:
+        given = self.request.GET.get("owner", "")
+        return given if KEY.fullmatch(given) else ""
+
+
+def choices_view(request: HttpRequest) -> HttpResponseBase:
+    return ChoicesView.as_view(admin_site=admin.site)(request)

@@ -1,0 +1,247 @@
+"""How the list of tasks is narrowed down: by choices of bounded number."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from taskproject.accounts.models import User
+from tasks.admin.choices import KEY, Picker
+from tasks.admin.rows import viewer
+from tasks.models import Tag, Task, TaskList, TaskQuerySet
+from tasks.models.dues import NEVER, Clock, clock, read_day
+
+# Of the list's address: what no longer holds once a filter is set.
+PLACE = ("p", "e")
+
+
+class TrashFilter(admin.SimpleListFilter):
+    title = "trash"
+    parameter_name = "trash"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("in", "In the trash"), ("all", "All, trash included")]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        choices = super().choices(changelist)
+        yield {**next(choices), "display": "Not in the trash"}
+        yield from choices
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Task]
+    ) -> QuerySet[Task]:
+        assert isinstance(queryset, TaskQuerySet)
+        match self.value():
+            case "in":
+                return queryset.trashed()
+            case "all":
+                return queryset
+        return queryset.live()
+
+
+class FormFilter(admin.ListFilter):
+    """A filter with links, and a form for what there are too many links of."""
+
+    template = "admin/tasks/form_filter.html"
+    #: What the address may tell, each once.
+    parameters: ClassVar[tuple[str, ...]] = ()
+    form: forms.Form
+
+    def __init__(
+        self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
+    ) -> None:
+        super().__init__(request, params, model, model_admin)
+        for name in self.parameters:
+            if name in params:
+                self.used_parameters[name] = params.pop(name)[-1]
+        #: What else the address tells, which the form hands on.
+        self.kept = [
+            (name, value)
+            for name, values in request.GET.lists()
+            if name not in (*self.parameters, *PLACE)
+            for value in values
+        ]
+
+    def has_output(self) -> bool:
+        return True
+
+    def expected_parameters(self) -> list[str | None]:
+        return list(self.parameters)
+
+    def value(self) -> str:
+        """What the links tell."""
+        return str(self.used_parameters.get(self.parameters[0], ""))
+
+    def links(self) -> list[tuple[str, str]]:
+        return []
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        none: dict[str, str | None] = dict.fromkeys(self.parameters)
+        yield {
+            "selected": not any(self.used_parameters.values()),
+            "query_string": changelist.get_query_string(none),
+            "display": "All",
+        }
+        for value, display in self.links():
+            to = changelist.get_query_string(none | {self.parameters[0]: value})
+            yield {
+                "selected": self.value() == value,
+                "query_string": to,
+                "display": display,
+            }
+
+
+class PickFilter(FormFilter):
+    """One row that a task has to do with, found by autocomplete."""
+
+    field: ClassVar[str]
+    rows: ClassVar[type[User | TaskList | Tag]]
+
+    def __init__(
+        self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
+    ) -> None:
+        super().__init__(request, params, model, model_admin)
+        (name,) = self.parameters
+        relation: Any = Task._meta.get_field(self.field)
+        widget = Picker(relation, model_admin.admin_site, {"style": "width: 100%"})
+        # The owner that the tasks are narrowed down to, if they are.
+        widget.owner_id = request.GET.get("owner")
+        rows = self.rows._default_manager.order_by("pk")
+        choice = forms.ModelChoiceField(rows, required=False, widget=widget)
+        self.form = forms.Form({name: self.value()}, auto_id=f"filter_{name}")
+        self.form.fields[name] = choice
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Task]
+    ) -> QuerySet[Task]:
+        value = self.value()
+        if value in dict(self.links()):
+            return queryset.filter(**{f"{self.field}__isnull": True})
+        if not value:
+            return queryset
+        if not KEY.fullmatch(value):
+            raise IncorrectLookupParameters
+        return queryset.filter(**{self.field: int(value)})
+
+
+class OwnerFilter(PickFilter):
+    title, parameters, field, rows = "owner", ("owner",), "owner", User
+
+
+class ListFilter(PickFilter):
+    title, parameters, field, rows = "list", ("list",), "list", TaskList
+
+    def links(self) -> list[tuple[str, str]]:
+        return [("none", "In no list")]
+
+
+class TagFilter(PickFilter):
+    title, parameters, field, rows = "tag", ("tag",), "labels", Tag
+
+
+class DueForm(forms.Form):
+    due_from = forms.CharField(label="From", required=False)
+    due_to = forms.CharField(label="to", required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget = forms.DateInput({"type": "date", "style": "width: 100%"})
+
+
+class DueFilter(FormFilter):
+    """When a task is due, in the zone of who looks."""
+
+    title = "due"
+    parameters = ("due", "due_from", "due_to")
+
+    def __init__(
+        self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
+    ) -> None:
+        super().__init__(request, params, model, model_admin)
+        self.form = DueForm(self.used_parameters, auto_id="filter_%s")
+
+    def links(self) -> list[tuple[str, str]]:
+        return [
+            ("overdue", "Overdue"),
+            ("today", "Today"),
+            ("week", "In the next 7 days"),
+            ("some", "With a due"),
+            ("none", "Without a due"),
+        ]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Task]
+    ) -> QuerySet[Task]:
+        now = clock(viewer(request).timezone)
+        days = [self._day(name) for name in ("due_from", "due_to")]
+        if any(days):
+            first, last = days
+            queryset = due_between(queryset, now, first, last and _after(last, 1))
+        match self.value():
+            case "":
+                return queryset
+            case "overdue":
+                return overdue(queryset, now)
+            case "today":
+                return due_between(queryset, now, now.today, _after(now.today, 1))
+            case "week":
+                return due_between(queryset, now, now.today, _after(now.today, 7))
+            case "some":
+                return queryset.filter(due_moment__lt=NEVER)
+            case "none":
+                return queryset.filter(due_moment=NEVER)
+        raise IncorrectLookupParameters
+
+    def _day(self, name: str) -> date | None:
+        text = str(self.used_parameters.get(name, ""))
+        day = read_day(text)
+        if text and day is None:
+            raise IncorrectLookupParameters
+        return day
+
+
+def overdue(tasks: QuerySet[Task], now: Clock) -> QuerySet[Task]:
+    passed = Q(due_date__lt=now.today) | Q(due_at__lt=now.now)
+    latest = max(_midnight(now.today), now.now)
+    return _by_owner(tasks).filter(passed, due_moment__lte=latest, completed=False)
+
+
+def due_between(
+    tasks: QuerySet[Task], now: Clock, first: date | None, end: date | None
+) -> QuerySet[Task]:
+    """Those due on the first day or after it, and before the end. The range of what both
+    forms of a due are sorted by is one that an index serves."""
+    tasks = _by_owner(tasks)
+    if first is not None:
+        begin = now.begin(first)
+        tasks = tasks.filter(
+            Q(due_date__gte=first) | Q(due_at__gte=begin),
+            due_moment__gte=min(begin, _midnight(first)),
+        )
+    if end is not None:
+        until = now.begin(end)
+        tasks = tasks.filter(
+            Q(due_date__lt=end) | Q(due_at__lt=until),
+            due_moment__lte=max(until, _midnight(end)),
+        )
+    return tasks.filter(due_moment__lt=NEVER)
+
+
+def _by_owner(tasks: QuerySet[Task]) -> QuerySet[Task]:
+    """The same tasks. The index of dues begins with the owner: naming every owner lets
+    the database look into it once for each, instead of reading all tasks."""
+    return tasks.filter(owner__in=User.objects.order_by().values("pk"))
+
+
+def _after(day: date, days: int) -> date:
+    return day + timedelta(days=days)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

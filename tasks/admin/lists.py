@@ -1,0 +1,118 @@
+"""Lists in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+
+from tasks.admin.rows import RowAdmin, actor, first_tasks
+from tasks.forms import ListForm
+from tasks.models import TaskList, feed_of
+
+#: Lists that are deleted at once, each with all of its tasks.
+MOST_REMOVED = 100
+
+
+@admin.register(TaskList)
+class ListAdmin(RowAdmin):
+    form = ListForm
+    subject = "list_id"
+    list_display = ("name", "owner", "archived", "tasks_link", "created_at", "version")
+    list_filter = ("archived",)
+    search_fields = ("name", "owner__username")
+    search_help_text = "Part of a name, or of a user name."
+    autocomplete_fields = ("owner",)
+    readonly_fields = ("tasks_shown", "position", "version", "created_at", "updated_at")
+    sortable_by = ()
+    actions = ("remove",)
+
+    # The pages
+
+    @admin.display(description="Tasks")
+    def tasks_link(self, row: TaskList) -> str:
+        address = reverse("admin:tasks_task_changelist")
+        return format_html('<a href="{}?list={}">Show tasks</a>', address, row.pk)
+
+    @admin.display(description="Tasks")
+    def tasks_shown(self, row: TaskList) -> str:
+        return first_tasks(row.tasks.all(), f"list={row.pk}")
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: TaskList | None = None
+    ) -> tuple[str, ...]:
+        """A list stays its owner's: its tasks are."""
+        given = () if obj is None else ("owner",)
+        return (*given, *self.readonly_fields)
+
+    def get_fieldsets(self, request: HttpRequest, obj: TaskList | None = None) -> Any:
+        main = ["owner", "name", "archived"]
+        if obj is None or self.has_change_permission(request, obj):
+            main.append("opened_version")
+        fieldsets: list[Any] = [(None, {"fields": main})]
+        if obj is None:
+            return fieldsets
+        if request.user.has_perm("tasks.view_task"):
+            fieldsets.append(("Tasks", {"fields": ("tasks_shown",)}))
+        history = (("created_at", "updated_at"), ("position", "version"))
+        return [*fieldsets, ("History", {"fields": history})]
+
+    # Writing, by the verbs of the model
+
+    def save_model(
+        self, request: HttpRequest, obj: TaskList, form: Any, change: bool
+    ) -> None:
+        values = form.values()
+        if change:
+            with feed_of([obj.owner_id]):
+                row = TaskList.objects.select_for_update().get(pk=obj.pk)
+                row.edit(actor(request), **values)
+        else:
+            owner = values.pop("owner")
+            new = TaskList.objects.add(actor(request), owner_id=owner.pk, **values)
+            obj.pk = new.pk
+        obj.refresh_from_db()
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        context = {"may_trash": _may_trash(request), **(extra_context or {})}
+        return super().delete_view(request, object_id, context)
+
+    def delete_model(self, request: HttpRequest, obj: TaskList) -> None:
+        _remove(request, obj.pk, obj.owner_id)
+
+    @admin.action(description="Delete the selected lists", permissions=["delete"])
+    def remove(
+        self, request: HttpRequest, queryset: QuerySet[TaskList]
+    ) -> HttpResponse | None:
+        keys = self.selected(request, queryset, MOST_REMOVED)
+        if not keys:
+            return None
+        rows = TaskList.objects.filter(pk__in=keys)
+        if "tasks" not in request.POST:
+            asked = rows.select_related("owner")
+            return self.ask(request, asked, may_trash=_may_trash(request))
+        # One after the other: each has a transaction of its own.
+        gone = sum(_remove(request, row.pk, row.owner_id) for row in rows)
+        self.message_user(request, f"Deleted {gone} of {len(keys)} lists.")
+        return None
+
+
+def _may_trash(request: HttpRequest) -> bool:
+    return request.user.has_perm("tasks.delete_task")
+
+
+def _remove(request: HttpRequest, key: int, owner_id: int) -> bool:
+    """Whether it was still there to be deleted, as the request says, with its tasks."""
+    tasks = request.POST.get("tasks") == "delete"
+    if tasks and not _may_trash(request):
+        raise PermissionDenied
+    with feed_of([owner_id]):
+        row = TaskList.objects.select_for_update().filter(pk=key).first()
+        if row is not None:
+            row.remove(actor(request), tasks=tasks)
+    return row is not None

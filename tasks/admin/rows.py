@@ -1,0 +1,184 @@
+"""How rows are shown and changed here: in pages of bounded cost, by the verbs of their
+models alone."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ERROR_FLAG
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from taskproject.accounts.models import User
+from taskproject.problems import Conflict, Invalid
+from tasks.admin.choices import Picker
+from tasks.admin.pages import COUNTED_PAGES, CappedPaginator
+from tasks.admin.timeline import timeline
+from tasks.models import Actor, Event, EventQuerySet, Task
+
+#: The tasks that the page of their list, tag or parent shows.
+SHOWN_TASKS = 20
+# What an address may ask of a field. Others fail in the database, not in Django: a
+# regular expression that is none, and what SQLite cannot do with JSON.
+LOOKUPS = {"id", "exact", "isnull", "gt", "gte", "lt", "lte", "year", "month", "day"}
+
+
+def actor(request: HttpRequest) -> Actor:
+    return Actor(request.user.pk, "admin")
+
+
+def viewer(request: HttpRequest) -> User:
+    """Who looks at the page; every page of the admin is behind its login."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+class RowAdmin(admin.ModelAdmin):
+    """Rows that have a version, and events that tell of their changes."""
+
+    # Counting what each filter would show reads every row, as counting them does.
+    show_facets = admin.ShowFacets.NEVER
+    show_full_result_count = False
+    paginator = CappedPaginator
+    list_per_page = 50
+    ordering = ("-id",)
+    # Sorting a million rows by a column without an index would take seconds.
+    sortable_by: ClassVar[tuple[str, ...]] = ("id",)
+    list_select_related: ClassVar[tuple[str, ...]] = ("owner",)
+    object_history_template = "admin/tasks/timeline.html"
+    #: The field of an event that names a row of this model.
+    subject: ClassVar[str]
+
+    # The form
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """A class of this request's own: it may hold what only this request knows."""
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.zone = viewer(request).timezone
+        form.refusal = getattr(request, "refusal", None)
+        return form
+
+    def changeform_view(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """What a verb refuses is an error of the form: everything is rolled back, and the
+        page is made once more, knowing the refusal."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except (Invalid, Conflict) as refusal:
+            request.refusal = refusal  # type: ignore[attr-defined]  # for get_form
+            return super().changeform_view(request, *args, **kwargs)
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        kwargs.setdefault("widget", Picker(db_field, self.admin_site))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        widget = getattr(field, "widget", None)
+        if isinstance(widget, RelatedFieldWidgetWrapper):
+            # Not in passing: deleting a list asks what becomes of its tasks.
+            widget.can_delete_related = False
+        return field
+
+    # The list
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: Any = None
+    ) -> HttpResponse:
+        try:
+            return super().changelist_view(request, extra_context)
+        except (ValueError, OverflowError):
+            # A forged selection or a year beyond the calendar, which Django lets
+            # through to where it fails: its own answer to a bad filter.
+            return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
+
+    def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
+        _, *further = lookup.split("__")
+        return LOOKUPS.issuperset(further) and super().lookup_allowed(
+            lookup, value, request
+        )
+
+    def get_actions(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        actions = super().get_actions(request, *args, **kwargs)
+        actions.pop("delete_selected", None)  # the verbs stand for it
+        return actions
+
+    def selected(
+        self, request: HttpRequest, rows: QuerySet[Any], most: int | None = None
+    ) -> list[int]:
+        """The keys of the selected rows; none, and a message, where they are more than
+        `most`, or than what is counted."""
+        most = most or self.list_per_page * COUNTED_PAGES
+        keys = list(rows.order_by().values_list("pk", flat=True)[: most + 1])
+        if len(keys) <= most:
+            return keys
+        self.message_user(
+            request,
+            f"More than {most:,} {self.opts.verbose_name_plural} match. Nothing was "
+            "changed: narrow the list by a filter or a search first.",
+            messages.ERROR,
+        )
+        return []
+
+    # Deleting
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """The rows alone: Django would load all that hangs on them, to list it."""
+        return [f"{row} ({row.owner})" for row in objs], {}, set(), []
+
+    def ask(
+        self, request: HttpRequest, rows: QuerySet[Any], **context: Any
+    ) -> HttpResponse:
+        """The page that asks before the selected rows are deleted."""
+        context |= {
+            **self.admin_site.each_context(request),
+            "title": "Delete?",
+            "opts": self.opts,
+            "deleted_objects": [f"{row} ({row.owner})" for row in rows],
+            "keys": [row.pk for row in rows],
+        }
+        template = "admin/tasks/delete_confirmation.html"
+        return TemplateResponse(request, template, context)
+
+    # The timeline
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        """Django's history page, with our events instead of the admin's own log."""
+        row = self.get_object(request, unquote(object_id))
+        events = self.events_of(row) if row else Event.objects.none()
+        context = {"timeline": timeline(events)}
+        return super().history_view(request, object_id, context | (extra_context or {}))
+
+    def events_of(self, row: Any) -> EventQuerySet:
+        events = Event.objects.owned_by(row.owner_id)
+        return events.filter(**{self.subject: row.pk})
+
+
+def first_tasks(tasks: QuerySet[Task], query: str) -> str:
+    """The newest of the tasks as links, and a link to all, which `query` finds."""
+    newest = tasks.filter(deleted_at__isnull=True).order_by("-pk")
+    shown = list(newest.values("pk", "title", "completed")[: SHOWN_TASKS + 1])
+    address = reverse("admin:tasks_task_changelist")
+    context = {
+        "tasks": shown[:SHOWN_TASKS],
+        "more": len(shown) > SHOWN_TASKS,
+        "all": f"{address}?{query}",
+    }
+    return render_to_string("admin/tasks/first_tasks.html", context)

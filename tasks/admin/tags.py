@@ -1,0 +1,91 @@
+"""Tags in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+
+from tasks.admin.rows import RowAdmin, actor, first_tasks
+from tasks.forms import TagForm
+from tasks.models import Tag, feed_of
+
+#: Tags that are deleted at once, each taken off all of its tasks.
+MOST_REMOVED = 100
+
+
+@admin.register(Tag)
+class TagAdmin(RowAdmin):
+    """Tags are made by tasks, as these first use them."""
+
+    form = TagForm
+    subject = "tag_id"
+    list_display = ("name", "owner", "tasks_link", "created_at", "version")
+    search_fields = ("name", "owner__username")
+    search_help_text = "Part of a name, or of a user name."
+    readonly_fields = ("owner", "tasks_shown", "version", "created_at")
+    sortable_by = ()
+    actions = ("remove",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    # The pages
+
+    @admin.display(description="Tasks")
+    def tasks_link(self, row: Tag) -> str:
+        address = reverse("admin:tasks_task_changelist")
+        return format_html('<a href="{}?tag={}">Show tasks</a>', address, row.pk)
+
+    @admin.display(description="Tasks")
+    def tasks_shown(self, row: Tag) -> str:
+        return first_tasks(row.marked, f"tag={row.pk}")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Tag | None = None) -> Any:
+        main = ["owner", "name"]
+        if self.has_change_permission(request, obj):
+            main.append("opened_version")
+        fieldsets: list[Any] = [(None, {"fields": main})]
+        if request.user.has_perm("tasks.view_task"):
+            fieldsets.append(("Tasks", {"fields": ("tasks_shown",)}))
+        return [*fieldsets, ("History", {"fields": (("created_at", "version"),)})]
+
+    # Writing, by the verbs of the model
+
+    def save_model(
+        self, request: HttpRequest, obj: Tag, form: Any, change: bool
+    ) -> None:
+        values = form.values()
+        with feed_of([obj.owner_id]):
+            row = Tag.objects.select_for_update().get(pk=obj.pk)
+            row.rename(actor(request), values.get("name", row.name))
+        obj.refresh_from_db()
+
+    def delete_model(self, request: HttpRequest, obj: Tag) -> None:
+        _remove(request, obj.pk, obj.owner_id)
+
+    @admin.action(description="Delete the selected tags", permissions=["delete"])
+    def remove(
+        self, request: HttpRequest, queryset: QuerySet[Tag]
+    ) -> HttpResponse | None:
+        keys = self.selected(request, queryset, MOST_REMOVED)
+        if not keys:
+            return None
+        rows = Tag.objects.filter(pk__in=keys)
+        if "post" not in request.POST:
+            return self.ask(request, rows.select_related("owner"))
+        # One after the other: each has a transaction of its own.
+        gone = sum(_remove(request, row.pk, row.owner_id) for row in rows)
+        self.message_user(request, f"Deleted {gone} of {len(keys)} tags.")
+        return None
+
+
+def _remove(request: HttpRequest, key: int, owner_id: int) -> bool:
+    """Whether it was still there to be deleted."""
+    with feed_of([owner_id]):
+        row = Tag.objects.select_for_update().filter(pk=key).first()
+        if row is not None:
+            row.remove(actor(request))
+    return row is not None

@@ -1,0 +1,84 @@
+"""What happened to a row, told to people, and how a value is put back."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from taskproject.accounts.models import User
+from tasks.models import Event, EventQuerySet, Task, TaskList
+from tasks.models.dues import read_instant
+
+LENGTH = 200
+# The fields that hold a key, and what it is a key of.
+KEYS: dict[str, Any] = {"owner_id": User, "list_id": TaskList, "parent_id": Task}
+
+
+def timeline(events: EventQuerySet) -> list[dict[str, Any]]:
+    """The newest events of one row, newest first, as the page shows them."""
+    # One of each version: a transfer has an event in both owners' feeds.
+    told = {event.version: event for event in events.in_order().reverse()[:LENGTH]}
+    names = _names(told.values())
+    return [_told(event, names) for event in told.values()]
+
+
+def earlier(event: Event, field: str) -> dict[str, Any] | None:
+    """What `edit` takes to set a field of a task back to its value before the event;
+    None where it had none."""
+    if field not in event.changes or event.verb == Event.Verb.CREATED:
+        return None
+    old = event.changes[field][0]
+    if field == "priority":
+        return {field: Task.Priority[str(old).upper()].value}
+    if field == "due_date":
+        return {field: old and date.fromisoformat(old)}
+    if field == "due_at":
+        zone, _ = event.changes.get("due_timezone", (None, None))
+        back = {field: old and read_instant(old)}
+        return back | {"due_timezone": zone} if old and zone else back
+    return {field: old}
+
+
+def _names(events: Iterable[Event]) -> dict[tuple[str, int], str]:
+    """What the keys in the events stand for; what is gone has no name."""
+    names: dict[tuple[str, int], str] = {}
+    changes = [event.changes for event in events]
+    for field, model in KEYS.items():
+        pairs = [pair for each in changes if (pair := each.get(field))]
+        keys = {key for pair in pairs for key in pair if key is not None}
+        if keys:
+            title = {User: "username", TaskList: "name", Task: "title"}[model]
+            rows = model.objects.filter(pk__in=keys).values_list("pk", title)
+            names |= {(field, key): name for key, name in rows}
+    return names
+
+
+def _told(event: Event, names: dict[tuple[str, int], str]) -> dict[str, Any]:
+    """An event as the timeline shows it; somebody deleted is but a number."""
+    user = event.actor_id
+    made = event.verb == Event.Verb.CREATED
+    return {
+        "sequence": event.sequence,
+        "at": event.at,
+        "who": event.actor or (f"user {user}" if user else "the service"),
+        "via": event.via,
+        "verb": event.verb,
+        "version": event.version,
+        "made": made,
+        "changes": [
+            {
+                "name": field.removesuffix("_id"),
+                "old": _text(field, old, names),
+                "new": _text(field, new, names),
+            }
+            for field, (old, new) in event.changes.items()
+        ],
+    }
+
+
+def _text(field: str, value: Any, names: dict[tuple[str, int], str]) -> str:
+    if value is None:
+        return ""
+    if field in KEYS:
+        kind = field.removesuffix("_id")
+        return names.get((field, value), f"{kind} {value}, which is gone")
+    return ", ".join(value) if isinstance(value, list) else str(value)

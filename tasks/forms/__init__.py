@@ -1,0 +1,7 @@
+"""The admin's forms of tasks, lists and tags: no save overwrites what somebody else
+changed."""
+
+from tasks.forms.names import ListForm, TagForm
+from tasks.forms.tasks import RowForm, TaskForm
+
+__all__ = ["ListForm", "RowForm", "TagForm", "TaskForm"]

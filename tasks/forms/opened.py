@@ -1,0 +1,156 @@
+"""A form that knows which version of its row somebody opened."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from django import forms
+from django.utils.html import format_html
+
+from taskproject.problems import Problem
+from tasks.models import feed_of
+
+
+def lines(text: str) -> str:
+    """A form sends every line end as CRLF."""
+    return text.replace("\r\n", "\n")
+
+
+class OpenedForm(forms.ModelForm):
+    """Refuses to overwrite what somebody else changed since the page was opened.
+
+    Every field carries the value that the page showed (`show_hidden_initial`), so that
+    what was typed is told from what was merely there. When the version has moved on,
+    what was typed stays, the rest takes the new values, and each conflict shows both.
+    The check runs in the transaction of the save, with the row locked.
+    """
+
+    opened_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    #: The zone of who fills it in.
+    zone: ClassVar[str] = "UTC"
+    #: Why the verb did not do what the form asked it for.
+    refusal: ClassVar[Problem | None] = None
+    #: The field that a refusal is about which names none.
+    refused: ClassVar[str | None] = None
+    #: Whether somebody changed the row meanwhile.
+    stale = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["opened_version"].initial = self.instance.version
+        for name in self.guarded:
+            self.fields[name].show_hidden_initial = self.instance.pk is not None
+
+    @property
+    def guarded(self) -> list[str]:
+        """The fields that somebody can type into."""
+        return [name for name in self.fields if name != "opened_version"]
+
+    @property
+    def typed(self) -> set[str]:
+        """The fields that count: for a new row all of them. What is sent as it was shown
+        was not typed, even where it is no choice any more."""
+        if self.instance.pk is None:
+            return set(self.guarded)
+        return {name for name in self.changed_data if not self._as_shown(name)}
+
+    def values(self) -> dict[str, Any]:
+        """What the verb is to set."""
+        return {
+            name: self.cleaned_data[name] for name in self.guarded if name in self.typed
+        }
+
+    def sent(self, row: Any) -> dict[str, Any]:
+        """The fields as a page that shows the row sends them."""
+        return {name: getattr(row, name) for name in self.guarded}
+
+    def readable(self, name: str, row: Any) -> object:
+        """A field as people read it."""
+        return self.sent(row)[name]
+
+    def readable_typed(self, name: str) -> object:
+        """What somebody typed, as people read it."""
+        return self.data.get(self.add_prefix(name), "")
+
+    def owners(self, cleaned: dict[str, Any]) -> Iterable[int]:
+        """Whose feeds the save takes a place in."""
+        return [self.instance.owner_id]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.instance.pk is not None:
+            # Their places in the feed first, then the row: the order of every write.
+            with feed_of(self.owners(cleaned)):
+                rows = self._meta.model._default_manager.select_for_update()
+                now = rows.filter(pk=self.instance.pk).first()
+            kind = self._meta.model._meta.verbose_name
+            if now is None:
+                raise forms.ValidationError(f"Somebody deleted this {kind} meanwhile.")
+            if getattr(now, "deleted_at", None) is not None:
+                raise forms.ValidationError(
+                    f"Somebody moved this {kind} to the trash meanwhile. Nothing is "
+                    "saved; restore it from the list first."
+                )
+            if now.version != cleaned.get("opened_version"):
+                self._show_both(now)
+        if self.refusal is not None:
+            self._tell(self.refusal)
+        return cleaned
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """Every field: the form has judged what was typed, and the verbs judge what it
+        means. Django would ask the database about each constraint."""
+        return {field.name for field in self._meta.model._meta.get_fields()}
+
+    def _tell(self, refusal: Problem) -> None:
+        for error in refusal.errors or [{"pointer": "", "detail": refusal.detail}]:
+            name = error["pointer"].strip("/")
+            known = name if name in self.fields else self.refused
+            self.add_error(known, error["detail"])
+
+    def _as_shown(self, name: str) -> bool:
+        sent = self.data.get(self.add_prefix(name))
+        return sent is not None and sent == self.data.get(self.add_initial_prefix(name))
+
+    def _show_both(self, now: Any) -> None:
+        self.stale = True
+        typed = self.typed
+        data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
+        mine = {name: self.readable_typed(name) for name in typed}
+        self.data = data
+        data[self.add_prefix("opened_version")] = str(now.version)
+        for name, value in self.sent(now).items():
+            shown = lines(data.get(self.add_initial_prefix(name), ""))
+            # The page that goes back is based on the row as it is now.
+            _put(data, self.add_initial_prefix(name), value)
+            if name not in typed:
+                _put(data, self.add_prefix(name), value)
+                # What was wrong with what the page showed is wrong no more.
+                self.errors.pop(name, None)
+            elif shown != lines(_text(value)):
+                self.add_error(
+                    name,
+                    format_html(
+                        "Meanwhile somebody changed this to “{}”; you typed “{}”.",
+                        self.readable(name, now),
+                        mine[name],
+                    ),
+                )
+        self.add_error(
+            None,
+            f"Somebody changed this {now._meta.verbose_name} after you opened it. "
+            "Nothing is saved yet: compare, adjust, and save again to keep what you see "
+            "now.",
+        )
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _put(data: Any, name: str, value: Any) -> None:
+    """As a browser would send it: an unticked box is not sent, its hidden twin is."""
+    if value is False and not name.startswith("initial-"):
+        data.pop(name, None)
+    else:
+        data[name] = _text(value)

@@ -1,0 +1,194 @@
+"""The forms of a task."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
+
+from taskproject.accounts.models import check_timezone
+from tasks.forms.fields import (
+    DescriptionField,
+    TagsField,
+    moment_text,
+    read_moment,
+    tag_text,
+)
+from tasks.forms.opened import OpenedForm
+from tasks.models import DESCRIPTION_LENGTH, Task
+from tasks.models.dues import FIRST_DUE, LAST_DUE
+
+# The fields that hold another row, and what it is called.
+KEYS = {"owner": "user", "list": "list", "parent": "task"}
+# A due is one value in three fields.
+DUE = ("due_date", "due_at", "due_timezone")
+
+
+class TaskForm(OpenedForm):
+    description = DescriptionField(
+        required=False,
+        strip=False,
+        max_length=DESCRIPTION_LENGTH,
+        widget=AdminTextareaWidget,
+    )
+    # Not `tags`: a field of that name is the model's, and not for forms.
+    tag_names = TagsField(
+        label="Tags",
+        required=False,
+        widget=AdminTextInputWidget,
+        help_text="Commas between them: errand, five minutes. New ones are made.",
+    )
+    # Text, because it means nothing without its zone.
+    due_at = forms.CharField(
+        required=False,
+        widget=AdminTextInputWidget({"placeholder": "2026-12-31 17:30"}),
+        help_text="A day and a time, 24 hours. A task has either this or a due date.",
+    )
+    due_timezone = forms.CharField(
+        required=False,
+        empty_value=None,
+        max_length=64,
+        validators=[check_timezone],
+        widget=AdminTextInputWidget({"placeholder": "Europe/Lisbon"}),
+    )
+
+    class Meta:
+        model = Task
+        fields = (
+            "owner",
+            "title",
+            "description",
+            "completed",
+            "list",
+            "parent",
+            "priority",
+            "due_date",
+            "due_at",
+            "due_timezone",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "owner" not in self.fields:
+            return  # It is only looked at.
+        if self.instance.pk is not None:
+            self.initial.update(self.sent(self.instance))
+        # Left out, it is as low as it gets, or stays.
+        self.fields["priority"].required = False
+        self.fields[
+            "due_timezone"
+        ].help_text = (
+            f"The zone that the time is meant in; left empty, yours: {self.zone}."
+        )
+        given = self.data.get(self.add_prefix("owner")) or self.initial.get("owner")
+        for name in ("list", "parent"):
+            picker = getattr(self.fields[name].widget, "widget", None)
+            if picker is not None:
+                picker.owner_id = given
+
+    def owners(self, cleaned: dict[str, Any]) -> Iterable[int]:
+        new_owner = cleaned.get("owner") or self.instance.owner
+        return [self.instance.owner_id, new_owner.pk]
+
+    def clean_priority(self) -> int:
+        value: int | str | None = self.cleaned_data["priority"]
+        return self.instance.priority if value in (None, "") else int(value)
+
+    def clean_due_date(self) -> Any:
+        day = self.cleaned_data["due_date"]
+        if day is not None and not FIRST_DUE <= day <= LAST_DUE:
+            raise forms.ValidationError("Choose a day from the years 1900 to 2999.")
+        return day
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if not self.stale:
+            self._check_owner(cleaned)
+            self._check_due(cleaned)
+        return cleaned
+
+    def values(self) -> dict[str, Any]:
+        values = super().values()
+        for name in KEYS:
+            if name in values:
+                row = values.pop(name)
+                values[f"{name}_id"] = row and row.pk
+        if "tag_names" in values:
+            values["tags"] = values.pop("tag_names")
+        if self.typed.intersection(DUE):
+            values |= {name: self.cleaned_data[name] for name in DUE}
+            if values["due_at"] is None:
+                # It goes with the time.
+                del values["due_timezone"]
+        return values
+
+    def sent(self, row: Task) -> dict[str, Any]:
+        special = {
+            **{name: getattr(row, f"{name}_id") for name in KEYS},
+            "tag_names": tag_text(row.tags),
+            "due_at": moment_text(row.due_at, row.due_timezone),
+        }
+        return {
+            name: special[name] if name in special else getattr(row, name)
+            for name in self.guarded
+        }
+
+    def readable(self, name: str, row: Task) -> object:
+        if name == "priority":
+            return row.get_priority_display()
+        value = getattr(row, name) if name in KEYS else self.sent(row)[name]
+        return "" if value is None else value
+
+    def readable_typed(self, name: str) -> object:
+        value = self.cleaned_data.get(name)
+        if name == "priority" and value is not None:
+            return Task.Priority(value).label
+        if name == "completed" or (name in KEYS and value is not None):
+            return value
+        return super().readable_typed(name)
+
+    def _check_owner(self, cleaned: dict[str, Any]) -> None:
+        owner = cleaned.get("owner")
+        for name in ("list", "parent"):
+            row = cleaned.get(name)
+            if owner and row and name in self.typed and row.owner_id != owner.pk:
+                self.add_error(name, f"{owner} has no such {KEYS[name]}.")
+
+    def _check_due(self, cleaned: dict[str, Any]) -> None:
+        """Makes an instant of the text and the zone."""
+        if not all(name in cleaned for name in DUE):
+            return
+        day, text, zone = (cleaned[name] for name in DUE)
+        cleaned["due_at"] = None
+        if not text:
+            if zone is not None and "due_timezone" in self.typed:
+                self.add_error(
+                    "due_timezone", "A zone goes with a time: fill in due at."
+                )
+        elif day is not None:
+            self.add_error(
+                "due_at", "A task is due on a day or at a time: empty one of the two."
+            )
+        else:
+            cleaned["due_timezone"] = zone or self.zone
+            try:
+                cleaned["due_at"] = read_moment(text, cleaned["due_timezone"])
+            except forms.ValidationError as error:
+                self.add_error("due_at", error)
+
+
+class RowForm(forms.ModelForm):
+    """A row of the list: only what was really ticked there counts as changed."""
+
+    class Meta:
+        model = Task
+        fields = ("completed",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["completed"].show_hidden_initial = True
+        # What is in the trash is only looked at there.
+        self.fields["completed"].disabled = self.instance.deleted_at is not None
+
+    def values(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in self.changed_data}
