@@ -13,11 +13,13 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
-from tasks.models import Task
-from tests.conftest import make_task
+from tasks.models import Tag, Task, TaskList
+from tests.conftest import BY, make_task
 
 LIST = "/admin/tasks/task/"
 ADD = "/admin/tasks/task/add/"
+LISTS = "/admin/tasks/tasklist/"
+TAGS = "/admin/tasks/tag/"
 SCRIPT = "<script>alert(1)</script>"
 ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"
 Staff = Callable[..., Client]
@@ -87,20 +89,21 @@ class Form(HTMLParser):
 
 
 class Editor:
-    """A task's page, opened in the browser of somebody of staff."""
+    """A row's page, opened in the browser of somebody of staff."""
 
-    def __init__(self, client: Client, task: Task) -> None:
-        self.client, self.path = client, page_of(task)
+    def __init__(self, client: Client, row: Task | TaskList | Tag) -> None:
+        self.client, self.path = client, page_of(row)
+        self.form_id = f"{row._meta.model_name}_form"
         self.page = client.get(self.path).content.decode()
-        self.form = Form(self.page, "task_form")
+        self.form = Form(self.page, self.form_id)
 
     def type(self, **values: str) -> None:
         """Types the values into the fields of these names."""
         self.form.values |= values
 
-    def tick(self, ticked: bool) -> None:
-        """Ticks the box `completed`, or unticks it."""
-        self.form.tick("completed", ticked)
+    def tick(self, ticked: bool, name: str = "completed") -> None:
+        """Ticks the box, or unticks it."""
+        self.form.tick(name, ticked)
 
     def save(self) -> bool:
         """Whether it was saved; if not, the page that came back is the open one."""
@@ -109,7 +112,7 @@ class Editor:
             return True
         assert answer.status_code == 200
         self.page = answer.content.decode()
-        self.form = Form(self.page, "task_form")
+        self.form = Form(self.page, self.form_id)
         return False
 
     def errors(self, name: str) -> list[str]:
@@ -127,14 +130,14 @@ class Editor:
         ]
 
 
-def page_of(task: Task) -> str:
-    """The path of the task's page."""
-    return f"{LIST}{task.pk}/change/"
+def page_of(row: Task | TaskList | Tag) -> str:
+    """The path of the row's page."""
+    return f"/admin/tasks/{row._meta.model_name}/{row.pk}/change/"
 
 
-def open_form(client: Client, task: Task) -> Form:
-    """The task's page, opened in a browser."""
-    return Form(text(client.get(page_of(task))), "task_form")
+def open_form(client: Client, row: Task | TaskList | Tag) -> Form:
+    """The row's page, opened in a browser."""
+    return Form(text(client.get(page_of(row))), f"{row._meta.model_name}_form")
 
 
 def open_list(client: Client) -> Form:
@@ -180,6 +183,12 @@ def act(
             "index": "0",
         },
         follow=True,
+    )
+
+
+def many_tasks(owner: User, count: int) -> list[Task]:
+    return Task.objects.add_all(
+        BY, owner.pk, [{"title": f"Task {number}"} for number in range(count)]
     )
 
 

@@ -1,11 +1,27 @@
 """What the API answers: a task as JSON, and the problems that many operations share."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from taskproject.accounts.models import User
 from tasks.models import Task
 from tests.conftest import ApiClient, make_task
+
+#: What a task has that was given nothing but a title.
+PLAIN: dict[str, Any] = {
+    "description": "",
+    "list": None,
+    "parent": None,
+    "tags": [],
+    "priority": "none",
+    "due_date": None,
+    "due_at": None,
+    "due_timezone": None,
+    "overdue": False,
+    "open_subtasks": 0,
+    "completed": False,
+    "completed_at": None,
+}
 
 
 def rfc3339(moment: datetime | None) -> str | None:
@@ -20,12 +36,36 @@ def as_json(task: Task) -> dict[str, Any]:
         "id": task.pk,
         "title": task.title,
         "description": task.description,
+        "list": task.list_id,
+        "parent": task.parent_id,
+        "tags": task.tags,
+        "priority": ["none", "low", "medium", "high", "urgent"][task.priority],
+        "due_date": task.due_date.isoformat() if task.due_date else None,
+        "due_at": rfc3339(task.due_at),
+        "due_timezone": task.due_timezone,
+        "overdue": _overdue_in_utc(task),
+        "position": task.position,
+        "open_subtasks": task.subtasks.filter(completed=False, deleted_at=None).count(),
         "completed": task.completed,
         "completed_at": rfc3339(task.completed_at),
         "created_at": rfc3339(task.created_at),
         "updated_at": rfc3339(task.updated_at),
         "version": task.version,
     }
+
+
+def _overdue_in_utc(task: Task) -> bool:
+    now = datetime.now(UTC)
+    passed = task.due_at is not None and task.due_at < now
+    passed |= task.due_date is not None and task.due_date < now.date()
+    return passed and not task.completed
+
+
+def etag(task: Task) -> str:
+    """The ETag of the task as it is stored now."""
+    shown = as_json(task)
+    derived = str(shown["open_subtasks"] or "") + "overdue" * shown["overdue"]
+    return f'"{task.version}-{derived}"' if derived else f'"{task.version}"'
 
 
 def missing(path: str) -> dict[str, Any]:

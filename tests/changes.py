@@ -1,16 +1,17 @@
-"""Every way to change a task, and the tasks that there are before the change."""
+"""Every way to change a task, a list or a tag, and what there is before the change."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from unittest.mock import ANY
 
 from django.core.management import call_command
 from django.test import Client
 
 from taskproject.accounts.models import User
-from tasks.models import Event, Task
-from tests.admin import LIST, open_form, page_of
-from tests.conftest import ApiClient
+from tasks.models import Event, Tag, Task, TaskList
+from tests.admin import LIST, LISTS, TAGS, open_form, page_of
+from tests.conftest import BY, ApiClient
 
 
 @dataclass
@@ -27,15 +28,34 @@ class World:
     task: Task
     done: Task
     trashed: Task
+    # Of alice as well: a list `Home` and a tag `errand`, which no task has.
+    list: TaskList
+    tag: Tag
 
-    def newest(self) -> Task:
-        """The task that was made last."""
-        return Task.objects.newest_first()[0]
+    def row(self, subject: str) -> Task | TaskList | Tag:
+        """The row of this name; `new task` and `new list` are those made last."""
+        if subject == "new task":
+            return Task.objects.newest_first()[0]
+        if subject == "new list":
+            return TaskList.objects.latest("pk")
+        row: Task | TaskList | Tag = getattr(self, subject)
+        return row
 
 
-def form_of(world: World, **typed: str) -> dict[str, str]:
-    """What a browser sends of the task's page, with something typed."""
-    return open_form(world.staff, world.task).values | typed
+#: The field of an event that names a row of this kind.
+SUBJECTS = {Task: "task_id", TaskList: "list_id", Tag: "tag_id"}
+
+
+def form_of(world: World, subject: str = "task", **typed: str) -> dict[str, str]:
+    """What a browser sends of the row's page, with something typed."""
+    return open_form(world.staff, world.row(subject)).values | typed
+
+
+def by_form(subject: str, **typed: str) -> Callable[[World], Any]:
+    """A row's page, to be saved later with something typed."""
+    return lambda world: world.staff.post(
+        page_of(world.row(subject)), form_of(world, subject, **typed)
+    )
 
 
 def rows_of(*rows: tuple[Task, bool]) -> dict[str, str]:
@@ -72,27 +92,38 @@ class Way(NamedTuple):
     do: Callable[[World], Any]
     verb: str
     via: str
-    # None for a task that the change makes.
-    subject: str | None
+    # The row that changes: see `World.row`.
+    subject: str
     changes: dict[str, list[Any]]
+    # What is done before, so that one row changes and no other.
+    first: Callable[[World], Any] = id
 
 
 def by_api(
     method: str, subject: str, suffix: str = "", body: Any = None
 ) -> Callable[[World], Any]:
-    """A request to be made later, about the task of this name."""
-    return lambda world: world.api.send(
-        method, f"/api/tasks/{getattr(world, subject).pk}{suffix}", body
-    )
+    """A request to be made later, about the row of this name."""
+
+    def send(world: World) -> Any:
+        row = world.row(subject)
+        place = {Task: "tasks", TaskList: "lists", Tag: "tags"}[type(row)]
+        return world.api.send(method, f"/api/{place}/{row.pk}{suffix}", body)
+
+    return send
+
+
+def seed(world: World) -> None:
+    call_command("seed_tasks", 1, owner="alice", verbosity=0)
 
 
 COMPLETED = {"completed": [False, True]}
+TAGGED = {"tags": [[], ["errand"]]}
 REOPENED = {"completed": [True, False]}
 RENAMED = {"title": ["Buy oat milk", "Buy bread"]}
 WAYS = {
     "create": Way(
         lambda world: world.api.send("POST", "/api/tasks", {"title": "New"}),
-        "created", "token", None, {"title": [None, "New"]},
+        "created", "token", "new task", {"title": [None, "New"]},
     ),
     "put": Way(
         by_api("PUT", "task", body={"title": "Buy bread", "completed": True}),
@@ -129,17 +160,125 @@ WAYS = {
         by_api("DELETE", "trashed", "?permanent=true"),
         "deleted", "token", "trashed", {},
     ),
+    "patch the list": Way(
+        lambda world: world.api.send(
+            "PATCH", f"/api/tasks/{world.task.pk}", {"list": world.list.pk}
+        ),
+        "moved", "token", "task", {"list_id": [None, ANY], "position": [ANY, ANY]},
+    ),
+    "patch the tags": Way(
+        by_api("PATCH", "task", body={"tags": ["Errand"]}),
+        "edited", "token", "task", TAGGED,
+    ),
+    "patch priority and due": Way(
+        by_api(
+            "PATCH", "task", body={"priority": "high", "due_at": "2026-12-31T17:00:00Z"}
+        ),
+        "edited", "token", "task",
+        {
+            "priority": ["none", "high"],
+            "due_at": [None, "2026-12-31T17:00:00Z"],
+            "due_timezone": [None, "UTC"],
+        },
+    ),
+    "move": Way(
+        lambda world: world.api.send(
+            "POST", f"/api/tasks/{world.task.pk}/move", {"after": world.done.pk}
+        ),
+        "moved", "token", "task", {"position": [ANY, ANY]},
+    ),
+    "make a list": Way(
+        lambda world: world.api.send("POST", "/api/lists", {"name": "Work"}),
+        "created", "token", "new list", {"name": [None, "Work"]},
+    ),
+    "rename a list": Way(
+        by_api("PATCH", "list", body={"name": "House"}),
+        "edited", "token", "list", {"name": ["Home", "House"]},
+    ),
+    "move a list": Way(
+        lambda world: world.api.send(
+            "POST",
+            f"/api/lists/{world.list.pk}/move",
+            {"after": world.row("new list").pk},
+        ),
+        "moved", "token", "list", {"position": [ANY, ANY]},
+        first=lambda world: TaskList.objects.add(
+            BY, owner_id=world.alice.pk, name="Work"
+        ),
+    ),
+    "delete a list": Way(by_api("DELETE", "list"), "deleted", "token", "list", {}),
+    "rename a tag": Way(
+        by_api("PATCH", "tag", body={"name": "errands"}),
+        "edited", "token", "tag", {"name": ["errand", "errands"]},
+    ),
+    "delete a tag": Way(by_api("DELETE", "tag"), "deleted", "token", "tag", {}),
     "admin adds": Way(
         lambda world: world.staff.post(
             f"{LIST}add/", {"owner": str(world.alice.pk), "title": "New"}
         ),
-        "created", "admin", None, {"title": [None, "New"]},
+        "created", "admin", "new task", {"title": [None, "New"]},
     ),
     "admin form": Way(
         lambda world: world.staff.post(
             page_of(world.task), form_of(world, title="Buy bread")
         ),
         "edited", "admin", "task", RENAMED,
+    ),
+    "admin chooses the list": Way(
+        lambda world: world.staff.post(
+            page_of(world.task), form_of(world, list=str(world.list.pk))
+        ),
+        "moved", "admin", "task", {"list_id": [None, ANY], "position": [ANY, ANY]},
+    ),
+    "admin tags": Way(
+        by_form("task", tag_names="Errand"), "edited", "admin", "task", TAGGED
+    ),
+    "admin prioritises": Way(
+        by_form("task", priority="3"),
+        "edited", "admin", "task", {"priority": ["none", "high"]},
+    ),
+    "admin makes a list": Way(
+        lambda world: world.staff.post(
+            f"{LISTS}add/", {"owner": str(world.alice.pk), "name": "Work"}
+        ),
+        "created", "admin", "new list", {"name": [None, "Work"]},
+    ),
+    "admin renames a list": Way(
+        by_form("list", name="House"),
+        "edited", "admin", "list", {"name": ["Home", "House"]},
+    ),
+    "admin archives a list": Way(
+        by_form("list", archived="on"),
+        "edited", "admin", "list", {"archived": [False, True]},
+    ),
+    "admin deletes a list": Way(
+        lambda world: world.staff.post(
+            f"{LISTS}{world.list.pk}/delete/", {"post": "yes", "tasks": "keep"}
+        ),
+        "deleted", "admin", "list", {},
+    ),
+    "admin deletes lists": Way(
+        lambda world: world.staff.post(
+            LISTS,
+            {"action": "remove", "_selected_action": world.list.pk, "tasks": "keep"},
+        ),
+        "deleted", "admin", "list", {},
+    ),
+    "admin renames a tag": Way(
+        by_form("tag", name="errands"),
+        "edited", "admin", "tag", {"name": ["errand", "errands"]},
+    ),
+    "admin deletes a tag": Way(
+        lambda world: world.staff.post(
+            f"{TAGS}{world.tag.pk}/delete/", {"post": "yes"}
+        ),
+        "deleted", "admin", "tag", {},
+    ),
+    "admin deletes tags": Way(
+        lambda world: world.staff.post(
+            TAGS, {"action": "remove", "_selected_action": world.tag.pk, "post": "yes"}
+        ),
+        "deleted", "admin", "tag", {},
     ),
     "admin list editing": Way(
         lambda world: world.staff.post(
@@ -180,8 +319,8 @@ WAYS = {
         "edited", "admin", "task", {"title": ["Buy oat milk", "Buy milk"]},
     ),
     "seed_tasks": Way(
-        lambda world: call_command("seed_tasks", 1, owner="alice", verbosity=0),
-        "created", "command", None, {},
+        # The first time makes the lists as well.
+        seed, "created", "command", "new task", {}, first=seed,
     ),
     "purge": Way(
         lambda world: call_command("purge", verbosity=0),

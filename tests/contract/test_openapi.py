@@ -11,33 +11,12 @@ import jsonschema_rs
 import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from taskproject.accounts.models import User
-from taskproject.api import api as api_object
 from taskproject.problems import kinds
-from tests.conftest import ApiClient, make_task, make_token
+from tests.conftest import ApiClient
+from tests.contract.document import OPERATIONS, operations, validate
 from tests.servers import manage
 
-# Clients are generated from these: a name, once published, stays.
-OPERATIONS = {
-    "list_tasks": "GET /api/tasks",
-    "create_task": "POST /api/tasks",
-    "get_task": "GET /api/tasks/{task_id}",
-    "replace_task": "PUT /api/tasks/{task_id}",
-    "update_task": "PATCH /api/tasks/{task_id}",
-    "delete_task": "DELETE /api/tasks/{task_id}",
-    "toggle_task": "POST /api/tasks/{task_id}/toggle",
-    "complete_task": "POST /api/tasks/{task_id}/complete",
-    "reopen_task": "POST /api/tasks/{task_id}/reopen",
-    "restore_task": "POST /api/tasks/{task_id}/restore",
-    "list_trash": "GET /api/tasks/trash",
-    "list_history": "GET /api/tasks/{task_id}/history",
-    "list_changes": "GET /api/changes",
-    "get_me": "GET /api/me",
-    "list_problems": "GET /api/problems",
-}
-PUBLIC = {"list_problems"}
-# Headers that only some answers of their status carry.
-SOMETIMES = {"Link", "Idempotency-Replayed"}
+PUBLIC = {"list_problems", "read_calendar"}
 WAYS_IN: list[dict[str, list[str]]] = [{"TokenAuth": []}, {"SessionAuth": []}]
 GUEST: dict[str, list[str]] = {}
 ANY_ERRORS = {"400", "411", "413", "415", "422", "500", "503"}
@@ -47,26 +26,6 @@ SCHEMA_KEYWORDS = {
     "maxLength", "maximum", "minItems", "minLength", "minimum", "multipleOf", "oneOf",
     "pattern", "properties", "required", "title", "type", "uniqueItems",
 }  # fmt: skip
-
-
-@pytest.fixture
-def alice(db: None) -> User:
-    """Without a password, whose hash would take longer than the test."""
-    return User.objects.create(username="alice")
-
-
-@pytest.fixture(scope="module")
-def document() -> Any:
-    """As a client reads it."""
-    return json.loads(json.dumps(api_object.get_openapi_schema()))
-
-
-def operations(document: Any) -> dict[str, Any]:
-    return {
-        operation["operationId"]: operation
-        for operations in document["paths"].values()
-        for operation in operations.values()
-    }
 
 
 def schemas(document: Any) -> Iterator[tuple[str, Any]]:
@@ -95,13 +54,6 @@ def schemas(document: Any) -> Iterator[tuple[str, Any]]:
                 yield from walk(f"{name}.{status}.{header}", described["schema"])
 
 
-def validate(document: Any, schema: Any, value: Any) -> None:
-    """That the value is what the schema of the document says."""
-    jsonschema_rs.Draft202012Validator(
-        {**schema, "components": document["components"]}, validate_formats=True
-    ).validate(value)
-
-
 def resolve(document: Any, schema: Any) -> Any:
     if "$ref" in schema:
         return document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
@@ -117,20 +69,6 @@ def examples(document: Any, media: Any) -> list[Any]:
         return [[item] for item in examples(document, {"schema": schema["items"]})]
     found: list[Any] = schema.get("examples", [])
     return found
-
-
-def fulfils(document: Any, operation: str, answer: Any) -> None:
-    """That the document lists the answer: status, media type, body and headers."""
-    described = operations(document)[operation]["responses"]
-    assert str(answer.status_code) in described
-    response = described[str(answer.status_code)]
-    if "content" not in response:
-        assert answer.content == b"" and "Content-Type" not in answer.headers
-    else:
-        media_type = answer.headers["Content-Type"].partition(";")[0]
-        validate(document, response["content"][media_type]["schema"], answer.json())
-    for name in response["headers"]:
-        assert name in answer.headers or name in SOMETIMES, name
 
 
 def test_it_is_valid_openapi_31(document: Any) -> None:
@@ -250,82 +188,6 @@ def test_the_examples_within_schemas_are_what_they_say(document: Any) -> None:
             *([schema["default"]] if "default" in schema else []),
         ]:
             validate(document, schema, example)
-
-
-def test_the_example_of_a_new_task_is_accepted(api: ApiClient, document: Any) -> None:
-    for example in document["components"]["schemas"]["TaskIn"]["examples"]:
-        fulfils(document, "create_task", api.send("POST", "/api/tasks", example))
-
-
-def test_each_answer_is_what_the_document_says(
-    api: ApiClient, alice: User, document: Any
-) -> None:
-    path = f"/api/tasks/{make_task(alice).pk}"
-    make_task(alice, "Another")
-    said: list[tuple[str, str, str, Any]] = [
-        ("list_tasks", "GET", "/api/tasks", None),
-        ("list_tasks", "GET", "/api/tasks?limit=1", None),
-        ("list_tasks", "GET", "/api/tasks?completed=true", None),
-        ("create_task", "POST", "/api/tasks", {"title": "New"}),
-        ("create_task", "POST", "/api/tasks", {"title": "Done", "completed": True}),
-        ("get_task", "GET", path, None),
-        ("replace_task", "PUT", path, {"title": "Replaced"}),
-        ("update_task", "PATCH", path, {"completed": True}),
-        ("toggle_task", "POST", f"{path}/toggle", None),
-        ("complete_task", "POST", f"{path}/complete", None),
-        ("reopen_task", "POST", f"{path}/reopen", None),
-        ("delete_task", "DELETE", path, None),
-        ("list_trash", "GET", "/api/tasks/trash", None),
-        ("restore_task", "POST", f"{path}/restore", None),
-        ("list_history", "GET", f"{path}/history", None),
-        ("list_changes", "GET", "/api/changes", None),
-        ("get_me", "GET", "/api/me", None),
-        ("list_problems", "GET", "/api/problems", None),
-    ]
-    assert {operation for operation, *_ in said} == set(OPERATIONS)
-
-    for operation, method, where, body in said:
-        answer = api.send(method, where, body)
-        assert answer.status_code < 300, operation
-        fulfils(document, operation, answer)
-
-
-@pytest.mark.parametrize(
-    ("operation", "status", "method", "path", "body"),
-    [
-        ("create_task", 400, "POST", "/api/tasks", None),
-        ("create_task", 422, "POST", "/api/tasks", {"titel": "a"}),
-        ("list_tasks", 422, "GET", "/api/tasks?limit=0", None),
-        ("get_task", 404, "GET", "/api/tasks/0", None),
-        ("replace_task", 404, "PUT", "/api/tasks/0", {"title": "a"}),
-        ("update_task", 422, "PATCH", "/api/tasks/0", {"title": None}),
-        ("delete_task", 404, "DELETE", "/api/tasks/0", None),
-        ("toggle_task", 404, "POST", "/api/tasks/0/toggle", None),
-        ("get_me", 422, "GET", "/api/me?x=1", None),
-        ("list_problems", 422, "GET", "/api/problems?x=1", None),
-    ],
-)
-def test_each_error_is_what_the_document_says(
-    api: ApiClient,
-    document: Any,
-    operation: str,
-    status: int,
-    method: str,
-    path: str,
-    body: Any,
-) -> None:
-    answer = api.send(method, path, body)
-
-    assert answer.status_code == status
-    fulfils(document, operation, answer)
-
-
-def test_a_refused_caller_gets_what_the_document_says(
-    nobody: ApiClient, alice: User, document: Any
-) -> None:
-    fulfils(document, "list_tasks", nobody.send("GET", "/api/tasks"))
-    reader = ApiClient(make_token(alice, "read"))
-    fulfils(document, "create_task", reader.send("POST", "/api/tasks", {"title": "a"}))
 
 
 def test_every_code_is_explained_where_its_type_points(

@@ -1,24 +1,25 @@
 """Who may do what: every operation of the document, in every way in.
 
-A new operation needs a row in `TABLE`, and where its path has a new parameter or its
-task must be in some state first, an entry in `PARAMETERS` or `PREPARE`.
+A new operation needs a row in `TABLE`; where its path has a new parameter, a member in
+`Rows`; and where the example of its body names a row, an entry in `BODIES`.
 """
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from django.test import Client
+from django.db import transaction
 from django.utils import timezone
 from pytest_django import Settings
 
 from taskproject.accounts.models import ApiToken, User
 from taskproject.api import api as api_object
-from tasks.models import Task
-from tests.conftest import ApiClient, make_task, make_token
+from tasks.models import CalendarFeed, Event, Tag, Task, TaskList
+from tests.conftest import BY, ApiClient, make_task, make_token
+from tests.rows import make_list
 
-# The caller is alice, the task is hers; the last two act on her task as somebody else.
+# The caller is alice, the rows are hers; the last two act on hers as somebody else.
 WAYS = (
     "none", "read", "write", "read write", "expired", "revoked", "disabled",
     "session", "session csrf", "bob", "guest",
@@ -36,15 +37,49 @@ TABLE: dict[str, tuple[int, ...]] = {
     "reopen_task":   (401, 403, 200, 200, 401, 401, 401, 403, 200, 404, 404),
     "restore_task":  (401, 403, 200, 200, 401, 401, 401, 403, 200, 404, 404),
     "list_trash":    (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 200),
+    "move_task":     (401, 403, 200, 200, 401, 401, 401, 403, 200, 404, 404),
+    "batch_tasks":   (401, 403, 200, 200, 401, 401, 401, 403, 200, 200, 200),
+    "export_tasks":  (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 200),
+    "get_calendar":    (401, 200, 403, 200, 401, 401, 401, 200, 200, 404, 404),
+    "create_calendar": (401, 403, 201, 201, 401, 401, 401, 403, 201, 201, 201),
+    "delete_calendar": (401, 403, 204, 204, 401, 401, 401, 403, 204, 404, 404),
+    "read_calendar":   (200, 200, 200, 200, 200, 200, 404, 200, 200, 200, 200),
+    "count_tasks":   (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 200),
+    "list_lists":    (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 200),
+    "create_list":   (401, 403, 201, 201, 401, 401, 401, 403, 201, 201, 201),
+    "get_list":      (401, 200, 403, 200, 401, 401, 401, 200, 200, 404, 404),
+    "update_list":   (401, 403, 200, 200, 401, 401, 401, 403, 200, 404, 404),
+    "delete_list":   (401, 403, 204, 204, 401, 401, 401, 403, 204, 404, 404),
+    "move_list":     (401, 403, 200, 200, 401, 401, 401, 403, 200, 404, 404),
+    "list_tags":     (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 200),
+    "get_tag":       (401, 200, 403, 200, 401, 401, 401, 200, 200, 404, 404),
+    "rename_tag":    (401, 403, 200, 200, 401, 401, 401, 403, 200, 404, 404),
+    "delete_tag":    (401, 403, 204, 204, 401, 401, 401, 403, 204, 404, 404),
     "list_history":  (401, 200, 403, 200, 401, 401, 401, 200, 200, 404, 404),
     "list_changes":  (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 200),
     "get_me":        (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 200),
+    "update_me":     (401, 403, 200, 200, 401, 401, 401, 403, 200, 200, 200),
     "list_problems": (200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200),
 }  # fmt: skip
-# What fills `{name}` in a path.
-PARAMETERS: dict[str, Callable[[Task], str]] = {"task_id": lambda task: str(task.pk)}
-# What an operation needs the task to be before it.
-PREPARE: dict[str, Callable[[Task], None]] = {}
+
+
+class Rows(NamedTuple):
+    """The ids of what is alice's: what fills `{name}` in a path, and further ones."""
+
+    task_id: int
+    list_id: int
+    tag_id: int
+    other_task: int
+    other_list: int
+    secret: str  # of the calendar feed
+
+
+ABSENT = Rows(2**62, 2**62, 2**62, 2**62, 2**62, "x")
+# The bodies that name a row; the others are the examples of the document.
+BODIES: dict[str, Callable[[Rows], Any]] = {
+    "move_task": lambda rows: {"before": rows.other_task},
+    "move_list": lambda rows: {"after": rows.other_list},
+}
 # The code of a refusal: of the way in, and of all that is 404.
 CODES = {
     "none": "unauthenticated",
@@ -86,7 +121,7 @@ def _example(document: Any, operation: Any) -> Any:
     return document["components"]["schemas"][name]["examples"][0]
 
 
-def come_in(way: str, alice: User, settings: Settings) -> Client:
+def come_in(way: str, alice: User, settings: Settings) -> ApiClient:
     """A client that comes in this way."""
     match way:
         case "read" | "write" | "read write":
@@ -115,11 +150,27 @@ def come_in(way: str, alice: User, settings: Settings) -> Client:
     return ApiClient("")
 
 
-def perform(client: Any, operation: str, task: Task) -> Any:
+def make_rows(owner: User) -> Rows:
+    """A task with a tag in a list, and another task and another list beside them."""
+    lists = [make_list(owner, name) for name in ("First", "Second")]
+    task = make_task(owner, list_id=lists[0].pk, tags=["home"])
+    tag = Tag.objects.owned_by(owner.pk).get()
+    other = make_task(owner, "Another")
+    _, secret = CalendarFeed.objects.issue(owner.pk)
+    return Rows(task.pk, lists[0].pk, tag.pk, other.pk, lists[1].pk, secret)
+
+
+def stored() -> list[Any]:
+    return [list(model.objects.values()) for model in (Task, TaskList, Tag, Event)]
+
+
+def perform(client: Any, operation: str, rows: Rows) -> Any:
     method, path, body = document_operations()[operation]
-    for name, value in PARAMETERS.items():
-        path = path.replace(f"{{{name}}}", value(task))
-    return client.send(method, path, body)
+    if operation in BODIES:
+        body = BODIES[operation](rows)
+    # What is refused in the midst of its transaction is to be rolled back alone.
+    with transaction.atomic():
+        return client.send(method, path.format(**rows._asdict()), body)
 
 
 def test_the_table_names_every_operation_of_the_document() -> None:
@@ -130,20 +181,19 @@ def test_the_table_names_every_operation_of_the_document() -> None:
 def test_each_way_in_may_do_what_the_table_says(
     alice: User, settings: Settings, operation: str, way: str, status: int
 ) -> None:
-    task = make_task(alice)
-    if operation in PREPARE:
-        PREPARE[operation](task)
+    rows = make_rows(alice)
     client = come_in(way, alice, settings)
-    before = list(Task.objects.values())
+    before, zone = stored(), User.objects.get(username="alice").timezone
 
-    answer = perform(client, operation, task)
+    answer = perform(client, operation, rows)
 
     assert answer.status_code == status
     if status >= 400:
         assert answer.headers["Content-Type"] == "application/problem+json"
         code = "not_found" if status == 404 else CODES[way]
         assert answer.json()["code"] == code
-        assert list(Task.objects.values()) == before
+        assert stored() == before
+        assert User.objects.get(username="alice").timezone == zone
     if status == 401:
         assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
 
@@ -151,15 +201,13 @@ def test_each_way_in_may_do_what_the_table_says(
 @pytest.mark.parametrize(
     "operation", [name for name, row in TABLE.items() if row[WAYS.index("bob")] == 404]
 )
-def test_somebody_elses_task_looks_like_one_that_is_not_there(
+def test_somebody_elses_row_looks_like_one_that_is_not_there(
     alice: User, settings: Settings, operation: str
 ) -> None:
-    task, bob = make_task(alice), come_in("bob", alice, settings)
-    theirs = perform(bob, operation, task)
-    task.delete()
-    task.pk = 2**62
+    rows, bob = make_rows(alice), come_in("bob", alice, settings)
+    theirs = perform(bob, operation, rows)
 
-    absent = perform(bob, operation, task)
+    absent = perform(bob, operation, ABSENT)
 
     assert theirs.status_code == absent.status_code == 404
     assert _without_path(theirs.json()) == _without_path(absent.json())
@@ -171,21 +219,122 @@ def _without_path(problem: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("way", ["bob", "guest"])
+@pytest.mark.parametrize(
+    "operation", ["list_tasks", "list_trash", "list_lists", "list_tags"]
+)
 def test_a_list_holds_nothing_of_somebody_else(
-    alice: User, settings: Settings, way: str
+    alice: User, settings: Settings, operation: str, way: str
 ) -> None:
-    task = make_task(alice)
+    rows = make_rows(alice)
+    Task.objects.filter(pk=rows.other_task).trash(BY)
 
-    answer = perform(come_in(way, alice, settings), "list_tasks", task)
+    answer = perform(come_in(way, alice, settings), operation, rows)
 
     assert answer.json() == {"items": [], "next_cursor": None}
 
 
+@pytest.mark.parametrize("way", ["bob", "guest"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "list={list_id}",
+        "parent={task_id}",
+        "tag=home",
+        "q=milk",
+        "list=none&sort=title",
+    ],
+)
+def test_no_filter_finds_anything_of_somebody_else(
+    alice: User, settings: Settings, query: str, way: str
+) -> None:
+    rows = make_rows(alice)
+    make_task(alice, parent_id=rows.task_id)
+    query = query.format(**rows._asdict())
+
+    answer = come_in(way, alice, settings).get(f"/api/tasks?{query}")
+
+    assert answer.json() == {"items": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize("way", ["bob", "guest"])
+def test_nothing_of_somebody_else_is_counted(
+    alice: User, settings: Settings, way: str
+) -> None:
+    rows = make_rows(alice)
+
+    answer = perform(come_in(way, alice, settings), "count_tasks", rows)
+
+    assert answer.json() == {
+        "open": 0,
+        "completed": 0,
+        "overdue": 0,
+        "due_today": 0,
+        "lists": [],
+        "tags": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("operation", "member", "body"),
+    [
+        ("create_task", "list", lambda rows: {"title": "a", "list": rows.list_id}),
+        ("create_task", "parent", lambda rows: {"title": "a", "parent": rows.task_id}),
+        ("update_task", "list", lambda rows: {"list": rows.list_id}),
+        ("update_task", "parent", lambda rows: {"parent": rows.other_task}),
+        ("move_task", "before", lambda rows: {"before": rows.other_task}),
+        ("move_list", "after", lambda rows: {"after": rows.other_list}),
+    ],
+)
+def test_a_body_that_names_somebody_elses_row_names_none(
+    alice: User,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    member: str,
+    body: Callable[[Rows], Any],
+) -> None:
+    hers, client = make_rows(alice), come_in("bob", alice, settings)
+    mine = make_rows(User.objects.get(username="bob"))
+    problems = []
+    for rows in (hers, ABSENT):
+        before = stored()
+        monkeypatch.setitem(BODIES, operation, constant(body(rows)))
+
+        answer = perform(client, operation, mine)
+
+        assert answer.status_code == 422
+        [error] = answer.json()["errors"]
+        assert error["pointer"] == f"/{member}"
+        assert stored() == before
+        problems.append(answer.json())
+    assert problems[0] == problems[1]
+
+
+def constant(body: Any) -> Callable[[Rows], Any]:
+    return lambda rows: body
+
+
+def test_a_tag_of_the_same_name_stays_somebody_elses(
+    alice: User, settings: Settings
+) -> None:
+    rows, client = make_rows(alice), come_in("bob", alice, settings)
+
+    answer = client.send("POST", "/api/tasks", {"title": "Mine", "tags": ["HOME"]})
+
+    assert answer.json()["tags"] == ["HOME"]
+    theirs, mine = Tag.objects.order_by("pk")
+    assert (theirs.pk, theirs.name) == (rows.tag_id, "home")
+    assert mine.owner.username == "bob"
+
+
 def test_a_new_task_is_the_callers(alice: User, settings: Settings) -> None:
+    rows = make_rows(alice)
     for way, owner in (("session csrf", "alice"), ("bob", "bob"), ("guest", "guest")):
-        task = make_task(alice)
-        answer = perform(come_in(way, alice, settings), "create_task", task)
-        assert Task.objects.get(pk=answer.json()["id"]).owner.username == owner
+        client = come_in(way, alice, settings)
+        task = perform(client, "create_task", rows).json()["id"]
+        assert Task.objects.get(pk=task).owner.username == owner
+        made = perform(client, "create_list", rows).json()["id"]
+        assert TaskList.objects.get(pk=made).owner.username == owner
 
 
 def test_a_token_stops_working_the_moment_it_is_revoked(alice: User) -> None:

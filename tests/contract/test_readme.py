@@ -67,7 +67,7 @@ def test_the_api_table_names_every_operation() -> None:
 
     document = api.get_openapi_schema()
     operations = {
-        (method.upper(), path.replace("task_id", "id"))
+        (method.upper(), re.sub(r"{\w+_id}", "{id}", path))
         for path, methods in document["paths"].items()
         for method in methods
     }

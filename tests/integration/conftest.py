@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from taskproject.accounts.models import User
-from tasks.models import Actor, Task
+from tasks.models import Actor, Tag, Task, TaskList, feed_of
 from tests.changes import World
 from tests.conftest import ApiClient, make_task
 
@@ -20,7 +20,7 @@ def task(alice: User) -> Task:
 
 @pytest.fixture
 def world(alice: User, bob: User, carol: User, api: ApiClient, staff: Client) -> World:
-    """Three tasks of alice's, each in another state."""
+    """Three tasks of alice's, each in another state, a list and a tag."""
     by = Actor(alice.pk, "command")
     task, trashed = make_task(alice, "Buy milk"), make_task(alice, "Old")
     Task.objects.filter(pk=task.pk).edit(by, title="Buy oat milk")
@@ -30,4 +30,7 @@ def world(alice: User, bob: User, carol: User, api: ApiClient, staff: Client) ->
     done = make_task(alice, "Done", completed=True)
     for each in (task, trashed):
         each.refresh_from_db()
-    return World(alice, bob, carol, api, staff, task, done, trashed)
+    home = TaskList.objects.add(by, owner_id=alice.pk, name="Home")
+    with feed_of([alice.pk]):
+        [tag] = Tag.objects.obtain(by, timezone.now(), alice.pk, ["errand"])
+    return World(alice, bob, carol, api, staff, task, done, trashed, home, tag)

@@ -1,12 +1,16 @@
 """Two members of staff, one task: nobody overwrites what they have not seen."""
 
+from datetime import UTC, date, datetime
+from typing import Any
+
 import pytest
 from django.test import Client
 
 from taskproject.accounts.models import User
-from tasks.models import Actor, Event, Task
-from tests.admin import LIST, Editor, rows
+from tasks.models import Actor, Event, Task, TaskList
+from tests.admin import LIST, Editor, row, rows
 from tests.conftest import BY, ApiClient, make_task
+from tests.rows import make_list
 
 NOTHING_SAVED = "Nothing is saved yet"
 
@@ -231,6 +235,158 @@ def test_a_task_that_is_gone_meanwhile_is_not_made_anew(
 
     assert answer.status_code == 302
     assert not Task.objects.exists()
+
+
+# Where a task belongs and when it is due
+
+
+@pytest.fixture
+def home(alice: User) -> TaskList:
+    return make_list(alice, "Home")
+
+
+NOON = datetime(2026, 12, 31, 12, tzinfo=UTC)
+# What a colleague stores, what the page then shows of it, what is typed over it, and how
+# both are told: for every field that says where a task belongs or when it is due.
+FIELDS: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
+    "tag_names": (
+        {"tags": ["a", "b, c"]}, 'a, "b, c"', "mine", 'a, "b, c"', "mine",
+    ),
+    "priority": ({"priority": 4}, "4", "1", "urgent", "low"),
+    "due_date": (
+        {"due_date": date(2026, 12, 31)}, "2026-12-31", "2027-01-01",
+        "2026-12-31", "2027-01-01",
+    ),
+    "due_at": (
+        {"due_at": NOON, "due_timezone": "UTC"}, "2026-12-31 12:00", "2027-01-01 09:00",
+        "2026-12-31 12:00", "2027-01-01 09:00",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_an_untouched_field_takes_the_new_value(
+    staff: Client, task: Task, name: str
+) -> None:
+    stored, shown, _, _, _ = FIELDS[name]
+    editor = Editor(staff, task)
+    editor.type(title="Buy bread")
+    Task.objects.filter(pk=task.pk).edit(BY, **stored)
+    now = row(task)
+
+    assert not editor.save()
+    assert editor.form[name] == shown
+    assert editor.form[f"initial-{name}"] == shown
+    assert editor.errors(name) == []
+    assert editor.save()
+
+    differs = {key for key, value in row(task).items() if value != now[key]}
+    assert differs == {"title", "sorted_title", "search", "updated_at", "version"}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_both_values_of_a_field_are_shown(staff: Client, task: Task, name: str) -> None:
+    stored, _, typed, theirs, mine = FIELDS[name]
+    editor = Editor(staff, task)
+    editor.type(**{name: typed})
+    Task.objects.filter(pk=task.pk).edit(BY, **stored)
+
+    assert not editor.save()
+
+    told = f"Meanwhile somebody changed this to “{theirs}”; you typed “{mine}”."
+    assert editor.errors(name) == [told]
+    assert editor.form[name] == typed
+    assert Task.objects.get(pk=task.pk).version == 2
+    assert editor.save()
+    assert Task.objects.get(pk=task.pk).version == 3
+
+
+def test_both_lists_and_parents_are_shown_by_name(
+    staff: Client, task: Task, home: TaskList, alice: User
+) -> None:
+    work, mine, theirs = (
+        make_list(alice, "Work"),
+        make_task(alice, "My parent"),
+        make_task(alice, "Their parent"),
+    )
+    editor = Editor(staff, task)
+    editor.type(list=str(work.pk), parent=str(mine.pk))
+    Task.objects.filter(pk=task.pk).edit(BY, list_id=home.pk, parent_id=theirs.pk)
+
+    assert not editor.save()
+
+    told = "Meanwhile somebody changed this to “{}”; you typed “{}”."
+    assert editor.errors("list") == [told.format("Home", "Work")]
+    assert editor.errors("parent") == [told.format("Their parent", "My parent")]
+    assert editor.save()
+    task.refresh_from_db()
+    assert (task.list, task.parent) == (work, mine)
+
+
+def test_an_untouched_list_and_parent_take_the_new_ones(
+    staff: Client, task: Task, home: TaskList, alice: User
+) -> None:
+    parent = make_task(alice, "Parent")
+    editor = Editor(staff, task)
+    editor.type(title="Buy bread")
+    Task.objects.filter(pk=task.pk).edit(BY, list_id=home.pk, parent_id=parent.pk)
+
+    assert not editor.save()
+    assert (editor.form["list"], editor.form["parent"]) == (
+        str(home.pk),
+        str(parent.pk),
+    )
+    assert editor.save()
+
+    task.refresh_from_db()
+    assert (task.title, task.list, task.parent) == ("Buy bread", home, parent)
+
+
+def test_two_dues_that_meet_are_told_before_either_is_stored(
+    staff: Client, task: Task
+) -> None:
+    editor = Editor(staff, task)
+    editor.type(due_date="2027-01-01")
+    Task.objects.filter(pk=task.pk).edit(BY, due_at=NOON, zone="Asia/Tokyo")
+
+    assert not editor.save()
+    assert editor.form["due_at"] == "2026-12-31 21:00"
+    assert not editor.save()
+    assert editor.errors("due_at") == [
+        "A task is due on a day or at a time: empty one of the two."
+    ]
+    editor.type(due_at="")
+    assert editor.save()
+
+    task.refresh_from_db()
+    assert (task.due_date, task.due_at) == (date(2027, 1, 1), None)
+
+
+def test_a_move_meanwhile_counts_as_a_change(
+    staff: Client, api: ApiClient, task: Task, alice: User
+) -> None:
+    other = make_task(alice)
+    editor = Editor(staff, task)
+    editor.type(priority="3")
+    api.send("POST", f"/api/tasks/{task.pk}/move", {"after": other.pk})
+
+    assert not editor.save()
+    assert NOTHING_SAVED in editor.page
+    assert editor.save()
+
+    moved = Task.objects.get(pk=task.pk)
+    assert (moved.priority, moved.position > other.position) == (3, True)
+
+
+def test_a_list_that_was_renamed_meanwhile_is_no_conflict(
+    staff: Client, home: TaskList, alice: User
+) -> None:
+    task = make_task(alice, list_id=home.pk)
+    editor = Editor(staff, task)
+    editor.type(title="Buy bread")
+    home.edit(BY, name="House")
+
+    assert editor.save()
 
 
 # Editing in the list

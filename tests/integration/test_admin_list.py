@@ -8,8 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
-from tasks.admin import COUNTED_PAGES
-from tasks.management.commands.seed_tasks import make_tasks
+from tasks.admin.pages import COUNTED_PAGES
 from tasks.models import Task
 from tests.admin import (
     ADD,
@@ -20,6 +19,7 @@ from tests.admin import (
     act,
     box,
     listed,
+    many_tasks,
     messages,
     on_days,
     open_form,
@@ -98,7 +98,7 @@ def test_an_action_twice_changes_no_more_than_once(
 def test_an_action_across_all_pages_reaches_every_task(
     staff: Client, alice: User
 ) -> None:
-    Task.objects.bulk_create(make_tasks(alice, 1_101, seed=1))
+    many_tasks(alice, 1_101)
 
     todo = list(Task.objects.open())
 
@@ -295,7 +295,7 @@ def test_the_paginator_counts_no_further_than_its_cap(
     staff: Client, alice: User, queries: CaptureQueriesContext
 ) -> None:
     cap = 50 * COUNTED_PAGES
-    Task.objects.bulk_create(make_tasks(alice, cap + 10, seed=1))
+    many_tasks(alice, cap + 10)
 
     page = staff.get(LIST)
 
@@ -311,7 +311,7 @@ def test_the_paginator_counts_no_further_than_its_cap(
 def test_the_last_counted_page_is_there_and_the_next_is_not(
     staff: Client, alice: User
 ) -> None:
-    Task.objects.bulk_create(make_tasks(alice, 50 * COUNTED_PAGES + 10, seed=1))
+    many_tasks(alice, 50 * COUNTED_PAGES + 10)
 
     assert staff.get(f"{LIST}?p={COUNTED_PAGES}").status_code == 200
     answer = staff.get(f"{LIST}?p={COUNTED_PAGES + 1}")

@@ -14,8 +14,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from taskproject.accounts.models import ApiToken, User
-from tasks.models import Task
-from tests.conftest import make_task, make_token
+from tasks.models import Task, TaskList
+from tests.admin import Form
+from tests.conftest import BY, make_task, make_token
 
 # As django.contrib.auth's own tests do: the site has no public list of its models.
 REGISTRY: dict[type[Model], ModelAdmin] = admin.site._registry
@@ -29,7 +30,9 @@ def make_rows(owner: User, count: int) -> None:
     """`count` rows of everything, each with a user of its own."""
     for number in range(count):
         user = User.objects.create(username=f"{owner}-{count}-{number}")
-        make_task(user, f"Task {number}")
+        task = make_task(user, f"Task {number}", tags=[f"tag {number}"])
+        row = TaskList.objects.add(BY, owner_id=user.pk, name=f"List {number}")
+        Task.objects.filter(pk=task.pk).edit(BY, list_id=row.pk)
         make_token(user)
         Group.objects.create(name=f"{owner}-{count}-{number}")
 
@@ -293,6 +296,34 @@ def test_a_user_added_in_the_admin_can_sign_in(staff: Client) -> None:
 
     assert answer.status_code == 302
     assert Client().login(username="erin", password=password)
+
+
+def test_the_time_zone_of_a_user_can_be_changed(staff: Client, alice: User) -> None:
+    path = f"/admin/accounts/user/{alice.pk}/change/"
+    form = Form(staff.get(path).content.decode(), "user_form")
+    assert form["timezone"] == "UTC"
+    form["timezone"] = "Europe/Lisbon"
+
+    assert staff.post(path, form.values).status_code == 302
+
+    alice.refresh_from_db()
+    assert alice.timezone == "Europe/Lisbon"
+
+
+@pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../UTC", "a\x00b", "x" * 65])
+def test_a_time_zone_that_is_none_is_refused(
+    staff: Client, alice: User, zone: str
+) -> None:
+    path = f"/admin/accounts/user/{alice.pk}/change/"
+    form = Form(staff.get(path).content.decode(), "user_form")
+    form["timezone"] = zone
+
+    answer = staff.post(path, form.values)
+
+    assert answer.status_code == 200
+    assert "timezone" in answer.context["adminform"].form.errors
+    alice.refresh_from_db()
+    assert alice.timezone == "UTC"
 
 
 def test_no_page_of_a_user_shows_the_hash_of_the_password(

@@ -1,6 +1,7 @@
 """The timeline of a task in the admin: who changed what, and how it is put back."""
 
 import re
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any
 
@@ -11,6 +12,7 @@ from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Task
 from tests.admin import LIST, Editor, as_staff
 from tests.conftest import BY, ApiClient, make_task
+from tests.rows import make_list
 
 
 def timeline(client: Client, task: Task) -> str:
@@ -97,6 +99,198 @@ def test_an_earlier_value_can_be_restored(
     assert (getattr(task, name), task.version) == (old, 3)
     last = Event.objects.latest("sequence")
     assert (last.actor, last.via, last.changes) == (carol, "admin", {name: [new, old]})
+
+
+NOON = datetime(2026, 12, 31, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "name", "stored"),
+    [
+        ({"tags": ["a"]}, {"tags": ["b", "c"]}, "tags", {"tags": ["a"]}),
+        ({}, {"tags": ["b"]}, "tags", {"tags": []}),
+        ({"priority": 3}, {"priority": 1}, "priority", {"priority": 3}),
+        ({}, {"priority": 1}, "priority", {"priority": 0}),
+        (
+            {"due_date": NOON.date()},
+            {"due_date": None},
+            "due_date",
+            {"due_date": NOON.date()},
+        ),
+        ({}, {"due_date": NOON.date()}, "due_date", {"due_date": None}),
+        (
+            {"due_date": NOON.date()},
+            {"due_at": NOON},
+            "due_date",
+            {"due_date": NOON.date(), "due_at": None, "due_timezone": None},
+        ),
+        (
+            {"due_at": NOON, "due_timezone": "Asia/Tokyo"},
+            {"due_date": NOON.date()},
+            "due_at",
+            {"due_date": None, "due_at": NOON, "due_timezone": "Asia/Tokyo"},
+        ),
+        (
+            {"due_at": NOON, "due_timezone": "Asia/Tokyo"},
+            {"due_timezone": "UTC"},
+            "due_timezone",
+            {"due_at": NOON, "due_timezone": "Asia/Tokyo"},
+        ),
+    ],
+)
+def test_an_earlier_value_of_another_type_can_be_restored(
+    staff: Client,
+    alice: User,
+    old: dict[str, Any],
+    new: dict[str, Any],
+    name: str,
+    stored: dict[str, Any],
+) -> None:
+    task = make_task(alice, **old)
+    Task.objects.filter(pk=task.pk).edit(BY, **new)
+    event = Event.objects.of_task(task.pk).latest("sequence")
+    assert f"/timeline/{event.sequence}/{name}/" in timeline(staff, task)
+
+    restore(staff, task, event, name)
+
+    task.refresh_from_db()
+    assert {key: getattr(task, key) for key in stored} == stored
+    assert task.version == 3
+
+
+@pytest.mark.parametrize("name", ["list", "parent"])
+def test_the_earlier_list_and_parent_can_be_restored(
+    staff: Client, alice: User, name: str
+) -> None:
+    belongs = make_list(alice, "Home") if name == "list" else make_task(alice, "Home")
+    filled: dict[str, Any] = {f"{name}_id": belongs.pk}
+    emptied: dict[str, Any] = {f"{name}_id": None}
+    task = make_task(alice, **filled)
+    Task.objects.filter(pk=task.pk).edit(BY, **emptied)
+    event = Event.objects.of_task(task.pk).latest("sequence")
+    assert "“Home” → “”" in " ".join(timeline(staff, task).split())
+
+    restore(staff, task, event, name)
+    task.refresh_from_db()
+    assert getattr(task, name) == belongs
+
+    # And back to none, which is a value too.
+    event = Event.objects.of_task(task.pk).latest("sequence")
+    restore(staff, task, event, name)
+    task.refresh_from_db()
+    assert getattr(task, name) is None
+
+
+def test_the_earlier_position_can_be_restored(
+    staff: Client, api: ApiClient, alice: User
+) -> None:
+    first, second = make_task(alice), make_task(alice)
+    api.send("POST", f"/api/tasks/{first.pk}/move", {"after": second.pk})
+    event = Event.objects.latest("sequence")
+
+    restore(staff, first, event, "position")
+
+    assert Task.objects.get(pk=first.pk).position == first.position
+
+
+def test_a_list_that_is_gone_cannot_be_restored(staff: Client, alice: User) -> None:
+    home = make_list(alice, "Home")
+    task, key = make_task(alice, list_id=home.pk), home.pk
+    home.remove(BY)
+    event = Event.objects.of_task(task.pk).latest("sequence")
+    assert f"“list {key}, which is gone”" in timeline(staff, task)
+
+    answer = restore(staff, task, event, "list")
+
+    page = unescape(staff.get(answer.headers["Location"]).content.decode())
+    assert "The list cannot be restored: " in page
+    task.refresh_from_db()
+    assert (task.list_id, task.version) == (None, 2)
+
+
+def test_a_parent_that_went_to_the_trash_cannot_be_restored(
+    staff: Client, alice: User
+) -> None:
+    parent = make_task(alice)
+    task = make_task(alice, parent_id=parent.pk)
+    Task.objects.filter(pk=task.pk).edit(BY, parent_id=None)
+    event = Event.objects.latest("sequence")
+    Task.objects.filter(pk=parent.pk).trash(BY)
+
+    answer = restore(staff, task, event, "parent")
+
+    page = unescape(staff.get(answer.headers["Location"]).content.decode())
+    assert "The parent cannot be restored: " in page
+    assert Task.objects.get(pk=task.pk).version == 2
+
+
+def test_a_value_that_is_there_already_is_not_restored(
+    staff: Client, task: Task
+) -> None:
+    Task.objects.filter(pk=task.pk).edit(BY, priority=4)
+    event = Event.objects.latest("sequence")
+    Task.objects.filter(pk=task.pk).edit(BY, priority=0)
+
+    answer = restore(staff, task, event, "priority")
+
+    page = unescape(staff.get(answer.headers["Location"]).content.decode())
+    assert "The priority is as it was already." in page
+    assert Task.objects.get(pk=task.pk).version == 3
+
+
+@pytest.mark.parametrize("name", ["position", "id", "search", "version", "nothing"])
+def test_what_an_event_does_not_tell_cannot_be_restored(
+    staff: Client, task: Task, name: str
+) -> None:
+    Task.objects.filter(pk=task.pk).edit(BY, priority=4)
+
+    answer = restore(staff, task, Event.objects.latest("sequence"), name)
+
+    page = staff.get(answer.headers["Location"]).content.decode()
+    assert "There is no earlier value to restore." in page
+    assert Task.objects.get(pk=task.pk).version == 2
+
+
+def test_the_timeline_tells_every_field_in_words(
+    staff: Client, alice: User, bob: User
+) -> None:
+    home, parent = make_list(alice, "Home"), make_task(alice, "Parent")
+    task = make_task(alice)
+    Task.objects.filter(pk=task.pk).edit(
+        BY, list_id=home.pk, parent_id=parent.pk, tags=["a", "b"], priority=4
+    )
+    Task.objects.filter(pk=task.pk).edit(BY, due_at=NOON, zone="Asia/Tokyo")
+    Task.objects.filter(pk=task.pk).edit(BY, owner_id=bob.pk)
+
+    page = " ".join(timeline(staff, task).split())
+
+    for told in (
+        "list</strong>: “” → “Home”",
+        "parent</strong>: “” → “Parent”",
+        "tags</strong>: “” → “a, b”",
+        "priority</strong>: “none” → “urgent”",
+        "due_at</strong>: “” → “2026-12-31T12:00:00Z”",
+        "due_timezone</strong>: “” → “Asia/Tokyo”",
+        "owner</strong>: “alice” → “bob”",
+    ):
+        assert told in page
+
+
+def test_names_in_the_timeline_cost_the_same_however_many_there_are(
+    staff: Client, task: Task, alice: User, queries: Any
+) -> None:
+    counts = []
+    for number in range(2):
+        for other in range(4):
+            home = make_list(alice, f"List {number} {other}")
+            parent = make_task(alice)
+            tasks = Task.objects.filter(pk=task.pk)
+            tasks.edit(BY, list_id=home.pk, parent_id=parent.pk)
+        before = len(queries)
+        timeline(staff, task)
+        counts.append(len(queries) - before)
+
+    assert counts[0] == counts[1]
 
 
 def test_the_earlier_owner_can_be_restored(

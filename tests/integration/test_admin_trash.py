@@ -1,6 +1,7 @@
 """The trash in the admin: what is listed, put there, restored and deleted for good."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
@@ -38,6 +39,22 @@ def test_deleting_a_task_moves_it_to_the_trash(staff: Client, task: Task) -> Non
     assert answer.status_code == 302
     task.refresh_from_db()
     assert task.deleted_at is not None
+
+
+def test_the_page_of_a_task_in_the_trash_is_only_to_be_looked_at(
+    staff: Client, alice: User
+) -> None:
+    noon = datetime(2026, 12, 31, 12, tzinfo=UTC)
+    task = make_task(
+        alice, "Old", tags=["errand"], due_at=noon, due_timezone="Asia/Tokyo"
+    )
+    Task.objects.filter(pk=task.pk).trash(Actor(alice.pk, "token"))
+
+    page = staff.get(f"{LIST}{task.pk}/change/").content.decode()
+
+    assert "errand" in page
+    assert "2026-12-31 21:00 Asia/Tokyo" in page
+    assert 'name="_save"' not in page
 
 
 REMOVE = {"action": "remove", "newest": "999999999"}

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tests.answers import (
+    PLAIN,
     as_json,
     assert_a_credential_is_needed,
     assert_both_are_missing,
@@ -30,11 +31,13 @@ def test_it_changes_the_task_and_answers_with_it(
     assert answer.status_code == 200
     assert answer.headers["ETag"] == '"2"'
     assert answer.json() == {
+        **PLAIN,
         "id": task.pk,
         "title": "Buy milk",
         "description": "Oat",
         "completed": completed,
         "completed_at": rfc3339(task.updated_at) if completed else None,
+        "position": task.position,
         "created_at": rfc3339(YESTERDAY),
         "updated_at": rfc3339(task.updated_at),
         "version": 2,

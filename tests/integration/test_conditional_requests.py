@@ -11,7 +11,7 @@ from django.utils import timezone
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Task
 from tests.admin import page_of
-from tests.answers import rfc3339
+from tests.answers import as_json
 from tests.changes import WAYS, World, form_of
 from tests.conftest import BY, ApiClient, make_task
 
@@ -181,6 +181,7 @@ def test_every_form_of_if_none_match_is_understood_for_the_list(
 def test_every_change_by_whatever_way_changes_the_lists_tag(
     world: World, name: str
 ) -> None:
+    WAYS[name].first(world)
     tag = world.api.send("GET", "/api/tasks").headers["ETag"]
 
     WAYS[name].do(world)
@@ -234,7 +235,12 @@ def test_a_tag_never_comes_back_after_its_events_were_purged(
 
 
 @every_operation
-@pytest.mark.parametrize("header", ['"3"', '"7", "3"', '"7","3" ,W/"9"', "*", None])
+@pytest.mark.parametrize(
+    "header",
+    ['"3"', '"7", "3"', '"7","3" ,W/"9"', "*", None]
+    # What changes without the version, no write is about.
+    + ['"3-2"', '"3-overdue"', '"3-12overdue"', '"9-1", "3-"'],
+)
 def test_a_change_at_the_right_version_is_made(
     api: ApiClient, alice: User, name: str, header: str | None
 ) -> None:
@@ -250,7 +256,7 @@ def test_a_change_at_the_right_version_is_made(
 @pytest.mark.parametrize(
     "header",
     ['"2"', '"4"', '"0"', '"03"', '"33"', '"abc"', '""', 'W/"3"', '"1", W/"3"']
-    + [f'"{10**17 + 3}"', f'"{10**30}"'],
+    + [f'"{10**17 + 3}"', f'"{10**30}"', '"2-3"', '"3-x"', '"3-1overdue2"', 'W/"3-1"'],
 )
 def test_a_change_at_another_version_is_412_and_stores_nothing(
     api: ApiClient, alice: User, name: str, header: str
@@ -275,16 +281,8 @@ def test_a_stale_change_is_told_the_task_as_it_is_now(
 
     problem = send(api, name, task.pk, '"2"').json()
 
-    assert problem["current"] == {
-        "id": task.pk,
-        "title": task.title,
-        "description": task.description,
-        "completed": task.completed,
-        "completed_at": task.completed_at and rfc3339(task.completed_at),
-        "created_at": rfc3339(task.created_at),
-        "updated_at": rfc3339(task.updated_at),
-        "version": 3,
-    }
+    assert problem["current"] == as_json(task)
+    assert problem["current"]["version"] == 3
     changed = [] if OPERATIONS[name].trashed else ["description"]
     assert problem["changed"] == changed
 

@@ -7,8 +7,13 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tests.answers import as_json, assert_a_credential_is_needed, rfc3339
+from tests.answers import PLAIN, as_json, assert_a_credential_is_needed, rfc3339
 from tests.conftest import ApiClient
+
+MEMBERS = (
+    "completed, description, due_at, due_date, due_timezone, list, parent, priority, "
+    "tags, title"
+)
 
 
 def test_it_stores_the_task_and_answers_with_it(api: ApiClient, alice: User) -> None:
@@ -21,11 +26,13 @@ def test_it_stores_the_task_and_answers_with_it(api: ApiClient, alice: User) -> 
     assert answer.headers["Location"] == f"/api/tasks/{task.pk}"
     assert answer.headers["ETag"] == '"1"'
     assert answer.json() == {
+        **PLAIN,
         "id": task.pk,
         "title": "Buy milk",
         "description": "Oat",
         "completed": False,
         "completed_at": None,
+        "position": task.position,
         "created_at": rfc3339(task.created_at),
         "updated_at": rfc3339(task.created_at),
         "version": 1,
@@ -157,13 +164,13 @@ def test_it_refuses_a_blank_title(api: ApiClient, title: str) -> None:
             "owner",
             1,
             "unknown",
-            "Unknown member 'owner'; known here: completed, description, title.",
+            f"Unknown member 'owner'; known here: {MEMBERS}.",
         ),
         (
             "a/b~c",
             1,
             "unknown",
-            "Unknown member 'a/b~c'; known here: completed, description, title.",
+            f"Unknown member 'a/b~c'; known here: {MEMBERS}.",
         ),
     ],
 )

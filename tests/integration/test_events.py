@@ -1,5 +1,6 @@
 """Every change, by whatever way it comes, leaves exactly one event."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -10,10 +11,20 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from taskproject.accounts.models import User
-from tasks.models import Actor, Event, Task
-from tests.admin import LIST, page_of
-from tests.changes import RENAMED, WAYS, World, action, by_api, form_of, rows_of
-from tests.conftest import ApiClient, make_token
+from tasks.models import Actor, Event, Label, Tag, Task, TaskList
+from tests.admin import LIST, LISTS, TAGS, page_of
+from tests.changes import (
+    RENAMED,
+    SUBJECTS,
+    WAYS,
+    World,
+    action,
+    by_api,
+    by_form,
+    form_of,
+    rows_of,
+)
+from tests.conftest import BY, ApiClient, make_task, make_token
 
 WHO = {"token": "alice", "admin": "carol", "command": None}
 
@@ -23,25 +34,25 @@ def test_a_change_leaves_exactly_one_event_that_tells_all(
     world: World, name: str
 ) -> None:
     way = WAYS[name]
+    way.first(world)
     before = Event.objects.last_sequence()
     started = timezone.now()
 
     way.do(world)
 
     event = Event.objects.after(before).get()
-    task = getattr(world, way.subject) if way.subject else world.newest()
-    version = task.version + 1 if way.subject else task.version
-    assert (event.task_id, event.owner_id, event.version) == (
-        task.pk,
-        world.alice.pk,
-        version,
-    )
+    row = world.row(way.subject)
+    new = way.subject.startswith("new ")
+    kinds = {kind: getattr(event, kind) for kind in SUBJECTS.values()}
+    assert kinds == {**dict.fromkeys(kinds), SUBJECTS[type(row)]: row.pk}
+    version = row.version if new else row.version + 1
+    assert (event.owner_id, event.version) == (world.alice.pk, version)
     who = event.actor.username if event.actor else None
     assert (event.verb, event.via, who) == (way.verb, way.via, WHO[way.via])
     assert started <= event.at <= timezone.now()
     if name != "seed_tasks":
         assert event.changes == way.changes
-    now = Task.objects.filter(pk=task.pk).first()
+    now = type(row)._default_manager.filter(pk=row.pk).first()
     assert (now is None) == (event.verb == "deleted")
     assert now is None or now.version == event.version
 
@@ -81,7 +92,7 @@ def test_a_bulk_action_leaves_one_event_for_each_task_that_it_changed(
     )
 
     events = Event.objects.after(before)
-    assert sorted(events.values_list("task_id", flat=True)) == sorted(changed)
+    assert Counter(events.values_list("task_id", flat=True)) == Counter(changed)
 
 
 @pytest.mark.parametrize("via", ["session", "guest"])
@@ -123,7 +134,8 @@ def no_events(transactional_db: None, world: World) -> Iterator[None]:
 
 
 def stored() -> list[Any]:
-    return [list(model.objects.order_by("pk").values()) for model in (Task, Event)]
+    models: list[Any] = [Task, TaskList, Tag, Label, Event]
+    return [list(model.objects.order_by("pk").values()) for model in models]
 
 
 @pytest.mark.parametrize("name", WAYS)
@@ -160,6 +172,18 @@ NO_CHANGES: dict[str, Callable[[World], Any]] = {
     "admin saves the form as it is": lambda world: world.staff.post(
         page_of(world.task), form_of(world)
     ),
+    "patch the same tags": by_api("PATCH", "task", body={"tags": []}),
+    "rename a list to its name": by_api("PATCH", "list", body={"name": " Home "}),
+    "rename a tag to its name": by_api("PATCH", "tag", body={"name": "errand"}),
+    "admin saves a list as it is": by_form("list"),
+    "admin saves a tag as it is": by_form("tag"),
+    "admin gives a list no name": by_form("list", name=""),
+    "admin asks before deleting lists": lambda world: world.staff.post(
+        LISTS, {"action": "remove", "_selected_action": world.list.pk}
+    ),
+    "admin asks before deleting tags": lambda world: world.staff.post(
+        TAGS, {"action": "remove", "_selected_action": world.tag.pk}
+    ),
     "admin saves the list as it is": lambda world: world.staff.post(
         f"{LIST}?q=oat", rows_of((world.task, False))
     ),
@@ -187,7 +211,77 @@ def test_what_changes_nothing_leaves_no_event_and_no_version(
     assert list(Task.objects.order_by("pk").values_list("pk", "version")) == versions
 
 
+# A change of many
+
+
+@pytest.mark.parametrize(
+    ("answer", "verb"), [("keep", "edited"), ("delete", "trashed")]
+)
+@pytest.mark.parametrize("via", ["api", "admin", "admin in bulk"])
+def test_deleting_a_list_leaves_an_event_for_it_and_one_for_each_of_its_tasks(
+    world: World, via: str, answer: str, verb: str
+) -> None:
+    tasks = [make_task(world.alice, list_id=world.list.pk) for _ in range(3)]
+    before = Event.objects.last_sequence()
+    path = f"{LISTS}{world.list.pk}/delete/"
+
+    if via == "api":
+        world.api.send("DELETE", f"/api/lists/{world.list.pk}?tasks={answer}")
+    elif via == "admin":
+        world.staff.post(path, {"post": "yes", "tasks": answer})
+    else:
+        selected = {"action": "remove", "_selected_action": world.list.pk}
+        world.staff.post(LISTS, selected | {"tasks": answer})
+
+    events = Event.objects.after(before)
+    assert events.get(task_id=None).list_id == world.list.pk
+    told = events.exclude(task_id=None).order_by("task_id")
+    assert [(event.task_id, event.verb) for event in told] == [
+        (task.pk, verb) for task in tasks
+    ]
+    gone = {"list_id": [world.list.pk, None]}
+    assert all(event.changes == gone for event in told)
+
+
+@pytest.mark.parametrize("via", ["api", "admin"])
+@pytest.mark.parametrize(("name", "tags"), [("errands", ["errands"]), (None, [])])
+def test_changing_a_tag_leaves_an_event_for_it_and_one_for_each_of_its_tasks(
+    world: World, via: str, name: str | None, tags: list[str]
+) -> None:
+    tasks = [make_task(world.alice, tags=["errand"]) for _ in range(3)]
+    before = Event.objects.last_sequence()
+
+    if via == "api" and name:
+        by_api("PATCH", "tag", body={"name": name})(world)
+    elif via == "api":
+        by_api("DELETE", "tag")(world)
+    elif name:
+        by_form("tag", name=name)(world)
+    else:
+        world.staff.post(f"{TAGS}{world.tag.pk}/delete/", {"post": "yes"})
+
+    events = Event.objects.after(before)
+    assert events.get(task_id=None).tag_id == world.tag.pk
+    told = events.exclude(task_id=None).order_by("task_id")
+    assert [event.task_id for event in told] == [task.pk for task in tasks]
+    assert all(event.changes == {"tags": [["errand"], tags]} for event in told)
+
+
 # A transfer
+
+
+def test_a_task_that_is_given_away_leaves_its_list_and_takes_its_tags(
+    world: World,
+) -> None:
+    Task.objects.filter(pk=world.task.pk).edit(
+        BY, list_id=world.list.pk, tags=["errand"]
+    )
+
+    by_form("task", owner=str(world.bob.pk))(world)
+
+    task = Task.objects.get(pk=world.task.pk)
+    assert (task.list_id, task.tags) == (None, ["errand"])
+    assert [tag.owner for tag in task.labels.all()] == [world.bob]
 
 
 def test_a_transfer_leaves_one_event_in_each_owners_feed(world: World) -> None:

@@ -50,6 +50,8 @@ def test_a_change_is_told_whole_with_the_task_as_it_is_now(
         "at": rfc3339(event.at),
         "verb": "edited",
         "task_id": task.pk,
+        "list_id": None,
+        "tag_id": None,
         "version": 2,
         "actor": {"id": alice.pk, "username": "alice"},
         "via": "token",

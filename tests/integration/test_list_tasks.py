@@ -12,6 +12,11 @@ from tasks.models import Task
 from tests.answers import as_json, assert_a_credential_is_needed
 from tests.conftest import ApiClient, make_task
 
+PARAMETERS = (
+    "completed, created_after, cursor, due_after, due_before, has_due, limit, list, "
+    "overdue, parent, priority, q, sort, tag, tz, updated_after"
+)
+
 
 def ids(answer: Any) -> list[int]:
     return [item["id"] for item in answer.json()["items"]]
@@ -237,12 +242,12 @@ def test_a_strangers_cursor_shows_the_callers_tasks_only(
         ("cursor=", "/cursor", "cursor", None),
         ("cursor=%00", "/cursor", "cursor", None),
         ("cursor=%ED%A0%80", "/cursor", "cursor", None),
-        ("cursor=YmVmb3JlOjA", "/cursor", "cursor", None),  # before:0
+        ("cursor=WyItY3JlYXRlZCIsMF0", "/cursor", "cursor", None),  # ["-created",0]
         (
-            "cursor=" + "Y" * 101,
+            "cursor=" + "Y" * 2001,
             "/cursor",
             "string_too_long",
-            "Send at most 100 characters.",
+            "Send at most 2,000 characters.",
         ),
         ("limit=1&limit=2", "/limit", "repeated", "Send it once."),
         (
@@ -255,7 +260,7 @@ def test_a_strangers_cursor_shows_the_callers_tasks_only(
             "offset=1",
             "/offset",
             "unknown",
-            "Unknown parameter 'offset'; known here: completed, cursor, limit.",
+            f"Unknown parameter 'offset'; known here: {PARAMETERS}.",
         ),
     ],
 )
@@ -312,7 +317,7 @@ def test_another_method_is_refused_with_those_allowed(api: ApiClient) -> None:
 
 @pytest.mark.parametrize("total", [0, 1, 30])
 @pytest.mark.parametrize("query", ["", "?completed=false&limit=10"])
-def test_it_asks_for_the_token_the_tag_and_the_page(
+def test_it_asks_for_the_token_and_the_page(
     api: ApiClient,
     alice: User,
     django_assert_num_queries: DjangoAssertNumQueries,
@@ -323,7 +328,7 @@ def test_it_asks_for_the_token_the_tag_and_the_page(
         make_task(alice)
     api.send("GET", "/api/me")  # notes the token's use
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         api.send("GET", f"/api/tasks{query}")
 
 
@@ -334,7 +339,7 @@ def test_a_later_page_costs_as_little(
         make_task(alice)
     cursor = api.send("GET", "/api/tasks?limit=1").json()["next_cursor"]
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         answer = api.send("GET", f"/api/tasks?limit=1&cursor={cursor}")
 
     assert ids(answer) == [Task.objects.newest_first()[1].pk]

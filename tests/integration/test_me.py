@@ -1,6 +1,8 @@
-"""GET /api/me"""
+"""GET and PATCH /api/me"""
 
 from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -9,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from taskproject.accounts.models import ApiToken, User
 from tests.answers import assert_a_credential_is_needed, rfc3339
-from tests.conftest import ApiClient, make_token
+from tests.conftest import ApiClient, make_task, make_token
 
 
 def test_it_tells_whose_token_was_sent(api: ApiClient, alice: User) -> None:
@@ -20,6 +22,7 @@ def test_it_tells_whose_token_was_sent(api: ApiClient, alice: User) -> None:
     assert answer.json() == {
         "id": alice.pk,
         "username": "alice",
+        "timezone": "UTC",
         "is_staff": False,
         "via": "token",
         "token": {
@@ -54,6 +57,7 @@ def test_it_tells_who_is_signed_in(staff: Client, carol: User) -> None:
     assert me == {
         "id": carol.pk,
         "username": "carol",
+        "timezone": "UTC",
         "is_staff": True,
         "via": "session",
         "token": None,
@@ -71,6 +75,7 @@ def test_it_tells_a_guest(nobody: ApiClient, settings: Settings) -> None:
     assert answer.json() == {
         "id": User.objects.get().pk,
         "username": "guest",
+        "timezone": "UTC",
         "is_staff": False,
         "via": "guest",
         "token": None,
@@ -106,11 +111,12 @@ def test_it_takes_no_parameters(api: ApiClient) -> None:
     ]
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_it_can_only_be_read(api: ApiClient, method: str) -> None:
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_it_can_only_be_read_and_patched(api: ApiClient, method: str) -> None:
     answer = api.send(method, "/api/me")
 
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+    assert answer.status_code == 405
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "PATCH"}
 
 
 def test_a_token_costs_one_query(
@@ -139,3 +145,104 @@ def test_a_guest_costs_one_query(
 
     with django_assert_num_queries(1):
         nobody.send("GET", "/api/me")
+
+
+# PATCH
+
+
+def test_the_zone_changes_and_nothing_else(api: ApiClient, alice: User) -> None:
+    before = api.send("GET", "/api/me").json()
+    row = User.objects.values().get()
+
+    answer = api.send("PATCH", "/api/me", {"timezone": "Europe/Lisbon"})
+
+    assert answer.status_code == 200
+    assert answer.json() == before | {"timezone": "Europe/Lisbon"}
+    assert api.send("GET", "/api/me").json() == answer.json()
+    assert User.objects.values().get() == row | {"timezone": "Europe/Lisbon"}
+
+
+def test_a_session_can_change_its_zone(staff: Client, carol: User) -> None:
+    answer = staff.patch(
+        "/api/me", {"timezone": "Asia/Tokyo"}, content_type="application/json"
+    )
+
+    assert (answer.status_code, answer.json()["timezone"]) == (200, "Asia/Tokyo")
+    assert len(answer.json()["csrf_token"]) == 64
+    carol.refresh_from_db()
+    assert carol.timezone == "Asia/Tokyo"
+
+
+def test_patching_needs_a_credential(nobody: ApiClient) -> None:
+    answer = nobody.send("PATCH", "/api/me", {"timezone": "Asia/Tokyo"})
+
+    assert_a_credential_is_needed(answer, "/api/me")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "code", "detail"),
+    [
+        ({}, "/timezone", "missing", "Send this member."),
+        ({"timezone": None}, "/timezone", "string_type", "Send a string."),
+        ({"timezone": 1}, "/timezone", "string_type", "Send a string."),
+        (
+            {"timezone": ""},
+            "/timezone",
+            "string_too_short",
+            "Send at least one character that is not a space.",
+        ),
+        (
+            {"timezone": "x" * 65},
+            "/timezone",
+            "string_too_long",
+            "Send at most 64 characters.",
+        ),
+        *(
+            (
+                {"timezone": name},
+                "/timezone",
+                "timezone",
+                "Send a name of the IANA's database, such as Europe/Lisbon.",
+            )
+            for name in (
+                "Lisbon",
+                "europe/lisbon",
+                "+01:00",
+                "UTC\x00",
+                "../UTC",
+                " UTC",
+            )
+        ),
+        (
+            {"timezone": "UTC", "timezon": "UTC"},
+            "/timezon",
+            "unknown",
+            "Unknown member 'timezon'; did you mean 'timezone'?",
+        ),
+        ([], "", "object_type", "Send a JSON object."),
+    ],
+)
+def test_patching_refuses_a_bad_body(
+    api: ApiClient, alice: User, body: Any, pointer: str, code: str, detail: str
+) -> None:
+    answer = api.send("PATCH", "/api/me", body)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"in": "body", "pointer": pointer, "code": code, "detail": detail}
+    ]
+    alice.refresh_from_db()
+    assert alice.timezone == "UTC"
+
+
+def test_the_zone_decides_what_is_overdue(api: ApiClient, alice: User) -> None:
+    # Kiritimati is 26 hours ahead of the last zone: always at a later date.
+    west = timezone.now().astimezone(ZoneInfo("Etc/GMT+12")).date()
+    task = make_task(alice, due_date=west)
+    path = f"/api/tasks/{task.pk}"
+
+    for zone, overdue in (("Pacific/Kiritimati", True), ("Etc/GMT+12", False)):
+        api.send("PATCH", "/api/me", {"timezone": zone})
+        assert api.send("GET", path).json()["overdue"] is overdue
+        other = api.send("GET", f"{path}?tz=Etc/GMT%2B12").json()
+        assert other["overdue"] is False, "?tz= comes before the user's own"

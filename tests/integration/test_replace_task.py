@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tests.answers import (
+    PLAIN,
     as_json,
     assert_a_credential_is_needed,
     assert_both_are_missing,
@@ -29,11 +30,13 @@ def test_it_replaces_the_task_and_answers_with_it(api: ApiClient, alice: User) -
     assert answer.status_code == 200
     assert answer.headers["ETag"] == '"2"'
     assert answer.json() == {
+        **PLAIN,
         "id": task.pk,
         "title": "Buy bread",
         "description": "Rye",
         "completed": True,
         "completed_at": rfc3339(task.updated_at),
+        "position": task.position,
         "created_at": rfc3339(YESTERDAY),
         "updated_at": rfc3339(task.updated_at),
         "version": 2,

@@ -4,6 +4,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tests.answers import (
+    PLAIN,
     as_json,
     assert_a_credential_is_needed,
     assert_both_are_missing,
@@ -22,11 +23,13 @@ def test_it_completes_an_open_task(api: ApiClient, alice: User) -> None:
     assert answer.status_code == 200
     assert answer.headers["ETag"] == '"2"'
     assert answer.json() == {
+        **PLAIN,
         "id": task.pk,
         "title": "Buy milk",
         "description": "Oat",
         "completed": True,
         "completed_at": rfc3339(task.updated_at),
+        "position": task.position,
         "created_at": rfc3339(YESTERDAY),
         "updated_at": rfc3339(task.updated_at),
         "version": 2,

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from taskproject.accounts.models import User
 from tasks import cursors
 from tasks.models import Actor, Event, Task
-from tests.answers import rfc3339
+from tests.answers import PLAIN, rfc3339
 from tests.conftest import ApiClient, make_task
 
 
@@ -103,11 +103,13 @@ def test_the_trash_lists_a_task_whole_with_its_end(
     assert trash(api) == {
         "items": [
             {
+                **PLAIN,
                 "id": task.pk,
                 "title": "Buy milk",
                 "description": "Oat",
                 "completed": True,
                 "completed_at": rfc3339(task.completed_at),
+                "position": task.position,
                 "created_at": rfc3339(task.created_at),
                 "updated_at": rfc3339(task.updated_at),
                 "version": 2,

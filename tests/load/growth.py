@@ -32,6 +32,13 @@ PATHS = [
     ("first page", "/api/tasks"),
     ("200th page", "/api/tasks?cursor={cursor}"),
     ("filtered page", "/api/tasks?completed=false"),
+    ("sorted page", "/api/tasks?sort=due&completed=false"),
+    ("page with a tag", "/api/tasks?tag=urgent"),
+    ("overdue page", "/api/tasks?overdue=true"),
+    ("search, a common word", "/api/tasks?q=buy"),
+    ("search, a rare word", "/api/tasks?q=zebra"),
+    ("search, two words", "/api/tasks?q=passport+lisbon"),
+    ("counts", "/api/tasks/counts"),
 ]
 DEEP = 200  # pages
 BLOCK = 25  # requests to one server before the next has its turn

@@ -8,7 +8,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from taskproject.accounts.models import User
-from tasks.models import Task
+from tasks.models import Task, positions
+from tasks.models.dues import NEVER
 from tests.conftest import BY, YESTERDAY, make_old_task, make_task
 
 
@@ -58,6 +59,18 @@ def test_add_stores_a_new_task(alice: User) -> None:
         "description": " Oat ",
         "completed": False,
         "completed_at": None,
+        "list_id": None,
+        "parent_id": None,
+        "tags": [],
+        "priority": 0,
+        "due_date": None,
+        "due_at": None,
+        "due_timezone": None,
+        "due_moment": NEVER,
+        "position": positions.at_end(task.created_at),
+        "sorted_title": "buy milk",
+        "search": "buy milk oat",
+        "external_id": None,
         "created_at": task.created_at,
         "updated_at": task.created_at,
         "deleted_at": None,
@@ -84,6 +97,8 @@ def test_edit_changes_what_is_given(alice: User) -> None:
     new = state(task)
     assert new == old | {
         "title": "Buy bread",
+        "sorted_title": "buy bread",
+        "search": "buy bread oat",
         "updated_at": new["updated_at"],
         "version": 2,
     }

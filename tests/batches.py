@@ -1,0 +1,97 @@
+"""Batches as they are sent and answered, and all that one of them may change."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from taskproject.models import StoredAnswer
+from tasks.models import Event, Label, Tag, Tally, Task, TaskList
+from tests.conftest import ApiClient
+
+PATH = "/api/tasks/batch"
+MISSING = 2**40
+
+
+def send(
+    api: ApiClient, *operations: Any, atomic: bool | None = None, **headers: str
+) -> Any:
+    """The answer to a batch; without `atomic` that member is left out."""
+    body: dict[str, Any] = {"operations": list(operations)}
+    if atomic is not None:
+        body["atomic"] = atomic
+    return api.send("POST", PATH, body, headers=headers)
+
+
+def results(answer: Any) -> list[dict[str, Any]]:
+    """What became of each operation of a batch that was done."""
+    assert answer.status_code == 200, answer.content
+    assert answer.headers["Content-Type"] == "application/json"
+    body = answer.json()
+    assert list(body) == ["results"]
+    listed: list[dict[str, Any]] = body["results"]
+    return listed
+
+
+def statuses(answer: Any) -> list[int]:
+    return [result["status"] for result in results(answer)]
+
+
+def create(title: str, **members: Any) -> dict[str, Any]:
+    return {"op": "create", "body": {"title": title, **members}}
+
+
+def update(task_id: int, **members: Any) -> dict[str, Any]:
+    return {"op": "update", "id": task_id, "body": members}
+
+
+def op(name: str, task_id: int, **more: Any) -> dict[str, Any]:
+    return {"op": name, "id": task_id, **more}
+
+
+def everything() -> list[Any]:
+    """All rows that a batch may write."""
+    models: list[Any] = [Task, Event, Tag, Label, Tally, TaskList, StoredAnswer]
+    return [list(model.objects.order_by("pk").values()) for model in models]
+
+
+def statements(call: Callable[[], Any]) -> int:
+    """How many statements the call sends to the database."""
+    with CaptureQueriesContext(connection) as captured:
+        call()
+    return len(captured)
+
+
+def problem(code: str, title: str, status: int, **members: Any) -> dict[str, Any]:
+    """The members of a problem of this kind; `detail` and `instance` must be given."""
+    return {
+        "type": f"/api/problems#{code}",
+        "title": title,
+        "status": status,
+        "code": code,
+        **members,
+    }
+
+
+def not_found(instance: str, **more: Any) -> dict[str, Any]:
+    detail = "You have no task with this id."
+    return problem(
+        "not_found", "Not found", 404, detail=detail, instance=instance, **more
+    )
+
+
+def invalid(instance: str, *errors: tuple[str, str, str], **more: Any) -> Any:
+    """The problem of an input with these errors: pointer, code and detail of each."""
+    return problem(
+        "invalid",
+        "The input is not valid",
+        422,
+        detail="; ".join(f"{pointer}: {detail}" for pointer, _, detail in errors),
+        instance=instance,
+        errors=[
+            {"in": "body", "pointer": pointer, "code": code, "detail": detail}
+            for pointer, code, detail in errors
+        ],
+        **more,
+    )

@@ -1,0 +1,78 @@
+"""The OpenAPI document as a client reads it, and what it says of an answer."""
+
+import json
+from typing import Any
+
+import jsonschema_rs
+
+# Clients are generated from these: a name, once published, stays.
+OPERATIONS = {
+    "list_tasks": "GET /api/tasks",
+    "create_task": "POST /api/tasks",
+    "get_task": "GET /api/tasks/{task_id}",
+    "replace_task": "PUT /api/tasks/{task_id}",
+    "update_task": "PATCH /api/tasks/{task_id}",
+    "delete_task": "DELETE /api/tasks/{task_id}",
+    "toggle_task": "POST /api/tasks/{task_id}/toggle",
+    "complete_task": "POST /api/tasks/{task_id}/complete",
+    "reopen_task": "POST /api/tasks/{task_id}/reopen",
+    "restore_task": "POST /api/tasks/{task_id}/restore",
+    "move_task": "POST /api/tasks/{task_id}/move",
+    "count_tasks": "GET /api/tasks/counts",
+    "batch_tasks": "POST /api/tasks/batch",
+    "export_tasks": "GET /api/tasks/export",
+    "get_calendar": "GET /api/calendar",
+    "create_calendar": "POST /api/calendar",
+    "delete_calendar": "DELETE /api/calendar",
+    "read_calendar": "GET /api/calendar/{secret}.ics",
+    "list_lists": "GET /api/lists",
+    "create_list": "POST /api/lists",
+    "get_list": "GET /api/lists/{list_id}",
+    "update_list": "PATCH /api/lists/{list_id}",
+    "delete_list": "DELETE /api/lists/{list_id}",
+    "move_list": "POST /api/lists/{list_id}/move",
+    "list_tags": "GET /api/tags",
+    "get_tag": "GET /api/tags/{tag_id}",
+    "rename_tag": "PATCH /api/tags/{tag_id}",
+    "delete_tag": "DELETE /api/tags/{tag_id}",
+    "list_trash": "GET /api/tasks/trash",
+    "list_history": "GET /api/tasks/{task_id}/history",
+    "list_changes": "GET /api/changes",
+    "get_me": "GET /api/me",
+    "update_me": "PATCH /api/me",
+    "list_problems": "GET /api/problems",
+}
+# Headers that only some answers of their status carry.
+SOMETIMES = {"Link", "Idempotency-Replayed"}
+
+
+def operations(document: Any) -> dict[str, Any]:
+    return {
+        operation["operationId"]: operation
+        for operations in document["paths"].values()
+        for operation in operations.values()
+    }
+
+
+def validate(document: Any, schema: Any, value: Any) -> None:
+    """That the value is what the schema of the document says."""
+    jsonschema_rs.Draft202012Validator(
+        {**schema, "components": document["components"]}, validate_formats=True
+    ).validate(value)
+
+
+def fulfils(document: Any, operation: str, answer: Any) -> None:
+    """That the document lists the answer: status, media type, body and headers."""
+    described = operations(document)[operation]["responses"]
+    assert str(answer.status_code) in described
+    response = described[str(answer.status_code)]
+    if "content" not in response:
+        assert answer.content == b"" and "Content-Type" not in answer.headers
+    else:
+        media_type = answer.headers["Content-Type"].partition(";")[0]
+        content = b"".join(answer)
+        # A file is described as text.
+        told = json.loads(content) if media_type.endswith("json") else content.decode()
+        validate(document, response["content"][media_type]["schema"], told)
+    for name in response["headers"]:
+        assert name in answer.headers or name in SOMETIMES, name

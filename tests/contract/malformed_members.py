@@ -1,0 +1,308 @@
+"""The malformed requests about what tasks, lists and tags are made of, and about what
+tasks are found by: see test_errors.py.
+
+Every refusal here is about one member, which its case names. In a path `{list}`, in a
+body `"@list"` stands for the id of what `WORLD` of test_errors.py calls so.
+"""
+
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from typing import Any
+
+from tests.contract.malformed import (
+    ONE,
+    Case,
+    method_not_allowed,
+    missing,
+    query,
+    titled,
+)
+
+LIST, LISTS = "/api/lists/{list}", "/api/lists"
+TAG, TAGS = "/api/tags/{tag}", "/api/tags"
+TASKS = "/api/tasks"
+BEYOND = 2**63
+NO_FLAGS: list[Any] = [None, "true", 1, 0, []]
+NO_TEXTS: list[Any] = [1, None, True, 1.5, [], {}, "\x00", "a\x00b"]
+NO_MOMENTS: list[Any] = [
+    "a", "", "2026-12-31T17:00:00Z", None, 1.5, True, [], {}, BEYOND, 2**64, -BEYOND,
+    10**40, 253402214400000001, -62135596800000001,
+]  # fmt: skip
+NO_STRINGS: list[Any] = [None, True, 1, 1.5, [], {}, ["a"]]
+NO_IDS: list[Any] = [
+    "3", "", "none", "@", 1.5, 1.0, True, [], [1], {}, {"id": 1},
+]  # fmt: skip
+
+
+def refused(
+    pointer: str, code: str, *bodies: Any, method: str = "POST", path: str = TASKS
+) -> Iterator[Case]:
+    """Bodies of which one member is wrong."""
+    for body in bodies:
+        raw = json.dumps(body)
+        name = f"{method} {path} {raw}"[:80]
+        error = (pointer, code)
+        yield Case(name, 422, "invalid", method, path, raw.encode(), error=error)
+
+
+def member(name: str, code: str, *values: Any, patch: bool = True) -> Iterator[Case]:
+    """Values that a member of a task may not have, in every operation that takes it."""
+    bodies = [{name: value} for value in values]
+    titles = [titled(**body) for body in bodies]
+    yield from refused(f"/{name}", code, *titles)
+    yield from refused(f"/{name}", code, *titles, method="PUT", path=ONE)
+    if patch:
+        yield from refused(f"/{name}", code, *bodies, method="PATCH", path=ONE)
+
+
+def whole(code: str, *bodies: Any, **where: str) -> Iterator[Case]:
+    """Bodies whose members do not go together."""
+    yield from refused("", code, *bodies, **where)
+
+
+def asked(
+    pointer: str, code: str, *values: str, name: str = "", path: str = TASKS
+) -> Iterator[Case]:
+    """Values that a parameter may not have, as they are written in a query."""
+    name = name or pointer.split("/")[1]
+    for value in values:
+        [case] = query(f"{name}={value}", path=path)
+        yield Case(
+            case.name[:60], 422, "invalid", "GET", case.path, error=(pointer, code)
+        )
+
+
+def cursor(text: str) -> str:
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def forged(*parts: Any, sort: str = "-created", path: str = TASKS) -> Iterator[Case]:
+    """A cursor with these parts, in the encoding of a real one."""
+    text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
+    yield from handed(text, sort=sort, path=path)
+
+
+def handed(text: str, sort: str = "-created", path: str = TASKS) -> Iterator[Case]:
+    sorted_by = f"sort={sort}&" if path == TASKS and sort != "-created" else ""
+    target = f"{path}?{sorted_by}cursor={cursor(text)}"
+    name = f"{sort} cursor {ascii(text)[:50]}"
+    yield Case(name, 422, "invalid", "GET", target, error=("/cursor", "cursor"))
+
+
+def taken(method: str, path: str, *names: str) -> Iterator[Case]:
+    for name in names:
+        body = json.dumps({"name": name}).encode()
+        yield Case(f"{method} {name}", 409, "name_taken", method, path, body)
+
+
+NO_DATES = [
+    "2026-02-30", "2025-02-29", "0001-01-01", "0000-00-00", "1899-12-31", "3000-01-01", "9999-12-31",
+    "10000-01-01", "-2026-01-01", "tomorrow", "", " ", "2026-1-1", "20260101", "2026-W01-1", "2026-001",
+    "2026-01-01T00:00:00Z", "2026-01-01 ", " 2026-01-01", "2026-01-01\n", "2026-01-01\x00", "\x00",
+    "\u0662\u0660\u0662\u0666-01-01", "2026/01/01", "01.01.2026", 0, 1, -1, 1.5, 20260101,
+    True, [], {}, ["2026-01-01"],
+]  # fmt: skip
+NO_INSTANTS = [
+    # Without an offset, or with none that there is
+    "2026-01-01T00:00:00", "2026-01-01", "2026-01-01T00:00:00 Europe/Lisbon", "2026-01-01T00:00:00+25:00",
+    "2026-01-01T00:00:00+24:00", "2026-01-01T00:00:00+0100", "2026-01-01T00:00:00+01", "2026-01-01T00:00:00\u221201:00",
+    # Beyond the years, in UTC
+    "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "1900-01-01T00:00:00+00:01", "2999-12-31T23:59:59-00:01",
+    "3000-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59Z", "10000-01-01T00:00:00Z",
+    # Days and times that there are not
+    "2026-02-30T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "2026-12-31T23:59:60Z",
+    # Other forms
+    "2026-01-01T00:00Z", "2026-01-01 00:00:00Z", "20260101T000000Z", "2026-01-01T00:00:00.Z",
+    "2026-01-01T00:00:00,5Z", "2026-01-01T00:00:00.1234567890Z", "2026-01-01T00:00:00Z\x00", "2026-01-01T00:00:00Z ",
+    "now", "", "\x00", 0, 1767225600, 1.5, True, [], {},
+]  # fmt: skip
+# What a query can say of them.
+NO_QUERY_INSTANTS = [
+    "2026-01-01T00:00:00", "2026-01-01T00:00:00+01:00", "0001-01-01T00:00:00%2B23:59", "9999-12-31T23:59:59-23:59",
+    "10000-01-01T00:00:00Z", "2026-02-30T00:00:00Z", "T", "tomorrow", "%00T", "2026-01-01T00:00:00Z%00",
+]  # fmt: skip
+NO_ZONES = [
+    "Lisbon", "europe/lisbon", "Europe/Lisbon ", " UTC", "UTC\x00", "\x00", "+01:00", "GMT+1:00", "../UTC", "/etc/passwd",
+    "../../etc/passwd", "posix/UTC", "right/UTC", "Europe", "Europe/", "local", "\U0001f600",
+]  # fmt: skip
+AT = "2026-12-31T17:00:00Z"
+
+CASES: list[Case] = [
+    # Dues
+    *member("due_date", "date", *NO_DATES),
+    *member("due_at", "instant", *NO_INSTANTS),
+    *(case for value in NO_ZONES for case in refused("/due_timezone", "timezone", titled(due_at=AT, due_timezone=value))),
+    *(case for value in NO_ZONES for case in refused(
+        "/due_timezone", "timezone", {"due_timezone": value}, method="PATCH", path=ONE)),
+    *refused("/due_timezone", "string_too_short", titled(due_at=AT, due_timezone="")),
+    *refused("/due_timezone", "string_too_long", titled(due_at=AT, due_timezone="x" * 65)),
+    *refused("/due_timezone", "string_type", *({"due_timezone": value} for value in NO_STRINGS), method="PATCH", path=ONE),
+    *refused("/due_timezone", "string_type", *(titled(due_at=AT, due_timezone=value) for value in NO_STRINGS[1:])),
+    *whole("two_dues", titled(due_date="2026-12-31", due_at=AT)),
+    *whole("two_dues", titled(due_date="2026-12-31", due_at=AT), method="PUT", path=ONE),
+    *whole("two_dues", {"due_date": "2026-12-31", "due_at": AT}, method="PATCH", path=ONE),
+    *whole("zone_alone", titled(due_timezone="UTC"), titled(due_date="2026-12-31", due_timezone="UTC")),
+    *whole("zone_alone", titled(due_timezone="UTC"), method="PUT", path=ONE),
+    *refused("/due_timezone", "refused", {"due_timezone": "UTC"}, {"due_date": "2026-12-31", "due_timezone": "UTC"},
+             {"due_at": None, "due_timezone": "UTC"}, method="PATCH", path=ONE),
+    # Tags
+    *member("tags", "too_long", [f"tag {number}" for number in range(21)], ["same"] * 21, ["a"] * 50_000),
+    *member("tags", "list_type", None, True, 1, 1.5, "home", "", {}, {"a": 1}, {"0": "home"}),
+    *(case for code, name in (
+        ("string_too_long", "x" * 51), ("string_too_long", "\U0001f600" * 51), ("string_too_short", ""),
+        ("string_too_short", " "), ("string_too_short", "\u3000"), ("string_too_short", "\x1f"), ("nul_character", "a\x00b"),
+        ("nul_character", "\x00"), *(("string_type", value) for value in NO_STRINGS),
+    ) for case in refused("/tags/1", code, titled(tags=["home", name]))),
+    *refused("/tags/0", "string_too_long", {"tags": ["x" * 51]}, method="PATCH", path=ONE),
+    *refused("/tags/0", "nul_character", {"tags": ["\x00"]}, method="PATCH", path=ONE),
+    *refused("/tags/0", "string_type", titled(tags=[["home"]]), method="PUT", path=ONE),
+    # Priority
+    *member("priority", "literal_error", "hihg", "High", "URGENT", "", " none", "none ", "0", "critical", "\x00", "x" * 10_000,
+            None, True, 0, 1, 1.5, [], {}, ["high"]),
+    # Lists and parents
+    *(case for name in ("list", "parent") for case in (
+        *member(name, "int_type", *NO_IDS),
+        *member(name, "greater_than_equal", 0, -1, -BEYOND),
+        *member(name, "less_than_equal", BEYOND, 10**30),
+        *member(name, "refused", BEYOND - 1, 999_999),
+    )),
+    *member("list", "refused", "@their_list"),
+    *member("parent", "refused", "@theirs", "@sub", "@trashed"),
+    *refused("/parent", "refused", {"parent": "@id"}, {"parent": "@top"}, {"parent": "@id", "title": "New"},
+             method="PATCH", path="/api/tasks/{top}"),
+    *refused("/parent", "refused", titled(parent="@id"), method="PUT", path="/api/tasks/{top}"),
+    *refused("/list", "refused", titled(list="@their_list", tags=["new", "newer"])),
+    *refused("/parent", "refused", titled(list="@list", parent=999_999, tags=["new"])),
+    *refused("/list", "refused", {"tags": ["new"], "list": 999_999}, method="PATCH", path=ONE),
+    # Members that nobody may set
+    *(case for name in ("position", "overdue", "open_subtasks", "external_id", "list_id", "parent_id", "labels", "due", "tag",
+                        "due_moment", "search", "sorted_title", "deleted_at", "subtasks", "task_list")
+      for case in member(name, "unknown", 1)),
+    # Moves
+    *(case for path, theirs, own in ((f"{ONE}/move", "@theirs", "@id"), (f"{LIST}/move", "@their_list", "@list")) for case in (
+        *whole("one_place", {}, {"before": 1, "after": 2}, {"before": 1, "after": 1}, path=path),
+        *whole("object_type", None, [], [1], 1, "before", True, path=path),
+        *refused("/before", "int_type", *({"before": value} for value in [None, *NO_IDS]), path=path),
+        *refused("/after", "greater_than_equal", {"after": 0}, {"after": -1}, path=path),
+        *refused("/after", "less_than_equal", {"after": BEYOND}, {"after": 10**30}, path=path),
+        *refused("/before", "refused", {"before": BEYOND - 1}, {"before": 999_999}, {"before": theirs}, {"before": own}, path=path),
+        *refused("/after", "refused", {"after": 999_999}, {"after": theirs}, {"after": own}, path=path),
+        *refused("/befor", "unknown", {"befor": 1}, path=path),
+        *refused("/list", "unknown", {"before": 1, "list": 1}, path=path),
+        Case(f"{path} without a body", 400, "malformed_body", path=path),
+        Case(f"{path} with half a body", 400, "malformed_body", path=path, body=b'{"before":'),
+    )),
+    *refused("/after", "refused", {"after": "@trashed"}, path=f"{ONE}/move"),
+    # Lists
+    *(case for method, path in (("POST", LISTS), ("PATCH", LIST)) for case in (
+        *refused("/name", "string_too_short", {"name": ""}, {"name": " "}, {"name": "\n\u3000"}, {"name": "\x1f"},
+                 method=method, path=path),
+        *refused("/name", "string_too_long", {"name": "x" * 101}, {"name": "\U0001f600" * 101}, method=method, path=path),
+        *refused("/name", "nul_character", {"name": "\x00"}, {"name": "a\x00b"}, method=method, path=path),
+        *refused("/name", "string_type", *({"name": value} for value in NO_STRINGS), method=method, path=path),
+        *refused("/archived", "bool_type", *({"name": "New", "archived": value} for value in NO_FLAGS),
+                 method=method, path=path),
+        *(case for name in ("position", "id", "owner", "version", "key", "tasks")
+          for case in refused(f"/{name}", "unknown", {"name": "New", name: 1}, method=method, path=path)),
+        *whole("object_type", None, [], ["New"], "New", 1, method=method, path=path),
+        Case(f"{method} {path} without a body", 400, "malformed_body", method, path),
+    )),
+    *refused("/name", "missing", {}, {"archived": True}, path=LISTS),
+    *taken("POST", LISTS, "Shopping", "SHOPPING", " shopping\n", "Café", "CAFE\u0301", "cafe\u0301"),
+    *taken("PATCH", LIST, "Café", "CAFÉ", "cafe\u0301"),
+    *(Case(f"DELETE list, {text}", 422, "invalid", "DELETE", f"{LIST}?{text}", error=(pointer, code)) for text, pointer, code in (
+        ("tasks=drop", "/tasks", "literal_error"), ("tasks=", "/tasks", "literal_error"), ("tasks=DELETE", "/tasks", "literal_error"),
+        ("tasks=%00", "/tasks", "literal_error"), ("tasks=keep&tasks=delete", "/tasks", "repeated"),
+        ("task=delete", "/task", "unknown"), ("permanent=true", "/permanent", "unknown"))),
+    # Tags by themselves
+    *refused("/name", "string_too_short", {"name": ""}, {"name": " "}, {"name": "\x1f"}, method="PATCH", path=TAG),
+    *refused("/name", "string_too_long", {"name": "x" * 51}, method="PATCH", path=TAG),
+    *refused("/name", "nul_character", {"name": "\x00"}, {"name": "a\x00b"}, method="PATCH", path=TAG),
+    *refused("/name", "string_type", *({"name": value} for value in NO_STRINGS), method="PATCH", path=TAG),
+    *refused("/name", "missing", {}, method="PATCH", path=TAG),
+    *refused("/color", "unknown", {"name": "New", "color": "red"}, method="PATCH", path=TAG),
+    *whole("object_type", None, [], "New", method="PATCH", path=TAG),
+    *taken("PATCH", TAG, "Urgent", "URGENT", " urgent "),
+    Case("PATCH tag without a body", 400, "malformed_body", "PATCH", TAG),
+    # The caller
+    *refused("/timezone", "timezone", *({"timezone": value} for value in NO_ZONES), method="PATCH", path="/api/me"),
+    *refused("/timezone", "string_type", *({"timezone": value} for value in NO_STRINGS), method="PATCH", path="/api/me"),
+    *refused("/timezone", "missing", {}, method="PATCH", path="/api/me"),
+    *refused("/is_staff", "unknown", {"timezone": "UTC", "is_staff": True}, method="PATCH", path="/api/me"),
+    Case("PATCH me without a body", 400, "malformed_body", "PATCH", "/api/me"),
+    # Which tasks
+    *(case for name in ("list", "parent") for case in asked(
+        f"/{name}", "id_or_none", "0", "-1", "x", "", "1.5", "None", "null", "%00", "1%00", "%2B1", "%EF%BC%91", "9" * 20, "1,2", "none%20")),
+    *asked("/tag/0", "string_too_short", "", "%20", "%E3%80%80"),
+    *asked("/tag/0", "string_too_long", "x" * 51), *asked("/tag/0", "nul_character", "%00", "a%00"),
+    *asked("/tag/1", "nul_character", "home&tag=%00"),
+    *asked("/tag", "too_long", "&tag=".join(f"tag{number}" for number in range(21)), "&tag=".join(["home"] * 21)),
+    *asked("/priority/0", "literal_error", "hihg", "", "High", "1", "high,low", "%00", "none%20"),
+    *asked("/priority/1", "literal_error", "high&priority=lwo"),
+    *asked("/priority", "too_long", "&priority=".join(["high"] * 6)),
+    *(case for name in ("due_before", "due_after") for case in (
+        *asked(f"/{name}", "date", "2026-02-30", "0001-01-01", "10000-01-01", "", "2026", "%00", "1999-13-01"),
+        *asked(f"/{name}", "date", *NO_QUERY_INSTANTS))),
+    *(case for name in ("created_after", "updated_after") for case in asked(
+        f"/{name}", "instant", "", "2026-01-01", "%00", *NO_QUERY_INSTANTS)),
+    *(case for name in ("overdue", "has_due") for case in asked(f"/{name}", "boolean_word", "yes", "1", "True", "", "%00", "null")),
+    *asked("/q", "words", "%20", "!!!", "...", "%FF", "_", "%F0%9F%98%80", "+".join("abcdefghijk"), "%E4%B8%AD" * 11),
+    *asked("/q", "string_too_short", ""), *asked("/q", "string_too_long", "x" * 201, "%F0%9F%98%80" * 201),
+    *asked("/q", "nul_character", "%00", "milk%00"),
+    *asked("/sort", "literal_error", "titel", "", "-", "id", "-id", "created,due", "--created", "%2Bcreated", "CREATED", "%00",
+           "owner__password"),
+    *(case for path in (TASKS, f"{TASKS}/counts", ONE) for case in (
+        *asked("/tz", "timezone", "Lisbon", "utc", "%00", "UTC%00", "../UTC", "UTC%20", "%2B01:00", "posix/UTC", path=path),
+        *asked("/tz", "string_too_short", "", path=path), *asked("/tz", "string_too_long", "x" * 65, path=path),
+        *asked("/tz", "repeated", "UTC&tz=UTC", path=path))),
+    *(case for name, value in (
+        ("list", "1"), ("parent", "none"), ("due_before", "2026-01-01"), ("due_after", "2026-01-01"), ("overdue", "true"),
+        ("has_due", "true"), ("created_after", AT), ("updated_after", AT), ("q", "milk"), ("sort", "due"), ("completed", "false"))
+      for case in asked(f"/{name}", "repeated", f"{value}&{name}={value}")),
+    *(case for name in ("tags", "tag[]", "priorities", "due", "order", "search", "title", "limits", "timezone", "Q")
+      for case in asked(f"/{name}", "unknown", "1", name=name)),
+    *asked("/archived", "boolean_word", "1", "yes", "", path=LISTS), *asked("/archived", "repeated", "true&archived=true", path=LISTS),
+    *asked("/name", "unknown", "Shopping", path=LISTS), *asked("/archived", "unknown", "true", path=TAGS),
+    *asked("/limit", "greater_than_equal", "0", path=LISTS), *asked("/limit", "less_than_equal", "101", path=TAGS),
+    *asked("/x", "unknown", "1", path=f"{TASKS}/counts"), *asked("/x", "unknown", "1", path=LIST), *asked("/x", "unknown", "1", path=TAG),
+    # Cursors of another order, and such as we never made
+    *asked("/cursor", "string_too_long", "Y" * 2_001), *asked("/cursor", "string_too_long", "Y" * 2_001, path=LISTS),
+    *forged("created", 5), *forged("title", 5, "a"), *forged("trash", 5), *forged("lists", 5, "a"), *forged("-created", 5, 5),
+    *forged("-created", 5, "a"), *forged("-created", 5, None), *forged("-created", 0), *forged("-created", -1), *forged("-created", BEYOND),
+    *forged("-created", 2**64), *forged("-created", 10**400), *forged("-created", "5"), *forged("-created", 5.0), *forged("-created", True),
+    *forged("-created", None), *forged("-created", [5]), *forged("-created", {"id": 5}), *forged("-created"), *forged(), *forged(5),
+    *forged(None, 5), *forged(["-created"], 5), *forged("-created", 5, 5, 5),
+    *handed('["-created", 5]'), *handed('["-created",5]\n'), *handed('["-created",5'), *handed('{"-created":5}'), *handed("null"),
+    *handed("5"), *handed('"-created"'), *handed("\x00"), *handed("[" * 1_000), *handed('["-created",NaN]'),
+    *handed('["-created",1e3]'), *handed('["-created",5,"\\ud800"]'), *handed('["-cre\\u0061ted",5]'), *handed("before:43"),
+    *(case for sort in ("updated", "-updated", "due", "-due") for value in NO_MOMENTS
+      for case in forged(sort, 5, value, sort=sort)),
+    *(case for value in (5, -1, "high", "", None, True, 1.0, BEYOND, -BEYOND) for case in forged("priority", 5, value, sort="priority")),
+    *(case for sort in ("title", "-title", "position") for value in NO_TEXTS
+      for case in forged(sort, 5, value, sort=sort)),
+    *forged("title", 5, sort="title"), *forged("-title", 5, "a", sort="title"), *handed('["title",5,"\\ud800"]', sort="title"),
+    *handed('["title",5,"\\u0061"]', sort="title"), *forged("due", 5, sort="due"),
+    *(case for kind, path in (("lists", LISTS), ("tags", TAGS)) for case in (
+        *forged(kind, 5, path=path), *forged(kind, 5, 1, path=path), *forged(kind, 5, "a\x00", path=path), *forged(kind, 5, None, path=path),
+        *forged(kind, 0, "a", path=path), *forged(kind, BEYOND, "a", path=path), *forged("-created", 5, path=path),
+        *forged(kind, 5, True, path=path), *handed("nonsense", path=path), *handed(f'["{kind}",5,"\\udfff"]', path=path))),
+    *forged("tags", 5, "a", path=LISTS), *forged("lists", 5, "a", path=TAGS),
+    *forged("trash", 5, "a", path="/api/tasks/trash"), *forged("history", 5, 5, path=f"{ONE}/history"),
+    # Ids
+    *(case for path in (LISTS, TAGS) for case in (
+        *missing(*(f"{path}/{key}" for key in ("0", "-1", "abc", "1.0", "%00", "1%00", "%EF%BC%91", BEYOND - 1, BEYOND, 10**30, "9" * 1_000))),
+        *missing(f"{path}/0", f"{path}/{BEYOND}", method="DELETE"))),
+    *(Case(f"PATCH {path}/{key}", 404, "not_found", "PATCH", f"{path}/{key}", b'{"name": "New"}')
+      for path in (LISTS, TAGS) for key in ("0", "999999", BEYOND - 1, BEYOND)),
+    *(Case(f"{path} moved", 404, "not_found", "POST", f"{path}/move", b'{"before": 1}')
+      for path in (f"{TASKS}/0", f"{TASKS}/{BEYOND}", f"{LISTS}/0", f"{LISTS}/{BEYOND}", f"{LISTS}/x")),
+    *missing("/api/lists/{their_list}", "/api/tags/{their_tag}"),
+    *missing("/api/lists/{their_list}", "/api/tags/{their_tag}", method="DELETE"),
+    *missing("/api/tasks/count", "/api/tags/1/move", "/api/lists/1/tasks", "/api/tasks/counts/1"),
+    # Methods
+    *method_not_allowed(LISTS, "PUT", "PATCH", "DELETE", "OPTIONS"), *method_not_allowed(LIST, "PUT", "POST", "OPTIONS", "TRACE"),
+    *method_not_allowed(TAGS, "POST", "PUT", "PATCH", "DELETE"), *method_not_allowed(TAG, "PUT", "POST"),
+    *method_not_allowed(f"{ONE}/move", "GET", "PUT", "PATCH", "DELETE"), *method_not_allowed(f"{LIST}/move", "GET", "PUT", "DELETE"),
+    *method_not_allowed(f"{TASKS}/counts", "POST", "PUT", "PATCH", "DELETE"),
+]  # fmt: skip

@@ -1,0 +1,83 @@
+"""Records of every kind that the service can hold, for Hypothesis to make up."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tasks.formats import BadRow, ListRecord, TagRecord, TaskRecord
+from tasks.formats.records import PRIORITIES, same
+
+#: Any text but NULs and halves of surrogate pairs, and often what is awkward.
+TEXT = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")),
+    st.text(st.sampled_from(" '\"=+-@,;:\\\t\r\n\u2028éß漢🌱a1")),
+)
+INSTANTS = st.datetimes(
+    datetime(1900, 1, 1), datetime(2999, 12, 31, 23, 59, 59), timezones=st.just(UTC)
+)
+DAYS = st.dates(date(1900, 1, 1), date(2999, 12, 31))
+POSITIONS = st.none() | st.text("0123456789abcxyz", min_size=1, max_size=30)
+ZONES = st.sampled_from(["UTC", "Europe/Paris", "Asia/Kathmandu", "America/St_Johns"])
+
+
+def names(most: int) -> st.SearchStrategy[str]:
+    return TEXT.map(lambda text: text.strip()[:most].strip()).filter(bool)
+
+
+def lists() -> st.SearchStrategy[ListRecord]:
+    owners = st.none() | names(150)
+    return st.builds(ListRecord, names(100), POSITIONS, st.booleans(), owners)
+
+
+def tags() -> st.SearchStrategy[TagRecord]:
+    return st.builds(TagRecord, names(50), st.none() | names(150))
+
+
+@st.composite
+def tasks(draw: st.DrawFn, /, **fixed: Any) -> TaskRecord:
+    """Any task; `fixed` members are as given."""
+    completed = draw(st.booleans())
+    members: dict[str, Any] = {
+        "external_id": draw(names(255)),
+        "title": draw(names(200)),
+        "description": draw(TEXT),
+        "completed": completed,
+        "completed_at": draw(INSTANTS) if completed else None,
+        "deleted_at": draw(st.none() | INSTANTS),
+        "list": draw(st.none() | names(100)),
+        "parent": draw(st.none() | names(255)),
+        "tags": tuple(draw(st.lists(names(50), max_size=20, unique_by=same))),
+        "priority": draw(st.sampled_from(PRIORITIES)),
+        "position": draw(POSITIONS),
+        "owner": draw(st.none() | names(150)),
+        "created_at": draw(st.none() | INSTANTS),
+        "updated_at": draw(st.none() | INSTANTS),
+        **draw(_dues()),
+        **fixed,
+    }
+    if members["parent"] == members["external_id"]:
+        members["parent"] = None
+    return TaskRecord(**members)
+
+
+def _dues() -> st.SearchStrategy[dict[str, Any]]:
+    return st.one_of(
+        st.just({}),
+        st.fixed_dictionaries({"due_date": DAYS}),
+        st.fixed_dictionaries({"due_at": INSTANTS, "due_timezone": ZONES}),
+    )
+
+
+def bad_rows(rows: Iterable[object]) -> list[BadRow]:
+    return [row for row in rows if isinstance(row, BadRow)]
+
+
+def nothing_raises(rows: Iterable[object]) -> None:
+    for row in rows:
+        assert isinstance(row, ListRecord | TagRecord | TaskRecord | BadRow)
+        if isinstance(row, BadRow):
+            assert row.line >= 1
+            assert 0 < len(row.reason) < 1000
+            row.reason.encode()

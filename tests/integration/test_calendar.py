@@ -1,0 +1,332 @@
+"""/api/calendar: a secret address at which a calendar reads what is due"""
+
+import hashlib
+import json
+import logging
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from icalendar import Calendar
+
+from taskproject.accounts.models import User
+from tasks import exports
+from tasks.models import CalendarFeed, Task
+from tests.answers import assert_a_credential_is_needed, rfc3339
+from tests.conftest import BY, ApiClient, make_task, make_token
+from tests.rows import StillClock
+
+PATH = "/api/calendar"
+TODAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def url(api: ApiClient) -> str:
+    """The address of alice's feed."""
+    return str(api.send("POST", PATH).json()["url"])
+
+
+def secret_of(url: str) -> str:
+    return url.removeprefix("/api/calendar/").removesuffix(".ics")
+
+
+def read(nobody: ApiClient, url: str, **headers: str) -> Any:
+    return nobody.send("GET", url, headers=headers)
+
+
+def shown(nobody: ApiClient, url: str, kind: str = "VTODO") -> list[str]:
+    """What the to-dos, or the events, of the feed are called."""
+    answer = read(nobody, url)
+    assert answer.status_code == 200, answer.content
+    return [str(it["summary"]) for it in Calendar.from_ical(answer.content).walk(kind)]
+
+
+def not_found(path: str, detail: str) -> dict[str, Any]:
+    return {
+        "type": "/api/problems#not_found",
+        "title": "Not found",
+        "status": 404,
+        "detail": detail,
+        "instance": path,
+        "code": "not_found",
+    }
+
+
+def assert_no_calendar(nobody: ApiClient, url: str) -> None:
+    """The address says nothing, least of all itself."""
+    answer = read(nobody, url)
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    told = answer.json()
+    assert told["detail"] == "There is no calendar at this address."
+    assert told["code"] == "not_found"
+
+
+# Its secret
+
+
+def test_a_feed_is_made_and_its_address_is_told_once(
+    api: ApiClient, alice: User
+) -> None:
+    answer = api.send("POST", PATH)
+
+    feed = CalendarFeed.objects.get()
+    assert feed.owner == alice
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == PATH
+    told = answer.json()
+    secret = secret_of(told["url"])
+    assert len(secret) == 43
+    made = {"prefix": secret[:8], "created_at": rfc3339(feed.created_at)}
+    assert told == {"url": f"/api/calendar/{secret}.ics", **made}
+
+    again = api.send("GET", PATH)
+
+    assert again.status_code == 200
+    assert again.json() == {"url": None, **made}
+
+
+def test_of_the_secret_only_a_digest_is_stored(api: ApiClient, url: str) -> None:
+    [row] = CalendarFeed.objects.values()
+
+    secret = secret_of(url)
+    assert row["digest"] == hashlib.sha256(secret.encode()).hexdigest()
+    assert secret not in repr(row)
+
+
+def test_a_new_secret_takes_the_place_of_the_one_before(
+    api: ApiClient, nobody: ApiClient, url: str
+) -> None:
+    other = api.send("POST", PATH).json()["url"]
+
+    assert other != url
+    assert CalendarFeed.objects.count() == 1
+    assert_no_calendar(nobody, url)
+    assert read(nobody, other).status_code == 200
+
+
+def test_a_revoked_address_stops_at_once(
+    api: ApiClient, nobody: ApiClient, url: str
+) -> None:
+    assert read(nobody, url).status_code == 200
+
+    answer = api.send("DELETE", PATH)
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert not CalendarFeed.objects.exists()
+    assert_no_calendar(nobody, url)
+
+
+@pytest.mark.parametrize(
+    ("method", "detail"),
+    [
+        ("GET", "You have no calendar feed; POST makes one."),
+        ("DELETE", "You have no calendar feed."),
+    ],
+)
+def test_without_a_feed_there_is_none_to_tell_of_or_revoke(
+    api: ApiClient, method: str, detail: str
+) -> None:
+    answer = api.send(method, PATH)
+
+    assert answer.status_code == 404
+    assert answer.json() == not_found(PATH, detail)
+
+
+def test_each_user_has_a_feed_of_their_own(
+    api: ApiClient, bobs_api: ApiClient, nobody: ApiClient, bob: User, url: str
+) -> None:
+    theirs = bobs_api.send("POST", PATH).json()["url"]
+    make_task(bob, "Bob's", due_date=date(2099, 1, 1))
+
+    assert shown(nobody, theirs) == ["Bob's"]
+    assert shown(nobody, url) == []
+    bobs_api.send("DELETE", PATH)
+    assert read(nobody, url).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "secret", ["x", "x" * 43, "x" * 200, "%00", "%F0%9F%8C%BF", "..", "a.ics"]
+)
+def test_an_unknown_secret_finds_nothing(
+    nobody: ApiClient, url: str, secret: str
+) -> None:
+    assert read(nobody, f"/api/calendar/{secret}.ics").status_code == 404
+
+
+def test_the_digest_is_no_secret(nobody: ApiClient, url: str) -> None:
+    assert_no_calendar(nobody, f"/api/calendar/{CalendarFeed.objects.get().digest}.ics")
+
+
+def test_the_feed_of_an_inactive_user_says_nothing(
+    nobody: ApiClient, alice: User, url: str
+) -> None:
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    assert_no_calendar(nobody, url)
+
+    User.objects.filter(pk=alice.pk).update(is_active=True)
+    assert read(nobody, url).status_code == 200
+
+
+def test_the_feed_goes_with_its_user(nobody: ApiClient, alice: User, url: str) -> None:
+    alice.delete()
+
+    assert_no_calendar(nobody, url)
+
+
+def test_the_secret_is_not_in_the_log(
+    nobody: ApiClient, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        read(nobody, url)
+        read(nobody, url.replace("ics", "isc"))
+        read(nobody, f"{url}/")
+        nobody.send("POST", url)
+
+    told = [record.fields for record in caplog.records if hasattr(record, "fields")]
+    assert len(told) == 4
+    assert told[0]["status"] == 200
+    written = json.dumps(told, default=str) + caplog.text
+    assert secret_of(url) not in written
+    assert told[0]["path"].startswith("/api/calendar/")
+
+
+# Who may
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_the_feed_is_managed_with_a_credential(nobody: ApiClient, method: str) -> None:
+    assert_a_credential_is_needed(nobody.send(method, PATH), PATH)
+    assert not CalendarFeed.objects.exists()
+
+
+@pytest.mark.parametrize(("method", "status"), [("POST", 403), ("DELETE", 403)])
+def test_a_token_that_may_only_read_makes_and_revokes_none(
+    alice: User, url: str, method: str, status: int
+) -> None:
+    answer = ApiClient(make_token(alice, "read")).send(method, PATH)
+
+    assert (answer.status_code, answer.json()["code"]) == (status, "insufficient_scope")
+    assert CalendarFeed.objects.get().prefix == secret_of(url)[:8]
+
+
+def test_reading_the_feed_needs_no_credential(
+    nobody: ApiClient, task: Task, url: str
+) -> None:
+    answer = read(nobody, url)
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
+    assert answer.content.startswith(b"BEGIN:VCALENDAR\r\n")
+    assert answer.content.endswith(b"END:VCALENDAR\r\n")
+    assert b"X-WR-CALNAME:Tasks" in answer.content
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_the_feed_can_only_be_read(nobody: ApiClient, url: str, method: str) -> None:
+    assert nobody.send(method, url).status_code == 405
+
+
+# What it holds
+
+
+def test_it_holds_what_is_due_as_to_dos_and_events(
+    nobody: ApiClient, alice: User, url: str
+) -> None:
+    make_task(alice, "Some day")
+    make_task(alice, "Later", due_date=date(2099, 12, 31))
+    instant = datetime(2099, 1, 1, 9, tzinfo=UTC)
+    make_task(alice, "Sooner", due_at=instant, due_timezone="Asia/Tokyo")
+    make_task(alice, "Done", due_date=date(2099, 6, 1), completed=True)
+    trashed = make_task(alice, "Trashed", due_date=date(2099, 1, 1))
+    Task.objects.filter(pk=trashed.pk).trash(BY)
+
+    assert shown(nobody, url) == ["Sooner", "Done", "Later"]
+    assert shown(nobody, url, "VEVENT") == ["Sooner", "Later"]
+    calendar: Any = Calendar.from_ical(read(nobody, url).content)
+    events = calendar.walk("VEVENT")
+    assert [event["dtstart"].dt for event in events] == [instant, date(2099, 12, 31)]
+
+
+def test_what_was_due_within_a_year_is_still_there(
+    nobody: ApiClient, alice: User, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    StillClock(monkeypatch).at("2026-11-24T12:00:00Z")
+    make_task(alice, "A year", due_date=TODAY.date() - timedelta(days=365))
+    make_task(alice, "Longer", due_date=TODAY.date() - timedelta(days=367))
+
+    assert shown(nobody, url) == ["A year"]
+
+
+def test_there_are_so_many_at_most_and_the_first_due(
+    nobody: ApiClient, alice: User, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "DUES", 2)
+    for day in (3, 1, 2):
+        make_task(alice, f"Day {day}", due_date=date(2099, 1, day))
+
+    assert shown(nobody, url) == ["Day 1", "Day 2"]
+
+
+def test_it_takes_a_fixed_number_of_statements(
+    nobody: ApiClient, alice: User, url: str, django_assert_max_num_queries: Any
+) -> None:
+    for day in range(1, 21):
+        make_task(alice, f"Day {day}", due_date=date(2099, 1, day), tags=["x"])
+
+    with django_assert_max_num_queries(4):
+        assert len(shown(nobody, url)) == 20
+
+
+# Again
+
+
+def test_a_calendar_that_has_it_already_is_told_so(
+    nobody: ApiClient, alice: User, url: str
+) -> None:
+    make_task(alice, "Due", due_date=date(2099, 1, 1))
+    tag = read(nobody, url).headers["ETag"]
+
+    for header in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+        again = read(nobody, url, **{"If-None-Match": header})
+
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["ETag"] == tag
+
+
+def test_after_a_change_it_is_read_anew(
+    nobody: ApiClient, alice: User, url: str
+) -> None:
+    task = make_task(alice, "Due", due_date=date(2099, 1, 1))
+    tag = read(nobody, url).headers["ETag"]
+    Task.objects.filter(pk=task.pk).edit(BY, title="Changed")
+
+    again = read(nobody, url, **{"If-None-Match": tag})
+
+    assert (again.status_code, again.headers["ETag"] == tag) == (200, False)
+    assert b"SUMMARY:Changed" in again.content
+
+
+def test_another_users_change_leaves_the_tag(
+    nobody: ApiClient, bob: User, url: str
+) -> None:
+    tag = read(nobody, url).headers["ETag"]
+
+    make_task(bob, "Bob's", due_date=date(2099, 1, 1))
+
+    assert read(nobody, url).headers["ETag"] == tag
+
+
+def test_on_the_next_day_it_is_read_anew(
+    nobody: ApiClient, alice: User, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is a year old goes, although nothing was changed."""
+    User.objects.filter(pk=alice.pk).update(timezone="Asia/Tokyo")
+    clock = StillClock(monkeypatch)
+    clock.at("2026-11-24T14:59:59Z")
+    tag = read(nobody, url).headers["ETag"]
+    assert read(nobody, url, **{"If-None-Match": tag}).status_code == 304
+
+    clock.at("2026-11-24T15:00:00Z")  # midnight in Tokyo
+
+    assert read(nobody, url, **{"If-None-Match": tag}).status_code == 200

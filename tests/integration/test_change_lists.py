@@ -1,0 +1,489 @@
+"""PATCH and DELETE /api/lists/{id}, POST /api/lists/{id}/move"""
+
+from typing import Any
+
+import pytest
+from django.test.utils import CaptureQueriesContext
+
+from taskproject.accounts.models import User
+from tasks.models import Event, Task, TaskList
+from tests.answers import as_json
+from tests.conftest import BY, ApiClient, make_old_task, make_task
+from tests.integration.test_lists import BAD_MEMBERS
+from tests.rows import (
+    alone,
+    assert_name_taken,
+    assert_refused,
+    event,
+    ids,
+    latest,
+    list_json,
+    make_list,
+    news,
+)
+
+# Changing one
+
+
+@pytest.mark.parametrize(
+    ("body", "changes"),
+    [
+        ({"name": " Groceries "}, {"name": ("Shopping", "Groceries")}),
+        ({"name": "SHOPPING"}, {"name": ("Shopping", "SHOPPING")}),
+        ({"archived": True}, {"archived": (False, True)}),
+        (
+            {"name": "Groceries", "archived": True},
+            {"name": ("Shopping", "Groceries"), "archived": (False, True)},
+        ),
+    ],
+)
+def test_it_changes_what_was_sent_and_nothing_else(
+    api: ApiClient, alice: User, body: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    row = make_list(alice)
+    old, since = list_json(row), latest(api)
+
+    answer = api.send("PATCH", f"/api/lists/{row.pk}", body)
+
+    new = list_json(row)
+    assert answer.status_code == 200
+    assert answer.headers["ETag"] == '"2"'
+    assert answer.json() == new
+    told = {name: values[1] for name, values in changes.items()}
+    assert new == old | told | {"updated_at": new["updated_at"], "version": 2}
+    assert row.updated_at > row.created_at
+    assert news(api, since) == [
+        event(alice, "edited", 2, list_id=row.pk, changes=changes)
+    ]
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"name": " Shopping "}, {"name": "Shopping", "archived": False}]
+)
+def test_what_is_so_already_changes_nothing(
+    api: ApiClient, alice: User, body: dict[str, Any]
+) -> None:
+    row = make_list(alice)
+    before, since = list_json(row), latest(api)
+
+    answer = api.send("PATCH", f"/api/lists/{row.pk}", body)
+
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"1"')
+    assert answer.json() == before == list_json(row)
+    assert news(api, since) == []
+
+
+@pytest.mark.parametrize("name", ["Work", "wORK", " work "])
+def test_the_name_of_another_list_is_409(
+    api: ApiClient, alice: User, name: str
+) -> None:
+    row = make_list(alice, "Shopping")
+    make_list(alice, "Work")
+    before = list_json(row)
+    path = f"/api/lists/{row.pk}"
+
+    answer = alone(api, "PATCH", path, {"name": name, "archived": True})
+
+    assert_name_taken(answer, path, "You have a list 'Work' already.")
+    assert list_json(row) == before
+
+
+def test_a_name_that_was_given_up_is_free_again(api: ApiClient, alice: User) -> None:
+    row = make_list(alice, "Shopping")
+    api.send("PATCH", f"/api/lists/{row.pk}", {"name": "Groceries"})
+
+    answer = api.send("POST", "/api/lists", {"name": "shopping"})
+
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize(("body", "pointer", "code", "detail"), BAD_MEMBERS)
+def test_it_refuses_a_bad_body(
+    api: ApiClient, alice: User, body: Any, pointer: str, code: str, detail: str
+) -> None:
+    row = make_list(alice)
+    before = list_json(row)
+    path = f"/api/lists/{row.pk}"
+
+    assert_refused(api.send("PATCH", path, body), path, pointer, code, detail)
+    assert list_json(row) == before
+
+
+def test_renaming_a_list_leaves_its_tasks_alone(api: ApiClient, alice: User) -> None:
+    row = make_list(alice)
+    task = make_old_task(alice, list_id=row.pk)
+    before = as_json(task)
+
+    api.send("PATCH", f"/api/lists/{row.pk}", {"name": "Groceries"})
+
+    assert as_json(task) == before
+
+
+# If-Match
+
+
+CHANGES: list[Any] = [
+    pytest.param("PATCH", "", {"archived": True}, 200, id="patch"),
+    pytest.param("DELETE", "", None, 204, id="delete"),
+    pytest.param("DELETE", "?tasks=delete", None, 204, id="delete with tasks"),
+    pytest.param("POST", "/move", {"before": "other"}, 200, id="move"),
+]
+every_change = pytest.mark.parametrize(("method", "suffix", "body", "status"), CHANGES)
+
+
+def prepared(owner: User, body: Any) -> tuple[TaskList, Any]:
+    """A list at version 2 that comes last, and the body about the other list."""
+    other, row = make_list(owner, "Work"), make_list(owner, "Shopping")
+    row.edit(BY, name="Groceries")
+    make_task(owner, list_id=row.pk)
+    return row, {"before": other.pk} if body and "before" in body else body
+
+
+@every_change
+@pytest.mark.parametrize("header", ['"2"', '"7", "2"', "*"])
+def test_a_change_at_the_right_version_is_made(
+    api: ApiClient,
+    alice: User,
+    method: str,
+    suffix: str,
+    body: Any,
+    status: int,
+    header: str,
+) -> None:
+    row, body = prepared(alice, body)
+    path = f"/api/lists/{row.pk}{suffix}"
+
+    answer = api.send(method, path, body, headers={"If-Match": header})
+
+    assert answer.status_code == status
+    assert Event.objects.filter(list_id=row.pk).latest("sequence").version == 3
+
+
+@every_change
+@pytest.mark.parametrize("header", ['"1"', '"3"', 'W/"2"', '"22"', '"abc"'])
+def test_a_change_at_another_version_is_412_and_tells_the_list(
+    api: ApiClient,
+    alice: User,
+    method: str,
+    suffix: str,
+    body: Any,
+    status: int,
+    header: str,
+) -> None:
+    row, body = prepared(alice, body)
+    before, since = list_json(row), latest(api)
+    path = f"/api/lists/{row.pk}"
+
+    answer = alone(api, method, path + suffix, body, **{"If-Match": header})
+
+    assert answer.status_code == 412
+    assert answer.headers["ETag"] == '"2"'
+    assert answer.json() == {
+        "type": "/api/problems#stale_version",
+        "title": "Somebody changed this meanwhile",
+        "status": 412,
+        "detail": "Merge with `current`, then send its version in If-Match.",
+        "instance": path + suffix.partition("?")[0],
+        "code": "stale_version",
+        "current": before,
+        "changed": ["name"] if header == '"1"' else None,
+    }
+    assert list_json(row) == before
+    assert news(api, since) == []
+    assert Task.objects.live().filter(list=row).count() == 1
+
+
+@every_change
+def test_a_change_without_a_condition_is_428_where_one_is_required(
+    api: ApiClient,
+    alice: User,
+    method: str,
+    suffix: str,
+    body: Any,
+    status: int,
+    settings: Any,
+) -> None:
+    settings.REQUIRE_IF_MATCH = True
+    row, body = prepared(alice, body)
+    before = list_json(row)
+
+    answer = api.send(method, f"/api/lists/{row.pk}{suffix}", body)
+
+    assert (answer.status_code, answer.json()["code"]) == (428, "version_required")
+    assert list_json(row) == before
+
+
+# Deleting one
+
+
+def test_deleting_a_list_keeps_its_tasks_in_no_list(
+    api: ApiClient, alice: User
+) -> None:
+    row, other = make_list(alice), make_list(alice, "Work")
+    task, done = (
+        make_old_task(alice, list_id=row.pk, completed=done) for done in (False, True)
+    )
+    trashed = make_task(alice, list_id=row.pk)
+    elsewhere = make_task(alice, list_id=other.pk)
+    Task.objects.filter(pk=trashed.pk).trash(BY)
+    old, untouched = [as_json(each) for each in (task, done)], as_json(elsewhere)
+    since = latest(api)
+
+    answer = api.send("DELETE", f"/api/lists/{row.pk}")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert list(TaskList.objects.all()) == [other]
+    new = [as_json(each) for each in (task, done)]
+    assert new == [
+        before | {"list": None, "version": 2, "updated_at": after["updated_at"]}
+        for before, after in zip(old, new, strict=True)
+    ]
+    assert as_json(elsewhere) == untouched
+    trashed.refresh_from_db()
+    assert (trashed.list_id, trashed.version) == (None, 3)
+    assert trashed.deleted_at is not None
+    left = {"list": (row.pk, None)}
+    assert sorted(news(api, since), key=lambda each: str(each["task_id"])) == sorted(
+        [
+            event(
+                alice, "edited", 2, task_id=task.pk, changes=left, task=as_json(task)
+            ),
+            event(
+                alice, "edited", 2, task_id=done.pk, changes=left, task=as_json(done)
+            ),
+            event(alice, "edited", 3, task_id=trashed.pk, changes=left),
+            event(alice, "deleted", 2, list_id=row.pk),
+        ],
+        key=lambda each: str(each["task_id"]),
+    )
+
+
+def test_deleting_a_list_with_its_tasks_takes_them_to_the_trash(
+    api: ApiClient, alice: User
+) -> None:
+    row, other = make_list(alice), make_list(alice, "Work")
+    task, trashed = make_task(alice, list_id=row.pk), make_task(alice, list_id=row.pk)
+    elsewhere = make_task(alice, list_id=other.pk)
+    Task.objects.filter(pk=trashed.pk).trash(BY)
+    since = latest(api)
+
+    answer = api.send("DELETE", f"/api/lists/{row.pk}?tasks=delete")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert list(TaskList.objects.all()) == [other]
+    assert list(Task.objects.live()) == [elsewhere]
+    for each, version in ((task, 2), (trashed, 3)):
+        each.refresh_from_db()
+        assert (each.list_id, each.version) == (None, version)
+        assert each.deleted_at is not None
+    left = {"list": (row.pk, None)}
+    assert news(api, since) == [
+        event(alice, "trashed", 2, task_id=task.pk, changes=left),
+        event(alice, "edited", 3, task_id=trashed.pk, changes=left),
+        event(alice, "deleted", 2, list_id=row.pk),
+    ]
+
+
+@pytest.mark.parametrize("query", ["", "?tasks=keep", "?tasks=delete"])
+def test_a_task_of_a_deleted_list_can_be_restored_into_no_list(
+    api: ApiClient, alice: User, query: str
+) -> None:
+    row = make_list(alice)
+    task = make_task(alice, list_id=row.pk)
+    Task.objects.filter(pk=task.pk).trash(BY)
+    api.send("DELETE", f"/api/lists/{row.pk}{query}")
+
+    answer = api.send("POST", f"/api/tasks/{task.pk}/restore")
+
+    assert (answer.status_code, answer.json()) == (200, as_json(task))
+    assert answer.json()["list"] is None
+
+
+def test_a_deleted_list_is_missing_and_its_name_is_free(
+    api: ApiClient, alice: User
+) -> None:
+    path = f"/api/lists/{make_list(alice).pk}"
+    api.send("DELETE", path)
+
+    assert api.send("GET", path).status_code == 404
+    assert alone(api, "DELETE", path).status_code == 404
+    assert api.send("POST", "/api/lists", {"name": "shopping"}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer", "code"),
+    [
+        ("tasks=trash", "/tasks", "literal_error"),
+        ("tasks=", "/tasks", "literal_error"),
+        ("task=delete", "/task", "unknown"),
+    ],
+)
+def test_it_refuses_a_bad_parameter(
+    api: ApiClient, alice: User, query: str, pointer: str, code: str
+) -> None:
+    path = f"/api/lists/{make_list(alice).pk}"
+
+    answer = api.send("DELETE", f"{path}?{query}")
+
+    assert_refused(answer, path, pointer, code, None, "query")
+    assert TaskList.objects.exists()
+
+
+def test_deleting_costs_the_same_whatever_the_number_of_tasks(
+    api: ApiClient, alice: User, queries: CaptureQueriesContext
+) -> None:
+    costs = []
+    api.send("GET", "/api/me")  # notes the token's use
+    for number in (2, 30):
+        row = make_list(alice)
+        for _ in range(number):
+            make_task(alice, list_id=row.pk)
+        before = len(queries)
+        api.send("DELETE", f"/api/lists/{row.pk}")
+        costs.append(len(queries) - before)
+
+    assert costs[0] == costs[1]
+
+
+# Moving one
+
+
+def names(api: ApiClient) -> str:
+    return "".join(
+        item["name"] for item in api.send("GET", "/api/lists").json()["items"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("moved", "place", "other", "order"),
+    [
+        ("a", "after", "b", "bac"),
+        ("a", "after", "c", "bca"),
+        ("a", "before", "c", "bac"),
+        ("c", "before", "a", "cab"),
+        ("c", "before", "b", "acb"),
+        ("c", "after", "a", "acb"),
+        ("b", "before", "a", "bac"),
+        ("b", "after", "c", "acb"),
+    ],
+)
+def test_it_puts_a_list_beside_another_one(
+    api: ApiClient, alice: User, moved: str, place: str, other: str, order: str
+) -> None:
+    rows = {name: make_list(alice, name) for name in "abc"}
+    row, old = rows[moved], list_json(rows[moved])
+    rest = [list_json(rows[name]) for name in "abc" if name != moved]
+    since = latest(api)
+
+    answer = api.send("POST", f"/api/lists/{row.pk}/move", {place: rows[other].pk})
+
+    new = list_json(row)
+    assert answer.status_code == 200
+    assert answer.headers["ETag"] == '"2"'
+    assert answer.json() == new
+    kept = {name: new[name] for name in ("position", "updated_at")}
+    assert new == old | kept | {"version": 2}
+    assert names(api) == order
+    assert [list_json(rows[name]) for name in "abc" if name != moved] == rest
+    assert news(api, since) == [
+        event(
+            alice,
+            "moved",
+            2,
+            list_id=row.pk,
+            changes={"position": (old["position"], new["position"])},
+        )
+    ]
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("which", ["itself", "bob's", "missing"])
+def test_it_moves_beside_another_list_of_the_callers_only(
+    api: ApiClient, alice: User, bob: User, place: str, which: str
+) -> None:
+    row, theirs = make_list(alice), make_list(bob)
+    before = list_json(row)
+    at = {"itself": row.pk, "bob's": theirs.pk, "missing": theirs.pk + 1000}[which]
+    path = f"/api/lists/{row.pk}/move"
+
+    answer = alone(api, "POST", path, {place: at})
+
+    detail = "You have no other list with this id."
+    assert_refused(answer, path, f"/{place}", "refused", detail)
+    assert list_json(row) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "code"),
+    [
+        ({}, "", "one_place"),
+        ({"before": 1, "after": 2}, "", "one_place"),
+        ({"before": 0}, "/before", "greater_than_equal"),
+        ({"before": "1"}, "/before", "int_type"),
+        ({"after": None}, "/after", "int_type"),
+        ({"after": 2**63}, "/after", "less_than_equal"),
+        ({"befor": 1}, "/befor", "unknown"),
+    ],
+)
+def test_a_move_refuses_a_bad_body(
+    api: ApiClient, alice: User, body: Any, pointer: str, code: str
+) -> None:
+    row = make_list(alice)
+    before = list_json(row)
+    path = f"/api/lists/{row.pk}/move"
+
+    assert_refused(api.send("POST", path, body), path, pointer, code, None)
+    assert list_json(row) == before
+
+
+def test_a_repeated_key_moves_once(api: ApiClient, alice: User) -> None:
+    rows = {name: make_list(alice, name) for name in "abc"}
+
+    def send() -> Any:
+        return api.send(
+            "POST",
+            f"/api/lists/{rows['c'].pk}/move",
+            {"before": rows["a"].pk},
+            headers={"Idempotency-Key": "once"},
+        )
+
+    first = send()
+    api.send("POST", f"/api/lists/{rows['b'].pk}/move", {"before": rows["c"].pk})
+    again = send()
+
+    assert (first.status_code, again.content) == (200, first.content)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert names(api) == "bca"
+
+
+def test_moving_a_list_to_where_it_is_changes_nothing(
+    api: ApiClient, alice: User
+) -> None:
+    rows = {name: make_list(alice, name) for name in "abc"}
+    since = latest(api)
+
+    for moved, place, other in (
+        ("b", "after", "a"),
+        ("b", "before", "c"),
+        ("a", "before", "b"),
+        ("c", "after", "b"),
+    ):
+        row = rows[moved]
+        before = list_json(row)
+        answer = api.send("POST", f"/api/lists/{row.pk}/move", {place: rows[other].pk})
+        assert (answer.status_code, answer.headers["ETag"]) == (200, '"1"')
+        assert answer.json() == before == list_json(row)
+    assert news(api, since) == []
+
+
+def test_the_tasks_of_a_moved_list_stay_as_they_are(
+    api: ApiClient, alice: User
+) -> None:
+    first, second = make_list(alice, "a"), make_list(alice, "b")
+    task = make_task(alice, list_id=second.pk)
+    before = as_json(task)
+
+    api.send("POST", f"/api/lists/{second.pk}/move", {"before": first.pk})
+
+    assert as_json(task) == before
+    assert ids(api.send("GET", f"/api/tasks?list={second.pk}")) == [task.pk]

@@ -1,0 +1,236 @@
+"""PATCH and DELETE /api/tags/{id}"""
+
+from typing import Any
+
+import pytest
+
+from taskproject.accounts.models import User
+from tasks.models import Tag, Task
+from tests.answers import as_json, assert_a_credential_is_needed
+from tests.conftest import BY, ApiClient, make_old_task, make_task
+from tests.integration.test_tags import tags_of
+from tests.rows import (
+    alone,
+    assert_name_taken,
+    assert_refused,
+    event,
+    ids,
+    latest,
+    missing_row,
+    news,
+    tag_json,
+)
+
+
+@pytest.mark.parametrize("name", ["house", "HOME"])
+def test_a_tag_is_renamed_in_all_its_tasks(
+    api: ApiClient, alice: User, name: str
+) -> None:
+    task = make_old_task(alice, tags=["a", "home", "b"])
+    trashed, other = make_task(alice, tags=["home"]), make_task(alice, tags=["a"])
+    Task.objects.filter(pk=trashed.pk).trash(BY)
+    old, untouched = as_json(task), as_json(other)
+    home, since = Tag.objects.get(name="home"), latest(api)
+
+    answer = api.send("PATCH", f"/api/tags/{home.pk}", {"name": f" {name} "})
+
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"2"')
+    assert answer.json() == tag_json(name) == {
+        "id": home.pk, "name": name, "version": 2,
+    }  # fmt: skip
+    new = as_json(task)
+    changed = {"tags": ["a", name, "b"], "version": 2, "updated_at": new["updated_at"]}
+    assert new == old | changed
+    assert (tags_of(task), tags_of(trashed)) == (["a", name, "b"], [name])
+    assert as_json(other) == untouched
+    assert ids(api.send("GET", f"/api/tasks?tag={name}")) == [task.pk]
+    happened = news(api, since)
+    assert happened[0] == event(
+        alice, "edited", 2, tag_id=home.pk, changes={"name": ("home", name)}
+    )
+    assert sorted(happened[1:], key=lambda each: int(each["task_id"])) == [
+        event(
+            alice,
+            "edited",
+            2,
+            task_id=task.pk,
+            task=new,
+            changes={"tags": (["a", "home", "b"], ["a", name, "b"])},
+        ),
+        event(
+            alice, "edited", 3, task_id=trashed.pk, changes={"tags": (["home"], [name])}
+        ),
+    ]
+
+
+def test_the_same_name_again_changes_nothing(api: ApiClient, alice: User) -> None:
+    task = make_task(alice, tags=["home"])
+    before, since = as_json(task), latest(api)
+
+    answer = api.send("PATCH", f"/api/tags/{Tag.objects.get().pk}", {"name": " home"})
+
+    assert (answer.status_code, answer.json()) == (200, tag_json("home"))
+    assert answer.headers["ETag"] == '"1"'
+    assert as_json(task) == before
+    assert news(api, since) == []
+
+
+@pytest.mark.parametrize("name", ["Work", "wORK"])
+def test_the_name_of_another_tag_is_409(api: ApiClient, alice: User, name: str) -> None:
+    task = make_task(alice, tags=["home", "Work"])
+    before = as_json(task)
+    path = f"/api/tags/{Tag.objects.get(name='home').pk}"
+
+    answer = alone(api, "PATCH", path, {"name": name})
+
+    assert_name_taken(answer, path, "You have a tag 'Work' already.")
+    assert as_json(task) == before
+    assert tag_json("home")["version"] == 1
+
+
+def test_a_tag_is_removed_from_all_its_tasks(api: ApiClient, alice: User) -> None:
+    task = make_old_task(alice, tags=["a", "home", "b"])
+    trashed, other = make_task(alice, tags=["home"]), make_task(alice, tags=["a"])
+    Task.objects.filter(pk=trashed.pk).trash(BY)
+    old, untouched = as_json(task), as_json(other)
+    home, since = Tag.objects.get(name="home"), latest(api)
+
+    answer = api.send("DELETE", f"/api/tags/{home.pk}")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert not Tag.objects.filter(name="home").exists()
+    new = as_json(task)
+    changed = {"tags": ["a", "b"], "version": 2, "updated_at": new["updated_at"]}
+    assert new == old | changed
+    assert (tags_of(task), tags_of(trashed)) == (["a", "b"], [])
+    assert as_json(other) == untouched
+    happened = news(api, since)
+    assert sorted(happened[:-1], key=lambda each: int(each["task_id"])) == [
+        event(
+            alice,
+            "edited",
+            2,
+            task_id=task.pk,
+            task=new,
+            changes={"tags": (["a", "home", "b"], ["a", "b"])},
+        ),
+        event(alice, "edited", 3, task_id=trashed.pk, changes={"tags": (["home"], [])}),
+    ]
+    assert happened[-1] == event(alice, "deleted", 2, tag_id=home.pk)
+
+
+def test_a_removed_tag_can_be_made_anew(api: ApiClient, alice: User) -> None:
+    make_task(alice, tags=["home"])
+    old = Tag.objects.get()
+    api.send("DELETE", f"/api/tags/{old.pk}")
+
+    answer = api.send("POST", "/api/tasks", {"title": "a", "tags": ["HOME"]})
+
+    assert answer.json()["tags"] == ["HOME"]
+    assert Tag.objects.get().pk != old.pk
+    assert api.send("GET", f"/api/tags/{old.pk}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "code"),
+    [
+        ({}, "/name", "missing"),
+        ({"name": " "}, "/name", "string_too_short"),
+        ({"name": "x" * 51}, "/name", "string_too_long"),
+        ({"name": None}, "/name", "string_type"),
+        ({"name": "a\x00"}, "/name", "nul_character"),
+        ({"name": "a", "colour": "red"}, "/colour", "unknown"),
+        ([], "", "object_type"),
+    ],
+)
+def test_renaming_refuses_a_bad_body(
+    api: ApiClient, alice: User, body: Any, pointer: str, code: str
+) -> None:
+    make_task(alice, tags=["home"])
+    path = f"/api/tags/{Tag.objects.get().pk}"
+
+    assert_refused(api.send("PATCH", path, body), path, pointer, code, None)
+    assert tag_json("home")["version"] == 1
+
+
+CHANGES = pytest.mark.parametrize(
+    ("method", "body"), [("PATCH", {"name": "x"}), ("DELETE", None)]
+)
+
+
+@CHANGES
+@pytest.mark.parametrize("header", ['"1"', '"3"', 'W/"2"', '"abc"'])
+def test_a_change_at_another_version_is_412_and_tells_the_tag(
+    api: ApiClient, alice: User, method: str, body: Any, header: str
+) -> None:
+    task = make_task(alice, tags=["home"])
+    tag = Tag.objects.get()
+    tag.rename(BY, "house")
+    before, since = as_json(task), latest(api)
+    path = f"/api/tags/{tag.pk}"
+
+    answer = alone(api, method, path, body, **{"If-Match": header})
+
+    assert (answer.status_code, answer.headers["ETag"]) == (412, '"2"')
+    assert answer.json() == {
+        "type": "/api/problems#stale_version",
+        "title": "Somebody changed this meanwhile",
+        "status": 412,
+        "detail": "Merge with `current`, then send its version in If-Match.",
+        "instance": path,
+        "code": "stale_version",
+        "current": tag_json("house"),
+        "changed": ["name"] if header == '"1"' else None,
+    }
+    assert as_json(task) == before
+    assert news(api, since) == []
+
+
+@CHANGES
+@pytest.mark.parametrize("header", ['"1"', "*", '"9", "1"'])
+def test_a_change_at_the_right_version_is_made(
+    api: ApiClient, alice: User, method: str, body: Any, header: str
+) -> None:
+    make_task(alice, tags=["home"])
+    path = f"/api/tags/{Tag.objects.get().pk}"
+
+    answer = api.send(method, path, body, headers={"If-Match": header})
+
+    assert answer.status_code in (200, 204)
+    assert not Tag.objects.filter(name="home").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "body"), [("GET", None), ("PATCH", {"name": "x"}), ("DELETE", None)]
+)
+def test_somebody_elses_tag_is_as_missing_as_none(
+    api: ApiClient, bob: User, method: str, body: Any
+) -> None:
+    theirs = make_task(bob, tags=["home"])
+    before, tag = as_json(theirs), Tag.objects.get()
+
+    for key in (tag.pk, tag.pk + 1000, 2**63):
+        path = f"/api/tags/{key}"
+        answer = alone(api, method, path, body)
+        assert (answer.status_code, answer.json()) == (404, missing_row(path, "tag"))
+    assert as_json(theirs) == before
+    assert tag_json("home")["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "suffix", "body"),
+    [
+        ("GET", "", None),
+        ("GET", "/{}", None),
+        ("PATCH", "/{}", {"name": "x"}),
+        ("DELETE", "/{}", None),
+    ],
+)
+def test_it_needs_a_credential(
+    nobody: ApiClient, alice: User, method: str, suffix: str, body: Any
+) -> None:
+    make_task(alice, tags=["home"])
+    path = "/api/tags" + suffix.format(Tag.objects.get().pk)
+
+    assert_a_credential_is_needed(nobody.send(method, path, body), path)
+    assert tag_json("home")["version"] == 1

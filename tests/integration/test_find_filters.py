@@ -1,0 +1,489 @@
+"""GET /api/tasks: which tasks"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from taskproject.accounts.models import User
+from tasks.models import Task, TaskList
+from tests.answers import as_json
+from tests.conftest import BY, ApiClient, make_task
+from tests.rows import StillClock, assert_refused, ids, make_list
+
+#: When the tests of this file take place, for dues.
+NOW = "2026-03-10T12:00:00+00:00"
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    return StillClock(monkeypatch).at(NOW)
+
+
+def found(api: ApiClient, query: str) -> str:
+    """The titles, in the order in which they were made."""
+    answer = api.send("GET", f"/api/tasks?sort=created&{query}")
+    assert answer.status_code == 200, answer.content
+    return "".join(item["title"] for item in answer.json()["items"])
+
+
+def at(moment: str) -> dict[str, Any]:
+    return {"due_at": datetime.fromisoformat(moment), "due_timezone": "UTC"}
+
+
+def on(day: str) -> dict[str, Any]:
+    return {"due_date": date.fromisoformat(day)}
+
+
+# Lists
+
+
+@pytest.fixture
+def home(alice: User) -> TaskList:
+    return make_list(alice, "Home")
+
+
+@pytest.fixture
+def in_lists(alice: User, bob: User, home: TaskList) -> None:
+    work = make_list(alice, "Work")
+    make_task(bob, "x", list_id=make_list(bob, "Home").pk)
+    for title, list_id in (("a", home.pk), ("b", None), ("c", work.pk), ("d", home.pk)):
+        make_task(alice, title, list_id=list_id)
+    trashed = make_task(alice, "t", list_id=home.pk)
+    Task.objects.filter(pk=trashed.pk).trash(BY)
+
+
+@pytest.mark.usefixtures("in_lists")
+def test_a_list_has_its_tasks(api: ApiClient, home: TaskList) -> None:
+    answer = api.send("GET", f"/api/tasks?list={home.pk}")
+
+    first, last = Task.objects.filter(title="a").get(), Task.objects.get(title="d")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "items": [as_json(last), as_json(first)],
+        "next_cursor": None,
+    }
+
+
+@pytest.mark.usefixtures("in_lists")
+def test_none_are_those_in_no_list(api: ApiClient) -> None:
+    assert found(api, "list=none") == "b"
+
+
+@pytest.mark.usefixtures("in_lists")
+def test_somebody_elses_list_is_as_empty_as_none(
+    api: ApiClient, bob: User, home: TaskList
+) -> None:
+    theirs = TaskList.objects.get(owner=bob)
+
+    for key in (theirs.pk, theirs.pk + 1000, 2**63 - 1, 10**18):
+        assert found(api, f"list={key}") == ""
+
+
+# Tags
+
+
+@pytest.fixture
+def tagged(alice: User, bob: User) -> None:
+    make_task(bob, "x", tags=["home", "urgent"])
+    for title, tags in (
+        ("a", ["home"]),
+        ("b", ["Urgent", "home"]),
+        ("c", []),
+        ("d", ["urgent", "Straße"]),
+    ):
+        make_task(alice, title, tags=tags)
+    trashed = make_task(alice, "t", tags=["home"])
+    Task.objects.filter(pk=trashed.pk).trash(BY)
+
+
+@pytest.mark.usefixtures("tagged")
+@pytest.mark.parametrize(
+    ("tags", "titles"),
+    [
+        (["home"], "ab"),
+        (["HOME"], "ab"),
+        ([" urgent "], "bd"),
+        (["home", "urgent"], "b"),
+        (["urgent", "home"], "b"),
+        (["home", "Home"], "ab"),
+        (["strasse"], "d"),
+        (["urgent", "strasse", "home"], ""),
+        (["hom"], ""),
+        (["unknown"], ""),
+        (["home", "unknown"], ""),
+        (["%"], ""),
+        (["home"] * 20, "ab"),
+    ],
+)
+def test_all_of_several_tags_must_be_there_in_any_case(
+    api: ApiClient, tags: list[str], titles: str
+) -> None:
+    assert found(api, "&".join(f"tag={quote(tag)}" for tag in tags)) == titles
+
+
+# Priorities
+
+
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ("priority=none", "a"),
+        ("priority=high", "d"),
+        ("priority=low&priority=urgent", "be"),
+        ("priority=urgent&priority=low&priority=low", "be"),
+        (
+            "priority=none&priority=low&priority=medium&priority=high&priority=urgent",
+            "abcde",
+        ),
+    ],
+)
+def test_any_of_several_priorities_will_do(
+    api: ApiClient, alice: User, query: str, titles: str
+) -> None:
+    for priority, title in enumerate("abcde"):
+        make_task(alice, title, priority=priority)
+
+    assert found(api, query) == titles
+
+
+# Dues
+
+
+@pytest.fixture
+def dues(alice: User) -> None:
+    """Around now, in UTC; the capital one is completed."""
+    for title, due in (
+        ("a", on("2026-03-09")),
+        ("b", on("2026-03-10")),
+        ("c", on("2026-03-11")),
+        ("d", at("2026-03-10T11:59:59.999999+00:00")),
+        ("e", at("2026-03-10T12:00:00+00:00")),
+        ("f", at("2026-03-10T12:00:00.000001+00:00")),
+        ("g", at("2026-03-10T00:00:00+00:00")),
+        ("h", at("2026-03-11T00:00:00+00:00")),
+        ("i", {}),
+        ("J", on("2026-03-01")),
+        ("K", at("2026-03-01T00:00:00+00:00")),
+    ):
+        make_task(alice, title, completed=title.isupper(), **due)
+
+
+BEFORE_AND_AFTER = [
+    # A day has whole days of both forms.
+    ("2026-03-10", "aJK", "bcdefgh"),
+    ("2026-03-11", "abdefgJK", "ch"),
+    ("2026-03-09", "JK", "abcdefgh"),
+    ("2026-03-01", "", "abcdefghJK"),
+    ("1900-01-01", "", "abcdefghJK"),
+    ("2999-12-31", "abcdefghJK", ""),
+    # An instant has a day behind it only when that day is over.
+    ("2026-03-10T12:00:00Z", "adgJK", "bcefh"),
+    ("2026-03-10T12:00:00.000001Z", "adegJK", "bcfh"),
+    ("2026-03-10T13:00:00%2B01:00", "adgJK", "bcefh"),
+    ("2026-03-10T00:00:00Z", "aJK", "bcdefgh"),
+    ("2026-03-09T23:59:59.999999Z", "JK", "abcdefgh"),
+    ("1900-01-01T00:00:00Z", "", "abcdefghJK"),
+    ("2999-12-31T23:59:59Z", "abcdefghJK", ""),
+]
+
+
+@pytest.mark.usefixtures("dues")
+@pytest.mark.parametrize(("due", "before", "after"), BEFORE_AND_AFTER)
+def test_due_before_and_due_after_share_out_all_that_is_due(
+    api: ApiClient, due: str, before: str, after: str
+) -> None:
+    assert found(api, f"due_before={due}") == before
+    assert found(api, f"due_after={due}") == after
+
+
+@pytest.mark.usefixtures("dues")
+def test_both_together_are_a_range(api: ApiClient) -> None:
+    query = "due_after=2026-03-10&due_before=2026-03-11"
+
+    assert found(api, query) == "bdefg"
+
+
+@pytest.mark.usefixtures("dues")
+@pytest.mark.parametrize(
+    ("query", "titles"),
+    [
+        ("overdue=true", "adg"),
+        ("overdue=false", "bcefhiJK"),
+        ("has_due=true", "abcdefghJK"),
+        ("has_due=false", "i"),
+        ("overdue=true&completed=true", ""),
+        ("overdue=false&completed=true", "JK"),
+        ("overdue=false&has_due=true&completed=false", "bcefh"),
+        ("overdue=true&has_due=false", ""),
+        ("overdue=true&due_after=2026-03-10", "dg"),
+        ("overdue=true&due_before=2026-03-10", "a"),
+    ],
+)
+def test_what_is_overdue_and_what_has_a_due(
+    api: ApiClient, query: str, titles: str
+) -> None:
+    assert found(api, query) == titles
+
+
+@pytest.mark.usefixtures("dues")
+def test_the_overdue_ones_are_those_that_say_so(api: ApiClient) -> None:
+    everything = api.send("GET", "/api/tasks").json()["items"]
+    overdue = api.send("GET", "/api/tasks?overdue=true").json()["items"]
+    others = api.send("GET", "/api/tasks?overdue=false").json()["items"]
+
+    assert overdue == [item for item in everything if item["overdue"]]
+    assert others == [item for item in everything if not item["overdue"]]
+
+
+# Times
+
+
+@pytest.mark.parametrize("name", ["created", "updated"])
+def test_what_came_after_an_instant(api: ApiClient, alice: User, name: str) -> None:
+    instant = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    for title, microseconds in (("a", -1), ("b", 0), ("c", 1)):
+        task = make_task(alice, title)
+        moment = instant + timedelta(microseconds=microseconds)
+        Task.objects.filter(pk=task.pk).update(**{f"{name}_at": moment})
+
+    assert found(api, f"{name}_after=2026-01-01T12:00:00Z") == "c"
+    assert found(api, f"{name}_after=2026-01-01T13:00:00%2B01:00") == "c"
+    assert found(api, f"{name}_after=2026-01-01T11:59:59.999999Z") == "bc"
+    assert found(api, f"{name}_after=2999-12-31T00:00:00Z") == ""
+
+
+def test_filters_must_all_be_met(api: ApiClient, alice: User, home: TaskList) -> None:
+    all_of_it = {
+        "list_id": home.pk,
+        "tags": ["home"],
+        "priority": 3,
+        "description": "oat",
+        **on("2026-03-09"),
+    }
+    parent = make_task(alice, "p")
+    query = (
+        f"completed=false&list={home.pk}&parent={parent.pk}&tag=home&priority=high&q=oat"
+        "&due_before=2026-03-10&due_after=2026-03-01&overdue=true&has_due=true"
+        "&created_after=2020-01-01T00:00:00Z&updated_after=2020-01-01T00:00:00Z"
+    )
+    for title, less in (
+        ("a", {}),
+        ("b", {"list_id": None}),
+        ("c", {"tags": []}),
+        ("d", {"priority": 2}),
+        ("e", {"description": ""}),
+        ("f", {"due_date": None}),
+        ("g", {"completed": True}),
+        ("h", {"parent_id": None}),
+    ):
+        make_task(alice, title, **{"parent_id": parent.pk, **all_of_it, **less})
+
+    assert found(api, query) == "a"
+
+
+# One statement
+
+
+FILTERS = [
+    "",
+    "completed=false",
+    "list={list}",
+    "list=none",
+    "parent={task}",
+    "parent=none",
+    "tag=home",
+    "tag=home&tag=urgent",
+    "priority=high",
+    "priority=high&priority=low",
+    "due_before=2026-03-10",
+    "due_after=2026-03-10T12:00:00Z",
+    "overdue=true",
+    "overdue=false",
+    "has_due=true",
+    "has_due=false",
+    "created_after=2020-01-01T00:00:00Z",
+    "updated_after=2020-01-01T00:00:00Z",
+    "q=mil",
+    "q=mil oat",
+    "q=mil&tag=home",
+    "q=mil&list={list}&completed=false&overdue=true",
+    "tag=home&list={list}&due_before=2026-03-10&priority=high",
+]
+SORTS = [
+    f"{minus}{name}"
+    for name in ("created", "updated", "due", "priority", "title", "position")
+    for minus in ("", "-")
+]
+
+
+@pytest.fixture
+def wide(alice: User, home: TaskList) -> Iterator[Task]:
+    """Six tasks that meet a lot of criteria; the parent of them."""
+    parent = make_task(alice)
+    for _ in range(6):
+        make_task(
+            alice,
+            "Oat milk",
+            list_id=home.pk,
+            parent_id=parent.pk,
+            tags=["home", "urgent"],
+            priority=3,
+            **on("2026-03-09"),
+        )
+    yield parent
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("query", FILTERS)
+def test_a_page_is_one_statement_whatever_is_asked_for(
+    api: ApiClient,
+    wide: Task,
+    home: TaskList,
+    queries: CaptureQueriesContext,
+    query: str,
+    sort: str,
+) -> None:
+    api.send("GET", "/api/me")  # notes the token's use
+    path = f"/api/tasks?sort={sort}&limit=2&{query.format(list=home.pk, task=wide.pk)}"
+    cursor = ""
+
+    for _ in range(2):  # the first page and, where there is one, the next
+        before = len(queries)
+        answer = api.send("GET", path + cursor)
+        sent = [each["sql"] for each in queries.captured_queries[before:]]
+        assert answer.status_code == 200, answer.content
+        [page] = [sql for sql in sent if '"title"' in sql]
+        assert "LIMIT 3" in page
+        # SQLite keeps no statistics: one more may count how few rows there would be.
+        assert len(sent) - 1 <= (2 if connection.vendor == "sqlite" else 1)
+        cursor = f"&cursor={answer.json()['next_cursor']}"
+        if answer.json()["next_cursor"] is None:
+            break
+
+
+@pytest.mark.parametrize("query", FILTERS)
+def test_polling_costs_one_small_statement_whatever_is_asked_for(
+    api: ApiClient,
+    wide: Task,
+    home: TaskList,
+    queries: CaptureQueriesContext,
+    query: str,
+) -> None:
+    path = f"/api/tasks?{query.format(list=home.pk, task=wide.pk)}"
+    tag = api.send("GET", path).headers["ETag"]
+    before = len(queries)
+
+    answer = api.send("GET", path, headers={"If-None-Match": tag})
+
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert answer.headers["ETag"] == tag
+    sent = [each["sql"] for each in queries.captured_queries[before:]]
+    [state] = [sql for sql in sent if '"tasks_' in sql]
+    assert len(sent) == 2, "the other one is the token's"
+    assert '"title"' not in state
+    assert "LIMIT 1" in state
+
+
+# Refusals
+
+
+BAD_ID = "Write an id, or none for those without one."
+BAD_DUE = (
+    "Send a date such as 2026-12-31 or an instant such as 2026-12-31T17:00:00Z "
+    "(write + as %2B), from the years 1900 to 2999."
+)
+WORDS_KNOWN = "known here: none, low, medium, high, urgent."
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer", "code", "detail"),
+    [
+        ("list=0", "/list", "id_or_none", BAD_ID),
+        ("list=-1", "/list", "id_or_none", BAD_ID),
+        ("list=None", "/list", "id_or_none", BAD_ID),
+        ("list=", "/list", "id_or_none", BAD_ID),
+        ("list=01", "/list", "id_or_none", BAD_ID),
+        ("list=" + "9" * 20, "/list", "id_or_none", BAD_ID),
+        ("list=%D9%A1", "/list", "id_or_none", BAD_ID),
+        ("parent=x", "/parent", "id_or_none", BAD_ID),
+        ("list=1&list=2", "/list", "repeated", "Send it once."),
+        ("tag=", "/tag/0", "string_too_short", None),
+        ("tag=a&tag=%20", "/tag/1", "string_too_short", None),
+        ("tag=" + "x" * 51, "/tag/0", "string_too_long", "Send at most 50 characters."),
+        ("tag=a%00", "/tag/0", "nul_character", None),
+        ("&".join(["tag=a"] * 21), "/tag", "too_long", "Send at most 20 of them."),
+        (
+            "priority=hgih",
+            "/priority/0",
+            "literal_error",
+            "Unknown value 'hgih'; did you mean 'high'?",
+        ),
+        (
+            "priority=3",
+            "/priority/0",
+            "literal_error",
+            f"Unknown value '3'; {WORDS_KNOWN}",
+        ),
+        ("due_before=2026-02-30", "/due_before", "date", BAD_DUE),
+        ("due_before=today", "/due_before", "date", BAD_DUE),
+        ("due_before=", "/due_before", "date", BAD_DUE),
+        ("due_after=1899-12-31", "/due_after", "date", BAD_DUE),
+        ("due_after=2026-03-10T12:00:00", "/due_after", "date", BAD_DUE),
+        ("due_after=2026-03-10T12:00:00+01:00", "/due_after", "date", BAD_DUE),
+        ("created_after=2026-03-10", "/created_after", "instant", None),
+        ("updated_after=0", "/updated_after", "instant", None),
+        ("overdue=yes", "/overdue", "boolean_word", "Write true or false."),
+        ("has_due=1", "/has_due", "boolean_word", "Write true or false."),
+        ("tz=Mars/Olympus", "/tz", "timezone", None),
+        ("tz=", "/tz", "string_too_short", None),
+        (
+            "sort=prioritty",
+            "/sort",
+            "literal_error",
+            "Unknown value 'prioritty'; did you mean 'priority'?",
+        ),
+        ("sort=", "/sort", "literal_error", None),
+        ("sort=id", "/sort", "literal_error", None),
+        ("sort=created&sort=due", "/sort", "repeated", "Send it once."),
+        ("sort=created,due", "/sort", "literal_error", None),
+        (
+            "tags=home",
+            "/tags",
+            "unknown",
+            "Unknown parameter 'tags'; did you mean 'tag'?",
+        ),
+        (
+            "due_befor=2026-03-10",
+            "/due_befor",
+            "unknown",
+            "Unknown parameter 'due_befor'; did you mean 'due_before'?",
+        ),
+        (
+            "zzz=1",
+            "/zzz",
+            "unknown",
+            "Unknown parameter 'zzz'; known here: "
+            + "completed, created_after, cursor, due_after, due_before, has_due, limit, "
+            + "list, overdue, parent, priority, q, sort, tag, tz, updated_after.",
+        ),
+    ],
+)
+def test_it_refuses_a_bad_filter(
+    api: ApiClient, query: str, pointer: str, code: str, detail: str | None
+) -> None:
+    answer = api.send("GET", f"/api/tasks?{query}")
+
+    assert_refused(answer, "/api/tasks", pointer, code, detail, "query")
+
+
+def test_a_stranger_sees_none_of_it(
+    bobs_api: ApiClient, wide: Task, home: TaskList
+) -> None:
+    for query in FILTERS:
+        path = f"/api/tasks?{query.format(list=home.pk, task=wide.pk)}"
+        assert ids(bobs_api.send("GET", path)) == []

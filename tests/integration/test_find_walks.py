@@ -1,0 +1,233 @@
+"""GET /api/tasks: what a page costs, and pages that are filtered while others write"""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from taskproject.accounts.models import User
+from tasks.models import Task, TaskList, listing
+from tests.conftest import BY, ApiClient, make_task
+from tests.rows import ids, make_list
+
+SORTS = ["created", "updated", "due", "priority", "title", "position"]
+BOTH_WAYS = [*SORTS, *(f"-{name}" for name in SORTS)]
+LONG_AGO = "2020-01-01T00:00:00Z"
+#: Filters by range, and the orders that the index of the range is in already.
+RANGES = {
+    "due_before=2999-01-01": {"due"},
+    "due_after=1999-01-01T00:00:00Z": {"due"},
+    f"created_after={LONG_AGO}": set(),  # `created` is the order of the ids
+    f"updated_after={LONG_AGO}": {"updated"},
+    "list={list}": {"created", "position"},
+    "parent={parent}": set(),
+}
+OTHERS = [
+    "",
+    "completed=false",
+    "list=none",
+    "parent=none",
+    "priority=high&priority=none",
+    "overdue=true",
+    "overdue=false",
+    "has_due=true",
+    "tag=home",
+    "tag=home&tag=urgent&due_before=2999-01-01",
+    "q=oat&list={list}",
+]
+
+
+@pytest.fixture
+def parent(alice: User) -> Task:
+    return make_task(alice, "parent")
+
+
+@pytest.fixture
+def home(alice: User, parent: Task) -> TaskList:
+    """With three tasks that meet most of the filters."""
+    row = make_list(alice, "Home")
+    for _ in range(3):
+        make_task(
+            alice,
+            "Oat milk",
+            list_id=row.pk,
+            parent_id=parent.pk,
+            tags=["home", "urgent"],
+            priority=3,
+            due_date=date(2026, 3, 9),
+        )
+    return row
+
+
+def sent_for(api: ApiClient, queries: CaptureQueriesContext, query: str) -> list[str]:
+    """The statements of a page, without the one that finds the token."""
+    before = len(queries)
+    answer = api.send("GET", f"/api/tasks?{query}")
+    assert answer.status_code == 200, answer.content
+    token, *others = [one["sql"] for one in queries.captured_queries[before:]]
+    assert "accounts_apitoken" in token
+    return others
+
+
+def probes(sent: list[str]) -> int:
+    """How many statements there are beside the one that reads the page."""
+    *before, page = sent
+    assert "LIMIT 3" in page
+    assert all("count(*)" in sql and f"LIMIT {listing.FEW})" in sql for sql in before)
+    return len(before)
+
+
+@pytest.mark.parametrize("sort", BOTH_WAYS)
+def test_a_page_is_one_statement_and_on_sqlite_a_probe_for_a_range_in_another_order(
+    api: ApiClient,
+    home: TaskList,
+    parent: Task,
+    queries: CaptureQueriesContext,
+    sort: str,
+) -> None:
+    api.send("GET", "/api/me")  # notes the token's use
+    name = sort.removeprefix("-")
+    for query, orders in [*RANGES.items(), *((other, None) for other in OTHERS)]:
+        told = query.format(list=home.pk, parent=parent.pk)
+
+        sent = sent_for(api, queries, f"sort={sort}&limit=2&{told}")
+
+        expected = orders is not None and name not in orders
+        assert probes(sent) == (expected and connection.vendor == "sqlite"), query
+
+
+@pytest.mark.parametrize("few", [0, 1_000])
+def test_several_ranges_are_one_probe(
+    api: ApiClient,
+    home: TaskList,
+    parent: Task,
+    queries: CaptureQueriesContext,
+    monkeypatch: pytest.MonkeyPatch,
+    few: int,
+) -> None:
+    """Also where none of them is narrow."""
+    monkeypatch.setattr(listing, "FEW", few)
+    api.send("GET", "/api/me")
+    told = "&".join(RANGES).format(list=home.pk, parent=parent.pk)
+
+    sent = sent_for(api, queries, f"sort=title&limit=2&{told}")
+
+    assert probes(sent) == (connection.vendor == "sqlite")
+
+
+@pytest.mark.parametrize("sort", BOTH_WAYS)
+@pytest.mark.parametrize("few", [0, 2, 1_000])
+def test_what_is_found_does_not_depend_on_how_it_is_read(
+    api: ApiClient,
+    alice: User,
+    home: TaskList,
+    parent: Task,
+    monkeypatch: pytest.MonkeyPatch,
+    sort: str,
+    few: int,
+) -> None:
+    monkeypatch.setattr(listing, "FEW", few)
+    made = [task.pk for task in Task.objects.filter(list=home).order_by("pk")]
+    make_task(alice, "Elsewhere", due_date=date(2026, 3, 9))
+    expected = made[::-1] if sort.startswith("-") else made
+
+    for query in [*RANGES, "&".join(RANGES)]:
+        told = query.format(list=home.pk, parent=parent.pk)
+        found = ids(api.send("GET", f"/api/tasks?sort={sort}&{told}"))
+        assert [key for key in found if key in made] == expected, query
+        assert len(found) >= 3
+
+
+# While others write
+
+
+FILTERS = [
+    "completed=false",
+    "list={list}",
+    "tag=home",
+    "q=oat",
+    "has_due=true",
+    "due_before=2999-01-01&completed=false",
+    "list={list}&tag=home&tag=urgent&q=mil&priority=high&overdue=false",
+]
+
+
+@pytest.mark.parametrize("sort", BOTH_WAYS)
+@pytest.mark.parametrize("query", FILTERS)
+def test_a_filtered_walk_sees_what_stays_once_and_in_order(
+    api: ApiClient, alice: User, sort: str, query: str
+) -> None:
+    """Beside what stays, tasks are made, edited, completed, moved and thrown away: on
+    the pages that were read, on those to come, and where a page ends."""
+    row = make_list(alice)
+    start = datetime.now(UTC) + timedelta(days=1)
+
+    def made(number: int, **fields: Any) -> Task:
+        return make_task(
+            alice,
+            f"Oat milk {number}",
+            list_id=row.pk,
+            tags=["home", "urgent"],
+            priority=3,
+            due_at=start + timedelta(days=number % 3),
+            due_timezone="UTC",
+            **fields,
+        )
+
+    tasks = [made(number % 4) for number in range(12)]
+    stays, goes = tasks[::2], tasks[1::2]
+    walk, seen = f"/api/tasks?sort={sort}&limit=2&{query.format(list=row.pk)}", []
+    path, number = walk, 0
+    while path:
+        answer = api.send("GET", path)
+        page = ids(answer)
+        seen += page
+        link = answer.headers.get("Link", "")
+        path = link.partition(">")[0].removeprefix("<")
+        number += 1
+        made(9 - number)
+        if not goes:
+            continue
+        # The last one of this page, if it is one of those, else the next.
+        task = next((one for one in goes if one.pk == page[-1]), goes[0])
+        goes.remove(task)
+        changed = Task.objects.filter(pk=task.pk)
+        match number % 5:
+            case 0:
+                changed.edit(BY, title="0", priority=4, due_at=start)
+            case 1:
+                changed.trash(BY)
+            case 2:
+                changed.complete(BY)
+            case 3:
+                changed.remove(BY)
+            case 4:
+                changed.move(BY, before=stays[-1].pk)
+        assert number < 30
+
+    whole = ids(api.send("GET", f"{walk.replace('limit=2', 'limit=100')}"))
+    kept = [task.pk for task in stays]
+    assert [key for key in seen if key in kept] == [key for key in whole if key in kept]
+    assert sorted(key for key in seen if key in kept) == kept
+
+
+def test_a_walk_goes_on_at_a_title_like_its_cursors(
+    api: ApiClient, alice: User
+) -> None:
+    """Titles that are one in order, in all the scripts that a cursor carries."""
+    for title in ("東京", "東京", "\U0001f355", "a/b?c=d&e", "a/b?c=d&e", "é", "É"):
+        make_task(alice, title)
+    made = set(Task.objects.values_list("pk", flat=True))
+
+    seen: list[int] = []
+    cursor = ""
+    for _ in range(len(made)):
+        answer = api.send("GET", f"/api/tasks?sort=title&limit=1{cursor}")
+        seen += ids(answer)
+        cursor = f"&cursor={quote(answer.json()['next_cursor'] or '')}"
+
+    assert answer.json()["next_cursor"] is None
+    assert len(seen) == len(made) == len(set(seen))

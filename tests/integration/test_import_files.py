@@ -1,0 +1,361 @@
+"""manage.py import_tasks: files of other services, and files that are none"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from taskproject.accounts.models import User
+from tasks import imports
+from tasks.models import Event, Tag, Task, TaskList
+from tests.batches import everything
+from tests.commands import refused, run
+from tests.conftest import BY, make_task
+from tests.files import load, sample, task, write
+from tests.rows import make_list
+
+# What each sample holds: bad rows, tasks, lists and tags.
+SAMPLES = {
+    "todoist": (3, 9, 1, 3),
+    "google": (3, 8, 2, 0),
+    "microsoft": (3, 6, 2, 2),
+    "vikunja": (1, 6, 3, 2),
+}
+every_sample = pytest.mark.parametrize("name", SAMPLES)
+
+
+def told(*counts: int, done: str = "Imported", bad: int = 0) -> str:
+    tasks, lists, tags, known = counts
+    also = f" {bad:,} bad rows were left out." if bad else ""
+    return (
+        f"{done} {tasks:,} tasks, {lists:,} lists and {tags:,} tags; "
+        f"{known:,} tasks were there already.{also}\n"
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path, alice: User) -> Path:
+    """Where a test writes its file, of tasks that will be alice's."""
+    return tmp_path / "tasks.jsonl"
+
+
+# The samples
+
+
+@every_sample
+def test_a_sample_is_not_stored_while_it_has_bad_rows(
+    alice: User, tmp_path: Path, name: str
+) -> None:
+    before = everything()
+    file = str(sample(tmp_path, name))
+
+    said = refused("import_tasks", file, "--owner=alice", f"--format={name}")
+
+    assert f"{SAMPLES[name][0]} of " in said
+    assert "Nothing was stored" in said
+    assert everything() == before
+
+
+@every_sample
+def test_a_sample_is_stored_without_its_bad_rows(
+    alice: User, tmp_path: Path, name: str
+) -> None:
+    bad, tasks, lists, tags = SAMPLES[name]
+    options = ("--owner=alice", f"--format={name}", "--skip-bad")
+
+    dry = load(sample(tmp_path, name), *options, "--dry-run")
+    assert not Task.objects.exists()
+    output = load(sample(tmp_path, name), *options)
+
+    assert output == told(tasks, lists, tags, 0, bad=bad)
+    assert dry == told(tasks, lists, tags, 0, bad=bad, done="Would import")
+    stored = (Task.objects, TaskList.objects, Tag.objects)
+    assert [each.count() for each in stored] == [tasks, lists, tags]
+    assert set(Task.objects.values_list("owner__username", flat=True)) == {"alice"}
+    assert all(
+        it.external_id and it.external_id.startswith(f"{name}:")
+        for it in Task.objects.all()
+    )
+
+
+@every_sample
+def test_a_sample_again_changes_nothing(alice: User, tmp_path: Path, name: str) -> None:
+    bad, tasks, *_ = SAMPLES[name]
+    options = ("--owner=alice", f"--format={name}", "--skip-bad")
+    load(sample(tmp_path, name), *options)
+    before = everything()
+
+    assert load(sample(tmp_path, name), *options) == told(0, 0, 0, tasks, bad=bad)
+
+    assert everything() == before
+
+
+@every_sample
+def test_subtasks_of_a_sample_are_below_their_parents(
+    alice: User, tmp_path: Path, name: str
+) -> None:
+    load(sample(tmp_path, name), "--owner=alice", f"--format={name}", "--skip-bad")
+
+    below = Task.objects.filter(parent__isnull=False)
+    assert below.exists()
+    assert not below.filter(parent__parent__isnull=False).exists()
+
+
+def test_the_list_of_a_todoist_file_is_called_as_the_file(
+    alice: User, tmp_path: Path
+) -> None:
+    load(sample(tmp_path, "todoist"), "--owner=alice", "--format=todoist", "--skip-bad")
+
+    assert TaskList.objects.get().name == "todoist"
+
+
+# Bad rows
+
+
+def test_a_bad_row_is_told_with_its_line_and_reason_and_nothing_is_stored(
+    path: Path,
+) -> None:
+    write(path, task("a"), "{", task("b", title=""), task("c", parent="x"), task("d"))
+    before = everything()
+
+    with pytest.raises(Exception, match="3 of 5 rows are bad. Nothing was stored"):
+        run("import_tasks", str(path), "--owner=alice", "--verbosity=0")
+
+    assert everything() == before
+
+
+def test_each_bad_row_is_told_and_with_skip_bad_left_out(path: Path) -> None:
+    write(path, task("a"), '"', task("b", title=""), task("c", parent="x"), task("d"))
+
+    output, errors = run(
+        "import_tasks", str(path), "--owner=alice", "--skip-bad", "--verbosity=0"
+    )
+
+    assert errors.splitlines() == [
+        "line 3: The line is not JSON: Invalid control character at.",
+        "line 4: title is empty; give 1 to 200 characters.",
+        "line 5: Its parent 'x' is neither above nor stored.",
+    ]
+    assert output == told(2, 0, 0, 0, bad=3)
+    names = Task.objects.order_by("pk").values_list("external_id", flat=True)
+    assert list(names) == ["a", "d"]
+
+
+ALICES = {"owner": "alice"}
+
+
+@pytest.mark.parametrize(
+    ("records", "line", "reason"),
+    [
+        (
+            [task("a", **ALICES), task("a", "b", **ALICES)],
+            3,
+            "The external_id 'a' was there before.",
+        ),
+        (
+            [
+                task("a", **ALICES),
+                task("b", parent="a", **ALICES),
+                task("c", parent="b", **ALICES),
+            ],
+            4,
+            "Its parent is a subtask itself; there is one level only.",
+        ),
+        (
+            [task("b", parent="a", **ALICES), task("a", **ALICES)],
+            2,
+            "Its parent 'a' is neither above nor stored.",
+        ),
+        (
+            [task("a", owner="zoe")],
+            2,
+            "There is no user 'zoe'; name another with --owner.",
+        ),
+        ([task("a")], 2, "It names no owner; name one with --owner."),
+    ],
+)
+def test_what_cannot_be_stored_is_told(
+    path: Path, records: Any, line: int, reason: str
+) -> None:
+    write(path, *records)
+
+    _, errors = run("import_tasks", str(path), "--skip-bad", "--verbosity=0")
+
+    assert errors == f"line {line}: {reason}\n"
+    assert Task.objects.count() == len(records) - 1
+
+
+def test_a_bad_row_after_blank_lines_is_told_with_its_own_line(path: Path) -> None:
+    write(path, "", task("a"), "", task("b", parent="x"))
+
+    _, errors = run(
+        "import_tasks", str(path), "--owner=alice", "--skip-bad", "--verbosity=0"
+    )
+
+    assert errors == "line 5: Its parent 'x' is neither above nor stored.\n"
+
+
+def test_of_many_bad_rows_the_first_are_told(path: Path) -> None:
+    write(path, *["nonsense"] * 60)
+
+    _, errors = run(
+        "import_tasks", str(path), "--owner=alice", "--skip-bad", "--verbosity=0"
+    )
+
+    shown = errors.splitlines()
+    assert len(shown) == 51
+    assert shown[-1] == "and 10 more"
+
+
+# Again, and on
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_interrupted_import_goes_on_where_it_was(
+    alice: User, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 2)
+    write(path, *(task(f"t{number}", list="Home") for number in range(7)))
+    real, calls = imports.Importer._batch, iter(range(2))
+
+    def interrupted(*arguments: Any) -> None:
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+        real(*arguments)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(imports.Importer, "_batch", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            load(path, "--owner=alice")
+    assert Task.objects.count() == 4
+
+    assert load(path, "--owner=alice") == told(3, 0, 0, 4)
+
+    names = Task.objects.order_by("pk").values_list("external_id", flat=True)
+    assert list(names) == [f"t{number}" for number in range(7)]
+
+
+def test_what_is_there_already_is_left_as_it_became(alice: User, path: Path) -> None:
+    load(write(path, task("a"), task("b")), "--owner=alice")
+    Task.objects.filter(external_id="a").edit(BY, title="Changed")
+    Task.objects.filter(external_id="b").trash(BY)
+    before = everything()
+
+    assert load(path, "--owner=alice") == told(0, 0, 0, 2)
+    assert everything() == before
+
+
+def test_a_subtask_of_a_task_that_was_stored_before_comes_below_it(
+    alice: User, path: Path
+) -> None:
+    load(write(path, task("a")), "--owner=alice")
+
+    load(write(path, task("b", parent="a")), "--owner=alice")
+
+    assert Task.objects.get(external_id="b").parent == Task.objects.get(external_id="a")
+
+
+def test_one_level_stays_one_where_a_parent_has_become_a_subtask(
+    alice: User, path: Path
+) -> None:
+    top = make_task(alice, "Top")
+    load(write(path, task("a")), "--owner=alice")
+    Task.objects.filter(external_id="a").edit(BY, parent_id=top.pk)
+
+    load(write(path, task("a"), task("b", parent="a")), "--owner=alice")
+
+    assert Task.objects.get(external_id="b").parent == top
+
+
+def test_names_in_another_case_are_the_lists_and_tags_that_are_there(
+    alice: User, path: Path
+) -> None:
+    home = make_list(alice, "Home")
+    make_task(alice, tags=["Errand"])
+    write(
+        path, task("a", list="HOME", tags=["errand"]), {"kind": "tag", "name": "ERRAND"}
+    )
+
+    assert load(path, "--owner=alice") == told(1, 0, 0, 0)
+
+    stored = Task.objects.get(external_id="a")
+    assert (stored.list, stored.tags) == (home, ["Errand"])
+
+
+def test_a_list_or_tag_of_several_batches_is_counted_once(
+    alice: User, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", 2)
+    write(path, *(task(f"t{n}", list="Home", tags=["x", "y"]) for n in range(6)))
+
+    dry = load(path, "--owner=alice", "--dry-run")
+
+    assert dry == told(6, 1, 2, 0, done="Would import")
+    assert load(path, "--owner=alice") == told(6, 1, 2, 0)
+
+
+def test_the_same_names_are_each_owners_own(alice: User, bob: User, path: Path) -> None:
+    write(path, task("a", owner="alice"), task("a", owner="bob"))
+
+    assert load(path) == told(2, 0, 0, 0)
+    assert load(path) == told(0, 0, 0, 2)
+
+
+def test_each_task_has_an_event_by_the_command(alice: User, path: Path) -> None:
+    load(write(path, task("a"), task("b")), "--owner=alice")
+
+    events = [(it.verb, it.via, it.actor, it.owner) for it in Event.objects.in_order()]
+    assert events == [("created", "command", None, alice)] * 2
+
+
+# Files that are none
+
+
+@pytest.mark.parametrize("name", ["jsonl", "csv", *SAMPLES])
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00\x01\xff\xfe" * 500, b"PK\x03\x04", b"[[" * 9_999, b"\n\n"]
+)
+def test_a_file_that_is_none_is_refused_in_words(
+    alice: User, tmp_path: Path, name: str, content: bytes
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+
+    said = refused("import_tasks", str(path), "--owner=alice", f"--format={name}")
+
+    assert said == (
+        "1 of 1 rows are bad. Nothing was stored; mend them, or leave them out with "
+        "--skip-bad."
+    )
+    assert not Task.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [
+        ("nowhere.jsonl", "No such file or directory"),
+        ("", "Is a directory"),
+        ("file/inner", "Not a directory"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_in_words(
+    alice: User, tmp_path: Path, where: str, reason: str
+) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / where
+
+    said = refused("import_tasks", str(path), "--owner=alice")
+
+    assert said == f"{path} cannot be read: {reason}."
+
+
+def test_an_unknown_owner_is_refused(path: Path) -> None:
+    assert refused("import_tasks", str(path), "--owner=zoe") == (
+        "There is no user 'zoe'. `manage.py create_token zoe --create-user` makes one."
+    )
+
+
+def test_an_unknown_format_is_refused(path: Path) -> None:
+    said = refused("import_tasks", str(path), "--format=xlsx")
+
+    assert "invalid choice: 'xlsx'" in said

@@ -1,0 +1,391 @@
+"""GET and POST /api/lists, GET /api/lists/{id}"""
+
+from typing import Any
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from taskproject.accounts.models import User
+from taskproject.models import StoredAnswer
+from tasks.models import Event, TaskList
+from tests.answers import assert_a_credential_is_needed
+from tests.conftest import ApiClient
+from tests.rows import (
+    alone,
+    assert_name_taken,
+    assert_refused,
+    event,
+    ids,
+    latest,
+    list_json,
+    make_list,
+    missing_row,
+    news,
+)
+
+# Making one
+
+
+def test_it_stores_the_list_and_answers_with_it(api: ApiClient, alice: User) -> None:
+    since = latest(api)
+
+    answer = api.send("POST", "/api/lists", {"name": " Shopping ", "archived": True})
+
+    row = TaskList.objects.get()
+    assert answer.status_code == 201
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Location"] == f"/api/lists/{row.pk}"
+    assert answer.headers["ETag"] == '"1"'
+    assert answer.json() == list_json(row)
+    assert (row.owner, row.name, row.archived, row.version) == (
+        alice,
+        "Shopping",
+        True,
+        1,
+    )
+    assert row.created_at == row.updated_at
+    assert news(api, since) == [
+        event(
+            alice,
+            "created",
+            1,
+            list_id=row.pk,
+            changes={"name": (None, "Shopping"), "archived": (None, True)},
+        )
+    ]
+
+
+def test_a_name_is_enough(api: ApiClient) -> None:
+    answer = api.send("POST", "/api/lists", {"name": "Shopping"})
+
+    row = TaskList.objects.get()
+    assert (answer.status_code, answer.json()) == (201, list_json(row))
+    assert not row.archived
+
+
+def test_a_new_list_comes_after_the_others(api: ApiClient) -> None:
+    made = [
+        api.send("POST", "/api/lists", {"name": name}).json()
+        for name in ("Zebra", "apple", "Mango")
+    ]
+
+    answer = api.send("GET", "/api/lists")
+
+    assert answer.json() == {"items": made, "next_cursor": None}
+    positions = [row["position"] for row in made]
+    assert positions == sorted(set(positions))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Shopping", "Shopping"),
+        ("Shopping", "sHOPPING"),
+        ("Shopping", "  shopping\t"),
+        ("Café", "CAFE\u0301"),  # another normalisation
+        ("Straße", "STRASSE"),
+        ("ΟΔΟΣ", "οδος"),  # a final sigma
+        ("\u1e9b\u0323", "\u017f\u0323\u0307"),
+    ],
+)
+def test_a_name_that_is_taken_in_any_case_is_409(
+    api: ApiClient, alice: User, first: str, second: str
+) -> None:
+    make_list(alice, first)
+
+    answer = alone(api, "POST", "/api/lists", {"name": second})
+
+    assert_name_taken(answer, "/api/lists", f"You have a list {first!r} already.")
+    assert (TaskList.objects.count(), Event.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("Shopping", "Shoppings"), ("Cafe", "Café"), ("I", "ı"), ("a b", "a  b")],
+)
+def test_names_that_differ_in_more_than_case_are_two(
+    api: ApiClient, alice: User, first: str, second: str
+) -> None:
+    make_list(alice, first)
+
+    assert api.send("POST", "/api/lists", {"name": second}).status_code == 201
+
+
+def test_somebody_elses_name_is_free(api: ApiClient, alice: User, bob: User) -> None:
+    make_list(bob, "Shopping")
+
+    answer = api.send("POST", "/api/lists", {"name": "Shopping"})
+
+    assert answer.status_code == 201
+    assert answer.json() == list_json(TaskList.objects.get(owner=alice))
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 100, "\U0001f6d2" * 100, "ﬃ" * 100, "<b>&amp;</b>", "'; --", "한국"]
+)
+def test_a_name_comes_back_as_it_was_sent(api: ApiClient, name: str) -> None:
+    answer = api.send("POST", "/api/lists", {"name": name})
+
+    assert (answer.status_code, answer.json()["name"]) == (201, name)
+    assert TaskList.objects.get().name == name
+
+
+BAD_MEMBERS: list[Any] = [
+    (
+        {"name": " \t"},
+        "/name",
+        "string_too_short",
+        "Send at least one character that is not a space.",
+    ),
+    (
+        {"name": "x" * 101},
+        "/name",
+        "string_too_long",
+        "Send at most 100 characters.",
+    ),
+    ({"name": None}, "/name", "string_type", "Send a string."),
+    ({"name": 1}, "/name", "string_type", "Send a string."),
+    (
+        {"name": "a\x00"},
+        "/name",
+        "nul_character",
+        "Remove the NUL character (\\u0000).",
+    ),
+    (
+        {"name": "a", "archived": "true"},
+        "/archived",
+        "bool_type",
+        "Send true or false.",
+    ),
+    ({"name": "a", "archived": None}, "/archived", "bool_type", "Send true or false."),
+    (
+        {"name": "a", "archive": True},
+        "/archive",
+        "unknown",
+        "Unknown member 'archive'; did you mean 'archived'?",
+    ),
+    (
+        {"name": "a", "position": "n"},
+        "/position",
+        "unknown",
+        "Unknown member 'position'; known here: archived, name.",
+    ),
+    ([], "", "object_type", "Send a JSON object."),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "code", "detail"),
+    [*BAD_MEMBERS, ({}, "/name", "missing", "Send this member.")],
+)
+def test_it_refuses_a_bad_body(
+    api: ApiClient, body: Any, pointer: str, code: str, detail: str
+) -> None:
+    answer = api.send("POST", "/api/lists", body)
+
+    assert_refused(answer, "/api/lists", pointer, code, detail)
+    assert not TaskList.objects.exists()
+
+
+def test_a_repeated_key_makes_one_list(api: ApiClient) -> None:
+    def send(name: str) -> Any:
+        headers = {"Idempotency-Key": "once"}
+        return api.send("POST", "/api/lists", {"name": name}, headers=headers)
+
+    first, again, other = send("Shopping"), send("Shopping"), send("Work")
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.content == first.content
+    assert again.headers["Idempotency-Replayed"] == "true"
+    for header in ("ETag", "Location"):
+        assert again.headers[header] == first.headers[header]
+    assert (other.status_code, other.json()["code"]) == (422, "key_reused")
+    assert (TaskList.objects.count(), Event.objects.count()) == (1, 1)
+
+
+def test_a_refused_name_keeps_no_key(api: ApiClient, alice: User) -> None:
+    make_list(alice, "Shopping")
+    body = {"name": "shopping"}
+
+    answer = alone(api, "POST", "/api/lists", body, **{"Idempotency-Key": "once"})
+
+    assert answer.status_code == 409
+    assert not StoredAnswer.objects.exists()
+
+
+# Reading one
+
+
+def test_it_reads_a_list(api: ApiClient, alice: User) -> None:
+    row = make_list(alice)
+
+    answer = api.send("GET", f"/api/lists/{row.pk}")
+
+    assert answer.status_code == 200
+    assert answer.headers["ETag"] == '"1"'
+    assert answer.json() == list_json(row)
+
+
+@pytest.mark.parametrize("header", ['"1"', 'W/"1"', '"7", "1"', "*"])
+def test_a_list_that_the_caller_has_is_304(
+    api: ApiClient, alice: User, header: str
+) -> None:
+    path = f"/api/lists/{make_list(alice).pk}"
+
+    answer = api.send("GET", path, headers={"If-None-Match": header})
+
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert answer.headers["ETag"] == '"1"'
+
+
+def test_a_changed_list_is_answered_whole(api: ApiClient, alice: User) -> None:
+    row = make_list(alice)
+    path = f"/api/lists/{row.pk}"
+    api.send("PATCH", path, {"archived": True})
+
+    answer = api.send("GET", path, headers={"If-None-Match": '"1"'})
+
+    assert (answer.status_code, answer.json()) == (200, list_json(row))
+    assert answer.headers["ETag"] == '"2"'
+
+
+@pytest.mark.parametrize(
+    ("method", "suffix", "body"),
+    [
+        ("GET", "", None),
+        ("PATCH", "", {"name": "Mine now"}),
+        ("DELETE", "", None),
+        ("DELETE", "?tasks=delete", None),
+        ("POST", "/move", {"before": 1}),
+    ],
+)
+def test_somebody_elses_list_is_as_missing_as_none(
+    api: ApiClient, bob: User, method: str, suffix: str, body: Any
+) -> None:
+    theirs = make_list(bob)
+    before = list_json(theirs)
+
+    for key in (theirs.pk, theirs.pk + 1000, 2**63):
+        path = f"/api/lists/{key}{suffix}"
+        answer = alone(api, method, path, body)
+        assert answer.status_code == 404
+        assert "ETag" not in answer.headers
+        assert answer.json() == missing_row(path.partition("?")[0], "list")
+    assert list_json(theirs) == before
+
+
+@pytest.mark.parametrize(
+    ("method", "suffix", "body"),
+    [
+        ("GET", "", None),
+        ("POST", "", {"name": "Mine"}),
+        ("GET", "/{}", None),
+        ("PATCH", "/{}", {"name": "Mine"}),
+        ("DELETE", "/{}", None),
+        ("POST", "/{}/move", {"before": 1}),
+    ],
+)
+def test_it_needs_a_credential(
+    nobody: ApiClient, alice: User, method: str, suffix: str, body: Any
+) -> None:
+    row = make_list(alice)
+    before = list_json(row)
+    path = "/api/lists" + suffix.format(row.pk)
+
+    assert_a_credential_is_needed(nobody.send(method, path, body), path)
+    assert list_json(row) == before
+    assert TaskList.objects.count() == 1
+
+
+# Reading all of them
+
+
+def test_it_answers_with_the_callers_lists_in_their_order(
+    api: ApiClient, alice: User, bob: User
+) -> None:
+    last = make_list(alice, "Last", position="x")
+    make_list(bob, "Bob's own")
+    first = make_list(alice, "First", position="A", archived=True)
+
+    answer = api.send("GET", "/api/lists")
+
+    assert answer.status_code == 200
+    assert "Link" not in answer.headers
+    assert answer.json() == {
+        "items": [list_json(first), list_json(last)],
+        "next_cursor": None,
+    }
+
+
+@pytest.mark.parametrize("archived", [True, False])
+def test_it_keeps_to_archived_lists_or_the_others(
+    api: ApiClient, alice: User, archived: bool
+) -> None:
+    asked = make_list(alice, "Asked", archived=archived)
+    make_list(alice, "Other", archived=not archived)
+
+    answer = api.send("GET", f"/api/lists?archived={str(archived).lower()}")
+
+    assert answer.json() == {"items": [list_json(asked)], "next_cursor": None}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 6, 7])
+def test_paging_shows_every_list_once_even_at_equal_positions(
+    api: ApiClient, alice: User, limit: int
+) -> None:
+    for number, position in enumerate("bababa"):
+        make_list(alice, str(number), position=position)
+    expected = ids(api.send("GET", "/api/lists"))
+    seen: list[int] = []
+    path = f"/api/lists?limit={limit}"
+
+    while path:
+        answer = api.send("GET", path)
+        seen += ids(answer)
+        cursor = answer.json()["next_cursor"]
+        link = f"/api/lists?limit={limit}&cursor={cursor}"
+        told = f'<{link}>; rel="next"' if cursor else None
+        assert answer.headers.get("Link") == told
+        path = link if cursor else ""
+
+    assert seen == expected
+    assert len(set(seen)) == 6
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer", "code", "detail"),
+    [
+        ("archived=yes", "/archived", "boolean_word", "Write true or false."),
+        (
+            "archive=true",
+            "/archive",
+            "unknown",
+            "Unknown parameter 'archive'; did you mean 'archived'?",
+        ),
+        ("limit=101", "/limit", "less_than_equal", None),
+        ("cursor=nonsense", "/cursor", "cursor", None),
+        ("cursor=WyJ0YWdzIiwxLCJhIl0", "/cursor", "cursor", None),  # one of the tags
+    ],
+)
+def test_it_refuses_a_bad_parameter(
+    api: ApiClient, query: str, pointer: str, code: str, detail: str | None
+) -> None:
+    answer = api.send("GET", f"/api/lists?{query}")
+
+    assert_refused(answer, "/api/lists", pointer, code, detail, "query")
+
+
+@pytest.mark.parametrize("path", ["/api/lists", "/api/lists?limit=2", "/api/lists/{}"])
+def test_reading_costs_one_query_beside_the_tokens(
+    api: ApiClient,
+    alice: User,
+    path: str,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    rows = [make_list(alice, str(number)) for number in range(5)]
+    api.send("GET", "/api/me")  # notes the token's use
+
+    with django_assert_num_queries(2):
+        answer = api.send("GET", path.format(rows[0].pk))
+
+    assert answer.status_code == 200

@@ -1,0 +1,457 @@
+"""POST /api/tasks/{id}/move, and where tasks are without it"""
+
+from typing import Any
+
+import pytest
+from django.test.utils import CaptureQueriesContext
+
+from taskproject.accounts.models import User
+from tasks.models import Task, positions
+from tests.answers import (
+    as_json,
+    assert_a_credential_is_needed,
+    assert_both_are_missing,
+)
+from tests.conftest import BY, ApiClient, make_task
+from tests.rows import alone, assert_refused, event, latest, make_list, news
+
+
+def order(api: ApiClient, query: str = "") -> str:
+    """The titles, in the manual order."""
+    answer = api.send("GET", f"/api/tasks?sort=position{query}")
+    assert answer.status_code == 200
+    places = [item["position"] for item in answer.json()["items"]]
+    assert places == sorted(set(places)), "positions rise strictly"
+    return "".join(item["title"] for item in answer.json()["items"])
+
+
+def make(owner: User, titles: str = "abc", **fields: Any) -> dict[str, Task]:
+    return {title: make_task(owner, title, **fields) for title in titles}
+
+
+def move(api: ApiClient, task: Task, **place: Any) -> Any:
+    return api.send("POST", f"/api/tasks/{task.pk}/move", place)
+
+
+# Moving
+
+
+@pytest.mark.parametrize(
+    ("moved", "place", "other", "expected"),
+    [
+        ("a", "after", "b", "bac"),
+        ("a", "after", "c", "bca"),
+        ("a", "before", "c", "bac"),
+        ("c", "before", "a", "cab"),
+        ("c", "before", "b", "acb"),
+        ("c", "after", "a", "acb"),
+        ("b", "before", "a", "bac"),
+        ("b", "after", "c", "acb"),
+    ],
+)
+def test_it_puts_a_task_beside_another_and_changes_no_other(
+    api: ApiClient, alice: User, moved: str, place: str, other: str, expected: str
+) -> None:
+    tasks = make(alice)
+    task, rest = tasks.pop(moved), [*tasks.values()]
+    old, others = as_json(task), [as_json(each) for each in rest]
+    since = latest(api)
+
+    answer = move(api, task, **{place: tasks[other].pk})
+
+    new = as_json(task)
+    assert (answer.status_code, answer.json()) == (200, new)
+    assert answer.headers["ETag"] == '"2"'
+    kept = {name: new[name] for name in ("position", "updated_at")}
+    assert new == old | kept | {"version": 2}
+    assert order(api) == expected
+    assert [as_json(each) for each in rest] == others
+    changes = {"position": (old["position"], new["position"])}
+    assert news(api, since) == [
+        event(alice, "moved", 2, task_id=task.pk, task=new, changes=changes)
+    ]
+
+
+@pytest.mark.parametrize(("place", "expected"), [("before", "xza"), ("after", "xaz")])
+def test_it_takes_the_task_into_the_list_of_the_other(
+    api: ApiClient, alice: User, place: str, expected: str
+) -> None:
+    home, work = make_list(alice, "home"), make_list(alice, "work")
+    task = make(alice, "z", list_id=home.pk)["z"]
+    there = make(alice, "xa", list_id=work.pk)
+    old, since = as_json(task), latest(api)
+
+    answer = move(api, task, **{place: there["a"].pk})
+
+    new = as_json(task)
+    assert (answer.status_code, answer.json()) == (200, new)
+    assert (new["list"], new["version"]) == (work.pk, 2)
+    assert order(api, f"&list={work.pk}") == expected
+    assert order(api, f"&list={home.pk}") == ""
+    changes = {
+        "list": (home.pk, work.pk),
+        "position": (old["position"], new["position"]),
+    }
+    assert news(api, since) == [
+        event(alice, "moved", 2, task_id=task.pk, task=new, changes=changes)
+    ]
+
+
+def test_it_takes_the_task_out_of_its_list_beside_one_in_no_list(
+    api: ApiClient, alice: User
+) -> None:
+    task = make_task(alice, "z", list_id=make_list(alice).pk)
+    loose = make_task(alice, "a")
+
+    answer = move(api, task, before=loose.pk)
+
+    assert (answer.json(), answer.json()["list"]) == (as_json(task), None)
+    assert order(api, "&list=none") == "za"
+
+
+def test_only_tasks_of_the_same_list_are_neighbours(
+    api: ApiClient, alice: User
+) -> None:
+    row = make_list(alice)
+    first = make_task(alice, "a", list_id=row.pk)
+    make_task(alice, "x")  # lies between the two, in no list
+    second = make_task(alice, "b", list_id=row.pk)
+    third = make_task(alice, "c", list_id=row.pk)
+
+    answer = move(api, third, after=first.pk)
+
+    assert answer.status_code == 200
+    assert order(api, f"&list={row.pk}") == "acb"
+    assert move(api, second, before=first.pk).status_code == 200
+    assert order(api, f"&list={row.pk}") == "bac"
+
+
+@pytest.mark.parametrize(
+    ("moved", "place", "other"),
+    [
+        ("b", "after", "a"),
+        ("b", "before", "c"),
+        ("a", "before", "b"),
+        ("c", "after", "b"),
+    ],
+)
+def test_moving_a_task_to_where_it_is_changes_nothing(
+    api: ApiClient, alice: User, moved: str, place: str, other: str
+) -> None:
+    tasks = make(alice)
+    before, since = as_json(tasks[moved]), latest(api)
+
+    answer = move(api, tasks[moved], **{place: tasks[other].pk})
+
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"1"')
+    assert answer.json() == before == as_json(tasks[moved])
+    assert news(api, since) == []
+
+
+def test_a_subtask_moves_and_keeps_its_parent(api: ApiClient, alice: User) -> None:
+    parent = make_task(alice, "p")
+    children = make(alice, "abc", parent_id=parent.pk)
+
+    answer = move(api, children["c"], before=children["a"].pk)
+
+    assert (answer.json(), answer.json()["parent"]) == (
+        as_json(children["c"]),
+        parent.pk,
+    )
+    assert order(api, f"&parent={parent.pk}") == "cab"
+
+
+def test_a_completed_task_can_be_moved(api: ApiClient, alice: User) -> None:
+    tasks = make(alice, "ab", completed=True)
+
+    assert move(api, tasks["b"], before=tasks["a"].pk).status_code == 200
+    assert order(api) == "ba"
+
+
+def test_a_task_comes_back_from_the_trash_to_its_place(
+    api: ApiClient, alice: User
+) -> None:
+    tasks = make(alice, "abcd")
+    api.send("DELETE", f"/api/tasks/{tasks['b'].pk}")
+    move(api, tasks["d"], before=tasks["a"].pk)
+
+    api.send("POST", f"/api/tasks/{tasks['b'].pk}/restore")
+
+    assert order(api) == "dabc"
+
+
+def test_a_task_whose_place_was_taken_meanwhile_comes_back_at_the_end(
+    api: ApiClient, alice: User
+) -> None:
+    tasks = make(alice, "abcd")
+    move(api, tasks["c"], after=tasks["a"].pk)
+    api.send("DELETE", f"/api/tasks/{tasks['c'].pk}")
+    move(api, tasks["d"], after=tasks["a"].pk)
+    since = latest(api)
+
+    answer = api.send("POST", f"/api/tasks/{tasks['c'].pk}/restore")
+
+    assert (answer.status_code, answer.json()) == (200, as_json(tasks["c"]))
+    assert order(api) == "adbc"
+    [restored] = news(api, since)
+    assert (restored["verb"], list(restored["changes"])) == ("restored", ["position"])
+
+
+def test_it_costs_the_same_in_a_long_list(
+    api: ApiClient, alice: User, queries: CaptureQueriesContext
+) -> None:
+    api.send("GET", "/api/me")  # notes the token's use
+    costs, updates = [], []
+    for number in (3, 40):
+        tasks = [make_task(alice, str(each)) for each in range(number)]
+        before = len(queries)
+        assert move(api, tasks[0], after=tasks[1].pk).status_code == 200
+        sent = [query["sql"] for query in queries.captured_queries[before:]]
+        costs.append(len(sent))
+        updates.append(sum(sql.startswith('UPDATE "tasks_') for sql in sent))
+
+    assert costs[0] == costs[1]
+    assert updates == [1, 1]
+
+
+# Where tasks are without a move
+
+
+def test_a_new_task_comes_last(api: ApiClient, alice: User) -> None:
+    make(alice, "ab")
+
+    for title in "cd":
+        api.send("POST", "/api/tasks", {"title": title})
+
+    assert order(api) == "abcd"
+
+
+def test_tasks_that_are_added_together_keep_their_order(
+    api: ApiClient, alice: User
+) -> None:
+    Task.objects.add_all(BY, alice.pk, [{"title": title} for title in "zyxw"])
+
+    assert order(api) == "zyxw"
+
+
+def test_tasks_that_change_their_list_together_keep_their_order(
+    api: ApiClient, alice: User
+) -> None:
+    row = make_list(alice)
+    make_task(alice, "a", list_id=row.pk)
+    make(alice, "zyxw")
+
+    Task.objects.owned_by(alice.pk).edit(BY, list_id=row.pk)
+
+    assert order(api, f"&list={row.pk}") == "azyxw"
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+def test_another_list_puts_the_task_at_its_end(
+    api: ApiClient, alice: User, method: str
+) -> None:
+    row = make_list(alice)
+    first = make_task(alice, "a")
+    make(alice, "xy", list_id=row.pk)
+
+    answer = api.send(method, f"/api/tasks/{first.pk}", {"title": "a", "list": row.pk})
+
+    assert (answer.status_code, answer.json()) == (200, as_json(first))
+    assert order(api, f"&list={row.pk}") == "xya"
+
+
+@pytest.mark.parametrize("body", [{"title": "A"}, {"completed": True}, {"list": None}])
+def test_what_is_no_move_keeps_the_place(
+    api: ApiClient, alice: User, body: dict[str, Any]
+) -> None:
+    task = make(alice)["a"]
+    before = task.position
+
+    api.send("PATCH", f"/api/tasks/{task.pk}", body)
+
+    assert as_json(task)["position"] == before
+
+
+# Refusals
+
+
+def test_it_needs_a_credential(nobody: ApiClient, alice: User) -> None:
+    tasks = make(alice, "ab")
+    before = as_json(tasks["b"])
+    path = f"/api/tasks/{tasks['b'].pk}/move"
+
+    answer = nobody.send("POST", path, {"before": tasks["a"].pk})
+
+    assert_a_credential_is_needed(answer, path)
+    assert as_json(tasks["b"]) == before
+
+
+def test_somebody_elses_task_is_as_missing_as_none(
+    api: ApiClient, alice: User, bob: User
+) -> None:
+    mine = make_task(alice)
+
+    assert_both_are_missing(api, bob, "POST", {"before": mine.pk}, "/move")
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("which", ["itself", "bob's", "missing", "trashed"])
+def test_it_moves_beside_another_live_task_of_the_callers_only(
+    api: ApiClient, alice: User, bob: User, place: str, which: str
+) -> None:
+    task, theirs, trashed = make_task(alice), make_task(bob), make_task(alice)
+    Task.objects.filter(pk=trashed.pk).trash(BY)
+    before = as_json(task)
+    others = {
+        "itself": task.pk,
+        "bob's": theirs.pk,
+        "missing": theirs.pk + 1000,
+        "trashed": trashed.pk,
+    }
+    path = f"/api/tasks/{task.pk}/move"
+
+    answer = alone(api, "POST", path, {place: others[which]})
+
+    detail = "You have no other task with this id."
+    assert_refused(answer, path, f"/{place}", "refused", detail)
+    assert as_json(task) == before
+
+
+def test_a_task_in_the_trash_is_410(api: ApiClient, alice: User) -> None:
+    tasks = make(alice, "ab")
+    api.send("DELETE", f"/api/tasks/{tasks['a'].pk}")
+    before = as_json(tasks["a"])
+
+    answer = move(api, tasks["a"], after=tasks["b"].pk)
+
+    assert (answer.status_code, answer.json()["code"]) == (410, "gone")
+    assert as_json(tasks["a"]) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "code", "detail"),
+    [
+        (
+            {},
+            "",
+            "one_place",
+            "Send either before or after, with the id of another task.",
+        ),
+        (
+            {"before": 1, "after": 2},
+            "",
+            "one_place",
+            "Send either before or after, with the id of another task.",
+        ),
+        ({"before": 0}, "/before", "greater_than_equal", None),
+        ({"before": "1"}, "/before", "int_type", None),
+        ({"after": None}, "/after", "int_type", None),
+        ({"after": True}, "/after", "int_type", None),
+        ({"after": 2**63}, "/after", "less_than_equal", None),
+        (
+            {"befor": 1},
+            "/befor",
+            "unknown",
+            "Unknown member 'befor'; did you mean 'before'?",
+        ),
+        ([], "", "object_type", "Send a JSON object."),
+    ],
+)
+def test_it_refuses_a_bad_body(
+    api: ApiClient,
+    alice: User,
+    body: Any,
+    pointer: str,
+    code: str,
+    detail: str | None,
+) -> None:
+    task = make_task(alice)
+    before = as_json(task)
+    path = f"/api/tasks/{task.pk}/move"
+
+    assert_refused(api.send("POST", path, body), path, pointer, code, detail)
+    assert as_json(task) == before
+
+
+@pytest.mark.parametrize("header", ['"1"', "*", None])
+def test_a_move_at_the_right_version_is_made(
+    api: ApiClient, alice: User, header: str | None
+) -> None:
+    tasks = make(alice, "ab")
+    headers = {"If-Match": header} if header else {}
+    path = f"/api/tasks/{tasks['b'].pk}/move"
+
+    answer = api.send("POST", path, {"before": tasks["a"].pk}, headers=headers)
+
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"2"')
+    assert order(api) == "ba"
+
+
+def test_a_move_at_another_version_is_412_and_tells_the_task(
+    api: ApiClient, alice: User
+) -> None:
+    tasks = make(alice)
+    move(api, tasks["b"], before=tasks["a"].pk)
+    before = as_json(tasks["b"])
+    path = f"/api/tasks/{tasks['b'].pk}/move"
+
+    answer = api.send(
+        "POST", path, {"after": tasks["c"].pk}, headers={"If-Match": '"1"'}
+    )
+
+    assert (answer.status_code, answer.headers["ETag"]) == (412, '"2"')
+    assert answer.json() == {
+        "type": "/api/problems#stale_version",
+        "title": "Somebody changed this meanwhile",
+        "status": 412,
+        "detail": "Merge with `current`, then send its version in If-Match.",
+        "instance": path,
+        "code": "stale_version",
+        "current": before,
+        "changed": ["position"],
+    }
+    assert as_json(tasks["b"]) == before
+
+
+def test_a_repeated_key_moves_once(api: ApiClient, alice: User) -> None:
+    tasks = make(alice)
+
+    def send() -> Any:
+        return api.send(
+            "POST",
+            f"/api/tasks/{tasks['c'].pk}/move",
+            {"before": tasks["a"].pk},
+            headers={"Idempotency-Key": "once"},
+        )
+
+    first = send()
+    move(api, tasks["b"], before=tasks["c"].pk)
+    again = send()
+
+    assert (first.status_code, again.content) == (200, first.content)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert order(api) == "bca"
+
+
+def test_thousands_of_moves_to_one_place_are_refused_in_words(
+    api: ApiClient, alice: User
+) -> None:
+    tasks = make(alice)
+    full = "z" * (positions.POSITION_LENGTH - 1)
+    Task.objects.filter(pk=tasks["a"].pk).update(position=full + "h")
+    Task.objects.filter(pk=tasks["b"].pk).update(position=full + "i")
+    before = as_json(tasks["c"])
+    path = f"/api/tasks/{tasks['c'].pk}/move"
+
+    answer = alone(api, "POST", path, {"after": tasks["a"].pk})
+
+    assert answer.status_code == 409
+    assert answer.json() == {
+        "type": "/api/problems#no_room",
+        "title": "There is no room between the two",
+        "status": 409,
+        "detail": "Move it to the start or the end first.",
+        "instance": path,
+        "code": "no_room",
+    }
+    assert as_json(tasks["c"]) == before

@@ -1,0 +1,332 @@
+"""The tallies: whatever is done to tasks, they are what counting would give"""
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from importlib import import_module
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from taskproject.accounts.models import User
+from taskproject.problems import Problem
+from tasks.models import Label, Tag, Tally, Task, TaskList, feed_of
+from tests.batches import send
+from tests.conftest import BY, ApiClient, make_task
+from tests.rows import make_list
+
+Counts = dict[tuple[int, str, int], tuple[int, int]]
+TAGS = ["home", "work", "Errand", "fun"]
+
+
+def tallies() -> Counts:
+    """What is stored, but for what there is none of."""
+    stored = Tally.objects.values_list("owner_id", "kind", "key", "open", "completed")
+    counts = {tuple(it[:3]): tuple(it[3:]) for it in stored}
+    assert all(number >= 0 for pair in counts.values() for number in pair)
+    return {key: pair for key, pair in counts.items() if any(pair)}  # type: ignore[misc]
+
+
+def recounted() -> Counts:
+    """What there is, counted task by task."""
+    counts: Counts = {}
+    for task in Task.objects.live():
+        carried = Label.objects.filter(task=task).values_list("tag_id", flat=True)
+        places = [("all", 0), ("list", task.list_id or 0)]
+        for kind, key in [*places, *(("tag", tag_id) for tag_id in carried)]:
+            opened, completed = counts.get((task.owner_id, kind, key), (0, 0))
+            counts[task.owner_id, kind, key] = (
+                opened + (not task.completed),
+                completed + task.completed,
+            )
+    return counts
+
+
+def assert_right(said: object = "") -> None:
+    assert tallies() == recounted(), said
+
+
+# One change at a time
+
+
+def tally(owner: User, kind: str, key: int = 0) -> tuple[int, int]:
+    return tallies().get((owner.pk, kind, key), (0, 0))
+
+
+def test_a_task_counts_in_all_in_its_list_and_with_its_tags(alice: User) -> None:
+    home = make_list(alice)
+    make_task(alice, list_id=home.pk, tags=["a", "b"])
+    make_task(alice, completed=True, tags=["a"])
+
+    a, b = Tag.objects.in_order()
+    assert tallies() == {
+        (alice.pk, "all", 0): (1, 1),
+        (alice.pk, "list", home.pk): (1, 0),
+        (alice.pk, "list", 0): (0, 1),
+        (alice.pk, "tag", a.pk): (1, 1),
+        (alice.pk, "tag", b.pk): (1, 0),
+    }
+
+
+def test_what_is_in_the_trash_does_not_count(alice: User) -> None:
+    task = make_task(alice, tags=["a"])
+    tasks = Task.objects.filter(pk=task.pk)
+    tasks.trash(BY)
+    assert tallies() == {}
+
+    tasks.restore(BY)
+    assert tally(alice, "all") == (1, 0)
+    tasks.trash(BY)
+    tasks.remove(BY)
+
+    assert tallies() == {}
+    assert_right()
+
+
+def test_a_transfer_counts_for_the_other_owner(alice: User, bob: User) -> None:
+    home = make_list(alice)
+    task = make_task(alice, list_id=home.pk, tags=["a"], completed=True)
+
+    Task.objects.filter(pk=task.pk).edit(BY, owner_id=bob.pk)
+
+    tag = Tag.objects.owned_by(bob.pk).get()
+    assert tallies() == {
+        (bob.pk, "all", 0): (0, 1),
+        (bob.pk, "list", 0): (0, 1),
+        (bob.pk, "tag", tag.pk): (0, 1),
+    }
+
+
+def test_a_change_past_the_verbs_counts_as_well(alice: User) -> None:
+    home = make_list(alice)
+    for number in range(3):
+        make_task(alice, f"Task {number}", tags=["a"])
+
+    Task.objects.update(completed=True, completed_at=timezone.now(), list=home)
+
+    assert tally(alice, "list", home.pk) == (0, 3)
+    assert tally(alice, "tag", Tag.objects.get().pk) == (0, 3)
+    assert_right()
+
+
+def test_a_tally_goes_with_its_user(alice: User, bob: User) -> None:
+    for user in (alice, bob):
+        make_task(user, tags=["a"], list_id=make_list(user).pk)
+
+    alice.delete()
+
+    assert set(Tally.objects.values_list("owner", flat=True)) == {bob.pk}
+    assert_right()
+
+
+def test_what_is_rolled_back_counts_for_nothing(alice: User) -> None:
+    make_task(alice)
+    before = tallies()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make_task(alice)
+        Task.objects.update(version=0)
+
+    assert tallies() == before
+
+
+# Many changes, one after the other
+
+
+class Sequence:
+    """Changes drawn by chance, each of which any caller could make."""
+
+    def __init__(self, seed: int, users: list[User], api: ApiClient) -> None:
+        self.random = random.Random(seed)
+        self.users, self.api = users, api
+        self.steps: list[Callable[[], None]] = [
+            self.add, self.add_all, self.add_all, self.edit, self.complete,
+            self.toggle, self.retag, self.relist, self.trash, self.restore,
+            self.remove, self.move, self.transfer, self.below, self.add_list,
+            self.rename_tag, self.remove_tag, self.remove_list, self.update,
+            self.batch, self.purge,
+        ]  # fmt: skip
+
+    def step(self) -> str:
+        """Makes one; those that are refused change nothing."""
+        step = self.random.choice(self.steps)
+        try:
+            with transaction.atomic():
+                step()
+        except Problem as problem:
+            return f"{step.__name__}: {problem.detail}"
+        return step.__name__
+
+    def some(self, most: int = 4) -> Any:
+        """A few tasks of one user."""
+        keys = list(self.mine.values_list("pk", flat=True).order_by("pk"))
+        chosen = self.random.sample(keys, min(len(keys), self.random.randint(1, most)))
+        return Task.objects.filter(pk__in=chosen)
+
+    @property
+    def mine(self) -> Any:
+        self.user = self.random.choice(self.users)
+        return Task.objects.owned_by(self.user.pk)
+
+    def one(self, model: Any) -> Any:
+        """A list or a tag of the same user, or none."""
+        rows = list(model.objects.owned_by(self.user.pk).order_by("pk"))
+        return self.random.choice(rows) if rows else None
+
+    def fields(self) -> dict[str, Any]:
+        home = self.one(TaskList)
+        return {
+            "completed": self.random.random() < 0.4,
+            "list_id": home and self.random.choice([None, home.pk]),
+            "tags": self.random.sample(TAGS, self.random.randint(0, 3)),
+        }
+
+    def add(self) -> None:
+        self.user = self.random.choice(self.users)
+        make_task(self.user, **self.fields())
+
+    def add_all(self) -> None:
+        self.user = self.random.choice(self.users)
+        rows = [{"title": "New", **self.fields()} for _ in range(3)]
+        Task.objects.add_all(BY, self.user.pk, rows)
+
+    def edit(self) -> None:
+        self.some().edit(BY, **self.fields())
+
+    def complete(self) -> None:
+        self.random.choice([self.some().complete, self.some().reopen])(BY)
+
+    def toggle(self) -> None:
+        self.some().toggle(BY)
+
+    def retag(self) -> None:
+        self.some().edit(BY, tags=self.fields()["tags"])
+
+    def relist(self) -> None:
+        self.some().edit(BY, list_id=self.fields()["list_id"])
+
+    def trash(self) -> None:
+        self.some(2).trash(BY)
+
+    def restore(self) -> None:
+        self.some(8).restore(BY)
+
+    def remove(self) -> None:
+        self.some(1).remove(BY)
+
+    def move(self) -> None:
+        for at in self.some(1):
+            Task.objects.owned_by(at.owner_id).exclude(pk=at.pk).live().filter(
+                pk__gt=at.pk
+            ).move(BY, before=at.pk)
+
+    def transfer(self) -> None:
+        self.some(2).edit(BY, owner_id=self.random.choice(self.users).pk)
+
+    def below(self) -> None:
+        for parent in self.some(1):
+            Task.objects.owned_by(parent.owner_id).exclude(pk=parent.pk).edit(
+                BY, parent_id=parent.pk
+            )
+
+    def add_list(self) -> None:
+        user = self.random.choice(self.users)
+        make_list(user, f"List {self.random.randint(0, 3)}")
+
+    def rename_tag(self) -> None:
+        self.user = self.random.choice(self.users)
+        if tag := self.one(Tag):
+            with feed_of([self.user.pk]):
+                tag.rename(BY, f"tag {self.random.randint(0, 9)}")
+
+    def remove_tag(self) -> None:
+        self.user = self.random.choice(self.users)
+        if tag := self.one(Tag):
+            with feed_of([self.user.pk]):
+                tag.remove(BY)
+
+    def remove_list(self) -> None:
+        self.user = self.random.choice(self.users)
+        if home := self.one(TaskList):
+            with feed_of([self.user.pk]):
+                home.remove(BY, tasks=self.random.random() < 0.5)
+
+    def update(self) -> None:
+        """Past the verbs."""
+        completed = self.random.random() < 0.5
+        at = timezone.now() if completed else None
+        self.some().update(completed=completed, completed_at=at)
+
+    def batch(self) -> None:
+        keys = [task.pk for task in self.some(6)]
+        verbs = self.random.choices(["complete", "toggle", "delete", "reopen"], k=6)
+        operations: list[Any] = [
+            {"op": verb, "id": key} for verb, key in zip(verbs, keys, strict=False)
+        ]
+        operations += [{"op": "create", "body": {"title": "New", "tags": ["home"]}}]
+        assert send(self.api, *operations, atomic=False).status_code == 200
+
+    def purge(self) -> None:
+        Task.objects.trashed().update(deleted_at=timezone.now() - timedelta(days=31))
+        call_command("purge", verbosity=0, stdout=StringIO())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_after_any_changes_the_tallies_are_right(
+    alice: User, bob: User, api: ApiClient, seed: int
+) -> None:
+    sequence = Sequence(seed, [alice, bob], api)
+    done: list[str] = []
+
+    for _ in range(60):
+        done.append(sequence.step())
+        assert_right(done)
+
+    bob.delete()
+    assert_right("bob went")
+
+
+def test_the_sequences_come_to_something(
+    alice: User, bob: User, api: ApiClient
+) -> None:
+    """Were most changes refused, or most tasks in the trash, they would test nothing."""
+    sequence = Sequence(1, [alice, bob], api)
+
+    done = [sequence.step() for _ in range(150)]
+
+    assert {name.split(":")[0] for name in done} == {
+        step.__name__ for step in sequence.steps
+    }
+    assert sum(":" in name for name in done) < 30
+    assert Task.objects.live().count() > 10
+
+
+# The migration
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_migration_counts_what_there_is(alice: User, bob: User) -> None:
+    migration = import_module("tasks.migrations.0006_tally")
+    home = make_list(alice)
+    for number in range(4):
+        make_task(alice, completed=number > 2, list_id=home.pk, tags=["a", "b"])
+    make_task(alice, tags=["b"])
+    trashed = make_task(bob, tags=["a"])
+    make_task(bob, completed=True)
+    Task.objects.filter(pk=trashed.pk).trash(BY)
+    counted = recounted()
+    with connection.schema_editor() as editor:
+        migration.backwards(apps, editor)
+    Tally.objects.all().delete()
+
+    with connection.schema_editor() as editor:
+        migration.forwards(apps, editor)
+
+    assert tallies() == counted == recounted()
+    Task.objects.all().toggle(BY)
+    assert_right("the triggers are there again")

@@ -1,0 +1,154 @@
+"""What the API tells of lists, tags and their events, and a clock that stands still."""
+
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from taskproject.accounts.models import User
+from tasks.models import Actor, Tag, TaskList
+from tests.answers import rfc3339
+from tests.conftest import ApiClient
+
+
+def make_list(owner: User, name: str = "Shopping", **fields: Any) -> TaskList:
+    by = Actor(owner.pk, "command")
+    return TaskList.objects.add(by, owner_id=owner.pk, name=name, **fields)
+
+
+def list_json(row: TaskList) -> dict[str, Any]:
+    """The whole representation of the list as it is stored now."""
+    row.refresh_from_db()
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "archived": row.archived,
+        "position": row.position,
+        "created_at": rfc3339(row.created_at),
+        "updated_at": rfc3339(row.updated_at),
+        "version": row.version,
+    }
+
+
+def tag_json(name: str) -> dict[str, Any]:
+    """The whole representation of the tag of exactly this name, as it is stored now."""
+    row = Tag.objects.get(name=name)
+    return {"id": row.pk, "name": row.name, "version": row.version}
+
+
+def alone(api: ApiClient, *request: Any, **headers: Any) -> Any:
+    """The answer to a request that may be refused in the midst of its transaction.
+
+    In production that is the outermost one. In a test that runs in a transaction of its
+    own, what was refused is to be rolled back alone.
+    """
+    with transaction.atomic():
+        return api.send(*request, headers=headers)
+
+
+def ids(answer: Any) -> list[int]:
+    assert answer.status_code == 200, answer.content
+    return [item["id"] for item in answer.json()["items"]]
+
+
+def latest(api: ApiClient) -> str:
+    """The cursor of this moment in the feed."""
+    return str(api.send("GET", "/api/changes?after=latest").json()["next_cursor"])
+
+
+def news(api: ApiClient, since: str) -> list[dict[str, Any]]:
+    """The events since, whole but for what only the database knows."""
+    items = api.send("GET", f"/api/changes?after={since}&limit=500").json()["items"]
+    return [
+        {name: item[name] for name in item if name not in ("sequence", "at")}
+        for item in items
+    ]
+
+
+def event(user: User, verb: str, version: int, **told: Any) -> dict[str, Any]:
+    """An event of a change by a token of the user's: `changes` as (old, new)."""
+    changes = told.pop("changes", {})
+    nothing = {"task_id": None, "list_id": None, "tag_id": None, "task": None}
+    return {
+        "verb": verb,
+        "version": version,
+        "actor": {"id": user.pk, "username": user.username},
+        "via": "token",
+        **nothing,
+        **told,
+        "changes": {
+            name: {"old": old, "new": new} for name, (old, new) in changes.items()
+        },
+    }
+
+
+def missing_row(path: str, kind: str) -> dict[str, Any]:
+    """The problem of a list or tag that is not there or is somebody else's."""
+    return {
+        "type": "/api/problems#not_found",
+        "title": "Not found",
+        "status": 404,
+        "detail": f"You have no {kind} with this id.",
+        "instance": path,
+        "code": "not_found",
+    }
+
+
+def assert_name_taken(answer: Any, path: str, detail: str) -> None:
+    assert answer.status_code == 409
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "/api/problems#name_taken",
+        "title": "The name is taken",
+        "status": 409,
+        "detail": detail,
+        "instance": path,
+        "code": "name_taken",
+    }
+
+
+def assert_refused(
+    answer: Any,
+    path: str,
+    pointer: str,
+    code: str,
+    detail: str | None,
+    place: str = "body",
+) -> None:
+    """The answer is a 422 about this one member; None leaves the sentence open."""
+    assert answer.status_code == 422, answer.content
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    [error] = problem["errors"]
+    assert error == {
+        "in": place,
+        "pointer": pointer,
+        "code": code,
+        "detail": detail or error["detail"],
+    }
+    assert problem == {
+        "type": "/api/problems#invalid",
+        "title": "The input is not valid",
+        "status": 422,
+        "detail": problem["detail"],
+        "instance": path,
+        "code": "invalid",
+        "errors": [error],
+    }
+
+
+class StillClock:
+    """Stops the clock that dues are compared with, and that alone."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+
+    def at(self, moment: str) -> datetime:
+        """Stops it at this moment, written as RFC 3339 has it."""
+        now = datetime.fromisoformat(moment)
+        self._monkeypatch.setattr(
+            "tasks.models.dues.timezone", SimpleNamespace(now=lambda: now)
+        )
+        return now

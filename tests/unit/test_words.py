@@ -1,0 +1,139 @@
+"""Words: how titles are put in order, and how text is searched"""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.models.lists import LIST_NAME_LENGTH
+from tasks.models.tags import TAG_LENGTH
+from tasks.models.words import (
+    SORTED_LENGTH,
+    WORD_LENGTH,
+    same,
+    searched_as,
+    sorted_as,
+    words,
+)
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Buy oat milk", ["buy", "oat", "milk"]),
+        ("  Buy,milk;now! ", ["buy", "milk", "now"]),
+        ("e-mail snake_case a.b", ["e", "mail", "snake", "case", "a", "b"]),
+        ("don't O'Neill", ["don", "t", "o", "neill"]),
+        ("Çafé CAFE\u0301 caf\xe9", ["cafe", "cafe", "cafe"]),
+        ("Straße STRASSE", ["strasse", "strasse"]),
+        ("ﬁne Ⅷ ²", ["fine", "viii", "2"]),
+        ("Ärger Øre Łódź", ["arger", "øre", "łodz"]),
+        ("ΣΊΣΥΦΟΣ σίσυφος", ["σισυφοσ", "σισυφοσ"]),
+        ("İstanbul", ["istanbul"]),
+        ("買牛奶2瓶", ["買", "牛", "奶", "2瓶"[0], "瓶"]),
+        ("がぎグ", ["か", "き", "ク"]),
+        ("Молоко ЁЖ", ["молоко", "еж"]),
+        ("🥛 🐄 — … %&", []),
+        ("", []),
+        ("\x00a\x00", ["a"]),
+        ("12:30 3.14", ["12", "30", "3", "14"]),
+    ],
+)
+def test_words_are_runs_of_letters_and_digits(text: str, found: list[str]) -> None:
+    assert words(text) == found
+
+
+def test_a_search_has_each_word_once() -> None:
+    assert searched_as("Milk and milk", "MILK, eggs") == "milk and eggs"
+
+
+def test_no_word_runs_over_from_one_text_to_the_next() -> None:
+    assert searched_as("butter", "milk") == "butter milk"
+
+
+@given(TEXT)
+def test_a_word_means_nothing_to_a_query(text: str) -> None:
+    """Neither to tsquery nor to FTS5: no quote, space, operator or NUL."""
+    for word in words(text):
+        assert 0 < len(word) <= WORD_LENGTH
+        assert not set(word) & set("'\"\\ \t\n\x00&|!():*<>^+-_")
+        assert all(letter.isalnum() for letter in word if letter.isascii())
+
+
+@given(TEXT)
+def test_a_text_is_found_by_its_own_words(text: str) -> None:
+    stored = searched_as(text).split(" ")
+
+    assert set(words(text)) <= set(stored)
+    assert words(text.upper()) == words(text.upper().lower()) or not text.isascii()
+
+
+@given(TEXT)
+def test_the_form_of_unicode_makes_no_difference(text: str) -> None:
+    forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
+
+    assert words(forms[0]) == words(forms[1])
+    assert sorted_as(forms[0]) == sorted_as(forms[1])
+    assert same(forms[0]) == same(forms[1]) == same(text)
+
+
+@given(TEXT)
+def test_the_same_stays_the_same(name: str) -> None:
+    assert same(same(name)) == same(name)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Home", "hOME"),
+        ("Straße", "STRASSE"),
+        ("café", "CAFE\u0301"),
+        ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+        ("ﬁ", "FI"),
+    ],
+)
+def test_names_that_differ_in_case_only_are_the_same(one: str, other: str) -> None:
+    assert same(one) == same(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("cafe", "café"), ("a b", "ab"), ("1", "①"), ("o", "ø")]
+)
+def test_other_names_are_others(one: str, other: str) -> None:
+    assert same(one) != same(other)
+
+
+def test_the_keys_of_the_longest_names_fit() -> None:
+    """Folding makes a letter three at most, and what composes them back, fewer."""
+    longest = max(
+        len(same(chr(letter))) for letter in range(0x110000) if not _surrogate(letter)
+    )
+
+    assert longest == 3
+    for length in (TAG_LENGTH, LIST_NAME_LENGTH):
+        for letter in ("\U0001d1c0", "\ufb03", "\u0390", "\ufb2c", "x"):
+            assert len(same(letter * length)) <= 3 * length
+
+
+def _surrogate(letter: int) -> bool:
+    return 0xD800 <= letter <= 0xDFFF
+
+
+@pytest.mark.parametrize(
+    ("title", "sorted_title"),
+    [
+        ("Éclair", "eclair"),
+        ("ZEBRA 10", "zebra 10"),
+        ("x" * 200, "x" * 200),
+        ("ﷺ" * 200, unicodedata.normalize("NFKD", "ﷺ" * 200)[:200]),
+        ("🥛", "🥛"),
+    ],
+)
+def test_a_title_is_ordered_without_case_and_accents(
+    title: str, sorted_title: str
+) -> None:
+    assert sorted_as(title) == sorted_title
+    assert len(sorted_as(title)) <= SORTED_LENGTH
