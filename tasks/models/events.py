@@ -219,6 +219,16 @@ class Event(models.Model):
         indexes = (
             models.Index(fields=["owner", "sequence"], name="event_feed"),
             models.Index(fields=["task_id", "sequence"], name="event_history"),
+            models.Index(
+                fields=["list_id", "sequence"],
+                name="event_of_list",
+                condition=Q(list_id__isnull=False),
+            ),
+            models.Index(
+                fields=["tag_id", "sequence"],
+                name="event_of_tag",
+                condition=Q(tag_id__isnull=False),
+            ),
         )
         constraints = (
             models.CheckConstraint(
