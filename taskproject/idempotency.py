@@ -45,6 +45,8 @@ def idempotent(handler: Callable[..., Any]) -> Callable[..., Any]:
             if not claimed:
                 raise InProgress("Try again in a moment, with the same key.")
             response: HttpResponse = handler(request, **inputs)
+            if response.headers.get("Cache-Control") == "no-store":
+                return response  # it tells a secret, of which we keep a digest only
             StoredAnswer.objects.create(
                 owner_id=owner_id,
                 key=key,

@@ -101,11 +101,15 @@ def get_calendar(request: ApiRequest) -> HttpResponse:
 @router.post("/calendar", response={201: CalendarOut})
 def create_calendar(request: ApiRequest) -> HttpResponse:
     """Makes the secret address of your calendar feed, instead of the one before, which
-    stops. Whoever has the address can read what is due."""
+    stops. Whoever has the address can read what is due.
+
+    The answer is not kept for an Idempotency-Key: repeated, it makes another address.
+    """
     feed, secret = CalendarFeed.objects.issue(request.auth.user_id)
     url = f"/api/calendar/{secret}.ics"
     response = _calendar(feed, url, status=201)
     response.headers["Location"] = "/api/calendar"
+    response.headers["Cache-Control"] = "no-store"
     return response
 
 

@@ -10,6 +10,7 @@ import pytest
 from icalendar import Calendar
 
 from taskproject.accounts.models import User
+from taskproject.models import StoredAnswer
 from tasks import exports
 from tasks.models import CalendarFeed, Task
 from tests.answers import assert_a_credential_is_needed, rfc3339
@@ -330,3 +331,15 @@ def test_on_the_next_day_it_is_read_anew(
     clock.at("2026-11-24T15:00:00Z")  # midnight in Tokyo
 
     assert read(nobody, url, **{"If-None-Match": tag}).status_code == 200
+
+
+def test_the_address_is_not_kept_for_an_idempotency_key(api: ApiClient) -> None:
+    headers = {"Idempotency-Key": "one"}
+
+    first = api.send("POST", "/api/calendar", headers=headers)
+    again = api.send("POST", "/api/calendar", headers=headers)
+
+    assert first.headers["Cache-Control"] == "no-store"
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json()["url"] != again.json()["url"]
+    assert not StoredAnswer.objects.exists()
