@@ -26,7 +26,8 @@ def is_plain(lookup: str, value: str) -> bool:
     the database has no answer to, or a year beyond the calendar."""
     kind = lookup.rpartition("__")[2]
     if kind in ("year", "month", "day"):
-        return re.fullmatch("[1-9][0-9]{0,3}", value, re.ASCII) is not None
+        # The end of the last year is beyond the calendar, too.
+        return bool(re.fullmatch("(?!9999)[1-9][0-9]{0,3}", value, re.ASCII))
     return "__" not in lookup or kind in LOOKUPS
 
 

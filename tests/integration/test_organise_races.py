@@ -1,7 +1,8 @@
-"""Lists, tags, parents and moves at the same moment: real threads, each with a connection
-of its own. Whoever comes first, what is stored is what one after the other comes to."""
+"""Lists, tags, subtasks and moves at the same moment: real threads, each with a
+connection of its own."""
 
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from random import Random
 from typing import Any
@@ -10,8 +11,8 @@ import pytest
 
 from taskproject.accounts.models import User
 from tasks.models import Event, Label, Tag, Task, TaskList
-from tests.conftest import ApiClient, make_task
-from tests.rows import ids, make_list
+from tests.conftest import BY, ApiClient, make_task
+from tests.rows import make_list
 from tests.threads import at_once, request
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -19,317 +20,396 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ROUNDS = 5
 
 
-def statuses(answers: list[Any]) -> dict[int, int]:
+def statuses(answers: list[Any]) -> Counter[int]:
     return Counter(answer.status_code for answer in answers)
 
 
-def tags_of(task: Task) -> list[str]:
-    """The names that the task tells, which are those of its labels as well."""
-    task.refresh_from_db()
-    labels = Label.objects.filter(task=task).values_list("tag__name", flat=True)
-    assert sorted(labels) == sorted(task.tags)
-    return list(task.tags)
-
-
-def counted(token: str, kind: str) -> dict[Any, int]:
-    """How many open tasks each list or tag has, as the badges tell."""
+def assert_sound(token: str) -> None:
+    """What holds at every moment, whoever writes: tasks are in lists that there are, two
+    levels deep, with the tags that they are found by; and the counts are right."""
+    lists = set(TaskList.objects.values_list("pk", flat=True))
+    tasks = list(Task.objects.all())
+    parents = {task.pk: task.parent_id for task in tasks}
+    carried = {
+        (label.task_id, label.tag.name) for label in Label.objects.select_related("tag")
+    }
+    for task in tasks:
+        assert task.list_id is None or task.list_id in lists
+        assert task.parent_id is None or parents[task.parent_id] is None
+        told = Event.objects.of_task(task.pk).in_order()
+        assert [event.version for event in told] == list(range(1, task.version + 1))
+    assert carried == {(task.pk, name) for task in tasks for name in task.tags}
+    live = [task for task in tasks if not task.deleted_at and not task.completed]
     counts = ApiClient(token).send("GET", "/api/tasks/counts").json()
-    return {one[kind]: one["open"] for one in counts[f"{kind}s"]}
+    assert counts["open"] == len(live)
+    by_list = Counter(task.list_id for task in live)
+    assert {row["list"]: row["open"] for row in counts["lists"]} == by_list
+    by_tag = Counter(name for task in live for name in task.tags)
+    assert {row["tag"]: row["open"] for row in counts["tags"]} == by_tag
 
 
-def two_levels() -> int:
-    return Task.objects.filter(parent__parent__isnull=False).count()
+# Names
 
 
-# Lists
-
-
-def test_of_two_lists_of_one_name_one_is_made(alice: User, token: str) -> None:
+def test_of_many_that_make_one_list_one_does(alice: User, token: str) -> None:
     for number in range(ROUNDS):
-        names = [f"Straße {number}", f"STRASSE {number}"]
+        names = [f"Shopping {number}", f"shopping {number}", f"SHOPPING {number}"] * 2
 
         answers = at_once(
             [request(token, "POST", "/api/lists", {"name": name}) for name in names]
         )
 
-        assert statuses(answers) == {201: 1, 409: 1}
-        [made] = [one.json() for one in answers if one.status_code == 201]
-        [refused] = [one.json() for one in answers if one.status_code == 409]
-        assert refused["code"] == "name_taken"
-        assert refused["detail"] == f"You have a list {made['name']!r} already."
-        assert TaskList.objects.get(key=f"strasse {number}").pk == made["id"]
-    created = Event.objects.filter(list_id__isnull=False, verb="created")
-    assert created.count() == ROUNDS
+        assert statuses(answers) == {201: 1, 409: 5}
+        codes = {each.json()["code"] for each in answers if each.status_code == 409}
+        assert codes == {"name_taken"}
+        assert TaskList.objects.count() == Event.objects.count() == number + 1
 
 
-def test_of_two_lists_that_take_one_name_one_gets_it(alice: User, token: str) -> None:
+def test_of_two_lists_that_take_one_name_one_does(alice: User, token: str) -> None:
     for number in range(ROUNDS):
-        rows = [make_list(alice, f"{side} {number}") for side in ("left", "right")]
+        rows = [make_list(alice, f"{letter} {number}") for letter in "ab"]
+        name = {"name": f"Taken {number}"}
 
         answers = at_once(
-            [
-                request(
-                    token, "PATCH", f"/api/lists/{row.pk}", {"name": f"one {number}"}
-                )
-                for row in rows
-            ]
+            [request(token, "PATCH", f"/api/lists/{row.pk}", name) for row in rows]
+            + [request(token, "POST", "/api/lists", name)]
+        )
+
+        assert sorted(answer.status_code for answer in answers)[1:] == [409, 409]
+        assert TaskList.objects.named(f"taken {number}").count() == 1
+
+
+def test_of_two_tags_that_take_one_name_one_does(alice: User, token: str) -> None:
+    for number in range(ROUNDS):
+        make_task(alice, tags=[f"a{number}", f"b{number}"])
+        tags = Tag.objects.named([f"a{number}", f"b{number}"])
+        name = {"name": f"taken{number}"}
+
+        answers = at_once(
+            [request(token, "PATCH", f"/api/tags/{tag.pk}", name) for tag in tags]
         )
 
         assert statuses(answers) == {200: 1, 409: 1}
-        assert TaskList.objects.filter(key=f"one {number}").count() == 1
+        assert_sound(token)
 
 
-@pytest.mark.parametrize("query", ["", "?tasks=delete"])
-def test_a_deleted_list_has_no_tasks_however_they_come_in(
-    alice: User, token: str, query: str
-) -> None:
+def test_tasks_that_first_use_a_tag_at_once_share_it(alice: User, token: str) -> None:
     for number in range(ROUNDS):
-        row = make_list(alice, f"{number}")
-        inside = make_task(alice, "inside", list_id=row.pk)
-        edited, moved = make_task(alice, "edited"), make_task(alice, "moved")
-        into = {"list": row.pk}
-
-        deleted, *others = at_once(
-            [
-                request(token, "DELETE", f"/api/lists/{row.pk}{query}"),
-                request(token, "POST", "/api/tasks", {"title": "new", **into}),
-                request(token, "PATCH", f"/api/tasks/{edited.pk}", into),
-                request(
-                    token,
-                    "POST",
-                    f"/api/tasks/{moved.pk}/move",
-                    {"after": inside.pk},
-                ),
-            ]
-        )
-
-        assert deleted.status_code == 204
-        for answer, done in zip(others, (201, 200, 200), strict=True):
-            assert answer.status_code in (done, 422), answer.content
-        assert not TaskList.objects.filter(pk=row.pk).exists()
-        assert not Task.objects.filter(list_id=row.pk).exists()
-        inside.refresh_from_db()
-        assert (inside.list_id, bool(inside.deleted_at)) == (None, bool(query))
-        made = others[0].json()
-        if others[0].status_code == 201:
-            deleted_too = Task.objects.get(pk=made["id"]).deleted_at
-            assert bool(deleted_too) == bool(query)
-        else:
-            assert made["errors"][0]["pointer"] == "/list"
-            assert not Task.objects.filter(title="new", list_id=row.pk).exists()
-    live = Task.objects.live().open().count()
-    assert counted(token, "list") == {None: live}
-
-
-def test_deletions_of_one_list_delete_it_once(alice: User, token: str) -> None:
-    row = make_list(alice)
-    task = make_task(alice, list_id=row.pk)
-
-    answers = at_once([request(token, "DELETE", f"/api/lists/{row.pk}")] * 4)
-
-    assert statuses(answers) == {204: 1, 404: 3}
-    task.refresh_from_db()
-    assert (task.list_id, task.version) == (None, 2)
-    assert Event.objects.filter(list_id=row.pk, verb="deleted").count() == 1
-
-
-# Tags
-
-
-def test_tasks_that_first_use_one_tag_make_it_once(alice: User, token: str) -> None:
-    for number in range(ROUNDS):
-        names = [f"Home {number}", f"home {number}", f"HOME {number}"]
+        task = make_task(alice)
+        names = [f"home{number}", f"HOME{number}", f"Home{number}"] * 2
 
         answers = at_once(
             [
                 request(token, "POST", "/api/tasks", {"title": "a", "tags": [name]})
                 for name in names
             ]
+            + [
+                request(
+                    token, "PATCH", f"/api/tasks/{task.pk}", {"tags": [f"hOme{number}"]}
+                )
+            ]
         )
 
-        assert statuses(answers) == {201: 3}
-        tag = Tag.objects.get(key=f"home {number}")
-        assert [answer.json()["tags"] for answer in answers] == [[tag.name]] * 3
-        assert Label.objects.filter(tag=tag).count() == 3
+        assert statuses(answers) == {201: 6, 200: 1}
+        tag = Tag.objects.named([f"home{number}"]).get()
+        assert {tuple(answer.json()["tags"]) for answer in answers} == {(tag.name,)}
         assert Event.objects.filter(tag_id=tag.pk).count() == 1
-        assert counted(token, "tag")[tag.name] == 3
+        assert Label.objects.filter(tag=tag).count() == 7
+        assert_sound(token)
 
 
-def test_a_tag_is_renamed_while_others_use_it(alice: User, token: str) -> None:
-    """A use comes before and is renamed with the others, or comes after and makes the
-    old name anew."""
-    for number in range(ROUNDS):
-        old, new = f"home {number}", f"house {number}"
-        task = make_task(alice, tags=[old])
-        tag = Tag.objects.get(name=old)
-
-        renamed, used = at_once(
-            [
-                request(token, "PATCH", f"/api/tags/{tag.pk}", {"name": new}),
-                request(token, "POST", "/api/tasks", {"title": "a", "tags": [old]}),
-            ]
-        )
-
-        assert (renamed.status_code, used.status_code) == (200, 201)
-        other = Task.objects.get(pk=used.json()["id"])
-        assert tags_of(task) == [new]
-        assert tags_of(other) in ([old], [new])
-        known = {new} | set(tags_of(other))
-        stored = Tag.objects.filter(key__endswith=f" {number}")
-        assert {tag.name for tag in stored} == known
-
-
-def test_a_tag_takes_a_name_that_others_first_use(alice: User, token: str) -> None:
-    """Either way there is one tag of the new name: that one, or the other."""
-    for number in range(ROUNDS):
-        old, new = f"home {number}", f"house {number}"
-        task = make_task(alice, tags=[old])
-        tag = Tag.objects.get(name=old)
-
-        renamed, used = at_once(
-            [
-                request(token, "PATCH", f"/api/tags/{tag.pk}", {"name": new}),
-                request(token, "POST", "/api/tasks", {"title": "a", "tags": [new]}),
-            ]
-        )
-
-        assert renamed.status_code in (200, 409)
-        assert used.status_code == 201
-        assert tags_of(Task.objects.get(pk=used.json()["id"])) == [new]
-        assert tags_of(task) == [new if renamed.status_code == 200 else old]
-        assert Tag.objects.filter(name=new).count() == 1
-
-
-def test_a_removed_tag_is_on_no_task_unless_it_was_made_anew(
-    alice: User, token: str
+@pytest.mark.parametrize(
+    ("method", "body"), [("PATCH", {"name": "house"}), ("DELETE", None)]
+)
+def test_a_tag_is_renamed_or_removed_while_it_is_used(
+    alice: User, token: str, method: str, body: Any
 ) -> None:
     for number in range(ROUNDS):
-        name = f"home {number}"
-        task, other = make_task(alice, tags=[name]), make_task(alice)
-        tag = Tag.objects.get(name=name)
+        name = f"home{number}"
+        tasks = [make_task(alice, tags=[name, "other"]) for _ in range(3)]
+        tag = Tag.objects.named([name]).get()
+        change = body and {"name": f"house{number}"}
+        use = {"title": "a", "tags": ["other", name]}
 
-        removed, used = at_once(
+        changed, *answers = at_once(
             [
-                request(token, "DELETE", f"/api/tags/{tag.pk}"),
-                request(token, "PATCH", f"/api/tasks/{other.pk}", {"tags": [name]}),
+                request(token, method, f"/api/tags/{tag.pk}", change),
+                request(token, "POST", "/api/tasks", use),
+                request(token, "POST", "/api/tasks", use),
+                request(token, "PATCH", f"/api/tasks/{tasks[0].pk}", use),
+                request(token, "PUT", f"/api/tasks/{tasks[1].pk}", use),
+                request(token, "POST", f"/api/tasks/{tasks[2].pk}/toggle"),
             ]
         )
 
-        assert (removed.status_code, used.status_code) == (204, 200)
-        assert tags_of(task) == []
-        assert tags_of(other) in ([], [name])
-        assert Tag.objects.filter(name=name).exists() == (tags_of(other) == [name])
-        assert not Tag.objects.filter(pk=tag.pk).exists()
+        assert changed.status_code == (200 if body else 204)
+        assert statuses(answers) == {201: 2, 200: 3}
+        assert_sound(token)
 
 
-# Parents
+# Lists and what is in them
 
 
-@pytest.mark.parametrize("kind", ["each other's", "a chain", "a new one's"])
-def test_there_is_never_a_second_level(alice: User, token: str, kind: str) -> None:
+@pytest.mark.parametrize("query", ["", "?tasks=delete"])
+def test_no_task_is_ever_in_a_list_that_is_gone(
+    alice: User, token: str, query: str
+) -> None:
     for _ in range(ROUNDS):
-        one, two, three = (make_task(alice, title).pk for title in "abc")
-        under_two = request(token, "PATCH", f"/api/tasks/{one}", {"parent": two})
-        other = {
-            "each other's": ("PATCH", f"/api/tasks/{two}", {"parent": one}),
-            "a chain": ("PATCH", f"/api/tasks/{two}", {"parent": three}),
-            "a new one's": ("POST", "/api/tasks", {"title": "d", "parent": one}),
-        }[kind]
+        row = make_list(alice)
+        inside, outside = make_task(alice, list_id=row.pk), make_task(alice)
+        into = {"title": "a", "list": row.pk}
 
-        answers = at_once([under_two, request(token, *other)])
-
-        codes = sorted(answer.status_code for answer in answers)
-        assert codes in ([200, 422], [201, 422])
-        [refused] = [one.json() for one in answers if one.status_code == 422]
-        assert [error["pointer"] for error in refused["errors"]] == ["/parent"]
-        assert two_levels() == 0
-
-
-def test_a_subtask_never_has_a_parent_that_is_gone(alice: User, token: str) -> None:
-    for _ in range(ROUNDS):
-        parent, child = make_task(alice, "parent"), make_task(alice, "child")
-        path, under = f"/api/tasks/{parent.pk}?permanent=true", {"parent": parent.pk}
-
-        deleted, made, edited = at_once(
+        deleted, *answers = at_once(
             [
-                request(token, "DELETE", path),
-                request(token, "POST", "/api/tasks", {"title": "new", **under}),
-                request(token, "PATCH", f"/api/tasks/{child.pk}", under),
+                request(token, "DELETE", f"/api/lists/{row.pk}{query}"),
+                request(token, "POST", "/api/tasks", into),
+                request(token, "PATCH", f"/api/tasks/{outside.pk}", into),
+                request(
+                    token,
+                    "POST",
+                    f"/api/tasks/{make_task(alice).pk}/move",
+                    {"after": inside.pk},
+                ),
+                request(token, "PATCH", f"/api/tasks/{inside.pk}", {"title": "b"}),
             ]
         )
 
         assert deleted.status_code == 204
-        assert made.status_code in (201, 422)
-        assert edited.status_code in (200, 422)
-        assert not Task.objects.filter(parent_id__isnull=False).exists()
+        assert set(statuses(answers)) <= {200, 201, 410, 422}
+        for answer in answers:
+            if answer.status_code == 422:
+                [error] = answer.json()["errors"]
+                assert error["pointer"] in ("/list", "/after")
+        assert not TaskList.objects.exists()
+        assert not Task.objects.filter(list__isnull=False).exists()
+        assert_sound(token)
+
+
+def test_of_deletions_at_once_one_deletes(alice: User, token: str) -> None:
+    for _ in range(ROUNDS):
+        row = make_list(alice)
+        task = make_task(alice, list_id=row.pk)
+
+        answers = at_once([request(token, "DELETE", f"/api/lists/{row.pk}")] * 4)
+
+        assert statuses(answers) == {204: 1, 404: 3}
+        task.refresh_from_db()
+        assert (task.list_id, task.version) == (None, 2)
+
+
+# Subtasks
+
+
+def test_two_tasks_never_become_parents_of_each_other(alice: User, token: str) -> None:
+    for _ in range(ROUNDS):
+        one, other = make_task(alice), make_task(alice)
+
+        answers = at_once(
+            [
+                request(token, "PATCH", f"/api/tasks/{one.pk}", {"parent": other.pk}),
+                request(token, "PATCH", f"/api/tasks/{other.pk}", {"parent": one.pk}),
+            ]
+        )
+
+        assert statuses(answers) == {200: 1, 422: 1}
+        assert_sound(token)
+
+
+def test_a_chain_that_is_linked_at_once_has_two_levels(alice: User, token: str) -> None:
+    for _ in range(ROUNDS):
+        keys = [make_task(alice).pk for _ in range(5)]
+        pairs = zip(keys, [*keys[1:], keys[0]], strict=True)
+
+        answers = at_once(
+            [
+                request(token, "PATCH", f"/api/tasks/{child}", {"parent": parent})
+                for child, parent in pairs
+            ]
+            + [
+                request(token, "POST", "/api/tasks", {"title": "a", "parent": key})
+                for key in keys
+            ]
+        )
+
+        assert set(statuses(answers)) <= {200, 201, 422}
+        assert statuses(answers)[200] + statuses(answers)[201] >= 1
+        assert_sound(token)
+
+
+@pytest.mark.parametrize("query", ["", "?permanent=true"])
+def test_a_parent_goes_while_it_gets_a_subtask(
+    alice: User, token: str, query: str
+) -> None:
+    for _ in range(ROUNDS):
+        parent, task = make_task(alice), make_task(alice)
+        under = {"title": "a", "parent": parent.pk}
+
+        deleted, *answers = at_once(
+            [
+                request(token, "DELETE", f"/api/tasks/{parent.pk}{query}"),
+                request(token, "POST", "/api/tasks", under),
+                request(token, "PATCH", f"/api/tasks/{task.pk}", under),
+            ]
+        )
+
+        assert deleted.status_code == 204
+        assert set(statuses(answers)) <= {200, 201, 422}
+        under_it = Task.objects.filter(parent_id=parent.pk).count()
+        made = sum(answer.status_code != 422 for answer in answers)
+        assert under_it == (0 if query else made)
+        assert_sound(token)
 
 
 # Moves
 
 
-def test_moves_at_once_keep_every_task_once_and_apart(alice: User, token: str) -> None:
+def test_moves_at_once_end_in_a_strict_order(alice: User, token: str) -> None:
+    """Three threads, each with moves of its own, and one that adds tasks."""
     row = make_list(alice)
-    keys = [
-        make_task(alice, f"{number}", list_id=row.pk if number % 2 else None).pk
-        for number in range(8)
-    ]
+    keys = [make_task(alice, list_id=row.pk).pk for _ in range(6)]
 
-    def move(seed: int) -> list[Any]:
-        random, api, answers = Random(seed), ApiClient(token), []
-        for _ in range(6):
+    def mover(seed: int) -> list[Any]:
+        random = Random(seed)
+        answers = []
+        for _ in range(12):
             task, other = random.sample(keys, 2)
-            body = {random.choice(["before", "after"]): other}
-            answers.append(api.send("POST", f"/api/tasks/{task}/move", body))
+            place = random.choice(["before", "after"])
+            path = f"/api/tasks/{task}/move"
+            answers.append(request(token, "POST", path, {place: other})())
         return answers
 
-    by_thread = at_once([partial(move, seed) for seed in range(5)])
+    def adder() -> list[Any]:
+        body = {"title": "new", "list": row.pk}
+        return [request(token, "POST", "/api/tasks", body)() for _ in range(6)]
 
-    answers = [answer for some in by_thread for answer in some]
-    assert statuses(answers) == {200: len(answers)}
-    places = list(Task.objects.values_list("list_id", "position"))
-    assert len(set(places)) == len(keys)
-    api = ApiClient(token)
-    homes = [
-        ids(api.send("GET", f"/api/tasks?sort=position&list={home}"))
-        for home in (row.pk, "none")
-    ]
-    assert sorted(homes[0] + homes[1]) == keys
-    moves = Event.objects.filter(verb="moved").count()
-    assert moves == sum(task.version - 1 for task in Task.objects.all())
-    assert moves > 0
+    *moved, added = at_once([*(partial(mover, seed) for seed in range(3)), adder])
+
+    assert {answer.status_code for some in moved for answer in some} == {200}
+    assert {answer.status_code for answer in added} == {201}
+    listed = ApiClient(token).send("GET", f"/api/tasks?list={row.pk}&sort=position")
+    items = listed.json()["items"]
+    assert sorted(item["id"] for item in items) == sorted(
+        [*keys, *(answer.json()["id"] for answer in added)]
+    )
+    places = [item["position"] for item in items]
+    assert places == sorted(set(places))
+    # The last answer about a task is where it is.
+    last: dict[int, Any] = {}
+    for answer in (answer for some in moved for answer in some):
+        task = answer.json()
+        if task["version"] >= last.get(task["id"], task)["version"]:
+            last[task["id"]] = task
+    told = {item["id"]: item for item in items}
+    assert all(told[key] == last[key] for key in last)
+    assert_sound(token)
 
 
-def test_moves_into_one_gap_are_made_one_after_the_other(
+def test_moves_to_one_place_at_once_are_all_beside_it(alice: User, token: str) -> None:
+    for _ in range(ROUNDS):
+        Task.objects.owned_by(alice.pk).remove(BY)
+        at, *others = [make_task(alice).pk for _ in range(6)]
+
+        answers = at_once(
+            [
+                request(token, "POST", f"/api/tasks/{key}/move", {"before": at})
+                for key in others
+            ]
+        )
+
+        assert statuses(answers) == {200: 5}
+        tasks = list(Task.objects.order_by("position"))
+        assert len({task.position for task in tasks}) == 6
+        assert tasks[-1].pk == at
+        assert_sound(token)
+
+
+def test_tasks_that_change_places_at_once_go_nowhere_else(
     alice: User, token: str
 ) -> None:
-    # None of them is where it is moved to: each move is one.
-    *others, first, last = [make_task(alice, title).pk for title in "bcdeaz"]
+    for _ in range(ROUNDS):
+        Task.objects.owned_by(alice.pk).remove(BY)
+        one, other = make_task(alice).pk, make_task(alice).pk
 
-    answers = at_once(
-        [
-            request(token, "POST", f"/api/tasks/{key}/move", {"after": first})
-            for key in others
-        ]
-    )
+        answers = at_once(
+            [
+                request(token, "POST", f"/api/tasks/{one}/move", {"after": other}),
+                request(token, "POST", f"/api/tasks/{other}/move", {"after": one}),
+            ]
+        )
 
-    assert statuses(answers) == {200: 4}
-    order = ids(ApiClient(token).send("GET", "/api/tasks?sort=position"))
-    committed = Event.objects.filter(verb="moved").in_order()
-    # The last one to be moved is nearest.
-    assert order == [first, *[event.task_id for event in committed][::-1], last]
+        assert statuses(answers) == {200: 2}
+        order = list(Task.objects.order_by("position").values_list("pk", flat=True))
+        assert sorted(order) == [one, other]
+        assert_sound(token)
 
 
-def test_lists_that_are_moved_at_once_are_apart(alice: User, token: str) -> None:
-    keys = [make_list(alice, name).pk for name in "abcdef"]
+def test_lists_that_move_at_once_end_in_a_strict_order(alice: User, token: str) -> None:
+    keys = [make_list(alice, name).pk for name in "abcd"]
 
-    answers = at_once(
-        [
-            request(token, "POST", f"/api/lists/{key}/move", {"before": keys[0]})
-            for key in keys[1:]
-        ]
-    )
+    def mover(seed: int) -> list[Any]:
+        random = Random(seed)
+        answers = []
+        for _ in range(8):
+            row, other = random.sample(keys, 2)
+            path = f"/api/lists/{row}/move"
+            answers.append(request(token, "POST", path, {"before": other})())
+        return answers
 
-    assert statuses(answers) == {200: 5}
-    order = ids(ApiClient(token).send("GET", "/api/lists"))
-    assert (sorted(order), order[-1]) == (keys, keys[0])
-    assert len(set(TaskList.objects.values_list("position", flat=True))) == 6
+    moved = at_once([partial(mover, seed) for seed in range(3)])
+
+    assert {answer.status_code for some in moved for answer in some} == {200}
+    items = ApiClient(token).send("GET", "/api/lists").json()["items"]
+    assert sorted(item["id"] for item in items) == sorted(keys)
+    places = [item["position"] for item in items]
+    assert places == sorted(set(places))
+
+
+# All of it
+
+
+def test_everything_at_once_leaves_everything_sound(alice: User, token: str) -> None:
+    rows = [make_list(alice, name).pk for name in "abc"]
+    keys = [make_task(alice, tags=["x", "y"], list_id=rows[0]).pk for _ in range(5)]
+    tags = [tag.pk for tag in Tag.objects.all()]
+    make: list[Callable[[Random], tuple[Any, ...]]] = [
+        lambda random: (
+            "POST",
+            "/api/tasks",
+            {"title": "n", "tags": ["y", "z"], "list": random.choice(rows)},
+        ),
+        lambda random: (
+            "PATCH",
+            f"/api/tasks/{random.choice(keys)}",
+            {"tags": random.sample(["x", "Y", "z"], 2), "list": random.choice(rows)},
+        ),
+        lambda random: (
+            "PATCH",
+            f"/api/tasks/{random.choice(keys)}",
+            {"parent": random.choice(keys)},
+        ),
+        lambda random: ("POST", f"/api/tasks/{random.choice(keys)}/toggle"),
+        lambda random: ("DELETE", f"/api/tasks/{random.choice(keys)}"),
+        lambda random: ("POST", f"/api/tasks/{random.choice(keys)}/restore"),
+        lambda random: (
+            "POST",
+            f"/api/tasks/{random.choice(keys)}/move",
+            {"after": random.choice(keys)},
+        ),
+        lambda random: (
+            "PATCH",
+            f"/api/tags/{random.choice(tags)}",
+            {"name": random.choice(["x", "y", "w"])},
+        ),
+        lambda random: ("DELETE", f"/api/lists/{random.choice(rows[1:])}"),
+    ]
+
+    def writer(seed: int) -> list[int]:
+        random = Random(seed)
+        answers = [request(token, *random.choice(make)(random))() for _ in range(15)]
+        return [answer.status_code for answer in answers]
+
+    answered = at_once([partial(writer, seed) for seed in range(5)])
+
+    codes = {code for some in answered for code in some}
+    assert codes <= {200, 201, 204, 404, 409, 410, 422}
+    assert_sound(token)

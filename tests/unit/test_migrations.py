@@ -104,6 +104,11 @@ def insert_task(number: int, title: str, description: str = "", **columns: Any) 
         at=made,
         changes=json.dumps({"title": [None, title]}),
     )
+    if connection.vendor == "postgresql":  # whose sequences do not look at the rows
+        with connection.cursor() as cursor:
+            for table, key in (("tasks_task", "id"), ("tasks_event", "sequence")):
+                name = f"pg_get_serial_sequence('{table}', '{key}')"
+                cursor.execute(f"SELECT setval({name}, %s)", [number])
 
 
 def found(api: Client, query: str) -> list[int]:
