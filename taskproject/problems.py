@@ -264,6 +264,15 @@ class Invalid(Problem):
         error = {"in": place, "pointer": f"/{member}", "code": code, "detail": detail}
         return cls(f"/{member}: {detail}", errors=[error])
 
+    def within(self, place: str) -> "Invalid":
+        """The same about an object within the body; `place` is the JSON pointer to it."""
+        errors = [
+            {**error, "pointer": place + error["pointer"]}
+            for error in self.errors or ()
+        ]
+        told = "; ".join(f"{error['pointer']}: {error['detail']}" for error in errors)
+        return type(self)(told, errors=errors)
+
 
 class KeyReused(Invalid):
     """This Idempotency-Key came with another request before."""

@@ -1,14 +1,15 @@
 """Batches: many changes of one owner's tasks in one transaction, set by set."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import transaction
 
-from taskproject.problems import Problem
+from taskproject.problems import Invalid, Problem
+from tasks.models import plans, references
 from tasks.models.events import Actor, feed_of
-from tasks.models.tasks import Outcome, Task, TaskQuerySet
+from tasks.models.tasks import Outcome, Task, TaskQuerySet, expected
 
 MOST_OPERATIONS = 500
 VERBS: dict[str, Callable[..., Outcome]] = {
@@ -40,8 +41,9 @@ Verdict = Callable[[Outcome, int, set[int] | None], Task]
 class Batch:
     """The run of a batch: what came of each operation, in `results`.
 
-    Neighbours of one verb that are about different tasks are done as a set. One that the
-    verb refuses is found by halving the set, each time from a savepoint.
+    Neighbours of one verb that are about different tasks are done as a set. Where the
+    verb refuses one of them, those that it would refuse whatever the others do are put
+    aside; else it is found by halving the set, each time from a savepoint.
     """
 
     def __init__(
@@ -60,29 +62,78 @@ class Batch:
         return self.results
 
     def _try(self, operations: Sequence[Operation]) -> None:
+        several = len(operations) > 1
         done: list[Task | Problem]
         try:
-            with transaction.atomic():
+            # A single one that fails ends an atomic batch: there is nothing to go back to.
+            with transaction.atomic(savepoint=several or not self.atomic):
                 done = self._do(operations)
         except Problem as problem:
-            if len(operations) > 1:
-                half = len(operations) // 2
-                self._try(operations[:half])
-                self._try(operations[half:])
+            if several:
+                for part in self._parted(operations):
+                    self._try(part)
                 return
             done = [problem]
-        for result in done:
+        for operation, result in zip(operations, done, strict=True):
+            number = len(self.results)
+            if isinstance(result, Invalid) and result is not operation.refusal:
+                result = result.within(_body(number))
             if self.atomic and isinstance(result, Problem):
-                result.extensions["operation"] = len(self.results)
+                result.extensions["operation"] = number
                 raise result
             self.results.append(result)
+
+    def _parted(self, operations: Sequence[Operation]) -> list[Sequence[Operation]]:
+        """A set that the verb refused, without those that are at fault by themselves, or
+        its two halves."""
+        first = next(one for one in operations if one.refusal is None)
+        faults = self._faults(operations) if first.verb in ("create", "update") else {}
+        if not faults:
+            half = len(operations) // 2
+            return [operations[:half], operations[half:]]
+        start = len(self.results)
+        return [
+            [
+                replace(one, refusal=faults[number].within(_body(start + number)))
+                if number in faults
+                else one
+                for number, one in enumerate(operations)
+            ]
+        ]
+
+    def _faults(self, operations: Sequence[Operation]) -> dict[int, Invalid]:
+        """What creating or updating would refuse of each, by its place in the set."""
+        keys = [operation.key for operation in operations]
+        mine = Task.objects.owned_by(self.owner_id).live()
+        tasks = {task.pk: task for task in mine.filter(pk__in=keys)}
+        found: dict[int, Invalid] = {}
+        edits: list[tuple[Task | None, dict[str, Any]]] = []
+        for number, one in enumerate(operations):
+            task = tasks.get(one.key)
+            untouched = one.verb == "update" and not (
+                task and expected(task, one.versions)
+            )
+            if one.refusal or untouched:
+                edits.append((None, {}))
+                continue
+            edits.append((task, one.fields))
+            # (A parent is judged first, and maybe by what comes of the others.)
+            if task and one.fields.get("parent_id") is None:
+                try:
+                    plans.due(task, self.zone, one.fields)
+                except Invalid as problem:
+                    found[number] = problem
+        return found | references.faults(Task.objects, self.owner_id, edits)
 
     def _do(self, operations: Sequence[Operation]) -> list[Task | Problem]:
         """What came of each: a task that the verb left alone is the problem of its
         operation only. Raises where the verb refused one of them."""
+        todo = [one for one in operations if one.refusal is None]
+        done = iter(self._done(todo) if todo else ())
+        return [one.refusal or next(done) for one in operations]
+
+    def _done(self, operations: Sequence[Operation]) -> list[Task | Problem]:
         first = operations[0]
-        if first.refusal:
-            raise first.refusal
         if first.verb == "create":
             rows = [operation.fields for operation in operations]
             return [*Task.objects.add_all(self.by, self.owner_id, rows)]
@@ -110,6 +161,11 @@ class Batch:
             return problem
 
 
+def _body(number: int) -> str:
+    """The JSON pointer to the body of an operation."""
+    return f"/operations/{number}/body"
+
+
 def _count_subtasks(outcome: Outcome, keys: Sequence[int]) -> None:
     """How many open subtasks each of the tasks had at its turn. The statement that
     changed them all at once saw none of its own changes."""
@@ -127,19 +183,20 @@ def _count_subtasks(outcome: Outcome, keys: Sequence[int]) -> None:
 
 def _sets(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
     """Neighbours of one verb that are about different tasks. A move is alone: where a
-    task goes depends on where the others are. So is what is refused already."""
+    task goes depends on where the others are. What is refused already goes with any."""
     together: list[Operation] = []
     keys: set[int] = set()
+    verb = None
     for operation in operations:
-        alone = (
-            operation.verb == "move"
-            or (operation.verb != "create" and operation.key in keys)
-            or (operation.refusal or (together and together[0].refusal)) is not None
-        )
-        if together and (alone or operation.verb != together[0].verb):
-            yield together
-            together, keys = [], set()
+        if operation.refusal is None:
+            alone = operation.verb == "move" or (
+                operation.verb != "create" and operation.key in keys
+            )
+            if verb is not None and (alone or operation.verb != verb):
+                yield together
+                together, keys = [], set()
+            verb = operation.verb
+            keys.add(operation.key)
         together.append(operation)
-        keys.add(operation.key)
     if together:
         yield together

@@ -66,7 +66,7 @@ def edited(
         values |= completing(task, now, values["completed"])
     if values.get("list_id", task.list_id) != task.list_id:
         values["position"] = positions.at_end(now, number)
-    values |= _due(task, zone, values)
+    values |= due(task, zone, values)
     if changes(task, {name: values[name] for name in TEXTS if name in values}):
         title = values.get("title", task.title)
         values["sorted_title"] = sorted_as(title)
@@ -76,8 +76,9 @@ def edited(
     return values
 
 
-def _due(task: Any, zone: str, values: dict[str, Any]) -> dict[str, Any]:
-    """The due that the task will have, in all its fields, where some of them are set."""
+def due(task: Any, zone: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The due that the task will have, in all its fields, where some of them are set.
+    Raises `Invalid` for a zone without an instant."""
     if not any(name in values for name in ("due_date", "due_at", "due_timezone")):
         return {}
     due_date = values.get("due_date", task.due_date)

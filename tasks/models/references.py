@@ -4,7 +4,7 @@ Call these inside `feed_of`: nobody else changes what they look at before the co
 `tasks` is the manager of the tasks, whose module uses this one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,12 @@ from taskproject.problems import Invalid
 from tasks.models.events import Actor
 from tasks.models.lists import TaskList
 from tasks.models.tags import Tag
+
+NO_LIST = ("list", "You have no list with this id.")
+NO_PARENT = ("parent", "You have no task with this id.")
+NO_TOP = ("parent", "A subtask can have no subtasks of its own.")
+ITSELF = ("parent", "A task cannot be its own parent.")
+HAS_SUBTASKS = ("parent", "A task with subtasks cannot become one.")
 
 
 def check(
@@ -28,18 +34,52 @@ def check(
     for owner_id in owners if lists or parents else ():
         lists_known = TaskList.objects.owned_by(owner_id).filter(pk__in=lists)
         if lists and lists_known.count() < len(lists):
-            raise Invalid.of("list", "You have no list with this id.")
+            raise Invalid.of(*NO_LIST)
         top = tasks.owned_by(owner_id).live().filter(pk__in=parents)
         found = dict(top.values_list("pk", "parent_id")) if parents else {}
         if len(found) < len(parents):
-            raise Invalid.of("parent", "You have no task with this id.")
+            raise Invalid.of(*NO_PARENT)
         if any(parent is not None for parent in found.values()):
-            raise Invalid.of("parent", "A subtask can have no subtasks of its own.")
+            raise Invalid.of(*NO_TOP)
     if parents and any(task.pk in parents for task in children):
-        raise Invalid.of("parent", "A task cannot be its own parent.")
+        raise Invalid.of(*ITSELF)
     keys = [task.pk for task in children]
     if parents and keys and tasks.filter(parent_id__in=keys).exists():
-        raise Invalid.of("parent", "A task with subtasks cannot become one.")
+        raise Invalid.of(*HAS_SUBTASKS)
+
+
+def faults(
+    tasks: Any, owner_id: int, edits: Sequence[tuple[Any, Mapping[str, Any]]]
+) -> dict[int, Invalid]:
+    """What `check` would refuse, by the numbers of the edits; of a new task None stands
+    for the task. What depends on other edits among them is left out."""
+    rows = [fields for _, fields in edits]
+    lists = {row["list_id"] for row in rows if row.get("list_id") is not None}
+    parents = {row["parent_id"] for row in rows if row.get("parent_id") is not None}
+    keys = {task.pk for task, _ in edits if task}
+    own = TaskList.objects.owned_by(owner_id).filter(pk__in=lists)
+    own_lists = set(own.values_list("pk", flat=True))
+    live = tasks.owned_by(owner_id).live().filter(pk__in=parents)
+    above = dict(live.values_list("pk", "parent_id"))
+    below = tasks.filter(parent_id__in=keys).exclude(pk__in=keys)
+    with_subtasks = set(below.values_list("parent_id", flat=True))
+    found: dict[int, Invalid] = {}
+    for number, (task, fields) in enumerate(edits):
+        list_id, parent_id = fields.get("list_id"), fields.get("parent_id")
+        itself = task is not None and parent_id == task.pk
+        if list_id is not None and list_id not in own_lists:
+            found[number] = Invalid.of(*NO_LIST)
+        elif parent_id is None or (task and parent_id == task.parent_id):
+            continue
+        elif parent_id not in above:
+            found[number] = Invalid.of(*NO_PARENT)
+        elif above[parent_id] is not None and (itself or parent_id not in keys):
+            found[number] = Invalid.of(*NO_TOP)
+        elif itself:
+            found[number] = Invalid.of(*ITSELF)
+        elif task and task.pk in with_subtasks and parent_id not in keys:
+            found[number] = Invalid.of(*HAS_SUBTASKS)
+    return found
 
 
 def known(

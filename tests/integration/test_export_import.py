@@ -1,6 +1,8 @@
 """manage.py export_tasks, and import_tasks of what it wrote: nothing is lost."""
 
 import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from tests.conftest import BY, make_task
 from tests.files import export, load, task, write
 from tests.formats import records
 from tests.rows import make_list
-from tests.servers import manage
+from tests.servers import ROOT, fresh_database, manage
 
 
 @pytest.fixture
@@ -348,6 +350,29 @@ def test_it_writes_to_standard_output(
     call_command("export_tasks", owner="alice", verbosity=0)
 
     assert capfdbinary.readouterr() == (path.read_bytes(), b"")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "ics"])
+def test_a_reader_that_has_enough_is_no_error(kind: str) -> None:
+    with fresh_database() as url:
+        manage(url, "create_token", "alice", "--create-user")
+        # More than a pipe holds.
+        manage(url, "seed_tasks", "2000", "--owner=alice", "-v", "0")
+        line = f"export_tasks --owner=alice --format={kind}"
+        piped = subprocess.run(
+            ["bash", "-c", f"'{sys.executable}' manage.py {line} | head -n 1"],
+            cwd=ROOT,
+            env={**os.environ, "DATABASE_URL": url},
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=60,
+        )
+
+    assert piped.stdout.count("\n") == 1
+    assert "Traceback" not in piped.stderr
+    assert "Error" not in piped.stderr
+    assert piped.stderr.splitlines()[-1].startswith("Exported ")
 
 
 @pytest.mark.parametrize(("kind", "count"), [("jsonl", 7), ("csv", 6), ("ics", 6)])

@@ -1,0 +1,238 @@
+"""POST /api/tasks/batch with much to refuse: what is found at fault, and how soon."""
+
+import re
+from random import Random
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from taskproject.accounts.models import User
+from tasks.models import Event, Tag, Task
+from tests.batches import (
+    MISSING,
+    create,
+    invalid,
+    op,
+    results,
+    send,
+    statements,
+    statuses,
+    update,
+)
+from tests.conftest import BY, ApiClient, make_task
+from tests.rows import make_list
+
+MEMBERS = ["title", "list", "parent", "tags", "due_timezone", "completed", "version"]
+
+
+def many(owner: User, count: int) -> list[int]:
+    rows = [{"title": f"Task {number}"} for number in range(count)]
+    return [task.pk for task in Task.objects.add_all(BY, owner.pk, rows)]
+
+
+FAULTS: dict[str, Any] = {
+    "list": lambda key, sub: update(key, list=MISSING, tags=["stray"]),
+    "parent": lambda key, sub: update(key, parent=MISSING),
+    "itself": lambda key, sub: update(key, parent=key),
+    "third level": lambda key, sub: update(key, parent=sub),
+    "zone alone": lambda key, sub: update(key, due_timezone="UTC", tags=["stray"]),
+    "new in a list": lambda key, sub: create("New", list=MISSING, tags=["stray"]),
+    "new below": lambda key, sub: create("New", parent=sub),
+    "title": lambda key, sub: update(key, title=""),
+    "no body": lambda key, sub: op("update", key),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_second_of_five_hundred_may_be_at_fault(
+    api: ApiClient, alice: User, fault: str
+) -> None:
+    below = make_task(alice, "Below", parent_id=make_task(alice, "Top").pk)
+    keys = many(alice, 500)
+    bad = FAULTS[fault]
+    operations: list[Any] = []
+    for good_key, bad_key in zip(keys[::2], keys[1::2], strict=True):
+        new = fault.startswith("new")
+        operations += [
+            create("Good") if new else update(good_key, title="Good"),
+            bad(bad_key, below.pk),
+        ]
+    answers: list[Any] = []
+
+    taken = statements(lambda: answers.append(send(api, *operations, atomic=False)))
+
+    told = statuses(answers[0])
+    assert set(told[::2]) <= {200, 201} and set(told[1::2]) == {422}
+    assert Task.objects.filter(title="Good").count() == 250
+    assert Event.objects.filter(via="token").count() == 250
+    assert not Tag.objects.exists()
+    assert taken <= 25
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer", "detail"),
+    [
+        ({"list": MISSING}, "/list", "You have no list with this id."),
+        ({"parent": MISSING}, "/parent", "You have no task with this id."),
+        (
+            {"due_timezone": "UTC"},
+            "/due_timezone",
+            "A due_timezone goes with due_at only.",
+        ),
+    ],
+)
+def test_a_fault_is_pointed_at_within_the_batch_wherever_it_is(
+    api: ApiClient, alice: User, fields: Any, pointer: str, detail: str
+) -> None:
+    keys = many(alice, 4)
+    operations = [update(key, title="Good") for key in keys]
+    operations[2] = update(keys[2], **fields)
+
+    told = results(send(api, *operations, atomic=False))
+    alone = results(send(api, operations[2], atomic=False))
+
+    path = f"/api/tasks/{keys[2]}"
+    assert told[2] == {
+        "status": 422,
+        "problem": invalid(path, (f"/operations/2/body{pointer}", "refused", detail)),
+    }
+    assert alone[0]["problem"] == invalid(
+        path, (f"/operations/0/body{pointer}", "refused", detail)
+    )
+
+
+def test_what_is_missing_or_stale_is_told_before_what_it_refers_to(
+    api: ApiClient, alice: User, bob: User
+) -> None:
+    keys = many(alice, 3)
+    Task.objects.filter(pk=keys[2]).trash(BY)
+
+    answer = send(
+        api,
+        update(MISSING, list=MISSING),
+        update(make_task(bob).pk, list=MISSING),
+        update(keys[0], list=MISSING) | {"version": 7},
+        update(keys[1], list=MISSING),
+        update(keys[2], list=MISSING),
+        atomic=False,
+    )
+
+    assert statuses(answer) == [404, 404, 412, 422, 410]
+
+
+def test_a_task_keeps_a_parent_that_is_in_the_trash(
+    api: ApiClient, alice: User
+) -> None:
+    parent = make_task(alice, "Top")
+    below = make_task(alice, "Below", parent_id=parent.pk)
+    Task.objects.filter(pk=parent.pk).trash(BY)
+    other = make_task(alice)
+
+    answer = send(
+        api,
+        update(below.pk, parent=parent.pk, title="Still below"),
+        update(other.pk, parent=parent.pk),
+        atomic=False,
+    )
+
+    assert statuses(answer) == [200, 422]
+
+
+def test_a_task_that_is_freed_can_be_a_parent_in_the_same_batch(
+    api: ApiClient, alice: User
+) -> None:
+    parent = make_task(alice, "Top")
+    below = make_task(alice, "Below", parent_id=parent.pk)
+    other, bad = make_task(alice, "Other"), make_task(alice, "Bad")
+
+    answer = send(
+        api,
+        update(below.pk, parent=None),
+        update(bad.pk, list=MISSING),
+        update(other.pk, parent=below.pk),
+        atomic=False,
+    )
+
+    assert statuses(answer) == [200, 422, 200]
+
+
+# A batch is what its operations are one by one
+
+
+def plain(told: dict[str, Any]) -> Any:
+    """What was told of an operation, without what differs from time to time."""
+    if "problem" in told:
+        problem = told["problem"]
+        current = problem.get("current") or {}
+        errors = [
+            (re.sub(r"^/operations/\d+", "", error["pointer"]), error["detail"])
+            for error in problem.get("errors", ())
+        ]
+        return problem["code"], errors, {name: current.get(name) for name in MEMBERS}
+    return told["status"], {name: (told["task"] or {}).get(name) for name in MEMBERS}
+
+
+def operations_of(random: Random, keys: list[int], lists: list[int]) -> list[Any]:
+    """Some of everything, about few tasks, so that they get in each other's way."""
+
+    def body() -> dict[str, Any]:
+        made: dict[str, Any] = {
+            "list": random.choice([None, *lists, MISSING]),
+            "parent": random.choice([None, *keys, MISSING]),
+            "tags": random.sample(["a", "b", "c"], k=random.randrange(3)),
+            "completed": random.random() < 0.5,
+        }
+        return {name: made[name] for name in made if random.random() < 0.5}
+
+    chosen: list[Any] = []
+    verb = "update"
+    for _ in range(random.randint(5, 40)):
+        if random.random() < 0.3:
+            names = ["create", "update", "update", "complete", "reopen", "toggle"]
+            verb = random.choice([*names, "move", "delete"])
+        key = random.choice(keys) if random.random() < 0.95 else MISSING
+        match verb:
+            case "create":
+                one = create(random.choice(["New", "New", ""]), **body())
+            case "update":
+                more = {"due_timezone": "UTC"} if random.random() < 0.05 else {}
+                one = update(key, **body(), **more)
+            case "move":
+                one = op("move", key, body={"after": random.choice(keys)})
+            case _:
+                one = op(verb, key)
+        if verb != "create" and random.random() < 0.2:
+            one["version"] = random.randint(1, 3)
+        chosen.append(one)
+    return chosen
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_batch_comes_to_what_its_operations_come_to_one_by_one(
+    api: ApiClient, alice: User, seed: int
+) -> None:
+    random = Random(seed)
+    lists = [make_list(alice, name).pk for name in ("Home", "Work")]
+    keys = many(alice, 8)
+    Task.objects.filter(pk=keys[1]).edit(BY, parent_id=keys[0])
+    chosen = operations_of(random, keys, lists)
+
+    def state() -> list[Any]:
+        names = ["title", "list_id", "parent_id", "tags", "completed", "version"]
+        tasks = Task.objects.order_by("pk").values_list(*names, "deleted_at")
+        return [(*row[:-1], bool(row[-1])) for row in tasks]
+
+    with transaction.atomic():
+        one_by_one = [
+            plain(told)
+            for one in chosen
+            for told in results(send(api, one, atomic=False))
+        ]
+        after = state()
+        transaction.set_rollback(True)
+
+    together = [plain(told) for told in results(send(api, *chosen, atomic=False))]
+
+    assert together == one_by_one
+    assert state() == after
