@@ -105,31 +105,74 @@ def sqlite():
     ]
 
 
+# On PostgreSQL once a statement, however many rows it writes: a tally's row that is
+# updated for each of n rows in one transaction leaves n versions, and n times n work.
+SIGNED = """SELECT row.owner_id, row.list_id, row.id,
+    {sign} * CASE WHEN row.completed THEN 0 ELSE 1 END AS open,
+    {sign} * CASE WHEN row.completed THEN 1 ELSE 0 END AS completed
+    FROM {table} row WHERE row.deleted_at IS NULL"""
+SUMS = """SELECT owner_id, kind, key, sum(open)::bigint AS open,
+    sum(completed)::bigint AS completed FROM ({parts}) part GROUP BY owner_id, kind, key
+    HAVING sum(open) <> 0 OR sum(completed) <> 0"""
+PARTS = """SELECT owner_id, 'all' AS kind, 0::bigint AS key, open, completed FROM change
+    UNION ALL SELECT owner_id, 'list', COALESCE(list_id, 0), open, completed FROM change"""
+TAGGED = """ UNION ALL SELECT tag.owner_id, 'tag', tag.id, change.open, change.completed
+    FROM change JOIN tasks_label label ON label.task_id = change.id
+    JOIN tasks_tag tag ON tag.id = label.tag_id"""
+LABELLED = """SELECT tag.owner_id, 'tag' AS kind, tag.id AS key,
+    {sign} * CASE WHEN task.completed THEN 0 ELSE 1 END AS open,
+    {sign} * CASE WHEN task.completed THEN 1 ELSE 0 END AS completed
+    FROM {table} label JOIN tasks_tag tag ON tag.id = label.tag_id
+    JOIN tasks_task task ON task.id = label.task_id WHERE task.deleted_at IS NULL"""
+# What is less than nothing finds no row while a user is being deleted, and makes none.
+APPLY = """WITH {with_change} sums AS MATERIALIZED ({sums}), known AS (
+        UPDATE tasks_tally tally SET open = tally.open + sums.open,
+        completed = tally.completed + sums.completed FROM sums
+        WHERE tally.owner_id = sums.owner_id AND tally.kind = sums.kind
+        AND tally.key = sums.key RETURNING tally.owner_id, tally.kind, tally.key)
+    INSERT INTO tasks_tally (owner_id, kind, key, open, completed)
+    SELECT * FROM sums WHERE sums.open >= 0 AND sums.completed >= 0 AND NOT EXISTS (
+        SELECT 1 FROM known WHERE known.owner_id = sums.owner_id
+        AND known.kind = sums.kind AND known.key = sums.key);"""
+
+
 def postgresql():
-    return [
-        f"""CREATE FUNCTION tasks_tally_task() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF TG_OP = 'UPDATE' AND NOT {CHANGED} THEN RETURN NULL; END IF;
-            IF TG_OP <> 'INSERT' AND old.deleted_at IS NULL THEN
-                {LEAVE_TASK}
-                IF TG_OP = 'UPDATE' THEN {LEAVE_TAGS} END IF;
-            END IF;
-            IF TG_OP <> 'DELETE' AND new.deleted_at IS NULL THEN
-                {ENTER_TASK}
-                IF TG_OP = 'UPDATE' THEN {ENTER_TAGS} END IF;
-            END IF;
-            RETURN NULL;
-        END $$""",
-        f"""CREATE FUNCTION tasks_tally_labels() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF TG_OP = 'INSERT' THEN {ENTER_LABEL} ELSE {LEAVE_LABEL} END IF;
-            RETURN NULL;
-        END $$""",
-        f"""CREATE TRIGGER tasks_tally_task AFTER INSERT OR DELETE OR UPDATE OF {COLUMNS}
-        ON tasks_task FOR EACH ROW EXECUTE FUNCTION tasks_tally_task()""",
-        """CREATE TRIGGER tasks_tally_labels AFTER INSERT OR DELETE
-        ON tasks_label FOR EACH ROW EXECUTE FUNCTION tasks_tally_labels()""",
+    def apply_tasks(*rows, tags):
+        change = " UNION ALL ".join(
+            SIGNED.format(sign=sign, table=table) for sign, table in rows
+        )
+        parts = PARTS + (TAGGED if tags else "")
+        return APPLY.format(
+            with_change=f"change AS MATERIALIZED ({change}),",
+            sums=SUMS.format(parts=parts),
+        )
+
+    def apply_labels(sign, table):
+        parts = LABELLED.format(sign=sign, table=table)
+        return APPLY.format(with_change="", sums=SUMS.format(parts=parts))
+
+    bodies = [
+        ("task", "INSERT", "NEW TABLE AS after", apply_tasks((1, "after"), tags=False)),
+        (
+            "task",
+            "UPDATE",
+            "OLD TABLE AS before NEW TABLE AS after",
+            apply_tasks((-1, "before"), (1, "after"), tags=True),
+        ),
+        ("task", "DELETE", "OLD TABLE AS before", apply_tasks((-1, "before"), tags=False)),
+        ("label", "INSERT", "NEW TABLE AS after", apply_labels(1, "after")),
+        ("label", "DELETE", "OLD TABLE AS before", apply_labels(-1, "before")),
     ]
+    statements = []
+    for table, event, rows, body in bodies:
+        name = f"tasks_tally_{table}_{event.lower()}"
+        statements += [
+            f"""CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN {body} RETURN NULL; END $$""",
+            f"""CREATE TRIGGER {name} AFTER {event} ON tasks_{table} REFERENCING {rows}
+            FOR EACH STATEMENT EXECUTE FUNCTION {name}()""",
+        ]
+    return statements
 
 
 def forwards(apps, schema_editor):
@@ -145,10 +188,8 @@ def backwards(apps, schema_editor):
     names = ["insert", "delete", "leave", "enter", "label", "unlabel"]
     statements = [f"DROP TRIGGER tasks_tally_{name}" for name in names]
     if schema_editor.connection.vendor == "postgresql":
-        statements = [
-            "DROP FUNCTION tasks_tally_task CASCADE",
-            "DROP FUNCTION tasks_tally_labels CASCADE",
-        ]
+        names = ["task_insert", "task_update", "task_delete", "label_insert", "label_delete"]
+        statements = [f"DROP FUNCTION tasks_tally_{name} CASCADE" for name in names]
     for statement in statements:
         schema_editor.execute(statement)
 
