@@ -158,7 +158,7 @@ class TaskList(models.Model):
     @property
     def _tasks(self) -> Any:
         """Its tasks, in the trash or not: a TaskQuerySet."""
-        return self.tasks.all()
+        return self.tasks.all().owned_by(self.owner_id)
 
     def _check_name(self) -> None:
         others = TaskList.objects.owned_by(self.owner_id).exclude(pk=self.pk)

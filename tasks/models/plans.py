@@ -3,7 +3,7 @@
 Nothing here asks or tells the database anything; `tasks.py` does.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,8 @@ from tasks.models import positions
 from tasks.models.dues import due_moment
 from tasks.models.words import same, searched_as, sorted_as
 
+#: Where a task is in a manual order: its owner, its list, and its position.
+Place = tuple[int, int | None, str]
 # What a search looks at.
 TEXTS = ("title", "description")
 #: What follows from them, set whenever they change and never read.
@@ -34,14 +36,26 @@ def completing(task: Any, now: datetime, completed: bool) -> dict[str, Any]:
     return {"completed": completed, "completed_at": now if completed else None}
 
 
-def restored(
-    task: Any, now: datetime, taken: Collection[tuple[int, int | None, str]]
-) -> dict[str, Any]:
-    """`taken` are the places, by owner, list and position, that others are at."""
+def restored(task: Any, now: datetime, taken: set[Place]) -> dict[str, Any]:
+    """`taken` are the places that others are at."""
     values: dict[str, Any] = {"deleted_at": None}
-    if task.deleted_at and (task.owner_id, task.list_id, task.position) in taken:
-        values["position"] = positions.at_end(now, task.pk % 1_000)
-    return values
+    return values | (_placed(task, now, task.list_id, taken) if task.deleted_at else {})
+
+
+def left(task: Any, now: datetime, taken: set[Place]) -> dict[str, Any]:
+    """`taken` are the places that others are at."""
+    values = {"list_id": None}
+    return values | (_placed(task, now, None, taken) if task.list_id else {})
+
+
+def _placed(
+    task: Any, now: datetime, list_id: int | None, taken: set[Place]
+) -> dict[str, Any]:
+    """The end of the list, where the task's own place in it is taken."""
+    place = (task.owner_id, list_id, task.position)
+    end = {"position": positions.at_end(now, len(taken))} if place in taken else {}
+    taken.add((task.owner_id, list_id, end.get("position", task.position)))
+    return end
 
 
 def edited(

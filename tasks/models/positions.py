@@ -19,6 +19,7 @@ DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 #: Characters: five thousand moves in a row into the same gap.
 POSITION_LENGTH = 1_000
 _WIDTH = 11
+_CHUNK = 5_000
 _ALL = len(DIGITS) ** _WIDTH
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -74,11 +75,15 @@ def beside(rows: Any, at: Any, *, before: bool, own: str | None = None) -> str:
 def taken(rows: Any, tasks: Iterable[Any]) -> set[tuple[int, int | None, str]]:
     """The places, by owner, list and position, of these tasks that some of the rows, a
     query set, are at."""
-    found = rows.filter(
-        owner_id__in={task.owner_id for task in tasks},
-        position__in={task.position for task in tasks},
-    )
-    return set(found.values_list("owner_id", "list_id", "position"))
+    owners = {task.owner_id for task in tasks}
+    texts = sorted({task.position for task in tasks})
+    found: set[tuple[int, int | None, str]] = set()
+    for start in range(0, len(texts), _CHUNK):
+        there = rows.filter(
+            owner_id__in=owners, position__in=texts[start : start + _CHUNK]
+        )
+        found.update(there.values_list("owner_id", "list_id", "position"))
+    return found
 
 
 def _middle(low: str, high: str | None) -> str:

@@ -95,7 +95,7 @@ class Tag(models.Model):
     @property
     def marked(self) -> Any:
         """The tasks that carry it, in the trash or not: a TaskQuerySet."""
-        return self.tasks.all()
+        return self.tasks.all().owned_by(self.owner_id)
 
     def rename(self, by: Actor, name: str) -> None:
         """Gives it another name, in all its tasks. Call it inside `feed_of`, with the

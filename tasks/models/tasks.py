@@ -228,10 +228,14 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self._write(by, None, lambda tasks, now: plan, frozen=False)
 
     def leave_list(self, by: Actor) -> Outcome:
-        """Takes the tasks out of their lists, those in the trash too."""
-        return self._write(
-            by, None, lambda tasks, now: lambda task: {"list_id": None}, frozen=False
-        )
+        """Takes the tasks out of their lists, those in the trash too. They keep their
+        places; one whose place is taken there goes to the end."""
+
+        def planned(tasks: Iterable[Task], now: datetime) -> Plan:
+            taken = positions.taken(Task.objects.live(), tasks)
+            return lambda task: plans.left(task, now, taken)
+
+        return self._write(by, None, planned, frozen=False)
 
     def trash(self, by: Actor, versions: Versions = None, **fields: Any) -> Outcome:
         """Takes the tasks out of every list; `restore` brings them back."""

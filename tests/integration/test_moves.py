@@ -197,6 +197,23 @@ def test_a_task_whose_place_was_taken_meanwhile_comes_back_at_the_end(
     assert (restored["verb"], list(restored["changes"])) == ("restored", ["position"])
 
 
+def test_tasks_of_a_deleted_list_keep_their_places_but_those_that_are_taken(
+    api: ApiClient, alice: User
+) -> None:
+    row = make_list(alice)
+    tasks = {
+        title: make_task(alice, title, list_id=list_id)
+        for title, list_id in (("a", row.pk), ("b", None), ("c", row.pk), ("d", None))
+    }
+    for title in "bc":
+        Task.objects.filter(pk=tasks[title].pk).update(position="n0a")
+
+    api.send("DELETE", f"/api/lists/{row.pk}")
+
+    assert order(api) == "badc"
+    assert as_json(tasks["a"])["version"] == as_json(tasks["c"])["version"] == 2
+
+
 def test_it_costs_the_same_in_a_long_list(
     api: ApiClient, alice: User, queries: CaptureQueriesContext
 ) -> None:
