@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.forms import Media
@@ -34,6 +34,7 @@ from tasks.forms import RowForm, TaskForm
 from tasks.forms.fields import moment_text
 from tasks.models import Event, EventQuerySet, Outcome, Task, TaskQuerySet, feed_of
 from tasks.models.dues import clock, is_overdue
+from tasks.models.listing import holding
 from tasks.models.statements import UNREAD
 from tasks.models.words import MOST_WORDS, words
 
@@ -127,7 +128,8 @@ class TaskAdmin(RowAdmin):
             found = Q(owner_id__in=owners) if owners else Q()
             parts = words(term)
             if parts:
-                found |= Q(_holds(parts))
+                condition, question = holding(parts)
+                found |= Q(RawSQL(condition, [question], BooleanField()))
             queryset = queryset.filter(found) if found else queryset.none()
         return queryset, False
 
@@ -341,15 +343,3 @@ class TaskAdmin(RowAdmin):
         if not outcome.changed:
             return messages.INFO, f"The {name} is as it was already."
         return messages.SUCCESS, f"Restored {name}."
-
-
-def _holds(parts: list[str]) -> RawSQL:
-    """Whether a task holds all of these words, or words that begin so. They are letters
-    and digits only: nothing in them means anything to a query."""
-    if connection.vendor == "postgresql":
-        vector = """array_to_tsvector(string_to_array("tasks_task"."search", ' '))"""
-        question = " & ".join(f"'{part}':*" for part in parts)
-        return RawSQL(f"{vector} @@ %s::tsquery", [question], BooleanField())
-    found = 'SELECT "rowid" FROM "tasks_search" WHERE "tasks_search" MATCH %s'
-    question = " AND ".join(f'"{part}"*' for part in parts)
-    return RawSQL(f'"tasks_task"."id" IN ({found})', [question], BooleanField())

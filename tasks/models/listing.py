@@ -395,28 +395,32 @@ class _Statement:
                 )
 
     def _words(self, words: Sequence[str]) -> None:
-        """Every word must be there, or be the beginning of one that is. The words are
-        letters and digits only: nothing in them means anything to a query."""
+        """Every word must be there, or be the beginning of one that is."""
         if not words:
             return
-        if not self._sqlite:
-            question = " & ".join(f"'{word}':*" for word in words)
-            vector = (
-                """array_to_tsvector(string_to_array("tasks_task"."search", ' '))"""
-            )
-            self.add(f"{vector} @@ %s::tsquery", question)
-            return
-        question = " AND ".join(f'"{word}"*' for word in words)
-        if self.id == '"tasks_task"."id"':
+        if self._sqlite and self.id == '"tasks_task"."id"':
             self.id = '"found"."rowid"'
             self.add('"tasks_task"."id" = "found"."rowid"')
-            self.add('"found"."tasks_search" MATCH %s', question)
+            self.add('"found"."tasks_search" MATCH %s', _question(words))
         else:
-            self.add(
-                '"tasks_task"."id" IN (SELECT "rowid" FROM "tasks_search" WHERE '
-                '"tasks_search" MATCH %s)',
-                question,
-            )
+            self.add(*holding(words))
+
+
+def holding(words: Sequence[str]) -> tuple[str, str]:
+    """The condition that a task holds all of these words, or words that begin so, and
+    its parameter. They are letters and digits only: nothing in them means anything to a
+    query."""
+    if connection.vendor == "postgresql":
+        question = " & ".join(f"'{word}':*" for word in words)
+        vector = """array_to_tsvector(string_to_array("tasks_task"."search", ' '))"""
+        return f"{vector} @@ %s::tsquery", question
+    found = 'SELECT "rowid" FROM "tasks_search" WHERE "tasks_search" MATCH %s'
+    return f'"tasks_task"."id" IN ({found})', _question(words)
+
+
+def _question(words: Sequence[str]) -> str:
+    """For SQLite's index of words."""
+    return " AND ".join(f'"{word}"*' for word in words)
 
 
 def _microseconds(moment: datetime) -> int:
