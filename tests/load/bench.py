@@ -34,7 +34,8 @@ def parser() -> ArgumentParser:
     add("--seconds", type=int, default=5, help="of each run; default: 5")
     add("--warm-up", type=int, default=1, help="seconds an operation; default: 1")
     add("--connections", type=int, nargs="+", default=[64, 1000], metavar="N")
-    add("--tasks", type=int, default=100_000, help="of one owner; default: 100,000")
+    add("--tasks", type=int, default=100_000, help="default: 100,000")
+    add("--users", type=int, default=32, help="who have as many each; default: 32")
     add("--workers", type=int, default=2, help="processes of each; default: 2")
     add("--only", nargs="+", choices=CONTESTANTS, default=[*CONTESTANTS])
     add("--operations", nargs="+", choices=names, default=names)
@@ -78,7 +79,7 @@ class Bench:
     def _measure(self, target: Target, round_: int, pid: int | None) -> None:
         with serving(target) as server:
             self.starting[target.name].append(server.starting)
-            operations.check(server.port, target.headers, target.ids)
+            operations.check(server.port, target.own_headers, target.own)
             for operation in self.operations:
                 if self.options.warm_up:
                     load.send(
@@ -141,7 +142,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             directory = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="tasks-bench-")
             )
-            stage = Stage(Path(directory), stack, options.tasks, options.workers)
+            stage = Stage(
+                Path(directory), stack, options.tasks, options.workers, options.users
+            )
             if options.idle or options.soak:
                 return _endure(options, stage)
             return _compare(options, stage)
@@ -181,7 +184,8 @@ def _report(
     }
     note = (
         f"{about['processor']}, {about['cores']} cores, which PostgreSQL and wrk share; "
-        f"{options.workers} processes each, {options.tasks:,} tasks"
+        f"{options.workers} processes each, {options.tasks:,} tasks of "
+        f"{options.users} users"
     )
     print("\n" + " · ".join(f"{name} {value}" for name, value in about.items()))
     print(

@@ -26,7 +26,7 @@ from tests.load.operations import GET, HOST, Wrong, ask
 STARTS_WITHIN = 60.0  # seconds
 ANSWERS_WITHIN = 5.0  # seconds, or it has stopped answering
 SEEDS_WITHIN = 3_600.0  # seconds
-OWNER = "alice"
+NOISE = "noise"
 COLUMNS = (
     "id, title, description, completed, completed_at, created_at, updated_at, version"
 )
@@ -40,13 +40,27 @@ class Target:
     name: str
     title: str
     database_url: str
-    ids: range  # the owner's tasks
-    owner: int
+    ids: range  # of the tasks, those of one user after those of another
+    owner: int  # the first user, who has all of them at the peers
     log: Path
     command: Sequence[str] = ()  # {port} is filled in
     cwd: Path = machine.ROOT
     env: Mapping[str, str] = field(default_factory=dict)
+    # {token} is filled in with that of the user whose task is asked for.
     headers: Mapping[str, str] = field(default_factory=dict)
+    tokens: Sequence[str] = ("",)  # one a user
+
+    @property
+    def own(self) -> range:
+        """The tasks of the first user, whom `own_headers` are of."""
+        return self.ids[: len(self.ids) // len(self.tokens)]
+
+    @property
+    def own_headers(self) -> dict[str, str]:
+        return {
+            name: value.replace("{token}", self.tokens[0])
+            for name, value in self.headers.items()
+        }
 
     @property
     def on_postgres(self) -> bool:
@@ -89,9 +103,9 @@ class Server:
 
     def answers(self, within: float = ANSWERS_WITHIN) -> bool:
         target = self.target
-        middle = target.ids[len(target.ids) // 2]
+        middle = target.own[len(target.own) // 2]
         try:
-            ask(self.port, target.headers, GET, middle, within)
+            ask(self.port, target.own_headers, GET, middle, within)
         except (OSError, Wrong):
             return False
         return True
@@ -114,9 +128,15 @@ class Stage:
     """
 
     def __init__(
-        self, directory: Path, stack: ExitStack, tasks: int, workers: int
+        self,
+        directory: Path,
+        stack: ExitStack,
+        tasks: int,
+        workers: int,
+        users: int = 1,
     ) -> None:
         self.directory = directory
+        self.users = users
         self.tasks = tasks
         self.workers = workers
         self._stack = stack
@@ -143,7 +163,7 @@ class Stage:
         source = self.service
         url = self.postgres.create_database(name)
         make_tables(url)
-        copy_tasks(source.database_url, url)
+        copy_tasks(source, url)
         postgres.settle(url)
         return url, source
 
@@ -152,19 +172,23 @@ class Stage:
 
 
 def make_service(name: str, title: str, database_url: str, stage: Stage) -> Target:
-    """This service with `stage.tasks` tasks of alice's and a tenth as many of another
-    owner. These are older: a peer whose index is by owner alone finds the newest tasks
-    by going down the ids, and would have to pass them."""
+    """This service with `stage.tasks` tasks of `stage.users` users, each as many, and a
+    tenth as many of another one. These are older: a peer whose index is by owner alone
+    finds the newest tasks by going down the ids, and would have to pass them."""
     env = service_environment(database_url)
     manage(env, "migrate", "--verbosity", "0")
-    token = manage(env, "create_token", OWNER, "--create-user")
-    manage(env, "create_token", "noise", "--create-user")
-    for owner, many in (("noise", stage.tasks // 10), (OWNER, stage.tasks)):
-        if many:
-            manage(env, "seed_tasks", str(many), "--owner", owner, "--verbosity", "0")
-    owner_id, ids = _largest_owner(database_url)
-    if len(ids) != stage.tasks:
-        raise RuntimeError(f"{title}: the ids of {OWNER}'s tasks have gaps")
+    each = stage.tasks // stage.users
+    many = {NOISE: stage.tasks // 10} | {
+        f"user{number}": each for number in range(1, stage.users + 1)
+    }
+    tokens = []
+    for owner, count in many.items():
+        tokens.append(manage(env, "create_token", owner, "--create-user"))
+        if count:
+            manage(env, "seed_tasks", str(count), "--owner", owner, "--verbosity", "0")
+    owner_id, ids = _users_tasks(database_url)
+    if len(ids) != each * stage.users:
+        raise RuntimeError(f"{title}: the ids of the tasks have gaps")
     workers = str(stage.workers)
     return Target(
         name,
@@ -183,7 +207,8 @@ def make_service(name: str, title: str, database_url: str, stage: Stage) -> Targ
             workers,
         ],
         env=env,
-        headers={"Authorization": f"Bearer {token}", "Origin": ORIGIN},
+        headers={"Authorization": "Bearer {token}", "Origin": ORIGIN},
+        tokens=tokens[1:],
     )
 
 
@@ -332,12 +357,19 @@ def bare_table(url: str) -> None:
         session.execute((machine.PEERS / "task.sql").read_bytes())
 
 
-def copy_tasks(source_url: str, url: str) -> None:
-    read = f"COPY (SELECT {COLUMNS}, owner_id FROM tasks_task ORDER BY id) TO STDOUT"
+def copy_tasks(source: Target, url: str) -> None:
+    """The peers have one user, who owns all that is not noise."""
+    read = (
+        f"COPY (SELECT {COLUMNS}, CASE WHEN id < {source.ids[0]} THEN owner_id ELSE "
+        f"{source.owner} END FROM tasks_task ORDER BY id) TO STDOUT"
+    )
     write = f"COPY task ({COLUMNS}, owner) FROM STDIN"
-    with psycopg.connect(source_url) as source, psycopg.connect(url) as session:
+    with (
+        psycopg.connect(source.database_url) as service,
+        psycopg.connect(url) as session,
+    ):
         with (
-            source.cursor().copy(read.encode()) as out,
+            service.cursor().copy(read.encode()) as out,
             session.cursor().copy(write.encode()) as into,
         ):
             for data in out:
@@ -347,11 +379,13 @@ def copy_tasks(source_url: str, url: str) -> None:
         )
 
 
-def _largest_owner(database_url: str) -> tuple[int, range]:
-    """Whose tasks are the most, and their ids: empty if these are not consecutive."""
+def _users_tasks(database_url: str) -> tuple[int, range]:
+    """The first user, and the ids of all users' tasks: empty if these are not
+    consecutive."""
     query = (
-        "SELECT owner_id, min(id), max(id), count(*) FROM tasks_task "
-        "GROUP BY owner_id ORDER BY count(*) DESC LIMIT 1"
+        "SELECT min(owner_id), min(tasks_task.id), max(tasks_task.id), count(*) "
+        "FROM tasks_task JOIN accounts_user ON accounts_user.id = owner_id "
+        f"WHERE username <> '{NOISE}'"
     )
     if database_url.startswith("sqlite:///"):
         path = database_url.removeprefix("sqlite:///")

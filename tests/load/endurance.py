@@ -112,13 +112,13 @@ def _idle_clients(server: Server, count: int) -> Iterator[list[socket.socket]]:
 
 def _request(server: Server, operation: Operation) -> bytes:
     target = server.target
-    template = operation.template(server.port, target.headers)
+    template = operation.template(server.port, target.own_headers)
     return template.replace("{id}", str(target.ids[0])).encode()
 
 
 def _fresh(server: Server) -> float:
     began = time.perf_counter()
-    ask(server.port, server.target.headers, GET, server.target.ids[-1], 60)
+    ask(server.port, server.target.own_headers, GET, server.target.own[-1], 60)
     return (time.perf_counter() - began) * 1e3
 
 

@@ -65,7 +65,7 @@ class Client:
     """One kept-alive connection to a server, which sends its requests."""
 
     def __init__(self, server: Server) -> None:
-        self._headers = dict(server.target.headers)
+        self._headers = server.target.own_headers
         self._connection = HTTPConnection(HOST, server.port, timeout=60)
         self._connection.connect()
 

@@ -96,6 +96,7 @@ def send(
             *("--duration", f"{seconds}s", "--timeout", f"{GIVES_UP_AFTER}s"),
             *("--script", str(SCRIPT), f"http://{HOST}:{server.port}/", "--"),
             *(str(template), str(first), str(last), str(random.randrange(2**31))),
+            *target.tokens,
         ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
