@@ -1,10 +1,45 @@
-"""Rows of statements that are written by hand, as instances of the ORM's models."""
+"""Statements that are written by hand: running them, and what their rows become."""
 
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, models
+
+
+class Proof(NamedTuple):
+    """A condition that a statement takes along, and its parameters: that its caller still
+    is who they were when last seen (see `taskproject.accounts.auth`). Where that is not
+    so, the statement finds and changes nothing."""
+
+    condition: str
+    parameters: tuple[Any, ...]
+
+
+#: Of a caller who has been asked for already.
+PROVEN = Proof("1 = 1", ())
+
+
+class Unproven(Exception):
+    """A statement whose proof did not hold: it told nothing and changed nothing."""
+
+
+def fetch(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The rows of a statement with a %s for each parameter.
+
+    For statements of which there are few, whatever they are asked with: PostgreSQL keeps
+    them prepared. JSON comes as text; SQLite's times are naive, in UTC.
+    """
+    rows: list[tuple[Any, ...]] = connection.fetch(statement, parameters)  # type: ignore[attr-defined]  # our backends'
+    return rows
+
+
+def demand(proof: Proof) -> None:
+    """Raises `Unproven` unless the proof holds, where no statement takes it along."""
+    if proof is not PROVEN and not fetch(
+        f"SELECT 1 WHERE {proof.condition}", proof.parameters
+    ):
+        raise Unproven
 
 
 class Columns:

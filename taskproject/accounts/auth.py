@@ -4,21 +4,23 @@ They are asked in this order, and the first that knows the caller decides. A tok
 is sent and wrong is refused; it never falls through to the guest.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.http import HttpRequest
 from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf
 
-from taskproject.accounts.models import TOKEN_PREFIX, ApiToken, User
+from taskproject.accounts.models import TOKEN_PREFIX, ApiToken, User, digest
 from taskproject.problems import (
     CSRFFailed,
     InsufficientScope,
     InvalidToken,
     OriginRefused,
 )
+from taskproject.rows import PROVEN, Proof
 
+BEARER = f"Bearer {TOKEN_PREFIX}"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -29,10 +31,35 @@ class Caller:
     user: User
     via: str
     token: ApiToken | None = None
+    proof: Proof = PROVEN
 
     @property
     def user_id(self) -> int:
         return self.user.pk
+
+
+# Callers by the digests of their tokens, as they were when last let in.
+_seen: dict[str, Caller] = {}
+MOST_SEEN = 10_000
+
+
+def last_seen(request: HttpRequest) -> Caller | None:
+    """The caller of this token as this process let them in before, with the proof that
+    they still are who they were: the request's first statement must take it along."""
+    secret = request.META.get("HTTP_AUTHORIZATION", "")
+    if not secret.startswith(BEARER):
+        return None
+    caller = _seen.get(digest(secret.removeprefix("Bearer ")))
+    needed = "read" if request.method in SAFE_METHODS else "write"
+    if caller is None or caller.token is None or not caller.token.allows(needed):
+        return None
+    return replace(caller, proof=caller.token.proof())
+
+
+def _remember(caller: Caller, token: ApiToken) -> None:
+    if len(_seen) >= MOST_SEEN:
+        _seen.clear()
+    _seen[token.digest] = caller
 
 
 class ApiRequest(HttpRequest):
@@ -72,7 +99,9 @@ class TokenAuth(HttpBearer):
                 },
             )
         found.touch()
-        return Caller(found.user, "token", found)
+        caller = Caller(found.user, "token", found)
+        _remember(caller, found)
+        return caller
 
 
 class SessionAuth(APIKeyCookie):

@@ -15,11 +15,16 @@ from django.db.models import Q
 from django.utils import timezone
 
 from taskproject import timezones
-from taskproject.rows import Columns
+from taskproject.rows import Columns, Proof, fetch
 
 TOKEN_PREFIX = "tk_"
 TOKEN_BYTES = 32
 SHOWN_CHARACTERS = 11
+_OPENED = (
+    'FROM "accounts_apitoken" JOIN "accounts_user" '
+    'ON "accounts_user"."id" = "accounts_apitoken"."user_id" '
+    'WHERE "accounts_apitoken"."digest"'
+)
 # A token's last use is written at most this often: a read stays a read.
 LAST_USED_STEP = timedelta(minutes=1)
 
@@ -75,17 +80,13 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
         the rest of reading a task.
         """
         token_columns, user_columns = _columns()
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT {token_columns.sql}, {user_columns.sql} "
-                'FROM "accounts_apitoken" JOIN "accounts_user" '
-                'ON "accounts_user"."id" = "accounts_apitoken"."user_id" '
-                'WHERE "accounts_apitoken"."digest" = %s',
-                [digest(secret)],
-            )
-            row = cursor.fetchone()
-        if row is None:
+        rows = fetch(
+            f"SELECT {token_columns.sql}, {user_columns.sql} {_OPENED} = %s",
+            [digest(secret)],
+        )
+        if not rows:
             return None
+        [row] = rows
         token: ApiToken = token_columns.instance(row[: len(token_columns)])
         token.user = user_columns.instance(row[len(token_columns) :])
         return token if token.usable else None
@@ -163,6 +164,23 @@ class ApiToken(models.Model):
                     | Q(last_used_at__lt=now - LAST_USED_STEP),
                     pk=self.pk,
                 ).update(last_used_at=now)
+
+    def proof(self) -> Proof:
+        """That this token, as it is here, still opens for its user as they are here, and
+        that its last use need not be noted again: all that a request asks, for a
+        statement to take along."""
+        now = timezone.now()
+        adapted = connection.ops.adapt_datetimefield_value
+        return Proof(
+            f'EXISTS (SELECT 1 {_OPENED} = %s AND "accounts_user"."id" = %s '
+            'AND "accounts_user"."is_active" AND "accounts_user"."timezone" = %s '
+            'AND "accounts_apitoken"."scopes" = %s AND "revoked_at" IS NULL '
+            'AND ("expires_at" IS NULL OR "expires_at" > %s) AND "last_used_at" > %s)',
+            (
+                *(self.digest, self.user_id, self.user.timezone, self.scopes),
+                *(adapted(now), adapted(now - LAST_USED_STEP)),
+            ),
+        )
 
     @property
     def usable(self) -> bool:

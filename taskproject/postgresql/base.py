@@ -4,6 +4,7 @@ Without it, a request that has lost its time on a dead connection would spend it
 more on the next one, and so would every request behind it.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import ceil
 from select import select
@@ -14,12 +15,33 @@ from django.db.backends.postgresql import base
 from psycopg.pq import TransactionStatus
 
 from taskproject.deadlines import breaker, remaining
+from taskproject.postgresql.direct import Statements
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
+    _statements: Statements | None = None
+
     def impatient(self) -> AbstractContextManager[None]:
         """As in our SQLite backend; here a write of one row waits for no other."""
         return nullcontext()
+
+    def fetch(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows of a statement that is written out: see `taskproject.rows.fetch`."""
+        if self.queries_logged or self.execute_wrappers:
+            # Somebody watches: what Django's cursor runs is what they see.
+            with self.cursor() as cursor:
+                cursor.execute(statement, parameters)
+                rows: list[tuple[Any, ...]] = cursor.fetchall()
+                return rows
+        self.validate_thread_sharing()
+        self.validate_no_broken_transaction()
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        session = self.connection
+        if self._statements is None or self._statements.session is not session:
+            self._statements = Statements(session)
+        with self.wrap_database_errors:
+            return self._statements.fetch(statement, parameters)
 
     def is_usable(self) -> bool:
         """Whether the server has not hung up (then there is something to read, where

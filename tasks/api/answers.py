@@ -181,7 +181,7 @@ def etag(task: Task | Row, clock: Clock) -> str:
 
 def actor(request: ApiRequest) -> Actor:
     """Whom the events of this request name."""
-    return Actor(request.auth.user_id, request.auth.via)
+    return Actor(request.auth.user_id, request.auth.via, request.auth.proof)
 
 
 def find(request: ApiRequest, task_id: int) -> TaskQuerySet:
@@ -193,8 +193,9 @@ def find(request: ApiRequest, task_id: int) -> TaskQuerySet:
 
 def read(request: ApiRequest, task_id: int, clock: Clock) -> HttpResponse:
     """The answer to reading a task: 200, 304, 404 or 410."""
-    owner_id = request.auth.user_id
-    task = listing.read(owner_id, task_id) if task_id <= cursors.BIGINT else None
+    if task_id > cursors.BIGINT:
+        raise missing()
+    task = listing.read(request.auth.user_id, task_id, request.auth.proof)
     if task is None:
         raise missing()
     if task.deleted_at:
@@ -240,14 +241,15 @@ def verdict(
     trashed_too: bool = False,
 ) -> Task:
     """The task as a verb left it; raises the problem of one that it left alone."""
-    task = outcome.found.get(task_id)
+    task: Task | None = outcome.found.get(task_id)
     if task is None:
         raise missing()
     if task.deleted_at and not trashed_too:
         raise gone(task)
     if versions is not None and task.version not in versions:
         raise _stale(task, versions, clock)
-    return outcome.changed.get(task_id, task)
+    now: Task = outcome.changed.get(task_id, task)
+    return now
 
 
 def missing() -> NotFound:

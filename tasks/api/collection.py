@@ -190,7 +190,7 @@ def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse
     """
     owner_id, clock = request.auth.user_id, clock_of(request, filters.tz)
     if "HTTP_IF_NONE_MATCH" in request.META:
-        tag = _tag(listing.state(owner_id, clock), clock)
+        tag = _tag(listing.state(owner_id, clock, request.auth.proof), clock)
         if not_modified(request, tag):
             return unchanged(tag)
     return _page(request, filters, clock)
@@ -212,7 +212,7 @@ def create_task(request: ApiRequest, body: TaskIn) -> HttpResponse:
 def count_tasks(request: ApiRequest, zone: Query[InZone]) -> HttpResponse:
     """How many tasks you have, for badges. Tasks in the trash do not count."""
     owner_id, clock = request.auth.user_id, clock_of(request, zone.tz)
-    tag = _tag(listing.state(owner_id, clock), clock)
+    tag = _tag(listing.state(owner_id, clock, request.auth.proof), clock)
     if not_modified(request, tag):
         return unchanged(tag)
     response = json_answer(listing.counts(owner_id, clock))
@@ -222,13 +222,12 @@ def count_tasks(request: ApiRequest, zone: Query[InZone]) -> HttpResponse:
 
 def _page(request: ApiRequest, filters: TaskFilters, clock: Clock) -> HttpResponse:
     owner_id, sort = request.auth.user_id, filters.sort
-    rows, state = listing.page(
-        owner_id, filters.criteria(), sort, filters.limit + 1, filters.place(), clock
-    )
+    asked = filters.criteria(), sort, filters.limit + 1, filters.place()
+    rows, state = listing.page(owner_id, *asked, clock, request.auth.proof)
     shown = rows[: filters.limit]
     cursor = None
     if len(rows) > filters.limit:
-        place = listing.Place.of(shown[-1], sort)
+        place = listing.Place.of(shown[-1])
         cursor = cursors.encode(sort, place.id, place.told_value())
     items = [represent(row, clock) for row in shown]
     response = items_answer(request, items, cursor)

@@ -4,9 +4,10 @@ from tasks.models.bounds import DESCRIPTION_LENGTH, TITLE_LENGTH
 from tasks.models.calendars import CalendarFeed
 from tasks.models.events import Actor, Event, EventQuerySet, FeedHorizon, feed_of
 from tasks.models.lists import LIST_NAME_LENGTH, TaskList, TaskListQuerySet
+from tasks.models.outcomes import Outcome
 from tasks.models.tags import MOST_TAGS, TAG_LENGTH, Label, Tag, TagQuerySet
 from tasks.models.tallies import Tally
-from tasks.models.tasks import Outcome, Task, TaskQuerySet
+from tasks.models.tasks import Task, TaskQuerySet
 
 __all__ = [
     "DESCRIPTION_LENGTH",

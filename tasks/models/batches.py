@@ -9,7 +9,8 @@ from django.db import transaction
 from taskproject.problems import Invalid, Problem
 from tasks.models import plans, references
 from tasks.models.events import Actor, feed_of
-from tasks.models.tasks import Outcome, Task, TaskQuerySet, expected
+from tasks.models.outcomes import Outcome, expected
+from tasks.models.tasks import Task, TaskQuerySet
 
 MOST_OPERATIONS = 500
 VERBS: dict[str, Callable[..., Outcome]] = {

@@ -28,7 +28,12 @@ MADE = ("owner_id", "position")
 def record(by: Actor, now: datetime, pairs: Iterable[tuple[Any, Any]]) -> None:
     """Appends the event of each change of a task, told by the task before (None: it is
     new) and after it (None: it is gone). Call it inside `feed_of`."""
-    stories: list[Story] = []
+    append(by, now, stories(pairs))
+
+
+def stories(pairs: Iterable[tuple[Any, Any]]) -> list[Story]:
+    """What the events of these changes tell."""
+    told: list[Story] = []
     for before, after in pairs:
         task = after or before
         names = [name for name in TOLD if before or name not in MADE]
@@ -47,11 +52,11 @@ def record(by: Actor, now: datetime, pairs: Iterable[tuple[Any, Any]]) -> None:
             _verb(before, after, changes),
             changes,
         )
-        stories.append(story)
+        told.append(story)
         if before and "owner_id" in changes:
             # It left one feed as well as entering another.
-            stories.append(story._replace(owner_id=before.owner_id))
-    append(by, now, stories)
+            told.append(story._replace(owner_id=before.owner_id))
+    return told
 
 
 def _verb(before: Any, after: Any, changes: dict[str, list[Any]]) -> Event.Verb:

@@ -7,12 +7,13 @@ while others write.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
 from django.db import connection
 
+from taskproject.rows import PROVEN, Proof, Unproven, fetch
 from tasks.models.dues import NEVER, Clock
 from tasks.models.statements import OPEN_SUBTASKS
 from tasks.models.words import same
@@ -30,7 +31,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Row(NamedTuple):
-    """A task as it is read: what is told of it, and what it is sorted by."""
+    """A task as it is read: what is told of it, and what it is sorted by (None: the id)."""
 
     pk: int
     title: str
@@ -50,25 +51,27 @@ class Row(NamedTuple):
     updated_at: datetime
     deleted_at: datetime | None
     version: int
-    due_moment: datetime
-    sorted_title: str
     open_subtasks: int
+    sorted_by: Any = None
 
 
 _COLUMNS = (
     ", ".join(
         f'"tasks_task"."{"id" if name == "pk" else name}"'
         for name in Row._fields
-        if name != "open_subtasks"
+        if name not in ("open_subtasks", "sorted_by")
     )
     + f", {OPEN_SUBTASKS}"
 )
 
 
 State = tuple[int, datetime | None]
+# BETWEEN, and the owner in the order, so that PostgreSQL takes the index of both: told
+# that a third of all rows are this owner's, it would read the whole table's from its end,
+# and meet none for long where the owner's are old.
 _STATE = """SELECT
-    COALESCE((SELECT "sequence" FROM "tasks_event" WHERE "owner_id" = %s
-        ORDER BY "sequence" DESC LIMIT 1), 0) AS "sequence",
+    COALESCE((SELECT "sequence" FROM "tasks_event" WHERE "owner_id" BETWEEN %s AND %s
+        ORDER BY "owner_id" DESC, "sequence" DESC LIMIT 1), 0) AS "sequence",
     (SELECT "due_at" FROM "tasks_task" WHERE "owner_id" = %s AND "deleted_at" IS NULL
         AND NOT "completed" AND "due_at" IS NOT NULL AND "due_at" < %s
         ORDER BY "due_at" DESC LIMIT 1) AS passed"""
@@ -129,10 +132,9 @@ class Place(NamedTuple):
     value: Any
 
     @classmethod
-    def of(cls, row: Row, sort: str) -> Self:
+    def of(cls, row: Row) -> Self:
         """Where a page that ends with this row ends."""
-        column = SORTS[sort.removeprefix("-")].column
-        return cls(row.pk, None if column == "id" else getattr(row, column))
+        return cls(row.pk, row.sorted_by)
 
     @classmethod
     def told(cls, sort: str, number: int, value: str | int | None) -> Self | None:
@@ -160,15 +162,14 @@ class Place(NamedTuple):
         return told
 
 
-def read(owner_id: int, task_id: int) -> Row | None:
+def read(owner_id: int, task_id: int, proof: Proof = PROVEN) -> Row | None:
     """The owner's task, in the trash or not."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f'SELECT {_COLUMNS} FROM "tasks_task" WHERE "id" = %s AND "owner_id" = %s',
-            [task_id, owner_id],
-        )
-        row = cursor.fetchone()
-    return row and _row(row)
+    rows = fetch(
+        f'SELECT {_COLUMNS} FROM "tasks_task" WHERE "id" = %s AND "owner_id" = %s '
+        f"AND {proof.condition}",
+        [task_id, owner_id, *proof.parameters],
+    )
+    return _row(rows[0]) if rows else None
 
 
 def page(
@@ -178,9 +179,10 @@ def page(
     limit: int,
     after: Place | None,
     clock: Clock,
+    proof: Proof = PROVEN,
 ) -> tuple[list[Row], State]:
     """The owner's live tasks that meet the criteria, `limit` of them at most, and the
-    state that they were read in.
+    state that they were read in. Raises `Unproven`.
 
     `sort` is a name in SORTS, with a minus for downwards; `after` is where the page
     before ended.
@@ -189,10 +191,11 @@ def page(
     statement = _Statement(owner_id, criteria, clock)
     column = f'"tasks_task"."{SORTS[name].column}"'
     if name == "created":
-        ordered = f"{statement.id} {order}"
+        ordered, shown = statement.newest(order), _COLUMNS
         key, places, values = statement.id, "%s", []
     else:
         ordered = f'{column} {order}, "tasks_task"."id" {order}'
+        shown = f"{_COLUMNS}, {column} AS sorted_by"
         key, places = f'({column}, "tasks_task"."id")', "(%s, %s)"
         values = [after.value] if after else []
     if after is not None:
@@ -200,26 +203,40 @@ def page(
         statement.add(f"{key} {than} {places}", *values, after.id)
     source = statement.source(SORTS[name].sqlite_index, name)
     tasks = (
-        f"SELECT {_COLUMNS} FROM {source} WHERE {' AND '.join(statement.conditions)} "
-        f"ORDER BY {ordered} LIMIT %s"
+        f"SELECT {shown} FROM {source} WHERE {' AND '.join(statement.conditions)} "
+        # Were it a parameter, PostgreSQL would take it for a tenth of all rows, and
+        # never keep the plan.
+        f"ORDER BY {ordered} LIMIT {limit:d}"
     )
     # The state is there even where no task is; and both are of one moment.
-    sql = f'SELECT * FROM ({_STATE}) "state" LEFT JOIN ({tasks}) "page" ON 1 = 1'
-    parameters = [owner_id, owner_id, _adapted(clock.now)]
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*parameters, *statement.parameters, limit])
-        rows = cursor.fetchall()
+    sql = (
+        f'SELECT * FROM ({_STATE} WHERE {proof.condition}) "state" '
+        f'LEFT JOIN ({tasks}) "page" ON 1 = 1'
+    )
+    rows = statement.fetch(
+        sql,
+        [
+            *(owner_id, owner_id, owner_id, _adapted(clock.now)),
+            *(*proof.parameters, *statement.parameters),
+        ],
+    )
+    if not rows:
+        raise Unproven
     found = [_row(row[2:]) for row in rows if row[2] is not None]
     return found, (rows[0][0], rows[0][1])
 
 
-def state(owner_id: int, clock: Clock) -> State:
+def state(owner_id: int, clock: Clock, proof: Proof = PROVEN) -> State:
     """What changes whenever what is told of the owner's tasks does: the newest event's
     sequence, and the latest instant at which an open task became overdue. (Dates become
-    overdue with the day.)"""
-    with connection.cursor() as cursor:
-        cursor.execute(_STATE, [owner_id, owner_id, _adapted(clock.now)])
-        sequence, passed = cursor.fetchone()
+    overdue with the day.) Raises `Unproven`."""
+    rows = fetch(
+        f"{_STATE} WHERE {proof.condition}",
+        [owner_id, owner_id, owner_id, _adapted(clock.now), *proof.parameters],
+    )
+    if not rows:
+        raise Unproven
+    [(sequence, passed)] = rows
     return sequence, passed
 
 
@@ -236,9 +253,7 @@ def counts(owner_id: int, clock: Clock) -> dict[str, Any]:
         "today", owner_id, min(begin, _midnight(today)), max(end, _midnight(tomorrow)),
         today, begin, end,
     ]  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNTS, [_adapted(value) for value in parameters])
-        rows = cursor.fetchall()
+    rows = fetch(_COUNTS, [_adapted(value) for value in parameters])
     told: dict[str, Any] = {"open": 0, "completed": 0, "overdue": 0, "due_today": 0}
     lists, tags = [], []
     for kind, key, name, opened, completed in rows:
@@ -270,6 +285,13 @@ class _Statement:
         # The id that drives the statement: the ordered one of the table read first.
         self.id = '"tasks_task"."id"'
         self._criteria = criteria
+        # What is asked for beside the state.
+        self._narrowed = {
+            one.name
+            for one in fields(criteria)
+            if one.name != "completed"
+            and getattr(criteria, one.name) not in (None, (), [])
+        }
         # Conditions that an index could answer by itself: its name, and the rest.
         self._ranges: list[tuple[str, str, list[Any]]] = []
         self._sqlite = connection.vendor == "sqlite"
@@ -282,10 +304,36 @@ class _Statement:
         self.conditions.append(condition)
         self.parameters += map(_adapted, parameters)
 
+    def newest(self, order: str) -> str:
+        """What orders the tasks by their ids, up or down."""
+        if self._sqlite or self._narrowed:
+            return f"{self.id} {order}"
+        # See _STATE.
+        owner = self.hidden("bigint")
+        self.conditions[0] = f'"tasks_task"."owner_id" BETWEEN {owner} AND {owner}'
+        self.parameters.insert(0, self.parameters[0])
+        other = "ASC" if order == "DESC" else "DESC"
+        return f'"tasks_task"."owner_id" {other}, "tasks_task"."id" {order}'
+
+    def hidden(self, kind: str) -> str:
+        """A place for a value that PostgreSQL plans without: else it would find the plan
+        for this value a little cheaper than the one it keeps, and plan every time."""
+        return "%s" if self._sqlite else f"(SELECT %s::{kind})"
+
     def range(self, index: str, condition: str, *parameters: Any) -> None:
         """A condition on one column that has an index."""
         self.add(condition, *parameters)
         self._ranges.append((index, condition, list(parameters)))
+
+    def fetch(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Plans that hold for any state and any list are kept; how many tasks have a tag,
+        a word or a due differs too much."""
+        if not self._narrowed or self._narrowed == {"list_id"}:
+            return fetch(sql, parameters)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
     def source(self, index: str, sort: str) -> str:
         """The tables to read, the one that leads first."""
@@ -329,7 +377,8 @@ class _Statement:
 
     def _fields(self, wanted: Criteria) -> None:
         if wanted.completed is not None:
-            self.add('"tasks_task"."completed" = %s', wanted.completed)
+            state = self.hidden("boolean")
+            self.add(f'"tasks_task"."completed" = {state}', wanted.completed)
         for name in ("list_id", "parent_id"):
             value = getattr(wanted, name)
             if value == 0:
@@ -449,7 +498,7 @@ def _adapted(value: Any) -> Any:
 
 
 def _row(columns: Sequence[Any]) -> Row:
-    row = Row._make(columns)
+    row = Row(*columns)
     due_at = row.due_at
     if due_at is not None and due_at.tzinfo is None:  # SQLite's are naive, in UTC
         return row._replace(due_at=due_at.replace(tzinfo=UTC))

@@ -14,6 +14,8 @@ from tasks.models.words import same, searched_as, sorted_as
 
 #: Where a task is in a manual order: its owner, its list, and its position.
 Place = tuple[int, int | None, str]
+#: What a task has of other rows.
+REFERENCES = frozenset({"owner_id", "list_id", "parent_id", "tags"})
 # What a search looks at.
 TEXTS = ("title", "description")
 #: What follows from them, set whenever they change and never read.
@@ -27,6 +29,33 @@ def changes(task: Any, values: dict[str, Any]) -> dict[str, Any]:
         for name, value in values.items()
         if name in DERIVED or getattr(task, name) != value
     }
+
+
+def new(
+    model: Any,
+    now: datetime,
+    number: int,
+    tags: Mapping[str, str],
+    fields: Mapping[str, Any],
+) -> Any:
+    """The `number`th of several new tasks; `tags` are the names by their keys."""
+    values = {
+        "created_at": now,
+        "updated_at": now,
+        "position": positions.at_end(now, number),
+        **{name: value for name, value in fields.items() if value is not None},
+    }
+    values["title"] = values["title"].strip()
+    task = model(**values)
+    if task.completed and task.completed_at is None:
+        task.completed_at = now
+    task.tags = list(dict.fromkeys(tags[same(name)] for name in task.tags))
+    if task.due_at and task.due_timezone is None:
+        task.due_timezone = "UTC"
+    task.due_moment = due_moment(task.due_date, task.due_at)
+    task.sorted_title = sorted_as(task.title)
+    task.search = searched_as(task.title, task.description)
+    return task
 
 
 def completing(task: Any, now: datetime, completed: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ that lock, alters it and saves it back.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from copy import copy
 from datetime import datetime
 from itertools import count
 from typing import Any, Self
@@ -19,32 +19,22 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from taskproject.problems import Invalid
+from taskproject.rows import Unproven, demand
 from tasks.models import bounds, journal, plans, positions, references, statements
 from tasks.models.bounds import DESCRIPTION_LENGTH, EXTERNAL_ID_LENGTH, TITLE_LENGTH
 from tasks.models.bytewise import BytewiseField
-from tasks.models.dues import NEVER, due_moment
+from tasks.models.dues import NEVER
 from tasks.models.events import Actor, feed_of
 from tasks.models.lists import TaskList
+from tasks.models.outcomes import Outcome, Versions, expected
 from tasks.models.statements import OPEN_SUBTASKS, UNREAD
 from tasks.models.tags import Tag, label
-from tasks.models.words import SORTED_LENGTH, same, searched_as, sorted_as
+from tasks.models.words import SORTED_LENGTH
 
 # Rows of one statement: SQLite takes 32,766 parameters.
 CHUNK = 2_000
 
 
-@dataclass
-class Outcome:
-    """What a verb did: the tasks it found, as they were, and those it changed, as they
-    are now. A task that already was as asked for, or whose version was not the expected
-    one, is found and not changed."""
-
-    found: dict[int, "Task"] = field(default_factory=dict)
-    changed: dict[int, "Task"] = field(default_factory=dict)
-
-
-#: The versions that a change may be made to: of any of the tasks, or of each by its key.
-Versions = set[int] | Mapping[int, set[int]] | None
 #: What a task's fields shall be; those that are so already do not count as changed.
 Plan = Callable[["Task"], dict[str, Any]]
 
@@ -101,8 +91,14 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def add(self, by: Actor, *, owner_id: int, **fields: Any) -> "Task":
         """Stores a new task and returns it: see `add_all`."""
-        [task] = self.add_all(by, owner_id, [fields])
-        return task
+        if statements.at_once() and not any(map(fields.get, plans.REFERENCES)):
+            now = timezone.now()
+            task: Task = plans.new(Task, now, 0, {}, {**fields, "owner_id": owner_id})
+            [story] = journal.stories([(None, task)])
+            if not statements.add(Task, by, now, task, story):
+                raise Unproven
+            return task
+        return self.add_all(by, owner_id, [fields])[0]
 
     def add_all(
         self,
@@ -119,6 +115,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         unless they are `trusted` to be.
         """
         with feed_of([owner_id]):
+            demand(by.proof)
             now = timezone.now()
             if not trusted:
                 references.check(Task.objects, rows, {owner_id})
@@ -126,7 +123,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             tags = Tag.objects.obtain(by, now, owner_id, names) if names else []
             known = {tag.key: tag.name for tag in tags}
             tasks = [
-                _new(now, number, known, {**row, "owner_id": owner_id})
+                plans.new(Task, now, number, known, {**row, "owner_id": owner_id})
                 for number, row in enumerate(rows)
             ]
             if len(tasks) == 1:
@@ -159,7 +156,13 @@ class TaskQuerySet(models.QuerySet["Task"]):
                 task, now, known, zone, fields, next(number)
             )
 
-        return self._write(by, versions, planned, new_owner=fields.get("owner_id"))
+        return self._write(
+            by,
+            versions,
+            planned,
+            new_owner=fields.get("owner_id"),
+            alone=not fields.keys() & plans.REFERENCES,
+        )
 
     def edit_each(
         self,
@@ -196,6 +199,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             lambda tasks, now: (
                 lambda task: plans.completing(task, now, not task.completed)
             ),
+            alone=True,
         )
 
     def move(
@@ -240,7 +244,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def trash(self, by: Actor, versions: Versions = None, **fields: Any) -> Outcome:
         """Takes the tasks out of every list; `restore` brings them back."""
         return self._write(
-            by, versions, lambda tasks, now: lambda task: {"deleted_at": now, **fields}
+            by,
+            versions,
+            lambda tasks, now: lambda task: {"deleted_at": now, **fields},
+            alone=True,
         )
 
     def restore(self, by: Actor, versions: Versions = None) -> Outcome:
@@ -255,7 +262,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def remove(self, by: Actor, versions: Versions = None) -> Outcome:
         """Deletes the tasks for good; their events stay and tell of it. Their subtasks
         stay, and have no parent any more."""
-        with self._locked() as outcome:
+        with self._locked(by) as outcome:
             for task in outcome.found.values():
                 if expected(task, versions):
                     outcome.changed[task.pk] = task
@@ -273,13 +280,19 @@ class TaskQuerySet(models.QuerySet["Task"]):
         *,
         frozen: bool = True,
         new_owner: int | None = None,
+        alone: bool = False,
     ) -> Outcome:
         """Makes the planned changes to those of the tasks that are not so already.
 
         What is in the trash is `frozen`: it changes by restoring and removing alone. The
-        time is taken under the lock: a later version never has an earlier time.
+        time is taken under the lock: a later version never has an earlier time. What
+        looks at the task `alone`, and at nothing that it refers to, may need no lock.
         """
-        with self._locked(new_owner) as outcome:
+        if alone and self._key is not None and statements.at_once():
+            outcome = self._write_at_once(by, versions, planned, frozen)
+            if outcome is not None:
+                return outcome
+        with self._locked(by, new_owner) as outcome:
             tasks = [
                 task
                 for task in outcome.found.values()
@@ -310,17 +323,50 @@ class TaskQuerySet(models.QuerySet["Task"]):
             journal.record(by, now, pairs)
         return outcome
 
+    def _write_at_once(
+        self,
+        by: Actor,
+        versions: Versions,
+        planned: Callable[[Iterable["Task"], datetime], Plan],
+        frozen: bool,
+    ) -> Outcome | None:
+        """The same for one task: what is planned for the version that is read is written
+        if it still is the version. None where it is not: others want it, so take turns.
+
+        Two statements instead of six, 0.8 ms instead of 1.3 (CPU, a toggle in process).
+        """
+        outcome = Outcome()
+        for task in statements.one(Task, self._owner_id or 0, self._key or 0, by.proof):
+            outcome.found[task.pk] = task
+            if not expected(task, versions) or (frozen and task.deleted_at):
+                return outcome
+            now = timezone.now()
+            values = plans.changes(task, planned([task], now)(task))
+            if not values:
+                return outcome
+            after = copy(task)
+            for name, value in values.items():
+                setattr(after, name, value)
+            after.version += 1
+            [story] = journal.stories([(task, after)])
+            written = statements.change(Task, by, now, task, values, story)
+            if written is None:
+                return None
+            outcome.changed[task.pk] = written
+        return outcome
+
     @contextmanager
-    def _locked(self, new_owner: int | None = None) -> Iterator[Outcome]:
+    def _locked(self, by: Actor, new_owner: int | None = None) -> Iterator[Outcome]:
         """A transaction in which nobody else changes the tasks of this set."""
         owners = {self._owner_id, new_owner} - {None}
         if self._owner_id is not None and self._key is not None:
             # The statement that reads the task takes its owner's place in the feed too.
             others = {owner for owner in owners if owner not in (None, self._owner_id)}
             with feed_of([*others, self._owner_id] if others else ()):
-                rows = statements.locked(Task, self._owner_id, self._key)
+                rows = statements.locked(Task, self._owner_id, self._key, by.proof)
                 yield Outcome({task.pk: task for task in rows})
             return
+        demand(by.proof)
         tasks = self.order_by("pk")
         if self._owner_id is None:
             keys = dict(self.order_by().values_list("pk", "owner_id"))
@@ -424,37 +470,7 @@ class Task(models.Model):
         return self.title
 
 
-def expected(task: Task, versions: Versions) -> bool:
-    """Whether the task is at a version that a change may be made to."""
-    if isinstance(versions, Mapping):
-        versions = versions.get(task.pk)
-    return versions is None or task.version in versions
-
-
 # What a change comes to, task by task: the rows are locked.
-
-
-def _new(
-    now: datetime, number: int, tags: Mapping[str, str], fields: Mapping[str, Any]
-) -> Task:
-    """The `number`th of several new tasks; `tags` are the names by their keys."""
-    values = {
-        "created_at": now,
-        "updated_at": now,
-        "position": positions.at_end(now, number),
-        **{name: value for name, value in fields.items() if value is not None},
-    }
-    values["title"] = values["title"].strip()
-    task = Task(**values)
-    if task.completed and task.completed_at is None:
-        task.completed_at = now
-    task.tags = list(dict.fromkeys(tags[same(name)] for name in task.tags))
-    if task.due_at and task.due_timezone is None:
-        task.due_timezone = "UTC"
-    task.due_moment = due_moment(task.due_date, task.due_at)
-    task.sorted_title = sorted_as(task.title)
-    task.search = searched_as(task.title, task.description)
-    return task
 
 
 def _moved(task: Task, before: int | None, after: int | None) -> dict[str, Any]:

@@ -1,0 +1,26 @@
+"""What came of a change of tasks, and to which versions of them it may be made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Outcome:
+    """What a verb did: the tasks it found, as they were, and those it changed, as they
+    are now. A task that already was as asked for, or whose version was not the expected
+    one, is found and not changed."""
+
+    found: dict[int, Any] = field(default_factory=dict)
+    changed: dict[int, Any] = field(default_factory=dict)
+
+
+#: The versions that a change may be made to: of any of the tasks, or of each by its key.
+Versions = set[int] | Mapping[int, set[int]] | None
+
+
+def expected(task: Any, versions: Versions) -> bool:
+    """Whether the task is at a version that a change may be made to."""
+    if isinstance(versions, Mapping):
+        versions = versions.get(task.pk)
+    return versions is None or task.version in versions
