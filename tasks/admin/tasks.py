@@ -34,7 +34,7 @@ from tasks.forms import RowForm, TaskForm
 from tasks.forms.fields import moment_text
 from tasks.models import Event, EventQuerySet, Outcome, Task, TaskQuerySet, feed_of
 from tasks.models.dues import clock, is_overdue
-from tasks.models.listing import holding
+from tasks.models.search import holding
 from tasks.models.statements import UNREAD
 from tasks.models.words import MOST_WORDS, words
 

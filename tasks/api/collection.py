@@ -35,8 +35,8 @@ from tasks.api.fields import (
 )
 from tasks.api.tasks import InZone, TaskIn
 from tasks.models import MOST_TAGS, Task, listing
+from tasks.models.criteria import Criteria
 from tasks.models.dues import Clock
-from tasks.models.listing import Criteria
 from tasks.models.words import words
 
 router = Router(tags=["tasks"])

@@ -7,24 +7,25 @@ while others write.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
 from django.db import connection
 
 from taskproject.rows import PROVEN, Proof, Unproven, fetch
-from tasks.models.dues import NEVER, Clock
-from tasks.models.statements import OPEN_SUBTASKS
-from tasks.models.words import same
-
-#: Rows that are sorted in about the time in which fifty are read.
-FEW = 1_000
-_LABELLED = (
-    '"tasks_label" "label" JOIN "tasks_task" ON "tasks_task"."id" = "label"."task_id"'
+from tasks.models.criteria import (
+    Criteria,
+    Lead,
+    adapted,
+    conditions_of,
+    hidden,
+    midnight,
 )
-# Indexes that have the tasks of one list together.
-_BY_LIST = ("task_list_position", "task_list_newest")
+from tasks.models.dues import NEVER, Clock
+from tasks.models.leads import is_near, lead_of, sorts_alone
+from tasks.models.statements import OPEN_SUBTASKS
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -106,25 +107,6 @@ SORTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Criteria:
-    """Which tasks are asked for; None leaves a thing open. `list_id` and `parent_id` 0
-    are those without one."""
-
-    completed: bool | None = None
-    list_id: int | None = None
-    parent_id: int | None = None
-    tags: Sequence[str] = ()
-    priorities: Sequence[int] = ()
-    due_before: date | datetime | None = None
-    due_after: date | datetime | None = None
-    overdue: bool | None = None
-    has_due: bool | None = None
-    created_after: datetime | None = None
-    updated_after: datetime | None = None
-    words: Sequence[str] = ()
-
-
 class Place(NamedTuple):
     """Where a page ended: the last row's id, and its value in the sort's column."""
 
@@ -188,7 +170,7 @@ def page(
     before ended.
     """
     name, order = sort.removeprefix("-"), "DESC" if sort.startswith("-") else "ASC"
-    statement = _Statement(owner_id, criteria, clock)
+    statement = _Statement(owner_id, criteria, name, clock)
     column = f'"tasks_task"."{SORTS[name].column}"'
     if name == "created":
         ordered, shown = statement.newest(order), _COLUMNS
@@ -201,13 +183,7 @@ def page(
     if after is not None:
         than = "<" if order == "DESC" else ">"
         statement.add(f"{key} {than} {places}", *values, after.id)
-    source = statement.source(SORTS[name].sqlite_index, name)
-    tasks = (
-        f"SELECT {shown} FROM {source} WHERE {' AND '.join(statement.conditions)} "
-        # Were it a parameter, PostgreSQL would take it for a tenth of all rows, and
-        # never keep the plan.
-        f"ORDER BY {ordered} LIMIT {limit:d}"
-    )
+    tasks = statement.tasks(shown, ordered, limit)
     # The state is there even where no task is; and both are of one moment.
     sql = (
         f'SELECT * FROM ({_STATE} WHERE {proof.condition}) "state" '
@@ -216,7 +192,7 @@ def page(
     rows = statement.fetch(
         sql,
         [
-            *(owner_id, owner_id, owner_id, _adapted(clock.now)),
+            *(owner_id, owner_id, owner_id, adapted(clock.now)),
             *(*proof.parameters, *statement.parameters),
         ],
     )
@@ -232,7 +208,7 @@ def state(owner_id: int, clock: Clock, proof: Proof = PROVEN) -> State:
     overdue with the day.) Raises `Unproven`."""
     rows = fetch(
         f"{_STATE} WHERE {proof.condition}",
-        [owner_id, owner_id, owner_id, _adapted(clock.now), *proof.parameters],
+        [owner_id, owner_id, owner_id, adapted(clock.now), *proof.parameters],
     )
     if not rows:
         raise Unproven
@@ -245,15 +221,15 @@ def counts(owner_id: int, clock: Clock) -> dict[str, Any]:
     the clock's zone; and how many are open in each list and with each tag."""
     now, today, tomorrow = clock.now, clock.today, clock.today + timedelta(days=1)
     begin, end = clock.begin(today), clock.begin(tomorrow)
-    earliest, latest = sorted([_midnight(today), now])
+    earliest, latest = sorted([midnight(today), now])
     parameters = [
         owner_id,
         "overdue", owner_id, earliest,
         "overdue", owner_id, earliest, latest, today, now,
-        "today", owner_id, min(begin, _midnight(today)), max(end, _midnight(tomorrow)),
+        "today", owner_id, min(begin, midnight(today)), max(end, midnight(tomorrow)),
         today, begin, end,
     ]  # fmt: skip
-    rows = fetch(_COUNTS, [_adapted(value) for value in parameters])
+    rows = fetch(_COUNTS, [adapted(value) for value in parameters])
     told: dict[str, Any] = {"open": 0, "completed": 0, "overdue": 0, "due_today": 0}
     lists, tags = [], []
     for kind, key, name, opened, completed in rows:
@@ -274,17 +250,17 @@ def counts(owner_id: int, clock: Clock) -> dict[str, Any]:
 
 
 class _Statement:
-    """The conditions of a page, and the tables that they are about."""
+    """The conditions of a page, and what it is read by."""
 
-    def __init__(self, owner_id: int, criteria: Criteria, clock: Clock) -> None:
+    def __init__(
+        self, owner_id: int, criteria: Criteria, sort: str, clock: Clock
+    ) -> None:
         self.conditions = [
             '"tasks_task"."owner_id" = %s',
             '"tasks_task"."deleted_at" IS NULL',
         ]
         self.parameters: list[Any] = [owner_id]
-        # The id that drives the statement: the ordered one of the table read first.
-        self.id = '"tasks_task"."id"'
-        self._criteria = criteria
+        self._sqlite = connection.vendor == "sqlite"
         # What is asked for beside the state.
         self._narrowed = {
             one.name
@@ -292,38 +268,31 @@ class _Statement:
             if one.name != "completed"
             and getattr(criteria, one.name) not in (None, (), [])
         }
-        # Conditions that an index could answer by itself: its name, and the rest.
-        self._ranges: list[tuple[str, str, list[Any]]] = []
-        self._sqlite = connection.vendor == "sqlite"
-        self._fields(criteria)
-        self._dues(criteria, clock)
-        self._tags(owner_id, criteria.tags)
-        self._words(criteria.words)
+        self._wanted = conditions_of(owner_id, criteria, sort, clock)
+        self._everything = Lead('"tasks_task"', "", (), sort)
+        if connection.vendor == "sqlite":
+            index = SORTS[sort].sqlite_index
+            self._everything = Lead(f'"tasks_task" INDEXED BY "{index}"', "", (), sort)
+        self._lead = lead_of(owner_id, self._wanted, sort, self._everything)
+        self._in_order = self._lead.sort == sort or connection.vendor == "postgresql"
+        self._alone = sorts_alone(self._wanted, sort)
+        # The id that a page is in the order of.
+        self.id = self._lead.id if self._in_order else '"tasks_task"."id"'
 
     def add(self, condition: str, *parameters: Any) -> None:
         self.conditions.append(condition)
-        self.parameters += map(_adapted, parameters)
+        self.parameters += map(adapted, parameters)
 
     def newest(self, order: str) -> str:
         """What orders the tasks by their ids, up or down."""
         if self._sqlite or self._narrowed:
             return f"{self.id} {order}"
         # See _STATE.
-        owner = self.hidden("bigint")
+        owner = hidden("bigint")
         self.conditions[0] = f'"tasks_task"."owner_id" BETWEEN {owner} AND {owner}'
         self.parameters.insert(0, self.parameters[0])
         other = "ASC" if order == "DESC" else "DESC"
         return f'"tasks_task"."owner_id" {other}, "tasks_task"."id" {order}'
-
-    def hidden(self, kind: str) -> str:
-        """A place for a value that PostgreSQL plans without: else it would find the plan
-        for this value a little cheaper than the one it keeps, and plan every time."""
-        return "%s" if self._sqlite else f"(SELECT %s::{kind})"
-
-    def range(self, index: str, condition: str, *parameters: Any) -> None:
-        """A condition on one column that has an index."""
-        self.add(condition, *parameters)
-        self._ranges.append((index, condition, list(parameters)))
 
     def fetch(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Plans that hold for any state and any list are kept; how many tasks have a tag,
@@ -335,166 +304,37 @@ class _Statement:
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
 
-    def source(self, index: str, sort: str) -> str:
-        """The tables to read, the one that leads first."""
-        if self.id == '"label"."task_id"':
-            return _LABELLED
-        if self.id == '"found"."rowid"':
-            return '"tasks_search" "found" CROSS JOIN "tasks_task"'
-        if not self._sqlite:
-            return '"tasks_task"'
-        wanted = self._criteria
-        if sort == "created" and (wanted.completed is not None or wanted.overdue):
-            index = "task_owner_state"
-        if wanted.list_id is not None and sort == "position":
-            index = "task_list_position"
-        elif wanted.list_id and sort == "created":
-            index = "task_list_newest"
-        return f'"tasks_task" INDEXED BY "{self._narrow(index)}"'
-
-    def _narrow(self, ordered: str) -> str:
-        """The index of the condition that fewest tasks meet, if so few that putting them
-        in order costs less than reading in order: by the index `ordered`, which goes on
-        if not. One statement. PostgreSQL knows that from statistics."""
-        served = {ordered, "task_list_position" if ordered in _BY_LIST else ordered}
-        ranges = [one for one in self._ranges if one[0] not in served]
-        if not ranges:
-            return ordered
-        counts = ", ".join(
-            '(SELECT count(*) FROM (SELECT 1 FROM "tasks_task" INDEXED BY '
-            f'"{index}" WHERE "owner_id" = %s AND "deleted_at" IS NULL AND '
-            f"{condition} LIMIT {FEW}))"
-            for index, condition, _ in ranges
+    def tasks(self, columns: str, ordered: str, limit: int) -> str:
+        """The statement that reads the page."""
+        lead, in_order = self._lead, self._in_order
+        if self._alone:
+            others = " AND ".join(self.conditions)
+            [wanted] = self._wanted
+            if is_near(self._everything, wanted, others, self.parameters, ordered):
+                lead, in_order = self._everything, True
+        for one in self._wanted:
+            part = lead if one.lead is lead else one
+            self.add(part.condition, *part.parameters)
+        found = (
+            f"FROM {lead.tables} WHERE {' AND '.join(self.conditions)} "
+            # Were it a parameter, PostgreSQL would take it for a tenth of all rows, and
+            # never keep the plan.
+            f"ORDER BY {ordered} LIMIT {limit:d}"
         )
-        parameters: list[Any] = []
-        for _, _, values in ranges:
-            parameters += [self.parameters[0], *map(_adapted, values)]
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {counts}", parameters)
-            numbers = cursor.fetchone()
-        fewest = min(numbers)
-        return ranges[numbers.index(fewest)][0] if fewest < FEW else ordered
-
-    def _fields(self, wanted: Criteria) -> None:
-        if wanted.completed is not None:
-            state = self.hidden("boolean")
-            self.add(f'"tasks_task"."completed" = {state}', wanted.completed)
-        for name in ("list_id", "parent_id"):
-            value = getattr(wanted, name)
-            if value == 0:
-                self.add(f'"tasks_task"."{name}" IS NULL')
-            elif value is not None:
-                index = "task_parent" if name == "parent_id" else "task_list_position"
-                self.range(index, f'"tasks_task"."{name}" = %s', value)
-        if wanted.priorities:
-            places = ", ".join(["%s"] * len(wanted.priorities))
-            self.add(f'"tasks_task"."priority" IN ({places})', *wanted.priorities)
-        for name in ("created", "updated"):
-            moment = getattr(wanted, f"{name}_after")
-            if moment is not None:
-                condition = f'"tasks_task"."{name}_at" > %s'
-                self.range(f"task_owner_{name}", condition, moment)
-
-    def _dues(self, wanted: Criteria, clock: Clock) -> None:
-        """Each condition on the two forms of a due goes with a range of what both are
-        sorted by, so that the index of that narrows it down."""
-        day, moment = '"tasks_task"."due_date"', '"tasks_task"."due_at"'
-        both = '"tasks_task"."due_moment"'
-        if wanted.has_due is not None:
-            self.add(f"{both} {'<' if wanted.has_due else '='} %s", NEVER)
-        if wanted.due_before is not None:
-            until, instant = _both(wanted.due_before, clock)
-            self.range(
-                "task_owner_due", f"{both} <= %s", max(_midnight(until), instant)
-            )
-            self.add(f"({day} < %s OR {moment} < %s)", until, instant)
-        if wanted.due_after is not None:
-            since, instant = _both(wanted.due_after, clock)
-            self.range(
-                "task_owner_due", f"{both} >= %s", min(_midnight(since), instant)
-            )
-            self.add(f"({day} >= %s OR {moment} >= %s)", since, instant)
-        if wanted.overdue is True:
-            today, now = clock.today, clock.now
-            self.add('"tasks_task"."completed" = %s', False)
-            self.add(f"{both} <= %s", max(_midnight(today), now))
-            self.add(f"({day} < %s OR {moment} < %s)", today, now)
-        elif wanted.overdue is False:
-            self.add(
-                f'("tasks_task"."completed" OR {both} = %s OR {day} >= %s OR '
-                f"{moment} >= %s)",
-                NEVER,
-                clock.today,
-                clock.now,
-            )
-
-    def _tags(self, owner_id: int, names: Sequence[str]) -> None:
-        """All of them must be there; the first one leads."""
-        tag = '(SELECT "id" FROM "tasks_tag" WHERE "owner_id" = %s AND "key" = %s)'
-        for number, name in enumerate(names):
-            if number == 0:
-                self.id = '"label"."task_id"'
-                self.add(f'"label"."tag_id" = {tag}', owner_id, same(name))
-            else:
-                self.add(
-                    'EXISTS (SELECT 1 FROM "tasks_label" "also" WHERE "also"."task_id" '
-                    f'= "tasks_task"."id" AND "also"."tag_id" = {tag})',
-                    owner_id,
-                    same(name),
-                )
-
-    def _words(self, words: Sequence[str]) -> None:
-        """Every word must be there, or be the beginning of one that is."""
-        if not words:
-            return
-        if self._sqlite and self.id == '"tasks_task"."id"':
-            self.id = '"found"."rowid"'
-            self.add('"tasks_task"."id" = "found"."rowid"')
-            self.add('"found"."tasks_search" MATCH %s', _question(words))
-        else:
-            self.add(*holding(words))
-
-
-def holding(words: Sequence[str]) -> tuple[str, str]:
-    """The condition that a task holds all of these words, or words that begin so, and
-    its parameter. They are letters and digits only: nothing in them means anything to a
-    query."""
-    if connection.vendor == "postgresql":
-        question = " & ".join(f"'{word}':*" for word in words)
-        vector = """array_to_tsvector(string_to_array("tasks_task"."search", ' '))"""
-        return f"{vector} @@ %s::tsquery", question
-    found = 'SELECT "rowid" FROM "tasks_search" WHERE "tasks_search" MATCH %s'
-    return f'"tasks_task"."id" IN ({found})', _question(words)
-
-
-def _question(words: Sequence[str]) -> str:
-    """For SQLite's index of words."""
-    return " AND ".join(f'"{word}"*' for word in words)
+        if in_order:
+            return f"SELECT {columns} {found}"
+        # What is put in order is the ids: the rest is read of those on the page alone.
+        # (Without its LIMIT, SQLite would make one statement of this and what is around
+        # it, and leave out the order.)
+        return (
+            f'SELECT {columns} FROM "tasks_task" WHERE "tasks_task"."id" IN '
+            f'(SELECT "tasks_task"."id" {found}) ORDER BY {ordered} LIMIT -1'
+        )
 
 
 def _microseconds(moment: datetime) -> int:
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (aware - _EPOCH) // _MICROSECOND
-
-
-def _both(due: date | datetime, clock: Clock) -> tuple[date, datetime]:
-    """The day and the instant that a due is compared with, in the caller's zone."""
-    if isinstance(due, datetime):
-        return due.astimezone(clock.zone).date(), due
-    return due, clock.begin(due)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _adapted(value: Any) -> Any:
-    """As the database keeps it."""
-    if isinstance(value, datetime):
-        return connection.ops.adapt_datetimefield_value(value)
-    if isinstance(value, date):
-        return connection.ops.adapt_datefield_value(value)
-    return value
 
 
 def _row(columns: Sequence[Any]) -> Row:

@@ -4,9 +4,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from django.db import connection
 
 from taskproject.accounts.models import User
 from tasks.models import Task
+from tasks.models.search import question_of
 from tests.answers import as_json
 from tests.conftest import BY, ApiClient, make_task
 from tests.rows import assert_refused, make_list
@@ -255,6 +257,60 @@ def test_what_is_deleted_for_good_leaves_the_index(
     assert hits(api, "milk") == ["Drink milk"]
     assert hits(api, "buy") == []
     Task.objects.filter(pk=other.pk).remove(BY)
+    assert hits(api, "milk") == []
+
+
+# Whose words they are
+
+
+def indexed_for(owner: User, *words: str) -> set[int]:
+    """What SQLite's index of words has for an owner."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT rowid FROM tasks_words WHERE tasks_words MATCH %s",
+            [question_of(owner.pk, words)],
+        )
+        return {key for (key,) in cursor.fetchall()}
+
+
+def test_a_search_passes_over_no_words_of_others(
+    api: ApiClient, alice: User, bob: User
+) -> None:
+    """However many there are: the index tells whose each word is."""
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL has one index of all owners")
+    mine = make_task(alice, "Buy milk", description="presentations")
+    theirs = [make_task(bob, "Buy milk") for _ in range(3)]
+
+    for word in ("b", "buy", "mil", "milk", "presenta", "presentat", "presentations"):
+        assert indexed_for(alice, word) == {mine.pk}
+    assert indexed_for(bob, "buy", "milk") == {task.pk for task in theirs}
+
+    Task.objects.filter(pk=mine.pk).edit(BY, owner_id=bob.pk)
+    assert indexed_for(alice, "buy") == set()
+    assert mine.pk in indexed_for(bob, "buy", "presentations")
+
+    Task.objects.all().remove(BY)
+    assert indexed_for(bob, "b") == indexed_for(alice, "b") == set()
+
+
+def test_a_task_that_is_given_away_is_found_by_its_new_owner_alone(
+    api: ApiClient, bobs_api: ApiClient, alice: User, bob: User
+) -> None:
+    task = make_task(alice, "Buy milk")
+
+    Task.objects.filter(pk=task.pk).edit(BY, owner_id=bob.pk)
+
+    assert (hits(api, "milk"), hits(bobs_api, "milk")) == ([], ["Buy milk"])
+
+
+def test_nobody_finds_what_looks_like_a_word_of_an_owner(
+    api: ApiClient, alice: User, bob: User
+) -> None:
+    """On SQLite each word of the index begins with the number of its owner."""
+    for owner in (alice, bob):
+        make_task(owner, f"{alice.pk:08x}xmilk {bob.pk:08x}xmilk")
+
     assert hits(api, "milk") == []
 
 

@@ -331,9 +331,11 @@ def test_the_triggers_of_sqlite_are_there_after_all_migrations(alice: User) -> N
         cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
         triggers = {name for (name,) in cursor.fetchall()}
 
-    assert {f"tasks_search_{event}" for event in ("insert", "update", "delete")} <= (
-        triggers
-    )
+    assert {
+        f"{table}_{event}"
+        for table in ("tasks_search", "tasks_words")
+        for event in ("insert", "update", "delete")
+    } <= triggers
 
 
 def test_the_search_follows_every_change(alice: User) -> None:

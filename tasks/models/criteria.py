@@ -1,0 +1,260 @@
+"""Which tasks are asked for, as conditions; and what each could be found by."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from tasks.models.dues import NEVER, Clock
+from tasks.models.search import holding, in_row, question_of
+from tasks.models.words import same
+
+#: The id of a task that is found by a tag of its.
+LABELLED = '"label"."task_id"'
+_TALLY = '{} FROM "tasks_tally" WHERE "owner_id" = %s AND "kind" = {} AND "key" = '
+_ALL = _TALLY.format('"open" + "completed"', "'{}'")
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """Which tasks are asked for; None leaves a thing open. `list_id` and `parent_id` 0
+    are those without one."""
+
+    completed: bool | None = None
+    list_id: int | None = None
+    parent_id: int | None = None
+    tags: Sequence[str] = ()
+    priorities: Sequence[int] = ()
+    due_before: date | datetime | None = None
+    due_after: date | datetime | None = None
+    overdue: bool | None = None
+    has_due: bool | None = None
+    created_after: datetime | None = None
+    updated_after: datetime | None = None
+    words: Sequence[str] = ()
+
+
+class Lead(NamedTuple):
+    """What tasks can be read by: the tables, and a condition on them that stands for the
+    one on the task."""
+
+    tables: str
+    condition: str
+    parameters: Sequence[Any]
+    #: The order that the tasks come in by it, and the column that is the id in it.
+    sort: str = ""
+    id: str = '"tasks_task"."id"'
+    #: How many they are: looked up; or from where it is to be counted; or neither, where
+    #: counting costs as much as reading. And the parameters of that.
+    tally: str = ""
+    counted: str = ""
+    numbered: Sequence[Any] = ()
+
+
+class Condition(NamedTuple):
+    """A condition on a task."""
+
+    condition: str
+    parameters: Sequence[Any]
+    lead: Lead | None = None
+
+
+def conditions_of(
+    owner_id: int, wanted: Criteria, sort: str, clock: Clock
+) -> list[Condition]:
+    """The conditions on the owner's tasks."""
+    found = _Conditions(owner_id, sort)
+    return [
+        *found.fields(wanted),
+        *found.dues(wanted, clock),
+        *found.tags(wanted.tags),
+        *found.words(wanted.words),
+    ]
+
+
+class _Conditions:
+    def __init__(self, owner_id: int, sort: str) -> None:
+        self._owner_id = owner_id
+        self._sort = sort
+
+    def fields(self, wanted: Criteria) -> Iterator[Condition]:
+        if wanted.completed is not None:
+            yield self._completed(wanted.completed)
+        if wanted.list_id is not None:
+            yield self._list(wanted.list_id)
+        if wanted.parent_id == 0:
+            yield Condition('"tasks_task"."parent_id" IS NULL', [])
+        elif wanted.parent_id is not None:
+            condition = '"tasks_task"."parent_id" = %s'
+            yield self._range("task_parent", "created", condition, wanted.parent_id)
+        if wanted.priorities:
+            places = ", ".join(["%s"] * len(wanted.priorities))
+            condition = f'"tasks_task"."priority" IN ({places})'
+            yield self._range(
+                "task_owner_priority", "priority", condition, *wanted.priorities
+            )
+        for name in ("created", "updated"):
+            moment = getattr(wanted, f"{name}_after")
+            if moment is not None:
+                # Sorted by `created` is sorted by id.
+                sort = name if name == "updated" else ""
+                condition = f'"tasks_task"."{name}_at" > %s'
+                yield self._range(f"task_owner_{name}", sort, condition, moment)
+
+    def dues(self, wanted: Criteria, clock: Clock) -> Iterator[Condition]:
+        """Each condition on the two forms of a due goes with a range of what both are
+        sorted by, so that the index of that narrows it down."""
+        day, moment = '"tasks_task"."due_date"', '"tasks_task"."due_at"'
+        both = '"tasks_task"."due_moment"'
+        bounds: list[tuple[str, Any]] = []
+        if wanted.has_due is not None:
+            bounds.append((f"{both} {'<' if wanted.has_due else '='} %s", NEVER))
+        if wanted.due_before is not None:
+            until, instant = _both(wanted.due_before, clock)
+            bounds.append((f"{both} <= %s", max(midnight(until), instant)))
+            yield Condition(f"({day} < %s OR {moment} < %s)", [until, instant])
+        if wanted.due_after is not None:
+            since, instant = _both(wanted.due_after, clock)
+            bounds.append((f"{both} >= %s", min(midnight(since), instant)))
+            yield Condition(f"({day} >= %s OR {moment} >= %s)", [since, instant])
+        if bounds:
+            condition = " AND ".join(condition for condition, _ in bounds)
+            values = [value for _, value in bounds]
+            yield self._range("task_owner_due", "due", condition, *values)
+        today, now = clock.today, clock.now
+        if wanted.overdue is True:
+            opened = self._completed(False)
+            # By due, the range alone is narrower.
+            yield opened if self._sort != "due" else opened._replace(lead=None)
+            bound = f'NOT "tasks_task"."completed" AND {both} <= %s'
+            latest = max(midnight(today), now)
+            yield self._range("task_owner_open_due", "due", bound, latest)
+            yield Condition(f"({day} < %s OR {moment} < %s)", [today, now])
+        elif wanted.overdue is False:
+            yield Condition(
+                f'("tasks_task"."completed" OR {both} = %s OR {day} >= %s OR '
+                f"{moment} >= %s)",
+                [NEVER, today, now],
+            )
+
+    def tags(self, names: Sequence[str]) -> Iterator[Condition]:
+        """All of them must be there."""
+        tag = '(SELECT "id" FROM "tasks_tag" WHERE "owner_id" = %s AND "key" = %s)'
+        for name in names:
+            values = [self._owner_id, same(name)]
+            yield Condition(
+                'EXISTS (SELECT 1 FROM "tasks_label" "also" WHERE "also"."task_id" '
+                f'= "tasks_task"."id" AND "also"."tag_id" = {tag})',
+                values,
+                Lead(
+                    '"tasks_label" "label" CROSS JOIN "tasks_task"',
+                    f'"tasks_task"."id" = {LABELLED} AND "label"."tag_id" = {tag}',
+                    values,
+                    "created",
+                    LABELLED,
+                    tally=_ALL.format("tag") + tag,
+                    numbered=[self._owner_id, *values],
+                ),
+            )
+
+    def words(self, words: Sequence[str]) -> Iterator[Condition]:
+        """Every word must be there, or be the beginning of one that is."""
+        if not words:
+            return
+        if connection.vendor == "postgresql":
+            condition, value = holding(words)
+            yield Condition(condition, [value])
+            return
+        asked = [question_of(self._owner_id, words)]
+        match = '"tasks_words" MATCH %s'
+        # Several common words that hardly meet cost 10 ms to count, of a million tasks.
+        known = self._sort != "created"
+        yield Condition(
+            *in_row(words),
+            Lead(
+                '"tasks_words" "found" CROSS JOIN "tasks_task"',
+                f'"found".{match} AND "tasks_task"."id" = "found"."rowid"',
+                asked,
+                "created",
+                '"found"."rowid"',
+                counted=f'"tasks_words" WHERE {match}' if known else "",
+                numbered=asked if known else [],
+            ),
+        )
+
+    def _completed(self, value: bool) -> Condition:
+        condition = f'"tasks_task"."completed" = {hidden("boolean")}'
+        tally = _TALLY.format('"completed"' if value else '"open"', "'all'") + "0"
+        by_due = self._sort == "due" and not value
+        index = "task_owner_open_due" if by_due else "task_owner_state"
+        lead = Lead(
+            _by(index),
+            'NOT "tasks_task"."completed"' if by_due else condition,
+            [] if by_due else [value],
+            "due" if by_due else "created",
+            tally=tally,
+            numbered=[self._owner_id],
+        )
+        return Condition(condition, [value], lead)
+
+    def _list(self, key: int) -> Condition:
+        """`task_list_newest` has those without a list of all owners."""
+        is_it = "= %s" if key else "IS NULL"
+        condition, values = f'"tasks_task"."list_id" {is_it}', [key] if key else []
+        newest = key and self._sort == "created"
+        lead = Lead(
+            _by("task_list_newest" if newest else "task_list_position"),
+            condition,
+            values,
+            "created" if newest else "position",
+            tally=_ALL.format("list") + "%s",
+            numbered=[self._owner_id, key],
+        )
+        return Condition(condition, values, lead)
+
+    def _range(self, index: str, sort: str, condition: str, *values: Any) -> Condition:
+        """A condition on one column that has an index, by which tasks come in an order."""
+        tables = _by(index)
+        of_owner = '"owner_id" = %s AND "deleted_at" IS NULL'
+        lead = Lead(
+            tables,
+            condition,
+            values,
+            sort,
+            counted=f"{tables} WHERE {of_owner} AND {condition}",
+            numbered=[self._owner_id, *values],
+        )
+        return Condition(condition, values, lead)
+
+
+def hidden(kind: str) -> str:
+    """A place for a value that PostgreSQL plans without: else it would find the plan for
+    this value a little cheaper than the one it keeps, and plan every time."""
+    return "%s" if connection.vendor == "sqlite" else f"(SELECT %s::{kind})"
+
+
+def _by(index: str) -> str:
+    return f'"tasks_task" INDEXED BY "{index}"'
+
+
+def _both(due: date | datetime, clock: Clock) -> tuple[date, datetime]:
+    """The day and the instant that a due is compared with, in the caller's zone."""
+    if isinstance(due, datetime):
+        return due.astimezone(clock.zone).date(), due
+    return due, clock.begin(due)
+
+
+def midnight(day: date) -> datetime:
+    """The beginning of the day in UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def adapted(value: Any) -> Any:
+    """As the database keeps it."""
+    if isinstance(value, datetime):
+        return connection.ops.adapt_datetimefield_value(value)
+    if isinstance(value, date):
+        return connection.ops.adapt_datefield_value(value)
+    return value
