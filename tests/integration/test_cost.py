@@ -1,0 +1,102 @@
+"""What a request costs, in a form that a busy machine cannot change: CPU time as a ratio
+to that of a loop which takes its turn between. A guard, not a benchmark: the limits are
+about twice what was measured, and a path that becomes twice as dear fails."""
+
+import io
+import json
+import sys
+import time
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import pytest
+from django.core.wsgi import get_wsgi_application
+from django.db import connection
+
+from taskproject.accounts.models import User
+from tests.conftest import make_task, make_token
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROUNDS = 7
+REQUESTS = 40  # a round
+#: Of one request to one turn of the loop (0.25 ms where these were measured).
+LIMITS = {
+    "get": {"sqlite": 1.8, "postgresql": 2.0},
+    "list": {"sqlite": 4.8, "postgresql": 4.8},
+    "create": {"sqlite": 9.0, "postgresql": 6.0},
+    "patch": {"sqlite": 9.0, "postgresql": 6.5},
+    "toggle": {"sqlite": 8.0, "postgresql": 6.0},
+}
+
+
+def loop() -> None:
+    """Work of the kind that answering is: dictionaries, strings and calls."""
+    for number in range(20):
+        row = {f"name{each}": each + number for each in range(20)}
+        json.loads(json.dumps(row))
+
+
+def cpu(work: Callable[[int], object]) -> float:
+    before = time.process_time()
+    for number in range(REQUESTS):
+        work(number)
+    return time.process_time() - before
+
+
+@pytest.mark.parametrize("operation", [*LIMITS])
+def test_a_request_costs_at_most_so_many_turns_of_a_loop(
+    alice: User, operation: str
+) -> None:
+    ids = [make_task(alice, f"Task {number}").pk for number in range(60)]
+    secret, application = make_token(alice), get_wsgi_application()
+    serial = count()
+
+    def send(number: int) -> None:
+        path, titled = (
+            f"/api/tasks/{ids[number % 60]}",
+            {"title": f"New {next(serial)}"},
+        )
+        method, path, body = {
+            "get": ("GET", path, None),
+            "list": ("GET", "/api/tasks", None),
+            "create": ("POST", "/api/tasks", titled),
+            "patch": ("PATCH", path, titled),
+            "toggle": ("POST", f"{path}/toggle", None),
+        }[operation]
+        call(application, secret, method, path, body)
+
+    send(0)
+    send(1)
+    # The least of the rounds: what else the machine does only ever adds to it.
+    rounds = [(cpu(send), cpu(lambda _: loop())) for _ in range(ROUNDS)]
+    ratio = min(spent for spent, _ in rounds) / min(turn for _, turn in rounds)
+
+    assert ratio < LIMITS[operation][connection.vendor], f"{ratio:.1f} turns"
+
+
+def call(application: Any, secret: str, method: str, path: str, body: Any) -> None:
+    content = json.dumps(body).encode() if body is not None else b""
+    told: list[str] = []
+    response = application(
+        {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "QUERY_STRING": "",
+            "SERVER_NAME": "testserver",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "HTTP_HOST": "localhost",
+            "HTTP_AUTHORIZATION": f"Bearer {secret}",
+            "CONTENT_TYPE": "application/json" if content else "",
+            "CONTENT_LENGTH": str(len(content)),
+            "wsgi.input": io.BytesIO(content),
+            "wsgi.errors": sys.stderr,
+            "wsgi.url_scheme": "http",
+        },
+        lambda status, headers: told.append(status),
+    )
+    b"".join(response)
+    response.close()
+    assert told[0].startswith("2"), told
