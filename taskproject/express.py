@@ -16,6 +16,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from django.db import Error
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponse, HttpResponseBase
 from ninja.errors import HttpError
@@ -23,7 +24,7 @@ from pydantic import BaseModel, ValidationError
 
 from taskproject.accounts.auth import last_seen
 from taskproject.inputs import StrictParser, check_body_headers
-from taskproject.problems import Problem
+from taskproject.problems import Problem, respond
 from taskproject.rows import Unproven
 from tasks.api.collection import TaskFilters, count_tasks, create_task, list_tasks
 from tasks.api.tasks import (
@@ -70,7 +71,10 @@ def answer(request: HttpRequest) -> HttpResponse | None:
         handler, inputs = call
         response: HttpResponse = handler(request, **inputs)
     except (Problem, HttpError, ValidationError, Unproven):
+        request.auth = None  # type: ignore[attr-defined]  # it was not proven
         return None
+    except Error as error:  # of the database, as the API answers it
+        return respond(request, error)
     response.headers["Content-Length"] = str(len(response.content))
     return response
 

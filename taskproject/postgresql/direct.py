@@ -21,6 +21,9 @@ from psycopg import errors, pq
 from psycopg.adapt import AdaptersMap, PyFormat, Transformer
 from psycopg.types.string import TextLoader
 
+# Of one session: each takes memory of PostgreSQL's, and a page of another size or in
+# another order is another statement.
+MOST_PREPARED = 100
 # psycopg's own loaders, which are written in C; Django's for times are not (2 us each).
 _ADAPTERS = AdaptersMap(psycopg.adapters)
 for _name in ("json", "jsonb"):
@@ -73,6 +76,8 @@ class Statements:
         """None where it was not prepared after all."""
         try:
             if name not in self._prepared:
+                if len(self._prepared) >= MOST_PREPARED:
+                    return None
                 _checked(connection.prepare(name, text))
                 self._prepared.add(name)
             return _checked(connection.exec_prepared(name, values))

@@ -26,11 +26,10 @@ OPEN_SUBTASKS = (
 #: Columns that only the database needs: long, and read by nobody.
 UNREAD = plans.DERIVED
 _ONE = 'WHERE "tasks_task"."id" = %s AND "tasks_task"."owner_id" = %s AND'
-# The owner's place in the feed, then the time: ours, and what was waited for the place.
-# A later version, or place in the feed, never has an earlier time.
+# The owner's place in the feed, and only then the time: a later version, or place in the
+# feed, never has an earlier one.
 _IN_PLACE = """WITH "place" AS MATERIALIZED (SELECT pg_advisory_xact_lock(%s, %s)),
-    "moment" AS MATERIALIZED (SELECT %s::timestamptz
-        + (clock_timestamp() - statement_timestamp()) AS "now" FROM "place")"""
+    "moment" AS MATERIALIZED (SELECT clock_timestamp() AS "now" FROM "place")"""
 _TELLING = (
     f'"told" AS (INSERT INTO {events.COLUMNS} SELECT %s, "id", NULL, NULL, %s, %s, %s, '
     '"version", "updated_at", %s FROM "written") SELECT * FROM "written"'
@@ -122,7 +121,7 @@ def add(model: Any, by: Actor, now: datetime, task: Any, story: Story) -> bool:
         f'SELECT {", ".join(places)} FROM "moment" WHERE {by.proof.condition} '
         f'RETURNING "id", "version", "updated_at"), {_TELLING}'
     )
-    parameters = [*place_of(task.owner_id), now, *values, *by.proof.parameters]
+    parameters = [*place_of(task.owner_id), *values, *by.proof.parameters]
     rows = fetch(statement, [*parameters, *_told(by, story)])
     if not rows:
         return False
@@ -155,7 +154,7 @@ def change(
         f'{_ONE} "version" = %s RETURNING "id", "version", "updated_at", '
         f"{OPEN_SUBTASKS}), {_TELLING}"
     )
-    parameters = [*place_of(before.owner_id), now, *stored]
+    parameters = [*place_of(before.owner_id), *stored]
     parameters += [before.pk, before.owner_id, before.version]
     rows = fetch(statement, [*parameters, *_told(by, story)])
     if not rows:

@@ -19,6 +19,13 @@ def task(alice: User) -> Task:
 
 
 @pytest.fixture
+def known(api: ApiClient, alice: User) -> ApiClient:
+    """The API, called with a token that this process has let in before."""
+    assert api.send("GET", "/api/tasks").status_code == 200
+    return api
+
+
+@pytest.fixture
 def world(alice: User, bob: User, carol: User, api: ApiClient, staff: Client) -> World:
     """Three tasks of alice's, each in another state, a list and a tag."""
     by = Actor(alice.pk, "command")

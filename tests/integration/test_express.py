@@ -64,13 +64,6 @@ def task(alice: User) -> Task:
     return task
 
 
-@pytest.fixture
-def known(api: ApiClient, alice: User) -> ApiClient:
-    """The API, called with a token that this process has let in before."""
-    assert api.send("GET", "/api/tasks").status_code == 200
-    return api
-
-
 @pytest.mark.parametrize("operation", [*STATEMENTS])
 def test_a_request_is_this_many_statements(
     known: ApiClient, task: Task, operation: str
@@ -200,6 +193,19 @@ def test_a_token_that_opens_no_more_gets_and_changes_nothing(
 
     assert answer.status_code == (403 if change == "scope" else 401)
     assert (Task.objects.count(), Event.objects.count(), as_json(task)) == before
+
+
+@pytest.mark.parametrize("operation", ["get", "create"])
+def test_the_log_names_nobody_whose_token_opens_no_more(
+    known: ApiClient, task: Task, operation: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ApiToken.objects.all().revoke()
+
+    with caplog.at_level("INFO", "taskproject.requests"):
+        known.send(*requests(task)[operation])
+
+    [line] = [one.fields for one in caplog.records if hasattr(one, "fields")]
+    assert (line["status"], line["user"], line["via"]) == (401, None, None)
 
 
 def test_another_time_zone_of_the_users_counts_at_once(
