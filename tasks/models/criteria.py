@@ -142,6 +142,8 @@ class _Conditions:
     def tags(self, names: Sequence[str]) -> Iterator[Condition]:
         """All of them must be there."""
         tag = '(SELECT "id" FROM "tasks_tag" WHERE "owner_id" = %s AND "key" = %s)'
+        if connection.vendor == "postgresql":
+            tag = "tasks_tag_id(%s, %s)"
         for name in names:
             values = [self._owner_id, same(name)]
             yield Condition(
@@ -164,8 +166,12 @@ class _Conditions:
         if not words:
             return
         if connection.vendor == "postgresql":
-            condition, value = holding(words)
-            yield Condition(condition, [value])
+            # What is in the row is looked at first, in a third of the time; and that the
+            # planner knows nothing of that keeps it from reading all tasks in order to
+            # meet the words, which it takes to be evenly spread and cheap to look at.
+            found, question = holding(words)
+            condition, parameters = in_row(words)
+            yield Condition(f"{condition} AND {found}", [*parameters, question])
             return
         asked = [question_of(self._owner_id, words)]
         match = '"tasks_words" MATCH %s'

@@ -19,8 +19,9 @@ def holding(words: Sequence[str]) -> tuple[str, str]:
 
 
 def in_row(words: Sequence[str]) -> tuple[str, list[str]]:
-    """The same of a row that is read anyway, on SQLite; and its parameters."""
-    one = """instr(' ' || "tasks_task"."search", %s) > 0"""
+    """The same of a row that is read anyway; and its parameters."""
+    place = "strpos" if connection.vendor == "postgresql" else "instr"
+    one = f"""{place}(' ' || "tasks_task"."search", %s) > 0"""
     return " AND ".join([one] * len(words)), [f" {word}" for word in words]
 
 
