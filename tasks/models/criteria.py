@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from tasks.models.dues import NEVER, Clock
-from tasks.models.search import holding, in_row, question_of
+from tasks.models.search import holding_of, in_row
 from tasks.models.words import same
 
 #: The id of a task that is found by a tag of its.
@@ -165,28 +165,27 @@ class _Conditions:
         """Every word must be there, or be the beginning of one that is."""
         if not words:
             return
+        seen, values = in_row(words)
+        match, asked = holding_of(self._owner_id, words)
         if connection.vendor == "postgresql":
             # What is in the row is looked at first, in a third of the time; and that the
             # planner knows nothing of that keeps it from reading all tasks in order to
             # meet the words, which it takes to be evenly spread and cheap to look at.
-            found, question = holding(words)
-            condition, parameters = in_row(words)
-            yield Condition(f"{condition} AND {found}", [*parameters, question])
+            yield Condition(f"{seen} AND {match}", [*values, asked])
             return
-        asked = [question_of(self._owner_id, words)]
-        match = '"tasks_words" MATCH %s'
         # Several common words that hardly meet cost 10 ms to count, of a million tasks.
         known = self._sort != "created"
         yield Condition(
-            *in_row(words),
+            seen,
+            values,
             Lead(
                 '"tasks_words" "found" CROSS JOIN "tasks_task"',
                 f'"found".{match} AND "tasks_task"."id" = "found"."rowid"',
-                asked,
+                [asked],
                 "created",
                 '"found"."rowid"',
                 counted=f'"tasks_words" WHERE {match}' if known else "",
-                numbered=asked if known else [],
+                numbered=[asked] if known else [],
             ),
         )
 

@@ -5,17 +5,19 @@ from collections.abc import Sequence
 
 from django.db import connection
 
+# As the indexes have them (migrations 0005 and 0011).
+_WORDS = """array_to_tsvector(string_to_array("tasks_task"."search", ' '))"""
+_OWN_WORDS = """array_to_tsvector(string_to_array("tasks_task"."owner_id"::text || '_' ||
+    replace("tasks_task"."search", ' ', ' ' || "tasks_task"."owner_id"::text || '_'), ' '))"""
+
 
 def holding(words: Sequence[str]) -> tuple[str, str]:
     """The condition that a task, of whomever, holds all of these words, or words that
     begin so, by an index; and its parameter."""
     if connection.vendor == "postgresql":
-        question = " & ".join(f"'{word}':*" for word in words)
-        vector = """array_to_tsvector(string_to_array("tasks_task"."search", ' '))"""
-        return f"{vector} @@ %s::tsquery", question
+        return f"{_WORDS} @@ %s::tsquery", _all("'{}':*", " & ", words)
     found = 'SELECT "rowid" FROM "tasks_search" WHERE "tasks_search" MATCH %s'
-    question = " AND ".join(f'"{word}"*' for word in words)
-    return f'"tasks_task"."id" IN ({found})', question
+    return f'"tasks_task"."id" IN ({found})', _all('"{}"*', " AND ", words)
 
 
 def in_row(words: Sequence[str]) -> tuple[str, list[str]]:
@@ -25,6 +27,15 @@ def in_row(words: Sequence[str]) -> tuple[str, list[str]]:
     return " AND ".join([one] * len(words)), [f" {word}" for word in words]
 
 
-def question_of(owner_id: int, words: Sequence[str]) -> str:
-    """The question for SQLite's index of the words of each owner (migration 0009)."""
-    return " AND ".join(f'"{owner_id:08x}x{word}"*' for word in words)
+def holding_of(owner_id: int, words: Sequence[str]) -> tuple[str, str]:
+    """The same of an owner's tasks by an index of the words of each owner, which passes
+    over nobody else's: on SQLite (migration 0009) of what is `found`."""
+    if connection.vendor == "postgresql":
+        own = [f"{owner_id}_{word}" for word in words]
+        return f"{_OWN_WORDS} @@ %s::tsquery", _all("'{}':*", " & ", own)
+    own = [f"{owner_id:08x}x{word}" for word in words]
+    return '"tasks_words" MATCH %s', _all('"{}"*', " AND ", own)
+
+
+def _all(form: str, between: str, words: Sequence[str]) -> str:
+    return between.join(map(form.format, words))

@@ -252,7 +252,9 @@ def test_filling_again_changes_nothing_that_is_filled(first_version: None) -> No
     assert new == positions.at_end(MADE + timedelta(seconds=2), 1)
 
 
-@pytest.mark.parametrize("name", ["0004_bounds_and_indexes", "0005_search"])
+@pytest.mark.parametrize(
+    "name", ["0004_bounds_and_indexes", "0005_search", "0011_words_of_owners_online"]
+)
 def test_it_runs_again_where_a_run_was_done_and_not_noted(
     first_version: None, name: str
 ) -> None:
@@ -298,7 +300,8 @@ def test_it_runs_again_where_a_run_broke_off(first_version: None) -> None:
 
     migrate()
 
-    assert finished("task_external_id_once") and finished("task_search")
+    for index in ("task_external_id_once", "task_search", "task_words"):
+        assert finished(index)
     unchecked = "SELECT count(*) FROM pg_constraint WHERE NOT convalidated"
     assert one(unchecked) == 0
     definition = one(
