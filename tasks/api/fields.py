@@ -170,8 +170,9 @@ Question = Annotated[
     NO_NUL,
     AfterValidator(_question),
     Field(
-        description="Words that a title or a description has, or that words in it "
-        "begin with: all of them, in any order, whatever the case and the accents.",
+        description=f"Up to {MOST_WORDS} words that a title or a description has, or that "
+        "words in it begin with: all of them, in any order, whatever the case and the "
+        "accents. Each Chinese or Japanese character is a word.",
         examples=["oat mil"],
     ),
 ]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from tasks.models.dues import NEVER, Clock
-from tasks.models.search import holding_of, in_row
+from tasks.models.search import holding_of, in_row, needed
 from tasks.models.words import same
 
 #: The id of a task that is found by a tag of its.
@@ -165,6 +165,7 @@ class _Conditions:
         """Every word must be there, or be the beginning of one that is."""
         if not words:
             return
+        words = needed(words)
         seen, values = in_row(words)
         match, asked = holding_of(self._owner_id, words)
         if connection.vendor == "postgresql":

@@ -10,7 +10,7 @@ import unicodedata
 #: Characters of a word that count; beyond them two words are the same.
 WORD_LENGTH = 64
 #: Words of a question that are looked for; characters of a question.
-MOST_WORDS = 10
+MOST_WORDS = 30
 QUESTION_LENGTH = 200
 SORTED_LENGTH = 200
 

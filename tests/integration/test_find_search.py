@@ -8,7 +8,7 @@ from django.db import connection
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tasks.models.search import holding_of
+from tasks.models.search import holding_of, needed
 from tests.answers import as_json
 from tests.conftest import BY, ApiClient, make_task
 from tests.rows import assert_refused, make_list
@@ -342,7 +342,8 @@ def test_it_goes_with_filters_orders_and_pages(api: ApiClient, alice: User) -> N
 # Refusals
 
 
-WORDS = "Write 1 to 10 words of letters or digits."
+THIRTY = [f"w{number}" for number in range(10, 40)]
+WORDS = "Write 1 to 30 words of letters or digits."
 
 
 @pytest.mark.parametrize(
@@ -354,7 +355,12 @@ WORDS = "Write 1 to 10 words of letters or digits."
         ("_", "words", WORDS),
         ("\U0001f355", "words", WORDS),
         ("\u0301", "words", WORDS),
-        ("a b c d e f g h i j k", "words", WORDS),
+        (" ".join(THIRTY) + " x", "words", WORDS),
+        (
+            "東京都千代田区丸の内一丁目九番一号東京駅構内地下一階南通路東側",
+            "words",
+            WORDS,
+        ),
         ("a\x00", "nul_character", "Remove the NUL character (\\u0000)."),
         ("x" * 201, "string_too_long", "Send at most 200 characters."),
     ],
@@ -367,7 +373,33 @@ def test_it_refuses_what_has_no_words_or_too_many(
     assert_refused(answer, "/api/tasks", "/q", code, detail, "query")
 
 
-def test_ten_words_are_not_too_many(api: ApiClient, alice: User) -> None:
-    make_task(alice, "a b c d e f g h i j k")
+def test_thirty_words_are_not_too_many(api: ApiClient, alice: User) -> None:
+    make_task(alice, " ".join(THIRTY))
+    make_task(alice, " ".join(THIRTY[:-1]))
 
-    assert len(hits(api, "j i h g f e d c b a")) == 1
+    assert hits(api, " ".join(THIRTY[::-1])) == [" ".join(THIRTY)]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "Ada Lovelace, c/o Example Ltd, Unit 4 b, 12-14 St James's Sq., London SW1Y 4LB",
+        "東京都千代田区丸の内一丁目九番一号",
+        "中国北京市海淀区中关村大街27号",
+    ],
+)
+def test_a_pasted_address_finds_its_task(
+    api: ApiClient, alice: User, address: str
+) -> None:
+    make_task(alice, "Write", description=f"To {address}.")
+    make_task(alice, "Write", description=f"To {address[:-1]}, {address[0]}.")
+
+    assert hits(api, address) == ["Write"]
+
+
+def test_words_that_say_the_same_are_one(api: ApiClient, alice: User) -> None:
+    make_task(alice, "Buy milk")
+
+    assert needed(["b", "buy", "mil", "buy", "milk"]) == ["buy", "milk"]
+    assert hits(api, "b bu buy buy mi milk milk") == ["Buy milk"]
+    assert hits(api, "b bu buy buys") == []
