@@ -20,6 +20,8 @@ from tasks.models import Actor, Tag, Task, TaskList, feed_of
 from tasks.models.words import same
 
 BATCH = 1_000
+#: Of this many bad rows the reasons are kept.
+SHOWN = 50
 BY = Actor(None, "command")
 PRIORITIES = {kind.label: kind.value for kind in Task.Priority}
 # The external id of a task that was made in some installation of this service.
@@ -55,7 +57,9 @@ class Survey:
     def __init__(self, owner: User | None, file: Numbered) -> None:
         self.owner = owner
         self._file = file
-        self.bad: list[BadRow] = []
+        #: The first of the bad rows, and how many there are.
+        self.shown: list[BadRow] = []
+        self.bad = 0
         #: Rows that were looked at, and tasks among them.
         self.number = self._tasks = 0
         self._users: dict[str, User | None] = {}
@@ -82,7 +86,9 @@ class Survey:
             if reason is not None:
                 line = self._file.line or self._tasks
                 line = row.line if isinstance(row, BadRow) else line
-                self.bad.append(BadRow(line, reason))
+                self.bad += 1
+                if self.bad <= SHOWN:
+                    self.shown.append(BadRow(line, reason))
             elif owner is not None and not isinstance(row, BadRow):
                 yield owner, row
 

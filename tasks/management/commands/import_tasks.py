@@ -13,9 +13,6 @@ from taskproject.accounts.models import User
 from tasks.formats import READERS, BadRow, Row
 from tasks.imports import Importer, Numbered, Survey
 
-#: Of this many bad rows the reasons are shown.
-SHOWN = 50
-
 
 class Command(BaseCommand):
     help = (
@@ -68,8 +65,8 @@ class Command(BaseCommand):
         with look("Looking") as (survey, rows):
             for _ in survey.good(rows):
                 pass
-        self._report(survey.bad)
-        bad = len(survey.bad)
+        bad = survey.bad
+        self._report(survey.shown, bad)
         if bad and not options["skip_bad"]:
             raise CommandError(
                 f"{bad:,} of {survey.number:,} rows are bad. Nothing was stored; "
@@ -92,11 +89,11 @@ class Command(BaseCommand):
             )
         return owner
 
-    def _report(self, bad: list[BadRow]) -> None:
-        for row in bad[:SHOWN]:
+    def _report(self, shown: list[BadRow], bad: int) -> None:
+        for row in shown:
             self.stderr.write(f"line {row.line}: {row.reason}")
-        if len(bad) > SHOWN:
-            self.stderr.write(f"and {len(bad) - SHOWN:,} more")
+        if bad > len(shown):
+            self.stderr.write(f"and {bad - len(shown):,} more")
 
     def _tell(self, importer: Importer, bad: int) -> None:
         tally = importer.tally
