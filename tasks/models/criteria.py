@@ -206,18 +206,29 @@ class _Conditions:
         return Condition(condition, [value], lead)
 
     def _list(self, key: int) -> Condition:
-        """`task_list_newest` has those without a list of all owners."""
         is_it = "= %s" if key else "IS NULL"
         condition, values = f'"tasks_task"."list_id" {is_it}', [key] if key else []
-        newest = key and self._sort == "created"
+        tally = _ALL.format("list") + "%s"
+        numbered = [self._owner_id, key]
         lead = Lead(
-            _by("task_list_newest" if newest else "task_list_position"),
+            _by("task_list_position"),
             condition,
             values,
-            "created" if newest else "position",
-            tally=_ALL.format("list") + "%s",
-            numbered=[self._owner_id, key],
+            "position",
+            tally=tally,
+            numbered=numbered,
         )
+        # It has the lists of all: somebody else's would be read to its end in vain.
+        if key and self._sort == "created":
+            lead = Lead(
+                _by("task_list_newest"),
+                '"tasks_task"."list_id" = (SELECT "id" FROM "tasks_tasklist" '
+                'WHERE "owner_id" = %s AND "id" = %s)',
+                numbered,
+                "created",
+                tally=tally,
+                numbered=numbered,
+            )
         return Condition(condition, values, lead)
 
     def _range(self, index: str, sort: str, condition: str, *values: Any) -> Condition:

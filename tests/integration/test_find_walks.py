@@ -132,6 +132,25 @@ def test_what_is_found_does_not_depend_on_what_it_is_read_by(
         assert len(found) >= 3
 
 
+@pytest.mark.parametrize("sort", BOTH_WAYS)
+def test_a_list_of_somebody_else_is_not_read(
+    bobs_api: ApiClient,
+    home: TaskList,
+    queries: CaptureQueriesContext,
+    sort: str,
+) -> None:
+    """It has nothing of one's own; but to find that out may take its whole length."""
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL uses the index of one's own tasks in it")
+    before = len(queries)
+
+    answer = bobs_api.send("GET", f"/api/tasks?sort={sort}&list={home.pk}")
+
+    assert answer.json() == {"items": [], "next_cursor": None}
+    page = queries.captured_queries[before:][-1]["sql"]
+    assert "task_list_position" in page or '"tasks_tasklist"' in page
+
+
 # While others write
 
 
