@@ -40,6 +40,9 @@ TASK = re.compile(r"/api/tasks/([1-9][0-9]{0,18})(/toggle)?")
 # Headers that need what is left out here; so do cookies.
 UNUSUAL = {"HTTP_IDEMPOTENCY_KEY", "HTTP_TRANSFER_ENCODING"}
 LISTS = {"tag", "priority"}
+REFERENCES = {"list", "parent", "tags"}
+#: A handler, and its inputs.
+Call = tuple[Callable[..., Any], dict[str, Any]]
 _parser = StrictParser()
 
 
@@ -79,7 +82,7 @@ def answer(request: HttpRequest) -> HttpResponse | None:
     return response
 
 
-def _call(request: HttpRequest) -> tuple[Callable[..., Any], dict[str, Any]] | None:
+def _call(request: HttpRequest) -> Call | None:
     """The handler of a request, and its inputs. Raises what ninja would."""
     query = request.META.get("QUERY_STRING", "")
     if request.path_info == "/api/tasks":
@@ -87,7 +90,7 @@ def _call(request: HttpRequest) -> tuple[Callable[..., Any], dict[str, Any]] | N
             case "GET" if not _length(request):
                 return list_tasks, {"filters": _filters(query)}
             case "POST" if not query:
-                return create_task, {"body": _body(request, TaskIn)}
+                return _with_body(create_task, request, TaskIn)
         return None
     if request.path_info == "/api/tasks/counts":
         counted = request.method == "GET" and not query and not _length(request)
@@ -100,10 +103,7 @@ def _call(request: HttpRequest) -> tuple[Callable[..., Any], dict[str, Any]] | N
         case "GET", None if not _length(request):
             return get_task, {"task_id": task_id, "zone": InZone(tz=None)}
         case "PATCH", None:
-            return update_task, {
-                "task_id": task_id,
-                "body": _body(request, TaskPatch),
-            }
+            return _with_body(update_task, request, TaskPatch, task_id=task_id)
         case "POST", "/toggle" if not _length(request):
             return toggle_task, {"task_id": task_id}
     return None
@@ -113,9 +113,18 @@ def _length(request: HttpRequest) -> bool:
     return request.META.get("CONTENT_LENGTH", "") not in ("", "0")
 
 
-def _body(request: HttpRequest, model: type[BaseModel]) -> BaseModel:
+def _with_body(
+    handler: Callable[..., Any],
+    request: HttpRequest,
+    model: type[BaseModel],
+    **inputs: Any,
+) -> Call | None:
+    """None for a body that refers to other rows, which are looked at first."""
     check_body_headers(request)
-    return model.model_validate(_parser.parse_body(request))
+    body = model.model_validate(_parser.parse_body(request))
+    if body.model_fields_set & REFERENCES:
+        return None
+    return handler, {**inputs, "body": body}
 
 
 @lru_cache(maxsize=1_000)
