@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from taskproject.problems import Invalid, Problem
-from tasks.models import plans, references
+from tasks.models import moves, plans, references
 from tasks.models.events import Actor, feed_of
 from tasks.models.outcomes import Outcome, expected
 from tasks.models.tasks import Task, TaskQuerySet
@@ -19,7 +19,7 @@ VERBS: dict[str, Callable[..., Outcome]] = {
     "complete": TaskQuerySet.complete,
     "reopen": TaskQuerySet.reopen,
     "toggle": TaskQuerySet.toggle,
-    "move": TaskQuerySet.move,
+    "move": TaskQuerySet.move_each,
 }
 
 
@@ -88,7 +88,8 @@ class Batch:
         """A set that the verb refused, without those that are at fault by themselves, or
         its two halves."""
         first = next(one for one in operations if one.refusal is None)
-        faults = self._faults(operations) if first.verb in ("create", "update") else {}
+        judged = first.verb in ("create", "update", "move")
+        faults = self._faults(first.verb, operations) if judged else {}
         if not faults:
             half = len(operations) // 2
             return [operations[:half], operations[half:]]
@@ -102,8 +103,9 @@ class Batch:
             ]
         ]
 
-    def _faults(self, operations: Sequence[Operation]) -> dict[int, Invalid]:
-        """What creating or updating would refuse of each, by its place in the set."""
+    def _faults(self, verb: str, operations: Sequence[Operation]) -> dict[int, Invalid]:
+        """What creating, updating or moving would refuse of each, by its place in the
+        set; not what there is no room for."""
         keys = [operation.key for operation in operations]
         mine = Task.objects.owned_by(self.owner_id).live()
         tasks = {task.pk: task for task in mine.filter(pk__in=keys)}
@@ -111,7 +113,7 @@ class Batch:
         edits: list[tuple[Task | None, dict[str, Any]]] = []
         for number, one in enumerate(operations):
             task = tasks.get(one.key)
-            untouched = one.verb == "update" and not (
+            untouched = one.verb != "create" and not (
                 task and expected(task, one.versions)
             )
             if one.refusal or untouched:
@@ -124,6 +126,8 @@ class Batch:
                     plans.due(task, self.zone, one.fields)
                 except Invalid as problem:
                     found[number] = problem
+        if verb == "move":
+            return moves.faults(mine, edits)
         return found | references.faults(Task.objects, self.owner_id, edits)
 
     def _do(self, operations: Sequence[Operation]) -> list[Task | Problem]:
@@ -149,7 +153,7 @@ class Batch:
             options["fields"] = {one.key: one.fields for one in operations}
             options["zone"] = self.zone
         elif first.verb == "move":
-            options = first.fields
+            options["places"] = {one.key: one.fields for one in operations}
         tasks = Task.objects.owned_by(self.owner_id).filter(pk__in=keys)
         outcome = VERBS[first.verb](tasks, self.by, versions, **options)
         _count_subtasks(outcome, keys)
@@ -183,17 +187,15 @@ def _count_subtasks(outcome: Outcome, keys: Sequence[int]) -> None:
 
 
 def _sets(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
-    """Neighbours of one verb that are about different tasks. A move is alone: where a
-    task goes depends on where the others are. What is refused already goes with any."""
+    """Neighbours of one verb that are about different tasks. What is refused already goes
+    with any."""
     together: list[Operation] = []
     keys: set[int] = set()
     verb = None
     for operation in operations:
         if operation.refusal is None:
-            alone = operation.verb == "move" or (
-                operation.verb != "create" and operation.key in keys
-            )
-            if verb is not None and (alone or operation.verb != verb):
+            again = operation.verb != "create" and operation.key in keys
+            if verb is not None and (again or operation.verb != verb):
                 yield together
                 together, keys = [], set()
             verb = operation.verb

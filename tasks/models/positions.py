@@ -48,11 +48,8 @@ def between(before: str | None, after: str | None, now: datetime) -> str | None:
 
 
 def beside(rows: Any, at: Any, *, before: bool, own: str | None = None) -> str:
-    """A position right before or right after `at` among these rows, a query set; `own`,
-    the position of what is moved, where that is right there already.
-
-    Raises `NoRoom` after thousands of moves to one place.
-    """
+    """A position right before or right after `at` among these rows, a query set: see
+    `within`."""
     low = high = at
     if before:
         earlier = rows.filter(position__lt=at.position)
@@ -60,13 +57,21 @@ def beside(rows: Any, at: Any, *, before: bool, own: str | None = None) -> str:
     else:
         later = rows.filter(position__gt=at.position)
         high = later.order_by("position", "id").first()
-    if (
-        own is not None
-        and (low is None or low.position < own)
-        and (high is None or own < high.position)
-    ):
+    bounds = low and low.position, high and high.position
+    return within(*bounds, timezone.now(), own=own)
+
+
+def within(
+    low: str | None, high: str | None, now: datetime, *, own: str | None = None
+) -> str:
+    """A position between the two, each None where nothing is there; `own`, the position
+    of what is moved, where that is between them already.
+
+    Raises `NoRoom` after thousands of moves to one place.
+    """
+    if own is not None and (low is None or low < own) and (high is None or own < high):
         return own
-    position = between(low and low.position, high and high.position, timezone.now())
+    position = between(low, high, now)
     if position is None:
         raise NoRoom("Move it to the start or the end first.")
     return position

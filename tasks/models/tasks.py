@@ -18,7 +18,6 @@ from django.db import models
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from taskproject.problems import Invalid
 from taskproject.rows import Unproven, demand
 from tasks.models import bounds, journal, plans, positions, references, statements
 from tasks.models.bounds import DESCRIPTION_LENGTH, EXTERNAL_ID_LENGTH, TITLE_LENGTH
@@ -26,6 +25,7 @@ from tasks.models.bytewise import BytewiseField
 from tasks.models.dues import NEVER
 from tasks.models.events import Actor, feed_of
 from tasks.models.lists import TaskList
+from tasks.models.moves import Aim, moved
 from tasks.models.outcomes import Outcome, Versions, expected
 from tasks.models.statements import OPEN_SUBTASKS, UNREAD
 from tasks.models.tags import Tag, label
@@ -215,11 +215,19 @@ class TaskQuerySet(models.QuerySet["Task"]):
         Raises `Invalid` where the other is not the owner's, and `NoRoom` after thousands
         of moves to one place.
         """
+        aim = {"before": before} if before else {"after": after or 0}
+        return self._write(
+            by,
+            versions,
+            lambda tasks, now: moved(tasks, now, {task.pk: aim for task in tasks}),
+        )
 
-        def planned(tasks: Iterable[Task], now: datetime) -> Plan:
-            return lambda task: _moved(task, before, after)
-
-        return self._write(by, versions, planned)
+    def move_each(
+        self, by: Actor, versions: Versions = None, *, places: Mapping[int, Aim]
+    ) -> Outcome:
+        """The same as `move` of one task after another, in the order of `places`: by its
+        key, `before` or `after` and the id of another task, which may have moved too."""
+        return self._write(by, versions, lambda tasks, now: moved(tasks, now, places))
 
     def retag(self, by: Actor, names: Mapping[str, str | None]) -> Outcome:
         """Renames tags in the tasks, those in the trash too; takes off those that get no
@@ -468,22 +476,6 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.title
-
-
-# What a change comes to, task by task: the rows are locked.
-
-
-def _moved(task: Task, before: int | None, after: int | None) -> dict[str, Any]:
-    """The list and the position right before or after another task of the owner's."""
-    tasks = Task.objects.owned_by(task.owner_id).live().exclude(pk=task.pk)
-    at = tasks.filter(pk=before or after or 0).first()
-    if at is None:
-        name = "before" if before else "after"
-        raise Invalid.of(name, "You have no other task with this id.")
-    beside = tasks.filter(list_id=at.list_id)
-    own = task.position if task.list_id == at.list_id else None
-    position = positions.beside(beside, at, before=bool(before), own=own)
-    return {"list_id": at.list_id, "position": position}
 
 
 def _labels_differ(before: Task, after: Task) -> bool:

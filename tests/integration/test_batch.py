@@ -300,11 +300,14 @@ def test_one_event_each_of_five_hundred(api: ApiClient, alice: User) -> None:
 
 
 @pytest.mark.parametrize("atomic", [True, False])
-@pytest.mark.parametrize("name", ["create", "complete", "update", "delete", "toggle"])
+@pytest.mark.parametrize(
+    "name", ["create", "complete", "update", "delete", "toggle", "move"]
+)
 def test_five_hundred_take_as_many_statements_as_two(
     api: ApiClient, alice: User, name: str, atomic: bool
 ) -> None:
     shopping = make_list(alice)
+    other = make_task(alice, "Other", list_id=shopping.pk)
 
     def batch(keys: list[int]) -> list[Any]:
         if name == "create":
@@ -312,7 +315,8 @@ def test_five_hundred_take_as_many_statements_as_two(
         if name == "update":
             fields = {"list": shopping.pk, "tags": ["x"], "due_date": "2099-01-01"}
             return [update(key, title=f"New {key}", **fields) for key in keys]
-        return [op(name, key) for key in keys]
+        body = {"body": {"before": other.pk}} if name == "move" else {}
+        return [op(name, key, **body) for key in keys]
 
     def run(keys: list[int]) -> int:
         operations = batch(keys)
