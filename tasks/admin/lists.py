@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from tasks.admin.rows import RowAdmin, actor, first_tasks
+from tasks.admin.rows import RowAdmin, actor, add_link, first_tasks
 from tasks.forms import ListForm
 from tasks.models import TaskList, feed_of
 
@@ -56,7 +56,10 @@ class ListAdmin(RowAdmin):
         if obj is None:
             return fieldsets
         if request.user.has_perm("tasks.view_task"):
-            fieldsets.append(("Tasks", {"fields": ("tasks_shown",)}))
+            new = {"owner": obj.owner_id, "list": obj.pk}
+            link = add_link(request, "Add a task", new)
+            shown = {"fields": ("tasks_shown",), "description": link}
+            fieldsets.append(("Tasks", shown))
         history = (("created_at", "updated_at"), ("position", "version"))
         return [*fieldsets, ("History", {"fields": history})]
 

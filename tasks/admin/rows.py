@@ -12,9 +12,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
 
 from taskproject.accounts.models import User
-from taskproject.problems import Conflict, Invalid
+from taskproject.problems import Conflict, Invalid, Problem
 from tasks.admin.choices import Picker
 from tasks.admin.pages import COUNTED_PAGES, CappedPaginator
 from tasks.admin.timeline import timeline
@@ -169,6 +170,22 @@ class RowAdmin(admin.ModelAdmin):
     def events_of(self, row: Any) -> EventQuerySet:
         events = Event.objects.owned_by(row.owner_id)
         return events.filter(**{self.subject: row.pk})
+
+
+def reason(refusal: Problem) -> str:
+    """What a verb refused, to people: without the pointers into a body."""
+    details = [error["detail"] for error in refusal.errors or ()]
+    return " ".join(details) or refusal.detail
+
+
+def add_link(request: HttpRequest, text: str, values: dict[str, Any]) -> str:
+    """A link to the form of a new task, with what is known of it; none to who may add
+    none."""
+    if not request.user.has_perm("tasks.add_task"):
+        return ""
+    known = {name: value for name, value in values.items() if value is not None}
+    address = reverse("admin:tasks_task_add", query=known)
+    return format_html('<a class="addlink" href="{}">{}</a>', address, text)
 
 
 def first_tasks(tasks: QuerySet[Task], query: str) -> str:

@@ -1,7 +1,6 @@
 """Tasks in the admin."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -13,13 +12,13 @@ from django.db.models.expressions import RawSQL
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from taskproject.accounts.models import User
 from taskproject.problems import Conflict, Invalid
-from tasks.admin.choices import CHOICES, Picker, choices_view
+from tasks.admin.actions import TaskActions
+from tasks.admin.choices import CHOICES, KEY, Picker, choices_view
 from tasks.admin.filters import (
     DueFilter,
     ListFilter,
@@ -28,17 +27,16 @@ from tasks.admin.filters import (
     TrashFilter,
 )
 from tasks.admin.pages import CalendarQuerySet
-from tasks.admin.rows import RowAdmin, actor, first_tasks, viewer
-from tasks.admin.timeline import earlier
+from tasks.admin.rows import actor, add_link, first_tasks, reason, viewer
+from tasks.admin.timeline import earlier, lost
 from tasks.forms import RowForm, TaskForm
 from tasks.forms.fields import moment_text
-from tasks.models import Event, EventQuerySet, Outcome, Task, TaskQuerySet, feed_of
+from tasks.models import Event, EventQuerySet, Task, TaskList, feed_of
 from tasks.models.dues import clock, is_overdue
 from tasks.models.search import holding
 from tasks.models.statements import UNREAD
 from tasks.models.words import MOST_WORDS, words
 
-CHUNK = 500
 # Users whose name begins with a word that is looked for.
 MOST_USERS = 20
 # The key of a row of the list, as its form sends it.
@@ -46,7 +44,7 @@ ROW_KEY = re.compile(r"form-[0-9]+-id$")
 
 
 @admin.register(Task)
-class TaskAdmin(RowAdmin):
+class TaskAdmin(TaskActions):
     form = TaskForm
     subject = "task_id"
     # And the due, which looks different to each viewer: see get_list_display.
@@ -89,7 +87,6 @@ class TaskAdmin(RowAdmin):
         "updated_at",
         "deleted_at",
     )
-    actions = ("complete", "reopen", "trash", "restore", "remove")
 
     # The list
 
@@ -169,8 +166,12 @@ class TaskAdmin(RowAdmin):
         ]
         if obj is not None:
             times = ("completed_at", "created_at", "updated_at", "deleted_at")
+            subtasks: dict[str, Any] = {"fields": ("subtasks_shown",)}
+            if obj.parent_id is None and obj.deleted_at is None:
+                where = {"owner": obj.owner_id, "list": obj.list_id, "parent": obj.pk}
+                subtasks["description"] = add_link(request, "Add a subtask", where)
             fieldsets += [
-                ("Subtasks", {"fields": ("subtasks_shown",)}),
+                ("Subtasks", subtasks),
                 ("History", {"fields": (times, ("position", "version"))}),
             ]
         return fieldsets
@@ -184,6 +185,21 @@ class TaskAdmin(RowAdmin):
     @admin.display(description="Subtasks")
     def subtasks_shown(self, task: Task) -> str:
         return first_tasks(task.subtasks.all(), f"parent__id__exact={task.pk}")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What the address tells of a new task, without a list or a parent that its
+        owner does not have. Where it tells no owner, theirs."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        tops = Task.objects.live().filter(parent__isnull=True)
+        for name, rows in (("list", TaskList.objects.all()), ("parent", tops)):
+            key = initial.pop(name, "")
+            row = rows.filter(pk=int(key)).first() if KEY.fullmatch(key) else None
+            if row is None:
+                continue
+            theirs = str(row.owner_id)
+            if initial.setdefault("owner", theirs) == theirs:
+                initial[name] = row.pk
+        return initial
 
     # Writing, by the verbs of the model
 
@@ -210,82 +226,6 @@ class TaskAdmin(RowAdmin):
         frozen = obj is not None and obj.deleted_at is not None
         shown = request.method != "POST"
         return super().has_change_permission(request, obj) and not (frozen and shown)
-
-    def has_remove_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("tasks.remove_task")
-
-    @admin.action(description="Complete the selected tasks", permissions=["change"])
-    def complete(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        self._all(request, queryset, TaskQuerySet.complete, "Completed")
-
-    @admin.action(description="Reopen the selected tasks", permissions=["change"])
-    def reopen(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        self._all(request, queryset, TaskQuerySet.reopen, "Reopened")
-
-    @admin.action(
-        description="Move the selected tasks to the trash", permissions=["delete"]
-    )
-    def trash(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        self._all(request, queryset, TaskQuerySet.trash, "Moved to the trash:")
-
-    @admin.action(
-        description="Restore the selected tasks from the trash", permissions=["delete"]
-    )
-    def restore(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
-        self._all(request, queryset, TaskQuerySet.restore, "Restored")
-
-    @admin.action(
-        description="Delete the selected tasks permanently", permissions=["remove"]
-    )
-    def remove(
-        self, request: HttpRequest, queryset: QuerySet[Task]
-    ) -> HttpResponse | None:
-        newest = request.POST.get("newest", "")
-        if re.fullmatch("[0-9]{1,18}", newest):
-            # Confirmed: what was shown, and nothing that came since.
-            self._all(
-                request,
-                queryset.filter(pk__lte=int(newest)),
-                TaskQuerySet.remove,
-                "Deleted for good:",
-            )
-            return None
-        keys = self.selected(request, queryset)
-        if not keys:
-            return None
-        return TemplateResponse(
-            request,
-            "admin/tasks/task/remove.html",
-            {
-                **self.admin_site.each_context(request),
-                "title": "Delete permanently?",
-                "opts": self.opts,
-                "count": len(keys),
-                "newest": max(keys),
-                "tasks": Task.objects.filter(pk__in=keys[:20]),
-                "keys": [] if request.POST.get("select_across") == "1" else keys,
-                "select_across": request.POST.get("select_across", "0"),
-            },
-        )
-
-    def _all(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[Task],
-        verb: Callable[..., Outcome],
-        done: str,
-    ) -> None:
-        """In chunks, so that a large selection keeps no other writer waiting for long."""
-        keys = self.selected(request, queryset)
-        if not keys:
-            return
-        changed = 0
-        for start in range(0, len(keys), CHUNK):
-            chunk = Task.objects.filter(pk__in=keys[start : start + CHUNK])
-            changed += len(verb(chunk, actor(request)).changed)
-        left = len(keys) - changed
-        also = f" {left} were left as they are." if left else ""
-        self.message_user(request, f"{done} {changed} of {len(keys)} tasks.{also}")
 
     # The timeline
 
@@ -329,17 +269,15 @@ class TaskAdmin(RowAdmin):
         values = earlier(event, field)
         if values is None or task.deleted_at is not None:
             return messages.ERROR, "There is no earlier value to restore."
-        if (
-            field == "owner_id"
-            and not User.objects.filter(pk=values["owner_id"]).exists()
-        ):
-            return messages.ERROR, "The earlier owner is gone."
+        why = lost(task, field, values[field])
+        if why:
+            return messages.ERROR, f"The {name} cannot be restored: {why}"
         try:
             with transaction.atomic():
                 tasks = Task.objects.filter(pk=task.pk)
                 outcome = tasks.edit(actor(request), **values)
         except (Invalid, Conflict) as refusal:
-            return messages.ERROR, f"The {name} cannot be restored: {refusal.detail}"
+            return messages.ERROR, f"The {name} cannot be restored: {reason(refusal)}"
         if not outcome.changed:
             return messages.INFO, f"The {name} is as it was already."
         return messages.SUCCESS, f"Restored {name}."

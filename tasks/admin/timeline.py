@@ -38,6 +38,21 @@ def earlier(event: Event, field: str) -> dict[str, Any] | None:
     return {field: old}
 
 
+def lost(task: Task, field: str, value: Any) -> str:
+    """Why the row that the task once had cannot be had again; empty where it can."""
+    if field not in KEYS or value is None:
+        return ""
+    kind = field.removesuffix("_id")
+    row = KEYS[field].objects.filter(pk=value).first()
+    if row is None:
+        return f"The earlier {kind} is gone."
+    if field != "owner_id" and row.owner_id != task.owner_id:
+        return f"The earlier {kind} is not {task.owner}'s."
+    if getattr(row, "deleted_at", None) is not None:
+        return f"The earlier {kind} is in the trash."
+    return ""
+
+
 def _names(events: Iterable[Event]) -> dict[tuple[str, int], str]:
     """What the keys in the events stand for; what is gone has no name."""
     names: dict[tuple[str, int], str] = {}

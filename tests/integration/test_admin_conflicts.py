@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from taskproject.accounts.models import User
-from tasks.models import Actor, Event, Task, TaskList
+from tasks.models import Actor, Event, Task, TaskList, feed_of
 from tests.admin import LIST, Editor, row, rows
 from tests.conftest import BY, ApiClient, make_task
 from tests.rows import make_list
@@ -340,6 +340,25 @@ def test_an_untouched_list_and_parent_take_the_new_ones(
 
     task.refresh_from_db()
     assert (task.title, task.list, task.parent) == ("Buy bread", home, parent)
+
+
+def test_an_untouched_list_that_is_deleted_meanwhile_is_no_conflict(
+    staff: Client, alice: User
+) -> None:
+    row = make_list(alice)
+    task = make_task(alice, list_id=row.pk)
+    editor = Editor(staff, task)
+    editor.type(title="Buy bread")
+    with feed_of([alice.pk]):
+        TaskList.objects.get(pk=row.pk).remove(BY)
+
+    assert not editor.save()
+
+    assert NOTHING_SAVED in editor.page
+    assert (editor.errors("list"), editor.form["list"]) == ([], "")
+    assert editor.save()
+    task.refresh_from_db()
+    assert (task.title, task.list) == ("Buy bread", None)
 
 
 def test_two_dues_that_meet_are_told_before_either_is_stored(

@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 
 from taskproject.accounts.models import User
-from tasks.models import Actor, Event, Task
-from tests.admin import LIST, Editor, as_staff
+from tasks.models import Actor, Event, Tag, Task, feed_of
+from tests.admin import LIST, Editor, as_staff, messages
 from tests.conftest import BY, ApiClient, make_task
 from tests.rows import make_list
 
@@ -20,8 +20,11 @@ def timeline(client: Client, task: Task) -> str:
     return unescape(page)
 
 
-def restore(client: Client, task: Task, event: Event, name: str) -> Any:
-    return client.post(f"{LIST}{task.pk}/timeline/{event.sequence}/{name}/")
+def restore(
+    client: Client, task: Task, event: Event, name: str, *, follow: bool = False
+) -> Any:
+    path = f"{LIST}{task.pk}/timeline/{event.sequence}/{name}/"
+    return client.post(path, follow=follow)
 
 
 def test_the_timeline_shows_who_changed_what_newest_first(
@@ -181,6 +184,22 @@ def test_the_earlier_list_and_parent_can_be_restored(
     assert getattr(task, name) is None
 
 
+def test_the_earlier_tags_are_put_back_and_made_anew(
+    staff: Client, alice: User
+) -> None:
+    task = make_task(alice, tags=["home"])
+    Task.objects.filter(pk=task.pk).edit(BY, tags=[])
+    event = Event.objects.of_task(task.pk).latest("sequence")
+    with feed_of([alice.pk]):
+        Tag.objects.get(name="home").remove(BY)
+
+    answer = restore(staff, task, event, "tags", follow=True)
+
+    assert messages(answer) == ["Restored tags."]
+    task.refresh_from_db()
+    assert (task.tags, Tag.objects.get(tasks=task).name) == (["home"], "home")
+
+
 def test_the_earlier_position_can_be_restored(
     staff: Client, api: ApiClient, alice: User
 ) -> None:
@@ -200,12 +219,46 @@ def test_a_list_that_is_gone_cannot_be_restored(staff: Client, alice: User) -> N
     event = Event.objects.of_task(task.pk).latest("sequence")
     assert f"“list {key}, which is gone”" in timeline(staff, task)
 
-    answer = restore(staff, task, event, "list")
+    answer = restore(staff, task, event, "list", follow=True)
 
-    page = unescape(staff.get(answer.headers["Location"]).content.decode())
-    assert "The list cannot be restored: " in page
+    told = "The list cannot be restored: The earlier list is gone."
+    assert messages(answer) == [told]
     task.refresh_from_db()
     assert (task.list_id, task.version) == (None, 2)
+
+
+@pytest.mark.parametrize("name", ["list", "parent"])
+def test_the_list_and_the_parent_of_an_earlier_owner_cannot_be_restored(
+    staff: Client, alice: User, bob: User, name: str
+) -> None:
+    belongs = make_list(alice) if name == "list" else make_task(alice)
+    filled: dict[str, Any] = {f"{name}_id": belongs.pk}
+    task = make_task(alice, **filled)
+    Task.objects.filter(pk=task.pk).edit(BY, owner_id=bob.pk)
+    event = Event.objects.of_task(task.pk).latest("sequence")
+
+    answer = restore(staff, task, event, name, follow=True)
+
+    told = f"The {name} cannot be restored: The earlier {name} is not bob's."
+    assert messages(answer) == [told]
+    task.refresh_from_db()
+    assert (task.owner, getattr(task, name), task.version) == (bob, None, 2)
+
+
+def test_a_refused_value_is_told_without_its_place_in_a_body(
+    staff: Client, alice: User
+) -> None:
+    parent = make_task(alice)
+    task = make_task(alice, parent_id=parent.pk)
+    Task.objects.filter(pk=task.pk).edit(BY, parent_id=None)
+    event = Event.objects.of_task(task.pk).latest("sequence")
+    make_task(alice, parent_id=task.pk)
+
+    answer = restore(staff, task, event, "parent", follow=True)
+
+    told = "The parent cannot be restored: A task with subtasks cannot become one."
+    assert messages(answer) == [told]
+    assert Task.objects.get(pk=task.pk).version == 2
 
 
 def test_a_parent_that_went_to_the_trash_cannot_be_restored(
@@ -217,10 +270,10 @@ def test_a_parent_that_went_to_the_trash_cannot_be_restored(
     event = Event.objects.latest("sequence")
     Task.objects.filter(pk=parent.pk).trash(BY)
 
-    answer = restore(staff, task, event, "parent")
+    answer = restore(staff, task, event, "parent", follow=True)
 
-    page = unescape(staff.get(answer.headers["Location"]).content.decode())
-    assert "The parent cannot be restored: " in page
+    told = "The parent cannot be restored: The earlier parent is in the trash."
+    assert messages(answer) == [told]
     assert Task.objects.get(pk=task.pk).version == 2
 
 
@@ -305,6 +358,19 @@ def test_the_earlier_owner_can_be_restored(
     assert task.owner == alice
 
 
+def test_an_owner_who_is_gone_cannot_be_restored(
+    staff: Client, task: Task, alice: User, bob: User
+) -> None:
+    Task.objects.filter(pk=task.pk).edit(Actor(None, "command"), owner_id=bob.pk)
+    event = Event.objects.owned_by(bob.pk).latest("sequence")
+    alice.delete()
+
+    answer = restore(staff, task, event, "owner", follow=True)
+
+    told = "The owner cannot be restored: The earlier owner is gone."
+    assert messages(answer) == [told]
+
+
 def test_restoring_a_value_leaves_the_other_fields_as_they_are(
     staff: Client, task: Task
 ) -> None:
@@ -329,19 +395,22 @@ def test_what_had_no_earlier_value_cannot_be_restored(
     assert Event.objects.count() == 1
 
 
+@pytest.mark.parametrize("name", ["title", "list", "tags"])
 def test_restoring_a_value_needs_the_change_permission_and_a_post(
-    staff: Client, task: Task, bob: User
+    staff: Client, alice: User, bob: User, name: str
 ) -> None:
-    Task.objects.filter(pk=task.pk).edit(Actor(None, "command"), title="Buy bread")
+    task = make_task(alice, list_id=make_list(alice).pk, tags=["errand"])
+    tasks = Task.objects.filter(pk=task.pk)
+    tasks.edit(Actor(None, "command"), title="Buy bread", list_id=None, tags=[])
     event = Event.objects.latest("sequence")
-    reader = as_staff(bob, "view_task")
+    before, reader = tasks.values().get(), as_staff(bob, "view_task")
 
-    assert restore(reader, task, event, "title").status_code == 403
-    path = f"{LIST}{task.pk}/timeline/{event.sequence}/title/"
+    assert "Restore this value" not in timeline(reader, task)
+    assert restore(reader, task, event, name).status_code == 403
+    path = f"{LIST}{task.pk}/timeline/{event.sequence}/{name}/"
     assert staff.get(path).status_code == 403
 
-    task.refresh_from_db()
-    assert task.title == "Buy bread"
+    assert tasks.values().get() == before
 
 
 def test_the_event_of_another_task_restores_nothing(

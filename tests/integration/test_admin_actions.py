@@ -1,0 +1,270 @@
+"""The admin's actions on many tasks: their priority, and the list that they are in."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from taskproject.accounts.models import User
+from tasks.models import Event, Task, TaskList
+from tests.admin import (
+    ESCAPED,
+    LIST,
+    SCRIPT,
+    act,
+    as_staff,
+    many_tasks,
+    messages,
+    row,
+    row_of,
+    text,
+)
+from tests.conftest import BY, make_task
+from tests.rows import make_list
+
+FORGED = ["abc", "0", "-1", "9" * 30, "", "1\x00"]
+
+
+def place(client: Client, into: object, *tasks: Task, **more: Any) -> Any:
+    """The page after the tasks are put into the list of this key."""
+    sent = {
+        "action": "place",
+        "_selected_action": [task.pk for task in tasks],
+        "select_across": "0",
+        "index": "0",
+        "newest": str(max(task.pk for task in tasks)),
+        "list": getattr(into, "pk", into),
+    }
+    return client.post(LIST, sent | more, follow=True)
+
+
+def told(task: Task) -> list[dict[str, Any]]:
+    """What the events of the task tell, without the one of its beginning."""
+    events = Event.objects.of_task(task.pk).in_order()
+    return [event.changes for event in events if event.version > 1]
+
+
+@pytest.fixture
+def home(alice: User) -> TaskList:
+    return make_list(alice, "Home")
+
+
+# The priority
+
+
+@pytest.mark.parametrize("priority", [*Task.Priority])
+def test_an_action_sets_the_priority_of_the_selected_tasks(
+    staff: Client, alice: User, carol: User, priority: Task.Priority
+) -> None:
+    before = Task.Priority.NONE if priority else Task.Priority.HIGH
+    tasks = [make_task(alice, priority=before) for _ in range(2)]
+    there, other = make_task(alice, priority=priority), make_task(alice)
+
+    answer = act(staff, f"priority_{priority.label}", *tasks, there)
+
+    done = f"Priority {priority.label}: 2 of 3 tasks. 1 were left as they are."
+    assert messages(answer) == [done]
+    for task in tasks:
+        task.refresh_from_db()
+        assert (task.priority, task.version) == (priority, 2)
+        assert told(task) == [{"priority": [before.label, priority.label]}]
+        event = Event.objects.of_task(task.pk).latest("sequence")
+        assert (event.actor, event.via) == (carol, "admin")
+    assert [row(task) for task in (there, other)] == [row_of(there), row_of(other)]
+
+
+def test_the_priority_of_tasks_in_the_trash_stays(staff: Client, alice: User) -> None:
+    task = make_task(alice)
+    Task.objects.filter(pk=task.pk).trash(BY)
+
+    answer = act(staff, "priority_high", task, query="?trash=in")
+
+    assert messages(answer) == ["Priority high: 0 of 1 tasks. 1 were left as they are."]
+    assert Task.objects.get().priority == Task.Priority.NONE
+
+
+# Into a list
+
+
+def test_it_asks_into_which_list_of_their_owner_the_tasks_go(
+    staff: Client, alice: User, home: TaskList
+) -> None:
+    task = make_task(alice, SCRIPT)
+
+    asked = act(staff, "place", task)
+
+    page = text(asked)
+    assert "1 task will go to the end of the list" in page
+    assert f"/choices/?owner={alice.pk}" in page
+    assert ESCAPED in page
+    assert SCRIPT not in page
+    assert asked.context["form"].media._js
+    assert row(task) == row_of(task)
+
+
+def test_the_selected_tasks_are_put_into_the_list(
+    staff: Client, alice: User, carol: User, home: TaskList
+) -> None:
+    first, second, other = (make_task(alice) for _ in range(3))
+    there = make_task(alice, list_id=home.pk)
+
+    answer = place(staff, home, first, second, there)
+
+    assert messages(answer) == ["Put into Home: 2 of 3 tasks. 1 were left as they are."]
+    inside = home.tasks.order_by("position")
+    assert [*inside] == [there, first, second]
+    for task in (first, second):
+        assert [changes["list_id"] for changes in told(task)] == [[None, home.pk]]
+        event = Event.objects.of_task(task.pk).latest("sequence")
+        assert (event.actor, event.via) == (carol, "admin")
+    assert [row(task) for task in (there, other)] == [row_of(there), row_of(other)]
+
+
+def test_a_selection_across_all_pages_goes_into_the_list_as_it_was_shown(
+    staff: Client, alice: User, home: TaskList
+) -> None:
+    many_tasks(alice, 1_101)
+    last = Task.objects.latest("pk")
+    asked = act(staff, "place", last, across=True)
+    assert "1101 tasks will go" in text(asked)
+    since = make_task(alice)
+
+    place(staff, home, last, select_across="1")
+
+    assert home.tasks.count() == 1_101
+    assert row(since) == row_of(since)
+
+
+@pytest.mark.parametrize("key", FORGED)
+def test_a_list_that_is_not_there_is_refused(
+    staff: Client, alice: User, key: str
+) -> None:
+    task = make_task(alice)
+
+    answer = place(staff, key, task)
+
+    [error] = answer.context["form"].errors["list"]
+    assert error in (
+        "alice has no such list.",
+        "This field is required.",
+        "Null characters are not allowed.",
+    )
+    assert row(task) == row_of(task)
+
+
+def test_another_owners_list_is_refused(staff: Client, alice: User, bob: User) -> None:
+    task, bobs = make_task(alice), make_list(bob)
+
+    answer = place(staff, bobs, task)
+
+    assert "alice has no such list." in text(answer)
+    assert row(task) == row_of(task)
+
+
+def test_tasks_of_several_owners_share_no_list(
+    staff: Client, alice: User, bob: User, home: TaskList
+) -> None:
+    tasks = [make_task(alice), make_task(bob)]
+
+    for answer in (act(staff, "place", *tasks), place(staff, home, *tasks)):
+        [message] = messages(answer)
+        assert message.startswith("These tasks have several owners")
+    assert [row(task) for task in tasks] == [row_of(task) for task in tasks]
+
+
+@pytest.mark.parametrize("newest", FORGED)
+def test_a_forged_confirmation_is_asked_again(
+    staff: Client, alice: User, home: TaskList, newest: str
+) -> None:
+    task = make_task(alice)
+
+    answer = place(staff, home, task, newest=newest)
+
+    assert answer.status_code == 200
+    assert row(task) == row_of(task)
+
+
+def test_many_tasks_go_into_a_list_in_as_many_statements_as_few(
+    staff: Client, alice: User, home: TaskList, queries: CaptureQueriesContext
+) -> None:
+    counts = []
+    for count in (2, 40):
+        tasks = many_tasks(alice, count)
+        before = len(queries)
+        place(staff, home, *tasks)
+        counts.append(len(queries) - before)
+
+    assert home.tasks.count() == 42
+    assert counts[0] == counts[1]
+
+
+# Out of their lists
+
+
+def test_the_selected_tasks_are_taken_out_of_their_lists(
+    staff: Client, alice: User, bob: User, home: TaskList
+) -> None:
+    task, bobs = (
+        make_task(alice, list_id=home.pk),
+        make_task(bob, list_id=make_list(bob).pk),
+    )
+    none, other = make_task(alice), make_task(alice, list_id=home.pk)
+
+    answer = act(staff, "take_out", task, bobs, none)
+
+    assert messages(answer) == [
+        "Taken out of their lists: 2 of 3 tasks. 1 were left as they are."
+    ]
+    for each in (task, bobs):
+        assert [changes["list_id"] for changes in told(each)] == [[each.list_id, None]]
+        each.refresh_from_db()
+        assert (each.list_id, each.version) == (None, 2)
+    assert [row(each) for each in (none, other)] == [row_of(none), row_of(other)]
+
+
+# Permissions
+
+
+@pytest.mark.parametrize("action", ["priority_high", "place", "take_out"])
+@pytest.mark.parametrize("across", [False, True])
+def test_who_may_only_view_is_offered_none_and_can_forge_none(
+    alice: User, bob: User, home: TaskList, action: str, across: bool
+) -> None:
+    task = make_task(alice, list_id=make_list(alice, "Work").pk)
+    client = as_staff(bob, "view_task", "add_task", "delete_task", "view_tasklist")
+    assert f'value="{action}"' not in text(client.get(LIST))
+
+    act(client, action, task, across=across)
+    place(client, home, task, action=action, select_across=str(int(across)))
+
+    assert row(task) == row_of(task)
+
+
+def test_who_may_see_no_lists_puts_nothing_into_one(
+    alice: User, bob: User, home: TaskList
+) -> None:
+    task = make_task(alice)
+    client = as_staff(bob, "view_task", "change_task")
+    assert 'value="place"' not in text(client.get(LIST))
+
+    place(client, home, task)
+
+    assert row(task) == row_of(task)
+
+
+def test_who_may_change_tasks_and_see_lists_may_do_all_of_it(
+    alice: User, bob: User, home: TaskList
+) -> None:
+    task = make_task(alice)
+    client = as_staff(bob, "view_task", "change_task", "view_tasklist")
+
+    place(client, home, task)
+    act(client, "priority_low", task)
+    act(client, "take_out", task)
+
+    assert [sorted(changes) for changes in told(task)] == [
+        ["list_id", "position"],
+        ["priority"],
+        ["list_id", "position"],
+    ]
