@@ -19,6 +19,7 @@ from taskproject.problems import Invalid
 from taskproject.rows import fetch
 from tasks.models import positions
 from tasks.models.plans import Place
+from tasks.models.portions import portions
 
 #: Where a task shall go: `before` or `after`, and the id of another one.
 Aim = Mapping[str, int]
@@ -36,8 +37,6 @@ _THERE = (
     '"tasks_task" "other" WHERE "other"."deleted_at" IS NULL '
     'AND "other"."owner_id" = "task"."owner_id" AND "other"."list_id" {listed} AND'
 )
-# Parameters of one statement: SQLite takes 32,766.
-_CHUNK = 10_000
 
 
 def moved(
@@ -118,10 +117,8 @@ def _seen(todo: Mapping[int, Aim]) -> tuple[dict[int, Place], dict[_Row, _Positi
     places: dict[int, Place] = {}
     counted: dict[_Row, dict[str, int]] = {}
     around: list[tuple[_Row, str]] = []
-    for start in range(0, len(keys), _CHUNK):
-        for key, owner_id, list_id, position, same, *near in _points(
-            keys[start : start + _CHUNK]
-        ):
+    for portion in portions(keys):
+        for key, owner_id, list_id, position, same, *near in _points(portion):
             row = (owner_id, list_id)
             places[key] = (owner_id, list_id, position)
             counted.setdefault(row, {})[position] = same

@@ -14,10 +14,13 @@ from django.utils import timezone
 from taskproject.problems import NameTaken
 from tasks.models.bytewise import BytewiseField
 from tasks.models.events import Actor, Event, Story, append
+from tasks.models.portions import portions
 from tasks.models.words import same
 
 TAG_LENGTH = 50
 MOST_TAGS = 20
+#: Tasks of one statement, of which each may have as many tags of its own.
+LABELLED = 1_000
 
 
 class TagQuerySet(models.QuerySet["Tag"]):
@@ -148,8 +151,12 @@ def label(tasks: Iterable[Any], *, anew: bool = False) -> None:
 
     Call it in the transaction in which their `tags` were written.
     """
-    tasks = list(tasks)
-    if anew and tasks:
+    for portion in portions(tasks, LABELLED):
+        _label(portion, anew)
+
+
+def _label(tasks: list[Any], anew: bool) -> None:
+    if anew:
         Label.objects.filter(task_id__in=[task.pk for task in tasks]).delete()
     wanted = [(task, same(name)) for task in tasks for name in task.tags]
     if not wanted:

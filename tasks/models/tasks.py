@@ -27,13 +27,10 @@ from tasks.models.events import Actor, feed_of
 from tasks.models.lists import TaskList
 from tasks.models.moves import Aim, moved
 from tasks.models.outcomes import Outcome, Versions, expected
+from tasks.models.portions import portions
 from tasks.models.statements import OPEN_SUBTASKS, UNREAD
 from tasks.models.tags import Tag, label
 from tasks.models.words import SORTED_LENGTH
-
-# Rows of one statement: SQLite takes 32,766 parameters.
-CHUNK = 2_000
-
 
 #: What a task's fields shall be; those that are so already do not count as changed.
 Plan = Callable[["Task"], dict[str, Any]]
@@ -275,7 +272,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
                 if expected(task, versions):
                     outcome.changed[task.pk] = task
             _free_children(by, outcome.changed)
-            Task.objects.filter(pk__in=list(outcome.changed)).delete()
+            for keys in portions(outcome.changed):
+                Task.objects.filter(pk__in=keys).delete()
             gone = [(task, None) for task in outcome.changed.values()]
             journal.record(by, timezone.now(), gone)
         return outcome
@@ -317,10 +315,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
                     row = (task.pk, list(values.values()))
                     alike.setdefault(tuple(values), []).append(row)
             for names, rows in alike.items():
-                for start in range(0, len(rows), CHUNK):
-                    for task in statements.update(
-                        Task, now, names, rows[start : start + CHUNK]
-                    ):
+                for portion in portions(rows):
+                    for task in statements.update(Task, now, names, portion):
                         outcome.changed[task.pk] = task
             pairs = [
                 (outcome.found[key], outcome.changed[key]) for key in outcome.changed
@@ -377,11 +373,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
         demand(by.proof)
         tasks = self.order_by("pk")
         if self._owner_id is None:
-            keys = dict(self.order_by().values_list("pk", "owner_id"))
-            owners |= set(keys.values())
+            owners |= set(self.order_by().values_list("owner_id", flat=True).distinct())
             # One that is given to somebody else before we hold it is in a feed that we
             # have no place in: it is left alone.
-            tasks = tasks.filter(pk__in=list(keys), owner_id__in=owners)
+            tasks = tasks.filter(owner_id__in=owners)
         with feed_of(owner for owner in owners if owner is not None):
             found = tasks.shown().select_for_update(of=("self",))
             yield Outcome({task.pk: task for task in found})
@@ -484,8 +479,12 @@ def _labels_differ(before: Task, after: Task) -> bool:
 
 def _free_children(by: Actor, parents: Iterable[int]) -> None:
     """Makes the subtasks of tasks that go away tasks of their own."""
-    children = Task.objects.filter(parent_id__in=list(parents))
-    if children.exists():
-        children._write(
-            by, None, lambda tasks, now: lambda task: {"parent_id": None}, frozen=False
-        )
+    for keys in portions(parents):
+        children = Task.objects.filter(parent_id__in=keys)
+        if children.exists():
+            children._write(
+                by,
+                None,
+                lambda tasks, now: lambda task: {"parent_id": None},
+                frozen=False,
+            )
