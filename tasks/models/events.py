@@ -28,6 +28,11 @@ COLUMNS = (
 )
 _PLACES = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
+_ARRAYS = (
+    "%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], "
+    "%s::text[], %s::bigint[], %s::timestamptz[], %s::jsonb[]"
+)
+
 
 class Actor(NamedTuple):
     """Who makes a change, and how they came: written on its event; and what the change
@@ -69,6 +74,14 @@ def append(by: Actor, now: datetime, stories: Sequence[Story]) -> None:
     # By hand: the ORM takes 0.4 ms to compose what the database does in 0.05.
     if len(rows) == 1:
         fetch(f"INSERT INTO {COLUMNS} VALUES {_PLACES} RETURNING 1", rows[0])
+        return
+    if rows and connection.vendor == "postgresql":
+        # An array of each column: one by one the values take two to four times as long.
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {COLUMNS} SELECT * FROM unnest({_ARRAYS})",
+                [list(column) for column in zip(*rows, strict=True)],
+            )
         return
     for start in range(0, len(rows), CHUNK):
         chunk = rows[start : start + CHUNK]

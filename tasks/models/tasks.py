@@ -228,13 +228,15 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def retag(self, by: Actor, names: Mapping[str, str | None]) -> Outcome:
         """Renames tags in the tasks, those in the trash too; takes off those that get no
-        name. The tags themselves are the caller's to rename."""
+        name. The tags themselves, and their labels, are the caller's to change."""
 
         def plan(task: Task) -> dict[str, Any]:
             tags = [names.get(name, name) for name in task.tags]
             return {"tags": [name for name in tags if name is not None]}
 
-        return self._write(by, None, lambda tasks, now: plan, frozen=False)
+        return self._write(
+            by, None, lambda tasks, now: plan, frozen=False, labelled=False
+        )
 
     def leave_list(self, by: Actor) -> Outcome:
         """Takes the tasks out of their lists, those in the trash too. They keep their
@@ -287,6 +289,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         frozen: bool = True,
         new_owner: int | None = None,
         alone: bool = False,
+        labelled: bool = True,
     ) -> Outcome:
         """Makes the planned changes to those of the tasks that are not so already.
 
@@ -321,7 +324,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
             pairs = [
                 (outcome.found[key], outcome.changed[key]) for key in outcome.changed
             ]
-            label([new for old, new in pairs if _labels_differ(old, new)], anew=True)
+            if labelled:
+                label(
+                    [new for old, new in pairs if _labels_differ(old, new)], anew=True
+                )
             if new_owner is not None:
                 _free_children(by, outcome.changed)
             journal.record(by, now, pairs)
