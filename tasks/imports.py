@@ -14,16 +14,15 @@ from typing import Any, BinaryIO
 from django.utils import timezone
 
 from taskproject.accounts.models import User
+from taskproject.names import same
 from tasks.exports import external_id
 from tasks.formats import BadRow, ListRecord, Record, Row, TagRecord, TaskRecord
-from tasks.models import Actor, Tag, Task, TaskList, feed_of
-from tasks.models.words import same
+from tasks.models import PRIORITIES, Actor, Tag, Task, TaskList, feed_of
 
 BATCH = 1_000
 #: Of this many bad rows the reasons are kept.
 SHOWN = 50
 BY = Actor(None, "command")
-PRIORITIES = {kind.label: kind.value for kind in Task.Priority}
 # The external id of a task that was made in some installation of this service.
 NATIVE = re.compile(r"([1-9][0-9]{0,17})-([0-9]{1,18})")
 

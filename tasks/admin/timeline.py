@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from taskproject.accounts.models import User
-from tasks.models import Event, EventQuerySet, Task, TaskList
+from tasks.models import PRIORITIES, Event, EventQuerySet, Task, TaskList
 from tasks.models.dues import read_instant
 
 LENGTH = 200
@@ -28,7 +28,7 @@ def earlier(event: Event, field: str) -> dict[str, Any] | None:
         return None
     old = event.changes[field][0]
     if field == "priority":
-        return {field: Task.Priority[str(old).upper()].value}
+        return {field: PRIORITIES[old]}
     if field == "due_date":
         return {field: old and date.fromisoformat(old)}
     if field == "due_at":

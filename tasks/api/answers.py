@@ -6,7 +6,6 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -119,23 +118,38 @@ class Page(Closed):
     )
 
 
+class OrderedPage(Page):
+    """The same of a list that is ordered by text, which its cursors tell."""
+
+    cursor: Annotated[str, Field(max_length=cursors.CURSOR_LENGTH)] | None = Field(
+        None, description="The `next_cursor` of the page before."
+    )
+
+
 def page_answer(
     request: HttpRequest,
-    rows: QuerySet[Any],
+    rows: Any,
     page: Page,
     kind: str,
     show: Callable[[Any], dict[str, Any]],
+    order: str | None = None,
 ) -> HttpResponse:
-    """One page of `rows`, which go down by their keys, with the Link to the next.
+    """One page of `rows`, with the Link to the next. They go down by their keys, or up by
+    the text in the field `order`, and know then what is `beyond` a row.
 
     `kind` keeps one list's cursors from being taken for another's. The next page begins
     after a key, not at a number of rows: nothing is skipped or repeated meanwhile.
     """
-    if page.cursor is not None:
+    if page.cursor is not None and order is None:
         rows = rows.filter(pk__lt=cursors.decode_number(page.cursor, kind))
+    elif page.cursor is not None:
+        rows = rows.beyond(*cursors.decode_text(page.cursor, kind))
     found = list(rows[: page.limit + 1])
     shown, more = found[: page.limit], len(found) > page.limit
-    cursor = cursors.encode(kind, shown[-1].pk) if more else None
+    cursor = None
+    if more:
+        last = shown[-1]
+        cursor = cursors.encode(kind, last.pk, order and getattr(last, order))
     return items_answer(request, [*map(show, shown)], cursor)
 
 

@@ -13,7 +13,7 @@ from taskproject.inputs import WORD, Zone
 from tasks import cursors
 from tasks.api.answers import (
     EXAMPLE,
-    Page,
+    OrderedPage,
     TaskOut,
     actor,
     clock_of,
@@ -24,7 +24,6 @@ from tasks.api.answers import (
     unchanged,
 )
 from tasks.api.fields import (
-    PRIORITIES,
     DayOrInstant,
     IdOrNone,
     Instant,
@@ -34,7 +33,7 @@ from tasks.api.fields import (
     stored,
 )
 from tasks.api.tasks import InZone, TaskIn
-from tasks.models import MOST_TAGS, Task, listing
+from tasks.models import MOST_TAGS, PRIORITIES, Task, listing
 from tasks.models.criteria import Criteria
 from tasks.models.dues import Clock
 from tasks.models.words import words
@@ -73,12 +72,9 @@ TagNames = list[TagName]
 PriorityNames = list[Priority]
 
 
-class TaskFilters(Page):
+class TaskFilters(OrderedPage):
     """Which tasks, in which order; several filters must all be met."""
 
-    cursor: Annotated[str, Field(max_length=cursors.CURSOR_LENGTH)] | None = Field(
-        None, description="The `next_cursor` of the page before."
-    )
     completed: Annotated[bool, WORD] | None = Field(
         None, description="Only completed (true) or only open (false) tasks."
     )

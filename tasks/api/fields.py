@@ -15,18 +15,15 @@ from tasks.models import (
     DESCRIPTION_LENGTH,
     LIST_NAME_LENGTH,
     MOST_TAGS,
+    PRIORITIES,
     TAG_LENGTH,
     TITLE_LENGTH,
-    Task,
 )
 from tasks.models.dues import read_day, read_instant
 from tasks.models.words import MOST_WORDS, QUESTION_LENGTH, words
 
-#: How an API names what the database orders.
-PRIORITIES: dict[str, int] = {kind.label: kind.value for kind in Task.Priority}
-# JSON Schema's own formats know no bounds; these schemas are what is really taken.
-YEAR = "(19|2[0-9])[0-9]{2}"
-NOT_BLANK = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+# JSON Schema's own formats know no bounds, and its patterns other spaces than Python.
+NOT_BLANK = r"^[^\u0000]*([^\s\u0000\u001c-\u001f\u0085]|\ufeff)[^\u0000]*$"
 NOT_NUL = r"^[^\u0000]*$"
 DAY_SCHEMA = {"type": "string", "format": "date", "examples": ["2026-12-31"]}
 INSTANT_SCHEMA = {

@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import WORD, Closed, absent
-from tasks import cursors
-from tasks.api.answers import Page, actor, items_answer, no_content
+from tasks.api.answers import OrderedPage, actor, no_content, page_answer
 from tasks.api.fields import ListName
 from tasks.api.rows import change_row, read_row, row_answer
 from tasks.api.tasks import Move
@@ -66,10 +65,7 @@ class ListPatch(Closed):
     archived: bool = absent()
 
 
-class ListFilters(Page):
-    cursor: Annotated[str, Field(max_length=cursors.CURSOR_LENGTH)] | None = Field(
-        None, description="The `next_cursor` of the page before."
-    )
+class ListFilters(OrderedPage):
     archived: Annotated[bool, WORD] | None = Field(
         None, description="Only archived (true) or only other (false) lists."
     )
@@ -92,12 +88,8 @@ def list_lists(request: ApiRequest, filters: Query[ListFilters]) -> HttpResponse
     lists = TaskList.objects.owned_by(request.auth.user_id)
     if filters.archived is not None:
         lists = lists.filter(archived=filters.archived)
-    if filters.cursor is not None:
-        lists = lists.beyond(*cursors.decode_text(filters.cursor, "lists"))
-    rows = list(lists.in_order()[: filters.limit + 1])
-    shown, more = rows[: filters.limit], len(rows) > filters.limit
-    last = cursors.encode("lists", shown[-1].pk, shown[-1].position) if more else None
-    return items_answer(request, [*map(_represent, shown)], last)
+    lists = lists.in_order()
+    return page_answer(request, lists, filters, "lists", _represent, "position")
 
 
 @router.post("/lists", response={201: ListOut})

@@ -1,6 +1,6 @@
 """`/api/tags`: the caller's tags, each in one place for all of its tasks."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from django.http import HttpResponse
 from ninja import Query, Router
@@ -8,8 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import Closed
-from tasks import cursors
-from tasks.api.answers import Page, items_answer, no_content
+from tasks.api.answers import OrderedPage, no_content, page_answer
 from tasks.api.fields import TagName
 from tasks.api.rows import change_row, read_row, row_answer
 from tasks.models import Tag
@@ -42,27 +41,16 @@ class TagPatch(Closed):
     name: TagName
 
 
-class TagFilters(Page):
-    cursor: Annotated[str, Field(max_length=cursors.CURSOR_LENGTH)] | None = Field(
-        None, description="The `next_cursor` of the page before."
-    )
-
-
 def _represent(row: Tag) -> dict[str, Any]:
     return {name: getattr(row, name) for name in TagOut.model_fields}
 
 
 @router.get("/tags", response=TagPage)
-def list_tags(request: ApiRequest, page: Query[TagFilters]) -> HttpResponse:
+def list_tags(request: ApiRequest, page: Query[OrderedPage]) -> HttpResponse:
     """Your tags by name, those that no task carries any more among them. A tag is made
     as a task first uses it."""
-    tags = Tag.objects.owned_by(request.auth.user_id)
-    if page.cursor is not None:
-        tags = tags.beyond(*cursors.decode_text(page.cursor, "tags"))
-    rows = list(tags.in_order()[: page.limit + 1])
-    shown, more = rows[: page.limit], len(rows) > page.limit
-    last = cursors.encode("tags", shown[-1].pk, shown[-1].key) if more else None
-    return items_answer(request, [*map(_represent, shown)], last)
+    tags = Tag.objects.owned_by(request.auth.user_id).in_order()
+    return page_answer(request, tags, page, "tags", _represent, "key")
 
 
 @router.get("/tags/{int:tag_id}", response={200: TagOut, 304: None})

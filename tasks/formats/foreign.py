@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
+from taskproject.names import same
 from tasks.formats.records import (
     ID_LENGTH,
     LIST_NAME_LENGTH,
@@ -23,7 +24,6 @@ from tasks.formats.records import (
     Row,
     TaskRecord,
     checked_task,
-    same,
 )
 
 #: The list of a task whose own has no name.

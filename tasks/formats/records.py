@@ -5,7 +5,6 @@ a reader hands each record to it, and gives a `BadRow` where it raises `Refused`
 """
 
 import re
-import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -13,6 +12,7 @@ from difflib import get_close_matches
 from reprlib import Repr
 
 from taskproject import timezones
+from taskproject.names import same
 
 TITLE_LENGTH = 200
 DESCRIPTION_LENGTH = 10_000
@@ -92,11 +92,6 @@ Row = Record | BadRow
 
 class Refused(ValueError):
     """A record that the service would not store; its text says what would be."""
-
-
-def same(name: str) -> str:
-    """Equal for names that differ in case only, as the service compares them."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def shown(value: object) -> str:

@@ -9,10 +9,14 @@ from tasks.models.tags import MOST_TAGS, TAG_LENGTH, Label, Tag, TagQuerySet
 from tasks.models.tallies import Tally
 from tasks.models.tasks import Task, TaskQuerySet
 
+#: The words of priorities, and the numbers that the database orders.
+PRIORITIES: dict[str, int] = {kind.label: kind.value for kind in Task.Priority}
+
 __all__ = [
     "DESCRIPTION_LENGTH",
     "LIST_NAME_LENGTH",
     "MOST_TAGS",
+    "PRIORITIES",
     "TAG_LENGTH",
     "TITLE_LENGTH",
     "Actor",

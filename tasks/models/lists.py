@@ -9,11 +9,11 @@ from django.db.models.functions import Length, Trim
 from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 from django.utils import timezone
 
+from taskproject.names import same
 from taskproject.problems import Invalid, NameTaken
 from tasks.models import positions
 from tasks.models.bytewise import BytewiseField
 from tasks.models.events import Actor, Event, Story, append, difference, feed_of
-from tasks.models.words import same
 
 LIST_NAME_LENGTH = 100
 #: The fields whose old and new values an event tells.

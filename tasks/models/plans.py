@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from taskproject.names import same
 from taskproject.problems import Invalid
 from tasks.models import positions
 from tasks.models.dues import due_moment
-from tasks.models.words import same, searched_as, sorted_as
+from tasks.models.words import searched_as, sorted_as
 
 #: Where a task is in a manual order: its owner, its list, and its position.
 Place = tuple[int, int | None, str]

@@ -11,11 +11,11 @@ from django.db.models.functions import Length, Trim
 from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 from django.utils import timezone
 
+from taskproject.names import same
 from taskproject.problems import NameTaken
 from tasks.models.bytewise import BytewiseField
 from tasks.models.events import Actor, Event, Story, append
 from tasks.models.portions import portions
-from tasks.models.words import same
 
 TAG_LENGTH = 50
 MOST_TAGS = 20

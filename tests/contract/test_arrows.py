@@ -43,7 +43,12 @@ RESOURCES = [
 ]
 
 # What models know besides models.
-LEAVES = ("taskproject.problems", "taskproject.rows", "taskproject.timezones")
+LEAVES = (
+    "taskproject.names",
+    "taskproject.problems",
+    "taskproject.rows",
+    "taskproject.timezones",
+)
 # What several resources share; these have no handlers of their own.
 SHARED = {f"tasks/api/{name}.py" for name in ("answers", "fields", "rows")}
 

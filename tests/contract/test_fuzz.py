@@ -5,11 +5,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tasks import cursors
 from tests.servers import Server, fresh_database, live_server
 
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
@@ -32,14 +34,30 @@ CHECKS = (
     "ignored_auth",
 )
 ACCEPTED = ["2xx", "3xx", "401", "403", "404", "409", "410"]
-# What no schema can tell apart: a cursor that the service made from one that it did not,
-# the name of a time zone, an id that is there, two forms of a due from one, a version that
-# is still the newest.
-REFUSES_MORE = (
-    "list_tasks", "list_trash", "list_history", "list_changes", "list_lists", "list_tags",
-    "get_task", "count_tasks", "update_me", "create_task", "replace_task", "update_task",
-    "move_task", "move_list", "batch_tasks",
-)  # fmt: skip
+# What no schema can tell apart, and no document for the fuzzing either: an id that is there
+# from one that is not, a version that is still the newest from one that was. They meet
+# every id, zone and due that the others are spared.
+REFUSES_MORE = ("update_task", "move_task", "move_list", "batch_tasks")
+# What the others are told instead of "some text": a zone that there is, a cursor as the
+# service makes it.
+ZONE = {"type": "string", "enum": ["UTC", "Europe/Lisbon", "Asia/Kathmandu"]}
+# Days and instants of the years that are taken; a format tells no bounds.
+TIMES = {
+    "date": ["1900-01-01", "2024-02-29", "2026-12-31", "2999-12-31"],
+    "date-time": ["1900-01-01T00:00:00Z", "2026-12-31T18:00:00+01:00"],
+}
+CURSORS = {
+    "list_trash": ("cursor", [cursors.encode("trash", 1)]),
+    "list_history": ("cursor", [cursors.encode("history", 1)]),
+    "list_lists": ("cursor", [cursors.encode("lists", 1, "i")]),
+    "list_tags": ("cursor", [cursors.encode("tags", 1, "errand")]),
+    "list_changes": ("after", ["latest", cursors.encode("after", 0)]),
+}
+# The members of a task that say more together than each by itself, or name another row.
+SPARED = {
+    "create_task": ("list", "parent", "due_at", "due_timezone"),
+    "replace_task": ("list", "parent", "due_date", "due_timezone"),
+}
 
 
 def _configuration() -> str:
@@ -62,17 +80,55 @@ def _configuration() -> str:
 
 
 def _document(server: Server) -> Any:
-    """Without the headers that make a request depend on those before it: a version that
-    is stale, a key that was used. They have tests of their own."""
+    """Without what makes an answer depend on more than its request: a version that is
+    stale, a key that was used, a list that is there. They have tests of their own."""
     document = server.send("GET", "/api/openapi.json").json()
     for operations in document["paths"].values():
         for operation in operations.values():
+            name = operation["operationId"]
             operation["parameters"] = [
-                parameter
+                _pinned(name, parameter)
                 for parameter in operation["parameters"]
                 if parameter["name"] not in ("If-Match", "Idempotency-Key")
+                # A cursor goes with the order that it was made for.
+                and (name, parameter["name"]) != ("list_tasks", "cursor")
             ]
+            if name in SPARED:
+                body = operation["requestBody"]["content"]["application/json"]
+                body["schema"] = _spared(document, SPARED[name])
+    me = document["components"]["schemas"]["MePatch"]
+    me["properties"]["timezone"] = ZONE
     return document
+
+
+def _pinned(operation: str, parameter: Any) -> Any:
+    """The parameter, with values that mean something where few do."""
+    known, values = CURSORS.get(operation, ("", []))
+    if parameter["name"] == "tz":
+        return parameter | {"schema": ZONE}
+    if parameter["name"] == known:
+        return parameter | {"schema": {"type": "string", "enum": values}}
+    return _timed(parameter)
+
+
+def _timed(schema: Any) -> Any:
+    """The schema, with days and instants that are taken."""
+    if isinstance(schema, list):
+        return [_timed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("format") in TIMES:
+        return {"type": "string", "enum": TIMES[schema["format"]]}
+    return {name: _timed(part) for name, part in schema.items()}
+
+
+def _spared(document: Any, members: tuple[str, ...]) -> Any:
+    """The schema of a whole task without these members."""
+    schema = deepcopy(document["components"]["schemas"]["TaskIn"])
+    for member in members:
+        del schema["properties"][member]
+    schema["examples"] = [{"title": "Buy oat milk"}]
+    return _timed(schema)
 
 
 @pytest.fixture(scope="module")

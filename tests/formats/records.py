@@ -6,8 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from taskproject.names import same
 from tasks.formats import BadRow, ListRecord, TagRecord, TaskRecord
-from tasks.formats.records import PRIORITIES, same
+from tasks.formats.records import PRIORITIES
 
 #: Any text but NULs and halves of surrogate pairs, and often what is awkward.
 TEXT = st.one_of(

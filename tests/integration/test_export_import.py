@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from taskproject.accounts.models import User
+from taskproject.names import same
 from tasks import exports, imports
 from tasks.formats import ListRecord, TagRecord, TaskRecord, jsonl
-from tasks.formats.records import same
 from tasks.models import Tag, Task, TaskList, feed_of
 from tests.batches import everything
 from tests.commands import refused, run

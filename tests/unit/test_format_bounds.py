@@ -1,13 +1,11 @@
 """The formats are pure and name the bounds anew: they are those of the models."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from taskproject.accounts.models import User
 from tasks import models
 from tasks.formats import records
-from tasks.models import Task, bounds, dues, positions, words
+from tasks.models import Task, bounds, dues, positions
 
 
 @pytest.mark.parametrize(
@@ -36,9 +34,3 @@ def test_a_position_is_as_long_as_the_models_keep_it_and_no_longer() -> None:
     assert records.checked(record) == record
     with pytest.raises(records.Refused, match="position"):
         records.checked(records.ListRecord("a", longest + "i"))
-
-
-@settings(derandomize=True, max_examples=100)
-@given(st.text(max_size=20))
-def test_names_are_the_same_to_both(name: str) -> None:
-    assert records.same(name) == words.same(name)
