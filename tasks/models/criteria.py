@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from taskproject.names import same
 from tasks.models.dues import NEVER, Clock
 from tasks.models.search import holding_of, in_row, needed
-from tasks.models.words import same
 
 #: The id of a task that is found by a tag of its.
 LABELLED = '"label"."task_id"'

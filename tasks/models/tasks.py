@@ -2,8 +2,10 @@
 
 A write is one transaction: it takes its owner's place in the feed, reads the rows it
 touches under a lock, changes them with ``UPDATE ... RETURNING`` (one statement for all
-that change alike), and appends one event per changed task. Nothing reads a task without
-that lock, alters it and saves it back.
+that change alike), and appends one event per changed task. A write of one task may do so
+in one statement, for the version that it has read: where that is not the version any
+more, nothing is written, and the write takes its turn as above. Nothing else reads a task
+without that lock, alters it and saves it back.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -7,17 +7,12 @@ PostgreSQL order and find the same, whatever their collations and languages.
 import re
 import unicodedata
 
-from taskproject import names
-
 #: Characters of a word that count; beyond them two words are the same.
 WORD_LENGTH = 64
 #: Words of a question that are looked for; characters of a question.
 MOST_WORDS = 30
 QUESTION_LENGTH = 200
 SORTED_LENGTH = 200
-
-# For `listing`, which takes it from here.
-same = names.same
 
 # Chinese and Japanese put no space between words: each character is one.
 _ALONE = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
