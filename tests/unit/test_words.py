@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taskproject.names import same
 from tasks.models.lists import LIST_NAME_LENGTH
 from tasks.models.tags import TAG_LENGTH
 from tasks.models.words import (
     SORTED_LENGTH,
     WORD_LENGTH,
-    same,
     searched_as,
     sorted_as,
     words,
