@@ -16,6 +16,7 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 
 BACKLOG = 16_384
+STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Command(BaseCommand):
@@ -57,7 +58,11 @@ class Command(BaseCommand):
             "Stop with Ctrl-C."
         )
         self.stdout.flush()
-        os.register_at_fork(after_in_child=_stand_alone)
+        os.register_at_fork(
+            before=_hold_signals,
+            after_in_parent=_release_signals,
+            after_in_child=_stand_alone,
+        )
         _signals.set_sync_signals = _listen_for_stop
         Granian(
             "taskproject.wsgi:application",
@@ -88,8 +93,19 @@ def _stand_alone() -> None:
     which only note a signal: the main process would wait for `workers_kill_timeout`.
     """
     os.setpgid(0, 0)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPS:
         signal.signal(number, signal.SIG_DFL)
+    _release_signals()
+
+
+def _hold_signals() -> None:
+    """Keeps a signal that comes while a worker is made until the worker is on its own:
+    Python forgets those that a new process gets before it runs."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+
+
+def _release_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
 
 def _listen_for_stop() -> WorkerSignal:
@@ -97,18 +113,18 @@ def _listen_for_stop() -> WorkerSignal:
 
     Granian sets a threading.Event in the signal's handler, which locks up when the
     signal comes while the main thread is about to wait for that event, and is lost when
-    nobody waits yet. Here another thread sets it, until the worker ends.
+    nobody waits yet. And Python runs a handler in the main thread only, which may be
+    about to wait for good. Here another thread waits for the signal, which is held from
+    all others, and then sets the event until the worker ends.
     """
     stopping = WorkerSignal()
 
     def stop() -> None:
+        signal.sigwait(STOPS)
         while True:
             stopping.set()
             time.sleep(0.2)
 
-    def handle(number: int, frame: object) -> None:
-        threading.Thread(target=stop, daemon=True).start()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handle)
+    _hold_signals()
+    threading.Thread(target=stop, daemon=True).start()
     return stopping
