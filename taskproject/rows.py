@@ -24,13 +24,21 @@ class Unproven(Exception):
     """A statement whose proof did not hold: it told nothing and changed nothing."""
 
 
-def fetch(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+def fetch(
+    statement: str, parameters: Sequence[Any], *, kept: bool = True
+) -> list[tuple[Any, ...]]:
     """The rows of a statement with a %s for each parameter.
 
-    For statements of which there are few, whatever they are asked with: PostgreSQL keeps
-    them prepared. JSON comes as text; SQLite's times are naive, in UTC.
+    PostgreSQL keeps it prepared if it is `kept`: one of few, whatever they are asked
+    with, whose plan holds for all of it. JSON comes as text; SQLite's times are naive, in
+    UTC.
     """
-    rows: list[tuple[Any, ...]] = connection.fetch(statement, parameters)  # type: ignore[attr-defined]  # our backends'
+    if kept:
+        rows: list[tuple[Any, ...]] = connection.fetch(statement, parameters)  # type: ignore[attr-defined]  # our backends'
+        return rows
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        rows = cursor.fetchall()
     return rows
 
 

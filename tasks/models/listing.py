@@ -297,12 +297,7 @@ class _Statement:
     def fetch(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Plans that hold for any state and any list are kept; how many tasks have a tag,
         a word or a due differs too much."""
-        if not self._narrowed or self._narrowed == {"list_id"}:
-            return fetch(sql, parameters)
-        with connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+        return fetch(sql, parameters, kept=self._narrowed <= {"list_id"})
 
     def tasks(self, columns: str, ordered: str, limit: int) -> str:
         """The statement that reads the page."""

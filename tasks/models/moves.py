@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
-
 from taskproject.problems import Invalid
 from taskproject.rows import fetch
 from tasks.models import positions
@@ -147,12 +145,7 @@ def _points(keys: Sequence[int]) -> list[tuple[Any, ...]]:
             f'AND "task"."deleted_at" IS NULL AND "task"."list_id" IS {none}NULL'
         )
     statement = " UNION ALL ".join(halves)
-    if len(keys) <= 2:
-        return fetch(statement, [*keys, *keys])
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [*keys, *keys])
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+    return fetch(statement, [*keys, *keys], kept=len(keys) <= 2)
 
 
 def _nobody(side: str) -> Invalid:

@@ -189,12 +189,7 @@ def _rows(
 ) -> list[Any]:
     """The tasks that a statement gives back, with all that is told of a task; `kept`
     where it is one of few, as `fetch` wants it."""
-    if kept:
-        rows = fetch(statement, parameters)
-    else:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            rows = cursor.fetchall()
+    rows = fetch(statement, parameters, kept=kept)
     columns = _columns(model)
     tasks = []
     for *values, open_subtasks in rows:
