@@ -8,7 +8,7 @@ class Tally(models.Model):
     """The number of one owner's live tasks: all of them, those of a list (`key` 0: in
     none), or those with a tag.
 
-    Kept by triggers on tasks and labels (migration 0006), in the transaction of each
+    Kept by triggers on tasks and labels (migrations 0006 and 0012), in the transaction of each
     change, whatever makes it; nothing else writes here.
     """
 
