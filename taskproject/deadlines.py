@@ -14,13 +14,13 @@ once, so that a queue of requests, and those that need no database, do not wait 
 import os
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from threading import Lock, Thread, current_thread, local
 from typing import Any
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
 
 PRECISION = 0.25  # seconds between two looks at the clock
 PAUSE = 1.0  # seconds between attempts to reach a silent server
@@ -72,6 +72,17 @@ class Wait:
         self.lock = Lock()
         self.done = False
         self.interrupted = False
+
+    def __enter__(self) -> None:
+        _current.wait = self
+        _watchdog.add(self)
+
+    def __exit__(self, *_: object) -> None:
+        _watchdog.remove(self)
+        _current.wait = None
+        if self.interrupted:
+            # A late cancellation must not meet the next request's statement.
+            self.connection.close()
 
     def remaining(self) -> float:
         return self.expires - time.monotonic()
@@ -153,20 +164,6 @@ def remaining() -> float | None:
     return wait.remaining() if wait else None
 
 
-@contextmanager
-def deadline(seconds: float) -> Iterator[None]:
+def deadline(seconds: float) -> AbstractContextManager[Any]:
     """Bounds the time that the block waits for PostgreSQL; blocks do not nest."""
-    if connection.vendor != "postgresql":
-        yield
-        return
-    wait = Wait(seconds)
-    _current.wait = wait
-    _watchdog.add(wait)
-    try:
-        yield
-    finally:
-        _watchdog.remove(wait)
-        _current.wait = None
-        if wait.interrupted:
-            # A late cancellation must not meet the next request's statement.
-            connection.close()
+    return Wait(seconds) if settings.ON_POSTGRESQL else nullcontext()

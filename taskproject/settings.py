@@ -122,6 +122,8 @@ def _database(name: str, default: str = "") -> dict[str, Any]:
 
 
 DATABASES = {"default": _database("DATABASE_URL", f"sqlite:///{BASE_DIR}/db.sqlite3")}
+# Which of the two kinds it is, told here because asking a connection takes 1 us.
+ON_POSTGRESQL = DATABASES["default"]["ENGINE"] == "taskproject.postgresql"
 # The database that `manage.py migrate` talks to, where it is another way in.
 DATABASE_DIRECT = (
     _database("DATABASE_DIRECT_URL")

@@ -4,7 +4,7 @@ They are asked in this order, and the first that knows the caller decides. A tok
 is sent and wrong is refused; it never falls through to the guest.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -53,7 +53,7 @@ def last_seen(request: HttpRequest) -> Caller | None:
     needed = "read" if request.method in SAFE_METHODS else "write"
     if caller is None or caller.token is None or not caller.token.allows(needed):
         return None
-    return replace(caller, proof=caller.token.proof())
+    return Caller(caller.user, caller.via, caller.token, caller.token.proof())
 
 
 def _remember(caller: Caller, token: ApiToken) -> None:

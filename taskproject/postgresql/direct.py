@@ -47,6 +47,8 @@ class Statements:
 
     def __init__(self, session: "psycopg.Connection[Any]") -> None:
         self.session = session
+        # One for all: what it has found out about types it need not again (5 us).
+        self._transformer = Transformer(_CONTEXT)
         self._prepared: set[bytes] = set()
         self._prepares = True
 
@@ -55,7 +57,7 @@ class Statements:
         kept for as long as the process runs."""
         connection = self.session.pgconn
         name, text = _numbered(statement)
-        transformer = Transformer(_CONTEXT)
+        transformer = self._transformer
         values = transformer.dump_sequence(
             parameters, [PyFormat.TEXT] * len(parameters)
         )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db import connection
 
 from taskproject.names import same
@@ -142,7 +143,7 @@ class _Conditions:
     def tags(self, names: Sequence[str]) -> Iterator[Condition]:
         """All of them must be there."""
         tag = '(SELECT "id" FROM "tasks_tag" WHERE "owner_id" = %s AND "key" = %s)'
-        if connection.vendor == "postgresql":
+        if settings.ON_POSTGRESQL:
             tag = "tasks_tag_id(%s, %s)"
         for name in names:
             values = [self._owner_id, same(name)]
@@ -168,7 +169,7 @@ class _Conditions:
         words = needed(words)
         seen, values = in_row(words)
         match, asked = holding_of(self._owner_id, words)
-        if connection.vendor == "postgresql":
+        if settings.ON_POSTGRESQL:
             # What is in the row is looked at first, in a third of the time; and that the
             # planner knows nothing of that keeps it from reading all tasks in order to
             # meet the words, which it takes to be evenly spread and cheap to look at.
@@ -249,7 +250,7 @@ class _Conditions:
 def hidden(kind: str) -> str:
     """A place for a value that PostgreSQL plans without: else it would find the plan for
     this value a little cheaper than the one it keeps, and plan every time."""
-    return "%s" if connection.vendor == "sqlite" else f"(SELECT %s::{kind})"
+    return "%s" if not settings.ON_POSTGRESQL else f"(SELECT %s::{kind})"
 
 
 def _by(index: str) -> str:

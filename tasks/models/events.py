@@ -75,7 +75,7 @@ def append(by: Actor, now: datetime, stories: Sequence[Story]) -> None:
     if len(rows) == 1:
         fetch(f"INSERT INTO {COLUMNS} VALUES {_PLACES} RETURNING 1", rows[0])
         return
-    if rows and connection.vendor == "postgresql":
+    if rows and settings.ON_POSTGRESQL:
         # An array of each column: one by one the values take two to four times as long.
         with connection.cursor() as cursor:
             cursor.execute(
@@ -141,7 +141,7 @@ def feed_of(owner_ids: Iterable[int]) -> Iterator[None]:
     """
     # No savepoint: an error is never swallowed on the way out.
     with transaction.atomic(savepoint=False):
-        if connection.vendor == "postgresql":
+        if settings.ON_POSTGRESQL:
             with connection.cursor() as cursor:
                 for owner_id in sorted(set(owner_ids)):
                     cursor.execute(

@@ -9,6 +9,7 @@ index by the number of conditions.
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from tasks.models.criteria import LABELLED, Condition, Lead, adapted
@@ -30,7 +31,7 @@ def lead_of(
     """The lead of one of the conditions; or `everything`: all of the owner's tasks in
     order. One statement at most."""
     leads = [one.lead for one in conditions if one.lead is not None]
-    if connection.vendor == "postgresql":
+    if settings.ON_POSTGRESQL:
         # It chooses by itself, among tables that are joined.
         return next((one for one in leads if one.id == LABELLED), everything)
     if not leads:
@@ -43,7 +44,7 @@ def lead_of(
 def sorts_alone(conditions: Sequence[Condition], sort: str) -> bool:
     """Whether the index of a lead has all that tasks are chosen and sorted by: ten of its
     entries are put in order in the time in which one task is read."""
-    if sort != "created" or len(conditions) != 1 or connection.vendor == "postgresql":
+    if sort != "created" or len(conditions) != 1 or settings.ON_POSTGRESQL:
         return False
     lead = conditions[0].lead
     return lead is not None and bool(lead.counted) and lead.sort != sort

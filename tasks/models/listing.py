@@ -11,7 +11,7 @@ from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
-from django.db import connection
+from django.conf import settings
 
 from taskproject.rows import PROVEN, Proof, Unproven, fetch
 from tasks.models.criteria import (
@@ -260,7 +260,7 @@ class _Statement:
             '"tasks_task"."deleted_at" IS NULL',
         ]
         self.parameters: list[Any] = [owner_id]
-        self._sqlite = connection.vendor == "sqlite"
+        self._sqlite = not settings.ON_POSTGRESQL
         # What is asked for beside the state.
         self._narrowed = {
             one.name
@@ -270,11 +270,11 @@ class _Statement:
         }
         self._wanted = conditions_of(owner_id, criteria, sort, clock)
         self._everything = Lead('"tasks_task"', "", (), sort)
-        if connection.vendor == "sqlite":
+        if not settings.ON_POSTGRESQL:
             index = SORTS[sort].sqlite_index
             self._everything = Lead(f'"tasks_task" INDEXED BY "{index}"', "", (), sort)
         self._lead = lead_of(owner_id, self._wanted, sort, self._everything)
-        self._in_order = self._lead.sort == sort or connection.vendor == "postgresql"
+        self._in_order = self._lead.sort == sort or settings.ON_POSTGRESQL
         self._alone = sorts_alone(self._wanted, sort)
         # The id that a page is in the order of.
         self.id = self._lead.id if self._in_order else '"tasks_task"."id"'

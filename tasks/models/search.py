@@ -3,7 +3,7 @@ nothing in them means anything to a query."""
 
 from collections.abc import Sequence
 
-from django.db import connection
+from django.conf import settings
 
 #: Words that PostgreSQL's index is asked for, which for each puts together all the tasks
 #: that have words that begin so: of a million tasks, in up to 30 ms.
@@ -17,7 +17,7 @@ _OWN_WORDS = """array_to_tsvector(string_to_array("tasks_task"."owner_id"::text 
 def holding(words: Sequence[str]) -> tuple[str, str]:
     """The condition that a task, of whomever, holds all of these words, or words that
     begin so, by an index; and its parameter."""
-    if connection.vendor == "postgresql":
+    if settings.ON_POSTGRESQL:
         return f"{_WORDS} @@ %s::tsquery", _all("'{}':*", " & ", words)
     found = 'SELECT "rowid" FROM "tasks_search" WHERE "tasks_search" MATCH %s'
     return f'"tasks_task"."id" IN ({found})', _all('"{}"*', " AND ", words)
@@ -35,7 +35,7 @@ def needed(words: Sequence[str]) -> list[str]:
 
 def in_row(words: Sequence[str]) -> tuple[str, list[str]]:
     """The same of a row that is read anyway; and its parameters."""
-    place = "strpos" if connection.vendor == "postgresql" else "instr"
+    place = "strpos" if settings.ON_POSTGRESQL else "instr"
     one = f"""{place}(' ' || "tasks_task"."search", %s) > 0"""
     return " AND ".join([one] * len(words)), [f" {word}" for word in words]
 
@@ -44,7 +44,7 @@ def holding_of(owner_id: int, words: Sequence[str]) -> tuple[str, str]:
     """The same of an owner's tasks by an index of the words of each owner, which passes
     over nobody else's: on SQLite (migration 0009) of what is `found`. On PostgreSQL of
     the longest words alone, which are mostly the rarest: a row has to be seen too."""
-    if connection.vendor == "postgresql":
+    if settings.ON_POSTGRESQL:
         longest = sorted(words, key=len, reverse=True)[:MOST_ASKED]
         own = [f"{owner_id}_{word}" for word in longest]
         return f"{_OWN_WORDS} @@ %s::tsquery", _all("'{}':*", " & ", own)
