@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, models
 
 from taskproject.rows import Columns, Proof, fetch
@@ -46,7 +47,7 @@ def locked(model: Any, owner_id: int, key: int, proof: Proof) -> list[Any]:
     """The same task, which nobody else changes before the commit. Takes the owner's place
     in the feed as well, before the lock of the row, which PostgreSQL takes last: see
     `feed_of`."""
-    if connection.vendor != "postgresql":
+    if not settings.ON_POSTGRESQL:
         return one(model, owner_id, key, proof)
     statement = (
         f"SELECT {_shown(model)} FROM (SELECT pg_advisory_xact_lock(%s, %s)) AS place, "
@@ -107,7 +108,7 @@ def update(
 
 def at_once() -> bool:
     """Whether a write may be one statement: nothing else belongs to its transaction."""
-    return connection.vendor == "postgresql" and not connection.in_atomic_block
+    return settings.ON_POSTGRESQL and not connection.in_atomic_block
 
 
 def add(model: Any, by: Actor, now: datetime, task: Any, story: Story) -> bool:
@@ -164,6 +165,30 @@ def change(
     for name, value in values.items():
         setattr(task, name, task.updated_at if value is now else value)
     return task
+
+
+def toggle(model: Any, by: Actor, owner_id: int, key: int) -> Any:
+    """Completes the owner's task of this key, or reopens it, with its event, and returns
+    it as it is then; None where it is not there, or in the trash, or the actor's proof
+    does not hold.
+
+    One look at the task less than reading it and then `change`: 0.1 ms of CPU, and 0.05
+    of PostgreSQL's. Whoever has changed it while this waited has changed what is toggled.
+    """
+    statement = (
+        f'{_IN_PLACE}, "written" AS (UPDATE "tasks_task" SET "completed" = NOT '
+        '"completed", "completed_at" = CASE WHEN "completed" THEN NULL ELSE '
+        '"moment"."now" END, "updated_at" = "moment"."now", "version" = '
+        f'"tasks_task"."version" + 1 FROM "moment" {_ONE} "deleted_at" IS NULL AND '
+        f'{by.proof.condition} RETURNING {_shown(model)}), "told" AS (INSERT INTO '
+        f'{events.COLUMNS} SELECT "owner_id", "id", NULL, NULL, %s, %s, CASE WHEN '
+        "\"completed\" THEN 'completed' ELSE 'reopened' END, \"version\", "
+        "\"updated_at\", jsonb_build_object('completed', jsonb_build_array(NOT "
+        '"completed", "completed")) FROM "written") SELECT * FROM "written"'
+    )
+    parameters = [*place_of(owner_id), key, owner_id, *by.proof.parameters]
+    tasks = _rows(model, statement, [*parameters, by.user_id, by.via])
+    return tasks[0] if tasks else None
 
 
 def _places(
@@ -234,14 +259,17 @@ def _stored(model: Any, name: str, value: Any) -> Any:
 def _taken_as_it_is(model: Any, name: str) -> bool:
     """Whether the ORM would make nothing else of the field's values: to ask it for each
     of twenty takes 0.07 ms. (A process has one kind of database.)"""
-    plain = [models.CharField, models.TextField, models.BooleanField]
-    if connection.vendor == "postgresql":
+    plain: list[type[models.Field[Any, Any]]] = [
+        *(models.CharField, models.TextField, models.BooleanField),
+        *(models.BigIntegerField, models.PositiveBigIntegerField, models.ForeignKey),
+    ]
+    if settings.ON_POSTGRESQL:
         plain.append(models.DateField)  # and DateTimeField, which is one
     return isinstance(model._meta.get_field(name), tuple(plain))
 
 
 def _typed(model: Any, name: str) -> str:
     """A place among VALUES, where PostgreSQL alone needs to be told the type."""
-    if connection.vendor != "postgresql":
+    if not settings.ON_POSTGRESQL:
         return "%s"  # SQLite would convert it
     return f"%s::{model._meta.get_field(name).db_type(connection)}"

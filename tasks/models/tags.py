@@ -146,18 +146,26 @@ class Label(models.Model):
         return f"tag {self.tag_id} on task {self.task_id}"
 
 
-def label(tasks: Iterable[Any], *, anew: bool = False) -> None:
-    """Stores which tags the tasks carry; `anew` where some were stored before.
-
-    Call it in the transaction in which their `tags` were written.
-    """
+def label(tasks: Iterable[Any]) -> None:
+    """Stores which tags these new tasks carry. Call it, and `relabel`, in the transaction
+    in which their `tags` were written."""
     for portion in portions(tasks, LABELLED):
-        _label(portion, anew)
+        _label(portion)
 
 
-def _label(tasks: list[Any], anew: bool) -> None:
-    if anew:
-        Label.objects.filter(task_id__in=[task.pk for task in tasks]).delete()
+def relabel(pairs: Iterable[tuple[Any, Any]]) -> None:
+    """The same of tasks that were changed, told by the task before and after that."""
+    changed = [
+        new
+        for old, new in pairs
+        if (old.owner_id, old.tags) != (new.owner_id, new.tags)
+    ]
+    for portion in portions(changed, LABELLED):
+        Label.objects.filter(task_id__in=[task.pk for task in portion]).delete()
+        _label(portion)
+
+
+def _label(tasks: list[Any]) -> None:
     wanted = [(task, same(name)) for task in tasks for name in task.tags]
     if not wanted:
         return

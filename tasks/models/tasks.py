@@ -31,7 +31,7 @@ from tasks.models.moves import Aim, moved
 from tasks.models.outcomes import Outcome, Versions, expected
 from tasks.models.portions import portions
 from tasks.models.statements import OPEN_SUBTASKS, UNREAD
-from tasks.models.tags import Tag, label
+from tasks.models.tags import Tag, label, relabel
 from tasks.models.words import SORTED_LENGTH
 
 #: What a task's fields shall be; those that are so already do not count as changed.
@@ -192,6 +192,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def toggle(self, by: Actor, versions: Versions = None) -> Outcome:
         """Completes the open ones and reopens the completed ones."""
+        if versions is None and self._key is not None and statements.at_once():
+            task = statements.toggle(Task, by, self._owner_id or 0, self._key)
+            if task is not None:
+                return Outcome({task.pk: task}, {task.pk: task})
         return self._write(
             by,
             versions,
@@ -327,9 +331,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
                 (outcome.found[key], outcome.changed[key]) for key in outcome.changed
             ]
             if labelled:
-                label(
-                    [new for old, new in pairs if _labels_differ(old, new)], anew=True
-                )
+                relabel(pairs)
             if new_owner is not None:
                 _free_children(by, outcome.changed)
             journal.record(by, now, pairs)
@@ -479,10 +481,6 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.title
-
-
-def _labels_differ(before: Task, after: Task) -> bool:
-    return (before.owner_id, before.tags) != (after.owner_id, after.tags)
 
 
 def _free_children(by: Actor, parents: Iterable[int]) -> None:

@@ -28,7 +28,7 @@ STATEMENTS = {
     "counts": {"postgresql": 2, "sqlite": 2},
     "create": {"postgresql": 1, "sqlite": 7},
     "patch": {"postgresql": 2, "sqlite": 7},
-    "toggle": {"postgresql": 2, "sqlite": 7},
+    "toggle": {"postgresql": 1, "sqlite": 7},
 }
 Send = Callable[..., Any]
 
