@@ -255,7 +255,7 @@ def test_a_proxy_is_trusted_only_when_it_is_said() -> None:
         ("LOG_LEVEL", "INFO"),
         ("HOST", "127.0.0.1"),
         ("PORT", 8000),
-        ("THREADS", 2),
+        ("THREADS", 4),
         ("DATABASE_DIRECT", None),
     ],
 )
