@@ -43,9 +43,7 @@ class RequestMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
-        given = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = given if WELL_FORMED_ID.fullmatch(given) else uuid4().hex
-        request.id = request_id  # type: ignore[attr-defined]  # read by problems.respond
+        request.id = request_id(request)  # type: ignore[attr-defined]  # for problems.respond
         api = problems.is_api(request)
         if api and len(request.path_info) > 1:
             request.path_info = request.path_info.rstrip("/")
@@ -65,43 +63,12 @@ class RequestMiddleware:
         if response.status_code in (204, 304):
             # RFC 9110, section 8.6: without content there is no length to tell.
             response.headers.pop("Content-Length", None)
-        response.headers["X-Request-ID"] = request_id
+        response.headers["X-Request-ID"] = request.id  # type: ignore[attr-defined]
         response.headers.setdefault(
             "Content-Security-Policy", settings.CONTENT_SECURITY_POLICY
         )
-        self._log(request, method, response, started)
+        log(request, method, response, started)
         return response
-
-    def _log(
-        self,
-        request: HttpRequest,
-        method: str | None,
-        response: HttpResponseBase,
-        started: float,
-    ) -> None:
-        if not logger.isEnabledFor(logging.INFO):
-            return
-        caller = getattr(request, "auth", None)
-        user = getattr(caller, "user_id", None)
-        if user is None:
-            # Only what was loaded: a log line asks no database, least of all one that
-            # has just failed.
-            loaded = getattr(getattr(request, "session", None), "_session_cache", {})
-            user = int(loaded[SESSION_KEY]) if SESSION_KEY in loaded else None
-        logger.info(
-            "request",
-            extra={
-                "fields": {
-                    "id": response.headers["X-Request-ID"],
-                    "method": method,
-                    "path": SECRET.sub("/…", request.path),
-                    "status": response.status_code,
-                    "ms": round((time.perf_counter() - started) * 1000, 1),
-                    "user": user,
-                    "via": getattr(caller, "via", None),
-                }
-            },
-        )
 
 
 class RefusalMiddleware:
@@ -152,5 +119,43 @@ def _read_to_the_end(request: HttpRequest, response: HttpResponseBase) -> None:
 def _distrust_connection() -> None:
     """The next request connects anew: this one may lead to a server that has become
     read-only. SQLite's stays open, because a full disk could not open it again."""
-    if connection.vendor == "postgresql" and not connection.in_atomic_block:
+    if settings.ON_POSTGRESQL and not connection.in_atomic_block:
         connection.close()
+
+
+def request_id(request: HttpRequest) -> str:
+    """The caller's, if it is well formed; else a new one."""
+    given: str = request.META.get("HTTP_X_REQUEST_ID", "")
+    return given if WELL_FORMED_ID.fullmatch(given) else uuid4().hex
+
+
+def log(
+    request: HttpRequest,
+    method: str | None,
+    response: HttpResponseBase,
+    started: float,
+) -> None:
+    """The line of a request, which came with this method, when it has been answered."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    caller = getattr(request, "auth", None)
+    user = getattr(caller, "user_id", None)
+    if user is None:
+        # Only what was loaded: a log line asks no database, least of all one that
+        # has just failed.
+        loaded = getattr(getattr(request, "session", None), "_session_cache", {})
+        user = int(loaded[SESSION_KEY]) if SESSION_KEY in loaded else None
+    logger.info(
+        "request",
+        extra={
+            "fields": {
+                "id": response.headers["X-Request-ID"],
+                "method": method,
+                "path": SECRET.sub("/…", request.path),
+                "status": response.status_code,
+                "ms": round((time.perf_counter() - started) * 1000, 1),
+                "user": user,
+                "via": getattr(caller, "via", None),
+            }
+        },
+    )

@@ -2,7 +2,11 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskproject.settings")
-application = get_wsgi_application()
+django.setup(set_prefix=False)
+
+from taskproject.express import Application  # it needs the models
+
+application = Application()

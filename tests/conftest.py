@@ -8,14 +8,23 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
+from django.test.client import ClientHandler
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from taskproject import express
 from taskproject.accounts.models import ApiToken, User
+from taskproject.express import Express
 from tasks.models import Actor, Task
 
 # Their asserts explain themselves, as those of the test files do.
 pytest.register_assert_rewrite("tests.answers", "tests.threads", "tests.admin")
+
+
+@pytest.fixture(autouse=True)
+def nothing_learned() -> None:
+    """What the middleware adds to an answer is learned once, and tests change settings."""
+    express.forget()
 
 
 @pytest.fixture
@@ -71,12 +80,17 @@ def queries() -> Iterator[CaptureQueriesContext]:
         yield captured
 
 
+class Handler(Express, ClientHandler):
+    """The test client's, with the short way before its middleware."""
+
+
 class ApiClient(Client):
     """Django's test client, with a token and JSON bodies."""
 
     def __init__(self, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         super().__init__(headers=headers, raise_request_exception=False)
+        self.handler = Handler(enforce_csrf_checks=False)
 
     def send(self, method: str, path: str, body: Any = None, **extra: Any) -> Any:
         """A request whose body, if there is one, is sent as JSON."""
