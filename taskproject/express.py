@@ -53,7 +53,8 @@ Call = tuple[Callable[..., Any], dict[str, Any]]
 _parser = StrictParser()
 
 
-# What the middleware looks at in a request of the short way, but for its X-Request-ID.
+# What the middleware before ExpressMiddleware looks at in a request of the short way, but
+# for its X-Request-ID. What another one looks at belongs here too.
 LOOKED_AT = (
     *("wsgi.url_scheme", "SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT"),
     *("HTTP_HOST", "HTTP_ORIGIN"),

@@ -136,18 +136,17 @@ APPLY = """WITH {with_change} sums AS MATERIALIZED ({sums}), known AS (
         AND known.kind = sums.kind AND known.key = sums.key);"""
 
 
-def apply_tasks(*rows, tags):
-    change = " UNION ALL ".join(
-        SIGNED.format(sign=sign, table=table) for sign, table in rows
-    )
-    parts = PARTS + (TAGGED if tags else "")
-    return APPLY.format(
-        with_change=f"change AS MATERIALIZED ({change}),",
-        sums=SUMS.format(parts=parts),
-    )
-
-
 def postgresql():
+    def apply_tasks(*rows, tags):
+        change = " UNION ALL ".join(
+            SIGNED.format(sign=sign, table=table) for sign, table in rows
+        )
+        parts = PARTS + (TAGGED if tags else "")
+        return APPLY.format(
+            with_change=f"change AS MATERIALIZED ({change}),",
+            sums=SUMS.format(parts=parts),
+        )
+
     def apply_labels(sign, table):
         parts = LABELLED.format(sign=sign, table=table)
         return APPLY.format(with_change="", sums=SUMS.format(parts=parts))

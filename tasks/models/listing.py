@@ -78,12 +78,17 @@ _STATE = """SELECT
         ORDER BY "due_at" DESC LIMIT 1) AS passed"""
 _TALLY = """SELECT "tally"."kind", "tally"."key", "tag"."name", "tally"."open",
     "tally"."completed" FROM "tasks_tally" "tally" LEFT JOIN "tasks_tag" "tag"
-    ON "tally"."kind" = 'tag' AND "tag"."id" = "tally"."key" WHERE "tally"."owner_id" = %s"""
+    ON "tally"."kind" = 'tag' AND "tag"."id" = "tally"."key" WHERE "tally"."owner_id" = %s
+    AND "tally"."kind" IN ('all', 'list', 'tag')"""
+_OPEN_BEFORE = """SELECT %s, 0, NULL, COALESCE(CAST(sum("open") AS bigint), 0), 0 FROM
+    "tasks_tally" WHERE "owner_id" = %s AND "kind" = 'due' AND "key" < %s"""
 _OPEN = """SELECT %s, 0, NULL, count(*), 0 FROM "tasks_task" WHERE "owner_id" = %s AND
     "deleted_at" IS NULL AND NOT "completed" AND "due_moment" """
-# Counted from the index alone, but for the tasks that are due about this moment.
+# Days that are over are tallied; the rest of the tasks due until now are counted from the
+# index alone, but for those that are due about this moment.
 _COUNTS = f"""{_TALLY}
-UNION ALL {_OPEN} <= %s
+UNION ALL {_OPEN_BEFORE}
+UNION ALL {_OPEN} BETWEEN %s AND %s
 UNION ALL {_OPEN} > %s AND "due_moment" <= %s AND ("due_date" < %s OR "due_at" < %s)
 UNION ALL {_OPEN} BETWEEN %s AND %s
     AND ("due_date" = %s OR ("due_at" >= %s AND "due_at" < %s))"""
@@ -222,9 +227,11 @@ def counts(owner_id: int, clock: Clock) -> dict[str, Any]:
     now, today, tomorrow = clock.now, clock.today, clock.today + timedelta(days=1)
     begin, end = clock.begin(today), clock.begin(tomorrow)
     earliest, latest = sorted([midnight(today), now])
+    day = earliest.astimezone(UTC).date()
     parameters = [
         owner_id,
-        "overdue", owner_id, earliest,
+        "overdue", owner_id, (day - _EPOCH.date()).days,
+        "overdue", owner_id, midnight(day), earliest,
         "overdue", owner_id, earliest, latest, today, now,
         "today", owner_id, min(begin, midnight(today)), max(end, midnight(tomorrow)),
         today, begin, end,

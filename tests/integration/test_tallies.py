@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from io import StringIO
 from typing import Any
@@ -16,12 +16,14 @@ from django.utils import timezone
 from taskproject.accounts.models import User
 from taskproject.problems import Problem
 from tasks.models import Label, Tag, Tally, Task, TaskList, feed_of
+from tasks.models.dues import NEVER
 from tests.batches import send
 from tests.conftest import BY, ApiClient, make_task
 from tests.rows import make_list
 
 Counts = dict[tuple[int, str, int], tuple[int, int]]
 TAGS = ["home", "work", "Errand", "fun"]
+DAYS = [date(1900, 1, 1), date(2026, 11, 24), date(2026, 11, 25)]
 
 
 def tallies() -> Counts:
@@ -38,6 +40,8 @@ def recounted() -> Counts:
     for task in Task.objects.live():
         carried = Label.objects.filter(task=task).values_list("tag_id", flat=True)
         places = [("all", 0), ("list", task.list_id or 0)]
+        if task.due_moment < NEVER:
+            places.append(("due", (task.due_moment.date() - date(1970, 1, 1)).days))
         for kind, key in [*places, *(("tag", tag_id) for tag_id in carried)]:
             opened, completed = counts.get((task.owner_id, kind, key), (0, 0))
             counts[task.owner_id, kind, key] = (
@@ -184,6 +188,7 @@ class Sequence:
             "completed": self.random.random() < 0.4,
             "list_id": home and self.random.choice([None, home.pk]),
             "tags": self.random.sample(TAGS, self.random.randint(0, 3)),
+            "due_date": self.random.choice([None, *DAYS]),
         }
 
     def add(self) -> None:
@@ -310,23 +315,48 @@ def test_the_sequences_come_to_something(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_migration_counts_what_there_is(alice: User, bob: User) -> None:
-    migration = import_module("tasks.migrations.0006_tally")
+def test_the_migrations_count_what_there_is(alice: User, bob: User) -> None:
+    migrations = [
+        import_module(f"tasks.migrations.{name}")
+        for name in ("0006_tally", "0012_tally_of_dues")
+    ]
     home = make_list(alice)
     for number in range(4):
         make_task(alice, completed=number > 2, list_id=home.pk, tags=["a", "b"])
-    make_task(alice, tags=["b"])
-    trashed = make_task(bob, tags=["a"])
-    make_task(bob, completed=True)
+    make_task(alice, tags=["b"], due_date=DAYS[0])
+    trashed = make_task(bob, tags=["a"], due_date=DAYS[1])
+    make_task(bob, completed=True, due_date=DAYS[1])
+    make_task(bob, due_at=datetime(2026, 11, 24, 23, 59, 59, 999_999, UTC))
     Task.objects.filter(pk=trashed.pk).trash(BY)
     counted = recounted()
-    with connection.schema_editor() as editor:
-        migration.backwards(apps, editor)
+    for migration in reversed(migrations):
+        with connection.schema_editor() as editor:
+            migration.backwards(apps, editor)
     Tally.objects.all().delete()
 
-    with connection.schema_editor() as editor:
-        migration.forwards(apps, editor)
+    for migration in migrations:
+        with connection.schema_editor() as editor:
+            migration.forwards(apps, editor)
 
     assert tallies() == counted == recounted()
     Task.objects.all().toggle(BY)
+    for task in Task.objects.live():
+        Task.objects.one(task.owner_id, task.pk).toggle(BY)
     assert_right("the triggers are there again")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_tallies_of_days_the_others_are_right(alice: User) -> None:
+    migration = import_module("tasks.migrations.0012_tally_of_dues")
+    task = make_task(alice, due_date=DAYS[0], tags=["a"])
+    with connection.schema_editor() as editor:
+        migration.backwards(apps, editor)
+
+    make_task(alice, due_date=DAYS[0])
+    Task.objects.one(alice.pk, task.pk).toggle(BY)
+    others = {key: pair for key, pair in recounted().items() if key[1] != "due"}
+    assert tallies() == others
+
+    with connection.schema_editor() as editor:
+        migration.forwards(apps, editor)
+    assert_right()
