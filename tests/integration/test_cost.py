@@ -11,10 +11,10 @@ from itertools import count
 from typing import Any
 
 import pytest
-from django.core.wsgi import get_wsgi_application
 from django.db import connection
 
 from taskproject.accounts.models import User
+from taskproject.wsgi import application
 from tests.conftest import make_task, make_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,11 +23,11 @@ ROUNDS = 7
 REQUESTS = 40  # a round
 #: Of one request to one turn of the loop (0.25 ms where these were measured).
 LIMITS = {
-    "get": {"sqlite": 2.4, "postgresql": 2.8},
-    "list": {"sqlite": 6.5, "postgresql": 6.5},
-    "create": {"sqlite": 12.0, "postgresql": 8.0},
-    "patch": {"sqlite": 12.0, "postgresql": 9.0},
-    "toggle": {"sqlite": 11.0, "postgresql": 8.0},
+    "get": {"sqlite": 1.3, "postgresql": 1.3},
+    "list": {"sqlite": 5.0, "postgresql": 4.3},
+    "create": {"sqlite": 10.0, "postgresql": 5.6},
+    "patch": {"sqlite": 10.5, "postgresql": 7.0},
+    "toggle": {"sqlite": 9.0, "postgresql": 4.6},
 }
 
 
@@ -50,7 +50,7 @@ def test_a_request_costs_at_most_so_many_turns_of_a_loop(
     alice: User, operation: str
 ) -> None:
     ids = [make_task(alice, f"Task {number}").pk for number in range(60)]
-    secret, application = make_token(alice), get_wsgi_application()
+    secret = make_token(alice)
     serial = count()
 
     def send(number: int) -> None:
@@ -65,10 +65,10 @@ def test_a_request_costs_at_most_so_many_turns_of_a_loop(
             "patch": ("PATCH", path, titled),
             "toggle": ("POST", f"{path}/toggle", None),
         }[operation]
-        call(application, secret, method, path, body)
+        call(secret, method, path, body)
 
-    send(0)
-    send(1)
+    for number in range(3):  # the token is let in, then the headers are learned
+        send(number)
     # The least of the rounds: what else the machine does only ever adds to it.
     rounds = [(cpu(send), cpu(lambda _: loop())) for _ in range(ROUNDS)]
     ratio = min(spent for spent, _ in rounds) / min(turn for _, turn in rounds)
@@ -76,7 +76,7 @@ def test_a_request_costs_at_most_so_many_turns_of_a_loop(
     assert ratio < LIMITS[operation][connection.vendor], f"{ratio:.1f} turns"
 
 
-def call(application: Any, secret: str, method: str, path: str, body: Any) -> None:
+def call(secret: str, method: str, path: str, body: Any) -> None:
     content = json.dumps(body).encode() if body is not None else b""
     told: list[str] = []
     response = application(
@@ -98,5 +98,4 @@ def call(application: Any, secret: str, method: str, path: str, body: Any) -> No
         lambda status, headers: told.append(status),
     )
     b"".join(response)
-    response.close()
     assert told[0].startswith("2"), told
