@@ -76,21 +76,23 @@ _STATE = """SELECT
     (SELECT "due_at" FROM "tasks_task" WHERE "owner_id" = %s AND "deleted_at" IS NULL
         AND NOT "completed" AND "due_at" IS NOT NULL AND "due_at" < %s
         ORDER BY "due_at" DESC LIMIT 1) AS passed"""
-_TALLY = """SELECT "tally"."kind", "tally"."key", "tag"."name", "tally"."open",
-    "tally"."completed" FROM "tasks_tally" "tally" LEFT JOIN "tasks_tag" "tag"
-    ON "tally"."kind" = 'tag' AND "tag"."id" = "tally"."key" WHERE "tally"."owner_id" = %s
-    AND "tally"."kind" IN ('all', 'list', 'tag')"""
-_OPEN_BEFORE = """SELECT %s, 0, NULL, COALESCE(CAST(sum("open") AS bigint), 0), 0 FROM
-    "tasks_tally" WHERE "owner_id" = %s AND "kind" = 'due' AND "key" < %s"""
-_OPEN = """SELECT %s, 0, NULL, count(*), 0 FROM "tasks_task" WHERE "owner_id" = %s AND
-    "deleted_at" IS NULL AND NOT "completed" AND "due_moment" """
+_COUNTED = f"""SELECT %s, 0, NULL, count(*), 0 FROM "tasks_task" WHERE "owner_id" =
+    {hidden("bigint")} AND "deleted_at" IS NULL AND NOT "completed" AND "due_moment" """
+_INSTANT = hidden("timestamptz")
 # Days that are over are tallied; the rest of the tasks due until now are counted from the
 # index alone, but for those that are due about this moment.
-_COUNTS = f"""{_TALLY}
-UNION ALL {_OPEN_BEFORE}
-UNION ALL {_OPEN} BETWEEN %s AND %s
-UNION ALL {_OPEN} > %s AND "due_moment" <= %s AND ("due_date" < %s OR "due_at" < %s)
-UNION ALL {_OPEN} BETWEEN %s AND %s
+_COUNTS = f"""SELECT "tally"."kind", "tally"."key", "tag"."name", "tally"."open",
+    "tally"."completed" FROM "tasks_tally" "tally" LEFT JOIN "tasks_tag" "tag"
+    ON "tally"."kind" = 'tag' AND "tag"."id" = "tally"."key"
+    WHERE "tally"."owner_id" = {hidden("bigint")}
+    AND "tally"."kind" IN ('all', 'list', 'tag')
+UNION ALL SELECT %s, 0, NULL, COALESCE(CAST(sum("open") AS bigint), 0), 0
+    FROM "tasks_tally" WHERE "owner_id" = {hidden("bigint")} AND "kind" = 'due'
+    AND "key" < {hidden("bigint")}
+UNION ALL {_COUNTED} BETWEEN {_INSTANT} AND {_INSTANT}
+UNION ALL {_COUNTED} > {_INSTANT} AND "due_moment" <= {_INSTANT}
+    AND ("due_date" < %s OR "due_at" < %s)
+UNION ALL {_COUNTED} BETWEEN {_INSTANT} AND {_INSTANT}
     AND ("due_date" = %s OR ("due_at" >= %s AND "due_at" < %s))"""
 
 
