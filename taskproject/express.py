@@ -9,8 +9,8 @@ Two ideas keep it honest. It is only a way to the same handlers, for requests th
 is wrong with: whatever is wrong, or unusual, goes the long way, which judges it anew: a
 body that is no task, a token that this process has not seen or that has changed, a task
 that is missing. Nothing has been written then. And the headers of an answer are those that
-the middleware gave the answer before it, to the same host and origin: the first one goes
-through all of it, and is learned from.
+the middleware gave the first answer to the same host and origin, over the same scheme:
+that one went through all of it, and was learned from.
 """
 
 import re
@@ -57,12 +57,12 @@ _parser = StrictParser()
 # for its X-Request-ID. What another one looks at belongs here too.
 LOOKED_AT = (
     *("wsgi.url_scheme", "SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT"),
-    *("HTTP_HOST", "HTTP_ORIGIN"),
-    *("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT"),
+    *("HTTP_HOST", "HTTP_ORIGIN", "HTTP_X_FORWARDED_PROTO"),
 )
 # The headers that it added to an answer, by what it looked at; as Django keeps them.
 _added: dict[tuple[str | None, ...], dict[str, tuple[str, str]]] = {}
 MOST_ADDED = 1_000
+LONGEST_LOOKED_AT = 1_000  # characters: callers choose them
 REQUEST = "taskproject.request"  # in a WSGI environment
 
 
@@ -77,9 +77,12 @@ class Express:
         response: HttpResponseBase = super().get_response(request)  # type: ignore[misc]  # Django's
         bare = getattr(request, "bare", None)
         if bare is not None and bare.items() <= dict(response.items()).items():
+            looked_at = _looked_at(request)
+            if sum(len(value or "") for value in looked_at) > LONGEST_LOOKED_AT:
+                return response
             if len(_added) >= MOST_ADDED:
                 _added.clear()
-            _added[_looked_at(request)] = {
+            _added[looked_at] = {
                 name.lower(): (name, value)
                 for name, value in response.items()
                 if name not in bare and name != "X-Request-ID"
@@ -115,7 +118,7 @@ class Application(Express, WSGIHandler):
 
 class ExpressMiddleware:
     """Stands after what every answer passes, and before what only pages need: here the
-    short way is gone where it is not known yet what the middleware adds."""
+    short way is taken where it is not known yet what the middleware adds."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -139,7 +142,7 @@ def answer_whole(request: HttpRequest) -> HttpResponse | None:
     added = _added.get(_looked_at(request))
     if added is None:
         return None
-    started = time.perf_counter()
+    started = request.started = time.perf_counter()  # type: ignore[attr-defined]  # for RequestMiddleware
     request.id = request_id(request)  # type: ignore[attr-defined]  # as RequestMiddleware
     try:
         with deadline(settings.DATABASE_TIMEOUT):
@@ -173,11 +176,12 @@ def _tried(request: HttpRequest) -> bool:
 
 
 def _outcome(request: HttpRequest) -> HttpResponse | None:
-    """What came of the short way, which is gone now unless it was before."""
+    """What came of the short way, which is taken now unless it was before."""
     if not _tried(request):
         return answer(request)
     outcome: HttpResponse | Exception | None = request.outcome  # type: ignore[attr-defined]
     if isinstance(outcome, Exception):
+        request.outcome = None  # type: ignore[attr-defined]  # or it would hold itself
         raise outcome
     return outcome
 

@@ -265,4 +265,6 @@ PORT = environment.integer("PORT", 8000, 1, 65_535)
 WORKERS = environment.integer("WORKERS", min(os.cpu_count() or 1, 32), 1, 256)
 # More than one, for what waits for the database: with four, PostgreSQL makes the writes of
 # several durable at once (2 -> 4: a quarter more writes, a tenth more reads a second).
-THREADS = environment.integer("THREADS", 4, 1, 64)
+# With many processors fewer, so that a PostgreSQL as it is installed (100 connections, 3 of
+# them reserved) has enough for all, and for one of each process's `/readyz`.
+THREADS = environment.integer("THREADS", 4 if WORKERS <= 19 else 2, 1, 64)

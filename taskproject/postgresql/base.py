@@ -7,7 +7,7 @@ more on the next one, and so would every request behind it.
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import ceil
-from select import select
+from select import POLLIN, poll
 from typing import Any
 
 import psycopg
@@ -56,8 +56,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return False
         if session.pgconn.transaction_status == TransactionStatus.INERROR:
             return False
-        readable, _, _ = select([session.fileno()], [], [], 0)
-        return not readable
+        socket = poll()  # select() takes no descriptor from 1,024 on
+        socket.register(session.fileno(), POLLIN)
+        return not socket.poll(0)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         left = remaining()

@@ -70,7 +70,9 @@ class Statements:
         if result is None:
             result = _checked(connection.exec_params(text, values))
         transformer.set_pgresult(result)
-        return transformer.load_rows(0, result.ntuples, tuple)
+        rows = transformer.load_rows(0, result.ntuples, tuple)
+        transformer.set_pgresult(None)  # which may be a large one
+        return rows
 
     def _run_prepared(
         self, connection: Any, name: bytes, text: bytes, values: Sequence[Any]

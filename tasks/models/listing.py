@@ -79,7 +79,7 @@ _STATE = """SELECT
 _COUNTED = f"""SELECT %s, 0, NULL, count(*), 0 FROM "tasks_task" WHERE "owner_id" =
     {hidden("bigint")} AND "deleted_at" IS NULL AND NOT "completed" AND "due_moment" """
 _INSTANT = hidden("timestamptz")
-# Days that are over are tallied; the rest of the tasks due until now are counted from the
+# Days that are over are a sum of tallies; the rest of the tasks due until now are counted from the
 # index alone, but for those that are due about this moment.
 _COUNTS = f"""SELECT "tally"."kind", "tally"."key", "tag"."name", "tally"."open",
     "tally"."completed" FROM "tasks_tally" "tally" LEFT JOIN "tasks_tag" "tag"

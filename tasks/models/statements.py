@@ -173,7 +173,8 @@ def toggle(model: Any, by: Actor, owner_id: int, key: int) -> Any:
     does not hold.
 
     One look at the task less than reading it and then `change`: 0.1 ms of CPU, and 0.05
-    of PostgreSQL's. Whoever has changed it while this waited has changed what is toggled.
+    of PostgreSQL's. A task that was changed while this waited is judged and toggled as it
+    is after that.
     """
     statement = (
         f'{_IN_PLACE}, "written" AS (UPDATE "tasks_task" SET "completed" = NOT '
