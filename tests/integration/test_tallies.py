@@ -1,6 +1,7 @@
 """The tallies: whatever is done to tasks, they are what counting would give"""
 
 import random
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
@@ -137,6 +138,31 @@ def test_what_is_rolled_back_counts_for_nothing(alice: User) -> None:
         Task.objects.update(version=0)
 
     assert tallies() == before
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="PostgreSQL keeps plans")
+def test_a_bulk_change_costs_the_same_after_a_single_one(alice: User) -> None:
+    """The triggers' plans are a session's: one that was made for a row is kept."""
+    Task.objects.add_all(BY, alice.pk, [{"title": "x"}] * 3_000)
+    [first, *_] = Task.objects.owned_by(alice.pk)
+
+    def bulk(*, after_a_single_one: bool) -> float:
+        connection.close()
+        if after_a_single_one:
+            Task.objects.one(alice.pk, first.pk).toggle(BY)
+        changed = Task.objects.owned_by(alice.pk)
+        started = time.perf_counter()
+        changed.update(deleted_at=timezone.now())
+        changed.update(deleted_at=None)
+        return time.perf_counter() - started
+
+    fresh, later = (
+        min(bulk(after_a_single_one=single) for _ in range(3))
+        for single in (False, True)
+    )
+    assert later < 2.5 * fresh
+    assert_right()
 
 
 # Many changes, one after the other
