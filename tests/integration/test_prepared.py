@@ -1,7 +1,11 @@
 """Statements straight through libpq (taskproject/postgresql/direct.py)."""
 
+import os
+import resource
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -241,3 +245,21 @@ def test_old_tasks_are_found_by_their_owner_however_many_newer_ones_others_have(
 
     assert "_pkey" not in plan
     assert "event_feed" in plan
+
+
+def test_a_process_with_many_sockets_still_looks_after_its_connection() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4_096, hard), hard))
+    with ExitStack() as others:
+        others.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        others.callback(connection.close)
+        connection.close()
+        for _ in range(1_024):
+            others.enter_context(Path(os.devnull).open())
+
+        for _ in range(3):
+            connection.close_if_unusable_or_obsolete()
+            assert fetch("SELECT 1", []) == [(1,)]
+
+        session = connection.connection
+        assert session is not None and session.fileno() >= 1_024
