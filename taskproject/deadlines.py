@@ -148,8 +148,12 @@ class Watchdog:
             time.sleep(PRECISION)
             now = time.monotonic()
             for wait in list(self._waits.values()):
-                if now >= wait.expires and not wait.interrupted:
-                    wait.interrupted = True
+                if now < wait.expires or wait.interrupted:
+                    continue
+                # Either its thread is done, or it will see that it was interrupted.
+                with wait.lock:
+                    wait.interrupted = not wait.done
+                if wait.interrupted:
                     # Each in its own thread: cancelling one takes up to a second.
                     Thread(target=wait.interrupt, daemon=True).start()
 

@@ -2,12 +2,17 @@
 (taskproject/express.py); and what the middleware answers itself, the short way leaves."""
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from django.db import connection
 from django.test import RequestFactory
+from pytest_django import Settings
 
 from taskproject import express
 from taskproject.accounts.models import User
@@ -124,6 +129,26 @@ def test_a_failure_of_the_database_is_told_as_on_the_long_way(
 
     assert short.status_code == 503
     assert told(short) == told(long)
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="a deadline's")
+def test_a_request_that_waits_in_vain_has_one_deadline_and_tells_how_long(
+    known: ApiClient, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DATABASE_TIMEOUT = 1
+    url = os.environ["DATABASE_URL"]
+    name = connection.settings_dict["NAME"]
+    with psycopg.connect(urlsplit(url)._replace(path=f"/{name}").geturl()) as other:
+        other.execute("LOCK TABLE tasks_task IN ACCESS EXCLUSIVE MODE")
+        started = time.monotonic()
+        with caplog.at_level("INFO", "taskproject.requests"):
+            answer = known.send("GET", "/api/tasks")
+        took = time.monotonic() - started
+
+    assert answer.status_code == 503
+    assert 1 <= took < 2
+    *_, line = [one.fields for one in caplog.records if hasattr(one, "fields")]
+    assert 1_000 <= line["ms"] <= took * 1_000
 
 
 def test_a_bug_is_told_once_and_by_its_identifier(
