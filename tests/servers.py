@@ -140,7 +140,7 @@ def starting_server(database_url: str, *args: str, **env: str) -> Iterator[Serve
             process = subprocess.Popen(
                 [sys.executable, "manage.py", "serve", "--port", str(port), *args],
                 cwd=ROOT,
-                env=_environment(database_url, {"WORKERS": "2", "THREADS": "4"} | env),
+                env=_environment(database_url, {"WORKERS": "2", "THREADS": "2"} | env),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
