@@ -250,7 +250,7 @@ class _Conditions:
 def hidden(kind: str) -> str:
     """A place for a value that PostgreSQL plans without: else it would find the plan for
     this value a little cheaper than the one it keeps, and plan every time."""
-    return "%s" if not settings.ON_POSTGRESQL else f"(SELECT %s::{kind})"
+    return f"(SELECT %s::{kind})" if settings.ON_POSTGRESQL else "%s"
 
 
 def _by(index: str) -> str:

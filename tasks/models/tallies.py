@@ -8,8 +8,8 @@ class Tally(models.Model):
     """The number of one owner's live tasks: all of them, those of a list (`key` 0: in
     none), those with a tag, or those due on a day (`key`: days since 1970, in UTC).
 
-    Kept by triggers on tasks and labels (migrations 0006 and 0012), in the transaction of each
-    change, whatever makes it; nothing else writes here.
+    Kept by triggers on tasks and labels (migrations 0006 and 0012), in the transaction of
+    each change, whatever makes it; nothing else writes here.
     """
 
     id = models.BigAutoField(primary_key=True)
