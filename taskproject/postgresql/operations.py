@@ -9,7 +9,7 @@ failed has left of it.
 from typing import Any
 
 from django.contrib.postgres.operations import AddIndexConcurrently
-from django.db.migrations import AddConstraint, AddIndex
+from django.db.migrations import AddConstraint, AddIndex, AlterConstraint
 
 
 class AddIndexOnline(AddIndexConcurrently):
@@ -50,7 +50,37 @@ class AddConstraintOnline(AddConstraint):
             schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             schema_editor.execute(created.replace("INDEX", "INDEX CONCURRENTLY", 1))
             return
-        table = schema_editor.quote_name(model._meta.db_table)
-        schema_editor.execute(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}")
-        schema_editor.execute(f"{created} NOT VALID")
-        schema_editor.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
+        _check(schema_editor, model, name, created)
+
+
+class RewordConstraintOnline(AlterConstraint):
+    """Another condition that says the same: on SQLite, where a constraint cannot change
+    without the table being made anew, the old one stays."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        self._reword(app_label, schema_editor, to_state)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        self._reword(app_label, schema_editor, to_state)
+
+    def _reword(self, app_label: str, schema_editor: Any, state: Any) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            return
+        model = state.apps.get_model(app_label, self.model_name)
+        [constraint] = [
+            each for each in model._meta.constraints if each.name == self.name
+        ]
+        created = str(constraint.create_sql(model, schema_editor))
+        _check(schema_editor, model, schema_editor.quote_name(self.name), created)
+
+
+def _check(schema_editor: Any, model: Any, name: str, created: str) -> None:
+    """Puts a constraint of one row in the place of the one of that name, if there is."""
+    table = schema_editor.quote_name(model._meta.db_table)
+    replaced = f"DROP CONSTRAINT IF EXISTS {name}, ADD CONSTRAINT"
+    schema_editor.execute(created.replace("ADD CONSTRAINT", replaced, 1) + " NOT VALID")
+    schema_editor.execute(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")

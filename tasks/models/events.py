@@ -10,8 +10,10 @@ from typing import Any, NamedTuple, Self
 from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.lookups import Exact
 
 from taskproject.rows import PROVEN, Proof, fetch
+from tasks.models.functions import Among, Given
 
 # The first half of the advisory locks that order the feed; any constant would do.
 FEED_LOCK = 7_203_114
@@ -268,24 +270,25 @@ class Event(models.Model):
             models.CheckConstraint(
                 name="event_verb_known",
                 condition=Q(
-                    verb__in=[
-                        "created",
-                        "edited",
-                        "completed",
-                        "reopened",
-                        "trashed",
-                        "restored",
-                        "deleted",
-                        "transferred",
-                        "moved",
-                    ]
+                    Among(
+                        "verb",
+                        [
+                            "created",
+                            "edited",
+                            "completed",
+                            "reopened",
+                            "trashed",
+                            "restored",
+                            "deleted",
+                            "transferred",
+                            "moved",
+                        ],
+                    )
                 ),
             ),
             models.CheckConstraint(
                 name="event_of_one_row",
-                condition=Q(task_id__isnull=False, list_id=None, tag_id=None)
-                | Q(task_id=None, list_id__isnull=False, tag_id=None)
-                | Q(task_id=None, list_id=None, tag_id__isnull=False),
+                condition=Q(Exact(Given("task_id", "list_id", "tag_id"), 1)),
             ),
         )
 

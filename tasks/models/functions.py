@@ -1,0 +1,46 @@
+"""Conditions that PostgreSQL is told in fewer words than the ORM's own (see bounds.py)."""
+
+from typing import Any
+
+from django.db.models import BooleanField, Func, IntegerField
+from django.utils.deconstruct import deconstructible
+
+SQL = tuple[str, Any]
+
+
+@deconstructible(path="tasks.models.functions.Among")
+class Among(Func):
+    """Whether a text is one of these words, which are made of letters."""
+
+    output_field = BooleanField()
+
+    def __init__(self, text: str, words: list[str]) -> None:
+        super().__init__(text)
+        self.words = words
+
+    def as_sqlite(self, compiler: Any, connection: Any, **options: Any) -> SQL:
+        words = ", ".join(f"'{word}'" for word in self.words)
+        template = f"%(expressions)s IN ({words})"
+        return self.as_sql(compiler, connection, template=template, **options)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **options: Any) -> SQL:
+        words = f"'{{{','.join(self.words)}}}'::text[]"
+        template = f"%(expressions)s = ANY ({words})"
+        return self.as_sql(compiler, connection, template=template, **options)
+
+
+@deconstructible(path="tasks.models.functions.Given")
+class Given(Func):
+    """How many of these columns are not null."""
+
+    function = "num_nonnulls"
+    output_field = IntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **options: Any) -> SQL:
+        return self.as_sql(
+            compiler,
+            connection,
+            template="((%(expressions)s) IS NOT NULL)",
+            arg_joiner=") IS NOT NULL) + ((",
+            **options,
+        )
