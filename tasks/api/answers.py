@@ -255,6 +255,9 @@ def verdict(
     trashed_too: bool = False,
 ) -> Task:
     """The task as a verb left it; raises the problem of one that it left alone."""
+    changed: Task | None = outcome.changed.get(task_id)
+    if changed is not None:
+        return changed
     task: Task | None = outcome.found.get(task_id)
     if task is None:
         raise missing()
@@ -262,8 +265,7 @@ def verdict(
         raise gone(task)
     if versions is not None and task.version not in versions:
         raise _stale(task, versions, clock)
-    now: Task = outcome.changed.get(task_id, task)
-    return now
+    return task
 
 
 def missing() -> NotFound:

@@ -9,7 +9,8 @@ from typing import Any
 class Outcome:
     """What a verb did: the tasks it found, as they were, and those it changed, as they
     are now. A task that already was as asked for, or whose version was not the expected
-    one, is found and not changed."""
+    one, is found and not changed; one that was changed without a look at it first is
+    changed and not found."""
 
     found: dict[int, Any] = field(default_factory=dict)
     changed: dict[int, Any] = field(default_factory=dict)

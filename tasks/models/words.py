@@ -13,6 +13,9 @@ WORD_LENGTH = 64
 MOST_WORDS = 30
 QUESTION_LENGTH = 200
 SORTED_LENGTH = 200
+#: Stands between the words of a title and those of its description, so that a statement
+#: can replace either and keep the other. (What was stored before version 1.3 has none.)
+BETWEEN = "|"
 
 # Chinese and Japanese put no space between words: each character is one.
 _ALONE = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
@@ -24,16 +27,24 @@ def sorted_as(title: str) -> str:
     return _plain(title)[:SORTED_LENGTH]
 
 
-def searched_as(*texts: str) -> str:
-    """The different words of the texts, in lower case, without accents."""
-    return " ".join(dict.fromkeys(words(*texts)))
+def searched_as(title: str, description: str) -> str:
+    """The different words of both, in lower case, without accents."""
+    return f"{title_searched_as(title)}{BETWEEN}{description_searched_as(description)}"
 
 
-def words(*texts: str) -> list[str]:
-    """The words of the texts: runs of letters and digits."""
-    return [
-        word[:WORD_LENGTH] for text in texts for word in _WORD.findall(_plain(text))
-    ]
+def title_searched_as(title: str) -> str:
+    """What stands before BETWEEN."""
+    return "".join(f"{word} " for word in dict.fromkeys(words(title)))
+
+
+def description_searched_as(description: str) -> str:
+    """What stands behind BETWEEN."""
+    return "".join(f" {word}" for word in dict.fromkeys(words(description)))
+
+
+def words(text: str) -> list[str]:
+    """The words of a text: runs of letters and digits."""
+    return [word[:WORD_LENGTH] for word in _WORD.findall(_plain(text))]
 
 
 def _plain(text: str) -> str:

@@ -69,7 +69,7 @@ def test_add_stores_a_new_task(alice: User) -> None:
         "due_moment": NEVER,
         "position": positions.at_end(task.created_at),
         "sorted_title": "buy milk",
-        "search": "buy milk oat",
+        "search": "buy milk | oat",
         "external_id": None,
         "created_at": task.created_at,
         "updated_at": task.created_at,
@@ -98,7 +98,7 @@ def test_edit_changes_what_is_given(alice: User) -> None:
     assert new == old | {
         "title": "Buy bread",
         "sorted_title": "buy bread",
-        "search": "buy bread oat",
+        "search": "buy bread | oat",
         "updated_at": new["updated_at"],
         "version": 2,
     }

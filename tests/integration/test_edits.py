@@ -1,0 +1,219 @@
+"""An edit of one task by one statement (tasks/models/statements.py): the same as by turns
+of reading and writing, which is what every edit within a larger transaction is."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from taskproject.accounts.models import User
+from tasks.models import Event, Outcome, Task, feed_of
+from tests.conftest import BY, ApiClient, make_task
+from tests.threads import PATIENCE, Threads, until, waiting
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+on_postgresql = pytest.mark.skipif(
+    "connection.vendor != 'postgresql'", reason="PostgreSQL's"
+)
+TEXT = 'Größe "4" \\ %s $1 {0} | 🌱 牛奶'
+EDITS: dict[str, dict[str, Any]] = {
+    "title": {"title": "Buy bread"},
+    "any title": {"title": TEXT},
+    "title without words": {"title": "!?"},
+    "description": {"description": "White or rye"},
+    "any description": {"description": f"{TEXT}\n{TEXT}\t{TEXT}"},
+    "no description": {"description": ""},
+    "both": {"title": "Buy bread", "description": "White or rye"},
+    "the other way round": {"description": "White or rye", "title": "Buy bread"},
+    "title stays": {"title": "Buy milk", "description": "White or rye"},
+    "description stays": {"title": "Buy bread", "description": "Oat"},
+    "nothing": {"title": "Buy milk", "description": "Oat"},
+    "complete": {"completed": True},
+    "reopen": {"completed": False},
+}
+#: What two tasks do not share.
+OWN = {"id", "position", "created_at", "updated_at", "completed_at"}
+
+
+def columns(task: Task) -> dict[str, Any]:
+    row = Task.objects.filter(pk=task.pk).values().get()
+    assert (row["completed_at"] is not None) == row["completed"]
+    return {name: value for name, value in row.items() if name not in OWN}
+
+
+def edit(task: Task, *, by_turns: bool = False, **fields: Any) -> Outcome:
+    one = Task.objects.one(task.owner_id, task.pk)
+    if not by_turns:
+        return one.edit(BY, **fields)
+    with transaction.atomic():
+        return one.edit(BY, **fields)
+
+
+def told(task: Task) -> list[tuple[Any, ...]]:
+    events = Event.objects.of_task(task.pk).in_order()
+    fields = ("owner_id", "actor_id", "via", "verb", "version", "changes")
+    return list(events.values_list(*fields))
+
+
+@pytest.mark.parametrize("completed", [False, True], ids=["open", "completed"])
+@pytest.mark.parametrize("fields", EDITS.values(), ids=EDITS)
+def test_an_edit_by_one_statement_is_the_edit_by_turns(
+    alice: User, fields: Mapping[str, Any], completed: bool
+) -> None:
+    one, other = (
+        make_task(alice, "Buy milk", description="Oat", completed=completed)
+        for _ in range(2)
+    )
+
+    outcome = edit(one, **fields)
+    by_turns = edit(other, **fields, by_turns=True)
+
+    assert columns(one) == columns(other)
+    assert told(one) == told(other)
+    assert len(outcome.changed) == len(by_turns.changed)
+
+
+@pytest.mark.parametrize("fields", EDITS.values(), ids=EDITS)
+def test_it_gives_back_the_task_as_it_is_stored(
+    alice: User, fields: Mapping[str, Any]
+) -> None:
+    task = make_task(alice, "Buy milk", description="Oat")
+    make_task(alice, "Child", parent_id=task.pk)
+
+    found = edit(task, **fields).changed.get(task.pk)
+
+    if found is not None:
+        [stored] = Task.objects.filter(pk=task.pk).values()
+        del stored["search"], stored["sorted_title"]
+        assert {name: getattr(found, name) for name in stored} == stored
+        assert found.open_subtasks == 1
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    ("fields", "statements"),
+    [
+        ({"title": "Buy bread"}, 1),
+        ({"description": "Rye"}, 1),
+        ({"title": "Buy bread", "description": "Rye"}, 1),
+        ({"completed": True}, 1),
+        ({"title": "Buy bread", "priority": 3}, 2),
+        ({"title": "Buy bread", "completed": True}, 2),
+        # Nothing to write: what there is is read instead.
+        ({"title": "Buy milk"}, 2),
+        ({"completed": False}, 2),
+    ],
+)
+def test_an_edit_is_this_many_statements(
+    alice: User, fields: dict[str, Any], statements: int
+) -> None:
+    task = make_task(alice, "Buy milk")
+
+    with CaptureQueriesContext(connection) as queries:
+        edit(task, **fields)
+
+    assert len(queries) == statements
+
+
+@pytest.mark.parametrize("fields", [{"title": "Buy bread"}, {"description": "Rye"}])
+def test_a_row_of_an_earlier_version_is_edited_as_well(
+    alice: User, fields: dict[str, Any]
+) -> None:
+    """Its words are not told apart yet."""
+    task, new = (make_task(alice, "Buy milk", description="Oat") for _ in range(2))
+    Task.objects.filter(pk=task.pk).update(search="buy milk oat")
+
+    edit(task, **fields)
+    edit(new, **fields)
+
+    assert columns(task) == columns(new)
+    assert told(task) == told(new)
+
+
+@pytest.mark.parametrize("fields", [{"title": "Mine"}, {"completed": True}])
+@pytest.mark.parametrize("match", ['"1"', '"2"', '"1", "2"', '"7"', "*"])
+def test_if_match_holds(
+    known: ApiClient, alice: User, fields: dict[str, Any], match: str
+) -> None:
+    task = make_task(alice)
+    edit(task, description="Oat")
+
+    answer = known.send(
+        "PATCH", f"/api/tasks/{task.pk}", fields, headers={"If-Match": match}
+    )
+
+    fits = match == "*" or "2" in match
+    assert answer.status_code == (200 if fits else 412)
+    assert columns(task)["version"] == (3 if fits else 2)
+
+
+@pytest.mark.parametrize("fields", [{"title": "Mine"}, {"completed": True}])
+def test_what_is_not_there_or_in_the_trash_is_left_alone(
+    known: ApiClient, alice: User, bob: User, fields: dict[str, Any]
+) -> None:
+    trashed, others = make_task(alice), make_task(bob)
+    Task.objects.one(alice.pk, trashed.pk).trash(BY)
+    before = columns(trashed), columns(others)
+
+    answers = [
+        known.send("PATCH", f"/api/tasks/{key}", fields).status_code
+        for key in (trashed.pk, others.pk, 2**62)
+    ]
+
+    assert answers == [410, 404, 404]
+    assert (columns(trashed), columns(others)) == before
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    ("fields", "changes"),
+    [
+        ({"title": "Mine"}, {"title": ["Other", "Mine"]}),
+        ({"description": "Mine"}, {"description": ["", "Mine"]}),
+        ({"completed": True}, {"completed": [False, True]}),
+    ],
+)
+def test_who_was_overtaken_edits_what_is_there_then(
+    known: ApiClient, alice: User, fields: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    task = make_task(alice)
+
+    with Threads(1) as threads:
+        with feed_of([alice.pk]):
+            answering = threads.start(
+                lambda: known.send("PATCH", f"/api/tasks/{task.pk}", fields)
+            )
+            until(lambda: waiting() > 0)
+            Task.objects.filter(pk=task.pk).edit(BY, title="Other", priority=2)
+            released = timezone.now()
+        answer = answering.result(PATIENCE)
+
+    assert answer.status_code == 200
+    assert columns(task) | fields == columns(task)
+    last = Event.objects.in_order().last()
+    assert last is not None
+    assert (last.version, last.changes) == (3, changes)
+    assert last.at > released
+
+
+@on_postgresql
+def test_who_was_overtaken_by_the_same_edit_changes_nothing(
+    known: ApiClient, alice: User
+) -> None:
+    task = make_task(alice)
+
+    with Threads(1) as threads:
+        with feed_of([alice.pk]):
+            answering = threads.start(
+                lambda: known.send("PATCH", f"/api/tasks/{task.pk}", {"title": "Other"})
+            )
+            until(lambda: waiting() > 0)
+            Task.objects.filter(pk=task.pk).edit(BY, title="Other")
+        answer = answering.result(PATIENCE)
+
+    assert (answer.status_code, answer.json()["version"]) == (200, 2)
+    assert len(told(task)) == 2
