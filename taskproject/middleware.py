@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from uuid import uuid4
+from secrets import token_hex
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
@@ -128,7 +128,7 @@ def _distrust_connection() -> None:
 def request_id(request: HttpRequest) -> str:
     """The caller's, if it is well formed; else a new one."""
     given: str = request.META.get("HTTP_X_REQUEST_ID", "")
-    return given if WELL_FORMED_ID.fullmatch(given) else uuid4().hex
+    return given if WELL_FORMED_ID.fullmatch(given) else token_hex(16)
 
 
 def log(

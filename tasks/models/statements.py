@@ -301,9 +301,10 @@ def _places(
 ) -> tuple[list[str], list[Any]]:
     """What stands in the statement for each of the values, and its parameters. `now`
     itself stands for the moment of the write."""
+    plain = _taken_as_they_are(model)
     places = ['"moment"."now"' if value is now else "%s" for value in values]
     return places, [
-        _stored(model, name, value)
+        value if name in plain else _stored(model, name, value)
         for name, value in zip(names, values, strict=True)
         if value is not now
     ]
@@ -355,22 +356,27 @@ def _is_stored(task: Any) -> None:
 
 def _stored(model: Any, name: str, value: Any) -> Any:
     """A field's value as the database takes it."""
-    if value is None or _taken_as_it_is(model, name):
+    if value is None or name in _taken_as_they_are(model):
         return value
-    return model._meta.get_field(name).get_db_prep_save(value, connection)
+    field = model._meta.get_field(name)
+    if isinstance(field, models.JSONField):
+        return json.dumps(value)  # what a wrapper of psycopg's takes 6 us for
+    return field.get_db_prep_save(value, connection)
 
 
 @cache
-def _taken_as_it_is(model: Any, name: str) -> bool:
-    """Whether the ORM would make nothing else of the field's values: to ask it for each
-    of twenty takes 0.07 ms. (A process has one kind of database.)"""
+def _taken_as_they_are(model: Any) -> frozenset[str]:
+    """The fields of whose values the ORM would make nothing else: to ask it for each of
+    twenty takes 0.07 ms. (A process has one kind of database.)"""
     plain: list[type[models.Field[Any, Any]]] = [
         *(models.CharField, models.TextField, models.BooleanField),
-        *(models.BigIntegerField, models.PositiveBigIntegerField, models.ForeignKey),
+        *(models.IntegerField, models.ForeignKey),
     ]
     if settings.ON_POSTGRESQL:
         plain.append(models.DateField)  # and DateTimeField, which is one
-    return isinstance(model._meta.get_field(name), tuple(plain))
+    kinds = tuple(plain)
+    fields: list[Any] = model._meta.concrete_fields
+    return frozenset(each.attname for each in fields if isinstance(each, kinds))
 
 
 def _typed(model: Any, name: str) -> str:
