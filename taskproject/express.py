@@ -105,7 +105,7 @@ class Application(Express, WSGIHandler):
             environ[REQUEST] = request
             return super().__call__(environ, start_response)
         status = f"{response.status_code} {response.reason_phrase}"
-        start_response(status, [*response.items()])
+        start_response(status, [*response.headers._store.values()])
         return [response.content]
 
     @staticmethod
@@ -154,7 +154,7 @@ def answer_whole(request: HttpRequest) -> HttpResponse | None:
     request.outcome = response  # type: ignore[attr-defined]
     if response is None:
         return None
-    headers = response.headers._store  # as it is: each by its own way is 0.015 ms
+    headers = response.headers._store  # as they are: each by its own way is 0.015 ms
     if not added.keys().isdisjoint(headers):
         return None
     headers.update(added)
@@ -208,7 +208,8 @@ def answer(request: HttpRequest) -> HttpResponse | None:
         request.auth = None  # type: ignore[attr-defined]  # it was not proven
         return None
     if response.status_code != 304:
-        response.headers["Content-Length"] = str(len(response.content))
+        length = str(len(response.content))
+        response.headers._store["content-length"] = ("Content-Length", length)
     return response
 
 

@@ -1,10 +1,12 @@
 """Statements that are written by hand: running them, and what their rows become."""
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from django.db import connection, models
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connection, models
 
 
 class Proof(NamedTuple):
@@ -50,6 +52,17 @@ def demand(proof: Proof) -> None:
         raise Unproven
 
 
+def adapted(value: Any) -> Any:
+    """A value as the database takes it: SQLite's dates and moments are text."""
+    if settings.ON_POSTGRESQL:
+        return value
+    if isinstance(value, datetime):
+        return connection.ops.adapt_datetimefield_value(value)
+    if isinstance(value, date):
+        return connection.ops.adapt_datefield_value(value)
+    return value
+
+
 class Columns:
     """The fields of a model that a statement selects, in the model's order.
 
@@ -64,7 +77,7 @@ class Columns:
         self.fields = [
             field for field in model._meta.concrete_fields if field.name not in without
         ]
-        self.names = [field.attname for field in self.fields]
+        self._names = frozenset(field.attname for field in self.fields)
         table = model._meta.db_table
         #: For SELECT and RETURNING.
         self.sql = ", ".join(f'"{table}"."{field.column}"' for field in self.fields)
@@ -77,7 +90,7 @@ class Columns:
         columns = list(values)
         for number, convert in self._conversions:
             columns[number] = convert(columns[number])
-        return self.model.from_db(connection.alias, self.names, columns)
+        return self.model.from_db(DEFAULT_DB_ALIAS, self._names, columns)
 
     @cached_property
     def _conversions(self) -> list[tuple[int, Callable[[Any], Any]]]:

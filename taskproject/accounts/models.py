@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from taskproject import timezones
-from taskproject.rows import Columns, Proof, fetch
+from taskproject.rows import Columns, Proof, adapted, fetch
 
 TOKEN_PREFIX = "tk_"
 TOKEN_BYTES = 32
@@ -170,7 +170,6 @@ class ApiToken(models.Model):
         that its last use need not be noted again: all that a request asks, for a
         statement to take along."""
         now = timezone.now()
-        adapted = connection.ops.adapt_datetimefield_value
         return Proof(
             f'EXISTS (SELECT 1 {_OPENED} = %s AND "accounts_user"."id" = %s '
             'AND "accounts_user"."is_active" AND "accounts_user"."timezone" = %s '

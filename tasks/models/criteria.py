@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import connection
 
 from taskproject.names import same
 from tasks.models.dues import NEVER, Clock
@@ -267,12 +266,3 @@ def _both(due: date | datetime, clock: Clock) -> tuple[date, datetime]:
 def midnight(day: date) -> datetime:
     """The beginning of the day in UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def adapted(value: Any) -> Any:
-    """As the database keeps it."""
-    if isinstance(value, datetime):
-        return connection.ops.adapt_datetimefield_value(value)
-    if isinstance(value, date):
-        return connection.ops.adapt_datefield_value(value)
-    return value

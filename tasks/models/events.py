@@ -12,7 +12,7 @@ from django.db import connection, models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.lookups import Exact
 
-from taskproject.rows import PROVEN, Proof, fetch
+from taskproject.rows import PROVEN, Proof, adapted, fetch
 from tasks.models.functions import Among, Given
 
 # The first half of the advisory locks that order the feed; any constant would do.
@@ -68,7 +68,7 @@ def append(by: Actor, now: datetime, stories: Sequence[Story]) -> None:
             by.via,
             story.verb,
             story.version,
-            connection.ops.adapt_datetimefield_value(now),
+            adapted(now),
             json.dumps(story.changes),
         )
         for story in stories

@@ -12,7 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from tasks.models.criteria import LABELLED, Condition, Lead, adapted
+from taskproject.rows import adapted
+from tasks.models.criteria import LABELLED, Condition, Lead
 
 #: Tasks that are counted of a lead at most. To find and sort so many takes 5 to 10 ms; of
 #: a million, 10,000 are read in order to meet a page of so many.

@@ -13,11 +13,10 @@ from typing import Any, NamedTuple, Self
 
 from django.conf import settings
 
-from taskproject.rows import PROVEN, Proof, Unproven, fetch
+from taskproject.rows import PROVEN, Proof, Unproven, adapted, fetch
 from tasks.models.criteria import (
     Criteria,
     Lead,
-    adapted,
     conditions_of,
     hidden,
     midnight,

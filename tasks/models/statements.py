@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, models
 
 from taskproject.rows import Columns, Proof, fetch
 from tasks.models import events, plans
@@ -351,7 +351,7 @@ def _new(model: Any) -> tuple[list[str], str, str]:
 
 def _is_stored(task: Any) -> None:
     task._state.adding = False
-    task._state.db = connection.alias
+    task._state.db = DEFAULT_DB_ALIAS
 
 
 def _stored(model: Any, name: str, value: Any) -> Any:
