@@ -216,6 +216,8 @@ def answer(request: HttpRequest) -> HttpResponse | None:
 def _call(request: HttpRequest) -> Call | None:
     """The handler of a request, and its inputs. Raises what ninja would."""
     query = request.META.get("QUERY_STRING", "")
+    if not query.isascii():
+        return None
     if request.path_info == "/api/tasks":
         match request.method:
             case "GET" if not _length(request):

@@ -6,7 +6,7 @@ before, never at a number of rows: nothing that keeps its place is skipped or re
 while others write.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple, Self
@@ -63,8 +63,10 @@ _COLUMNS = (
     )
     + f", {OPEN_SUBTASKS}"
 )
+_BY_ID = f"{_COLUMNS}, NULL AS sorted_by"
 
-
+# What can be asked for beside the state.
+_NARROWING = {field.name for field in fields(Criteria)} - {"completed"}
 State = tuple[int, datetime | None]
 # BETWEEN, and the owner in the order, so that PostgreSQL takes the index of both: told
 # that a third of all rows are this owner's, it would read the whole table's from its end,
@@ -153,11 +155,11 @@ class Place(NamedTuple):
 def read(owner_id: int, task_id: int, proof: Proof = PROVEN) -> Row | None:
     """The owner's task, in the trash or not."""
     rows = fetch(
-        f'SELECT {_COLUMNS} FROM "tasks_task" WHERE "id" = %s AND "owner_id" = %s '
+        f'SELECT {_BY_ID} FROM "tasks_task" WHERE "id" = %s AND "owner_id" = %s '
         f"AND {proof.condition}",
         [task_id, owner_id, *proof.parameters],
     )
-    return _row(rows[0]) if rows else None
+    return _rows(rows)[0] if rows else None
 
 
 def page(
@@ -179,7 +181,7 @@ def page(
     statement = _Statement(owner_id, criteria, name, clock)
     column = f'"tasks_task"."{SORTS[name].column}"'
     if name == "created":
-        ordered, shown = statement.newest(order), _COLUMNS
+        ordered, shown = statement.newest(order), _BY_ID
         key, places, values = statement.id, "%s", []
     else:
         ordered = f'{column} {order}, "tasks_task"."id" {order}'
@@ -204,7 +206,7 @@ def page(
     )
     if not rows:
         raise Unproven
-    found = [_row(row[2:]) for row in rows if row[2] is not None]
+    found = _rows(row[2:] for row in rows if row[2] is not None)
     return found, (rows[0][0], rows[0][1])
 
 
@@ -269,12 +271,8 @@ class _Statement:
         ]
         self.parameters: list[Any] = [owner_id]
         self._sqlite = not settings.ON_POSTGRESQL
-        # What is asked for beside the state.
         self._narrowed = {
-            one.name
-            for one in fields(criteria)
-            if one.name != "completed"
-            and getattr(criteria, one.name) not in (None, (), [])
+            name for name in _NARROWING if getattr(criteria, name) not in (None, (), [])
         }
         self._wanted = conditions_of(owner_id, criteria, sort, clock)
         self._everything = Lead('"tasks_task"', "", (), sort)
@@ -340,9 +338,13 @@ def _microseconds(moment: datetime) -> int:
     return (aware - _EPOCH) // _MICROSECOND
 
 
-def _row(columns: Sequence[Any]) -> Row:
-    row = Row(*columns)
-    due_at = row.due_at
-    if due_at is not None and due_at.tzinfo is None:  # SQLite's are naive, in UTC
-        return row._replace(due_at=due_at.replace(tzinfo=UTC))
-    return row
+def _rows(rows: Iterable[Sequence[Any]]) -> list[Row]:
+    return [*map(Row._make if settings.ON_POSTGRESQL else _row_of_sqlite, rows)]
+
+
+def _row_of_sqlite(columns: Sequence[Any]) -> Row:
+    """Its moments are naive, in UTC; this one is compared."""
+    row = Row._make(columns)
+    if row.due_at is None:
+        return row
+    return row._replace(due_at=row.due_at.replace(tzinfo=UTC))
