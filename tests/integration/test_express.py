@@ -273,3 +273,18 @@ def test_a_token_of_another_process_is_remembered_when_it_was_let_in(
     ApiClient(secret).send("GET", "/api/tasks")
 
     assert express.answer(request) is not None
+
+
+@pytest.mark.parametrize("word", ["äpfel", "牛奶"])
+def test_bytes_that_a_client_did_not_encode_are_utf_8(
+    known: ApiClient, alice: User, word: str
+) -> None:
+    found = [make_task(alice, word).pk for _ in range(2)]
+    as_wsgi_has_them = f"q={word}&limit=1".encode().decode("latin-1")
+
+    answer = known.send("GET", "/api/tasks", QUERY_STRING=as_wsgi_has_them)
+
+    assert [item["id"] for item in answer.json()["items"]] == found[1:]
+    following = answer.headers["Link"].partition(">")[0].removeprefix("<")
+    items = known.send("GET", following).json()["items"]
+    assert [item["id"] for item in items] == found[:1]
