@@ -1,12 +1,12 @@
 """Events: what happened to tasks, lists and tags, in the order of the commits."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any, NamedTuple, Self
 
+import orjson
 from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import Exists, OuterRef, Q
@@ -69,7 +69,7 @@ def append(by: Actor, now: datetime, stories: Sequence[Story]) -> None:
             story.verb,
             story.version,
             adapted(now),
-            json.dumps(story.changes),
+            orjson.dumps(story.changes).decode(),
         )
         for story in stories
     ]

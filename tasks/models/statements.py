@@ -5,12 +5,12 @@ it, and knows RETURNING for INSERT only. What goes in and what comes out are the
 own values and rows all the same. `model` is Task, whose module uses this one.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
+import orjson
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, models
 
@@ -311,7 +311,7 @@ def _places(
 
 
 def _told(by: Actor, story: Story) -> list[Any]:
-    changes = json.dumps(story.changes)
+    changes = orjson.dumps(story.changes).decode()
     return [story.owner_id, by.user_id, by.via, story.verb, changes]
 
 
@@ -360,7 +360,7 @@ def _stored(model: Any, name: str, value: Any) -> Any:
         return value
     field = model._meta.get_field(name)
     if isinstance(field, models.JSONField):
-        return json.dumps(value)  # what a wrapper of psycopg's takes 6 us for
+        return orjson.dumps(value).decode()  # psycopg's wrapper takes 6 us more
     return field.get_db_prep_save(value, connection)
 
 

@@ -34,12 +34,14 @@ def searched_as(title: str, description: str) -> str:
 
 def title_searched_as(title: str) -> str:
     """What stands before BETWEEN."""
-    return "".join(f"{word} " for word in dict.fromkeys(words(title)))
+    found = " ".join(dict.fromkeys(words(title)))
+    return f"{found} " if found else ""
 
 
 def description_searched_as(description: str) -> str:
     """What stands behind BETWEEN."""
-    return "".join(f" {word}" for word in dict.fromkeys(words(description)))
+    found = " ".join(dict.fromkeys(words(description)))
+    return f" {found}" if found else ""
 
 
 def words(text: str) -> list[str]:
