@@ -15,7 +15,7 @@ import os
 import socket
 import time
 from contextlib import AbstractContextManager, nullcontext, suppress
-from threading import Lock, Thread, current_thread, local
+from threading import Lock, Thread, get_ident, local
 from typing import Any
 
 import psycopg
@@ -124,12 +124,12 @@ class Watchdog:
     """Looks after the waits of all threads of this process."""
 
     def __init__(self) -> None:
-        self._waits: dict[Thread, Wait] = {}
+        self._waits: dict[int, Wait] = {}  # by their threads
         self._starting = Lock()
         self._thread: Thread | None = None
 
     def add(self, wait: Wait) -> None:
-        self._waits[current_thread()] = wait
+        self._waits[get_ident()] = wait
         if self._thread is None:
             with self._starting:
                 if self._thread is None:
@@ -139,7 +139,7 @@ class Watchdog:
                     self._thread.start()
 
     def remove(self, wait: Wait) -> None:
-        del self._waits[current_thread()]
+        del self._waits[get_ident()]
         with wait.lock:
             wait.done = True
 

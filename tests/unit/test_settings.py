@@ -256,7 +256,6 @@ def test_a_proxy_is_trusted_only_when_it_is_said() -> None:
         ("LOG_LEVEL", "INFO"),
         ("HOST", "127.0.0.1"),
         ("PORT", 8000),
-        ("THREADS", 4),
         ("DATABASE_DIRECT", None),
     ],
 )
@@ -264,6 +263,20 @@ def test_the_defaults_are_the_safe_ones(
     defaults: dict[str, Any], setting: str, value: Any
 ) -> None:
     assert defaults[setting] == value
+
+
+@pytest.mark.parametrize(
+    ("workers", "threads"), [(1, 6), (12, 6), (13, 5), (16, 4), (30, 2), (100, 2)]
+)
+def test_the_threads_leave_connections_of_a_stock_postgresql(
+    workers: int, threads: int
+) -> None:
+    code = "import taskproject.settings as s; print(s.THREADS)"
+
+    done = python(code, WORKERS=str(workers))
+
+    assert done.stdout.strip() == str(threads)
+    assert workers * (threads + 1) <= 97 or threads == 2
 
 
 @pytest.fixture(scope="module")
