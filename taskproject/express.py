@@ -216,7 +216,7 @@ def answer(request: HttpRequest) -> HttpResponse | None:
 def _call(request: HttpRequest) -> Call | None:
     """The handler of a request, and its inputs. Raises what ninja would."""
     query = request.META.get("QUERY_STRING", "")
-    if not query.isascii():
+    if not query.isascii():  # raw bytes, which Django reads as UTF-8
         return None
     if request.path_info == "/api/tasks":
         match request.method:

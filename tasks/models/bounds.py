@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 from django.db.models.expressions import NegatedExpression
 from django.db.models.functions import Length, Trim
-from django.db.models.lookups import Exact, GreaterThanOrEqual, IsNull, LessThanOrEqual
+from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 
 from tasks.models.dues import FIRST_DUE, LAST_DUE
+from tasks.models.functions import Filled
 
 TITLE_LENGTH = 200
 DESCRIPTION_LENGTH = 10_000
@@ -39,7 +40,7 @@ CONSTRAINTS = (
     ),
     CheckConstraint(
         name="task_completed_at_when_completed",
-        condition=Q(Exact(F("completed"), IsNull(F("completed_at"), False))),
+        condition=Q(Exact(F("completed"), Filled("completed_at"))),
     ),
     CheckConstraint(name="task_version_positive", condition=Q(version__gte=1)),
     CheckConstraint(
@@ -47,7 +48,7 @@ CONSTRAINTS = (
     ),
     CheckConstraint(
         name="task_due_in_one_form",
-        condition=Q(Exact(IsNull(F("due_at"), True), IsNull(F("due_timezone"), True)))
+        condition=Q(Exact(Filled("due_at"), Filled("due_timezone")))
         & (Q(due_at__isnull=True) | Q(due_date__isnull=True)),
     ),
     CheckConstraint(

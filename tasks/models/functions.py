@@ -29,6 +29,15 @@ class Among(Func):
         return self.as_sql(compiler, connection, template=template, **options)
 
 
+@deconstructible(path="tasks.models.functions.Filled")
+class Filled(Func):
+    """Whether a column is not null. (The ORM's IsNull cannot be compared with another
+    condition: of a value it makes no SQL, and `full_clean` would judge wrongly.)"""
+
+    template = "(%(expressions)s IS NOT NULL)"
+    output_field = BooleanField()
+
+
 @deconstructible(path="tasks.models.functions.Given")
 class Given(Func):
     """How many of these columns are not null."""

@@ -52,7 +52,7 @@ class Row(NamedTuple):
     deleted_at: datetime | None
     version: int
     open_subtasks: int
-    sorted_by: Any = None
+    sorted_by: Any
 
 
 _COLUMNS = (

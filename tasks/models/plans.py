@@ -63,7 +63,8 @@ def new(
 
 @cache
 def _blank(model: Any) -> dict[str, Any]:
-    """The fields of a task that was given nothing, in their order."""
+    """The fields of a task that was given nothing, in their order. Its list of tags is
+    everybody's: `new` gives each task its own."""
     fields = [field.attname for field in model._meta.concrete_fields]
     blank = model()
     return {name: getattr(blank, name) for name in fields}

@@ -1,7 +1,7 @@
 """An edit of one task by one statement (tasks/models/statements.py): the same as by turns
 of reading and writing, which is what every edit within a larger transaction is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from taskproject.accounts.models import User
-from tasks.models import Event, Outcome, Task, feed_of
+from tasks.models import Event, Outcome, Task, TaskQuerySet, feed_of
 from tests.conftest import BY, ApiClient, make_task
 from tests.threads import PATIENCE, Threads, until, waiting
 
@@ -198,6 +198,63 @@ def test_who_was_overtaken_edits_what_is_there_then(
     assert last is not None
     assert (last.version, last.changes) == (3, changes)
     assert last.at > released
+
+
+@on_postgresql
+@pytest.mark.parametrize("fields", [{"title": "Mine"}, {"completed": True}])
+@pytest.mark.parametrize(
+    ("overtake", "match", "status"),
+    [
+        (lambda task, _: task.edit(BY, priority=2), '"1"', 412),
+        (lambda task, _: task.trash(BY), "*", 410),
+        (lambda task, other: task.edit(BY, owner_id=other.pk), "*", 404),
+        (lambda task, _: task.remove(BY), "*", 404),
+    ],
+    ids=["changed", "trashed", "given away", "removed"],
+)
+def test_who_was_overtaken_by_a_change_that_forbids_it_changes_nothing(
+    known: ApiClient,
+    alice: User,
+    bob: User,
+    fields: dict[str, Any],
+    overtake: Callable[[TaskQuerySet, User], object],
+    match: str,
+    status: int,
+) -> None:
+    task = make_task(alice)
+
+    with Threads(1) as threads:
+        with feed_of([alice.pk, bob.pk]):
+            answering = threads.start(
+                lambda: known.send(
+                    "PATCH",
+                    f"/api/tasks/{task.pk}",
+                    fields,
+                    headers={"If-Match": match},
+                )
+            )
+            until(lambda: waiting() > 0)
+            overtake(Task.objects.filter(pk=task.pk), bob)
+            before = [*Task.objects.values()], told(task)
+        answer = answering.result(PATIENCE)
+
+    assert answer.status_code == status
+    assert ([*Task.objects.values()], told(task)) == before
+
+
+@on_postgresql
+@pytest.mark.parametrize("key", ["own", "missing"])
+@pytest.mark.parametrize("fields", [{"title": "Buy milk"}, {"completed": False}])
+def test_who_changes_nothing_waits_for_nobody(
+    known: ApiClient, alice: User, fields: dict[str, Any], key: str
+) -> None:
+    task = make_task(alice, "Buy milk")
+    path = f"/api/tasks/{task.pk if key == 'own' else 2**62}"
+
+    with Threads(1) as threads, feed_of([alice.pk]):
+        answer = threads.call(lambda: known.send("PATCH", path, fields))
+
+    assert answer.status_code == (200 if key == "own" else 404)
 
 
 @on_postgresql

@@ -28,6 +28,8 @@ STATEMENTS = {
     "counts": {"postgresql": 2, "sqlite": 2},
     "create": {"postgresql": 1, "sqlite": 7},
     "patch": {"postgresql": 2, "sqlite": 7},
+    "rename": {"postgresql": 1, "sqlite": 7},
+    "reopen": {"postgresql": 1, "sqlite": 7},
     "toggle": {"postgresql": 1, "sqlite": 7},
 }
 Send = Callable[..., Any]
@@ -41,6 +43,8 @@ def requests(task: Task) -> dict[str, tuple[str, str, Any]]:
         "counts": ("GET", "/api/tasks/counts", None),
         "create": ("POST", "/api/tasks", {"title": "Buy milk", "priority": "high"}),
         "patch": ("PATCH", path, {"title": "Buy oat milk", "due_date": "2026-11-30"}),
+        "rename": ("PATCH", path, {"title": "Buy oat milk"}),
+        "reopen": ("PATCH", path, {"completed": False}),
         "toggle": ("POST", f"{path}/toggle", None),
     }
 
@@ -76,7 +80,7 @@ def test_a_request_is_this_many_statements(
     assert len(statements) == STATEMENTS[operation][connection.vendor], statements
 
 
-@pytest.mark.parametrize("operation", ["get", "patch", "toggle", "create"])
+@pytest.mark.parametrize("operation", ["get", "patch", "rename", "toggle", "create"])
 @pytest.mark.parametrize("headers", [{}, LONG], ids=["short", "long"])
 def test_the_answer_is_the_task_as_the_orm_reads_it(
     known: ApiClient, task: Task, operation: str, headers: dict[str, str]

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
@@ -50,12 +51,15 @@ def test_a_task_keeps_to_its_bounds(
     alice: User, constraint: str, fields: dict[str, Any]
 ) -> None:
     assert_refused(constraint, Task, owner=alice, title="x", **fields)
+    with pytest.raises(ValidationError, match=constraint):
+        Task(owner=alice, title="x", **fields).validate_constraints()
 
 
 @pytest.mark.parametrize(
     "fields",
     [
         {"priority": 4},
+        {"completed": True, "completed_at": NOON},
         {"due_date": FIRST_DUE},
         {"due_date": LAST_DUE},
         {"due_at": BEFORE_ALL + timedelta(microseconds=1), "due_timezone": "UTC"},
@@ -66,6 +70,7 @@ def test_a_task_keeps_to_its_bounds(
     ],
 )
 def test_what_is_within_the_bounds_fits(alice: User, fields: dict[str, Any]) -> None:
+    Task(owner=alice, title="x", **fields).validate_constraints()
     task = Task.objects.create(owner=alice, title="x", **fields)
 
     stored: dict[str, Any] = dict(Task.objects.values().get(pk=task.pk))
@@ -206,11 +211,16 @@ def test_an_event_is_of_one_row(alice: User, subject: dict[str, int]) -> None:
     fields = {"owner": alice, "verb": "edited", "version": 1, "at": timezone.now()}
 
     assert_refused("event_of_one_row", Event, **fields, **subject)
+    with pytest.raises(ValidationError, match="event_of_one_row"):
+        Event(**fields, **subject).validate_constraints()
 
 
 def test_an_event_has_a_verb_that_is_known(alice: User) -> None:
     fields = {"owner": alice, "version": 1, "at": timezone.now(), "task_id": 1}
 
     assert_refused("event_verb_known", Event, verb="pondered", **fields)
+    with pytest.raises(ValidationError, match="event_verb_known"):
+        Event(verb="pondered", **fields).validate_constraints()
     for verb in Event.Verb:
+        Event(verb=verb, **fields).validate_constraints()
         Event.objects.create(verb=verb, via="command", **fields)

@@ -253,7 +253,13 @@ def test_filling_again_changes_nothing_that_is_filled(first_version: None) -> No
 
 
 @pytest.mark.parametrize(
-    "name", ["0004_bounds_and_indexes", "0005_search", "0011_words_of_owners_online"]
+    "name",
+    [
+        "0004_bounds_and_indexes",
+        "0005_search",
+        "0011_words_of_owners_online",
+        "0013_shorter_constraints",
+    ],
 )
 def test_it_runs_again_where_a_run_was_done_and_not_noted(
     first_version: None, name: str

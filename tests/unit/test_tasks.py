@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -288,6 +289,8 @@ def test_a_named_constraint_refuses(
         Task.objects.create(**{"owner": alice, "title": "x"} | fields)
 
     assert not Task.objects.exists()
+    with pytest.raises(ValidationError, match=constraint):
+        Task(**{"owner": alice, "title": "x"} | fields).validate_constraints()
 
 
 @pytest.mark.parametrize(
