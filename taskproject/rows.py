@@ -5,6 +5,7 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import orjson
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, models
 
@@ -99,6 +100,9 @@ class Columns:
         conversions: list[tuple[int, Callable[[Any], Any]]] = []
         for number, field in enumerate(self.fields):
             column = field.get_col(self.model._meta.db_table)
+            if isinstance(field, models.JSONField) and not field.null:
+                conversions.append((number, orjson.loads))  # 5 calls less
+                continue
             steps = [
                 *connection.ops.get_db_converters(column),
                 *column.get_db_converters(connection),

@@ -44,6 +44,12 @@ _TELLING = (
 )
 
 
+@cache
+def nothing(model: Any) -> Any:
+    """The ORM's query of an empty set, which is made once for all."""
+    return model.objects.none().query
+
+
 def one(model: Any, owner_id: int, key: int, proof: Proof) -> list[Any]:
     """The owner's task of this key: one or none."""
     statement = f'SELECT {_shown(model)} FROM "tasks_task" {_ONE} {proof.condition}'
@@ -251,8 +257,8 @@ def _completing(completed: bool | None) -> _Parts:
         '"completed" = NOT "completed", "completed_at" = '
         'CASE WHEN "completed" THEN NULL ELSE "moment"."now" END',
         "CASE WHEN \"completed\" THEN 'completed' ELSE 'reopened' END",
-        "jsonb_build_object('completed', jsonb_build_array("
-        'NOT "completed", "completed"))',
+        """CASE WHEN "completed" THEN '{"completed": [false, true]}'::jsonb
+        ELSE '{"completed": [true, false]}'::jsonb END""",
     )
 
 
