@@ -2,8 +2,8 @@
 
 On PostgreSQL an index is built CONCURRENTLY, and a constraint is added NOT VALID, which
 needs no more than a moment's lock, and validated beside the traffic. On SQLite they are
-Django's own, but for a rewording, which is nothing there. A migration of them has ``atomic = False``; each takes away what a run that
-failed has left of it.
+Django's own, but for a rewording, which is nothing there. A migration of them has
+``atomic = False``; each takes away what a run that failed has left of it.
 """
 
 from typing import Any
