@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import orjson
 from django.conf import settings
@@ -206,6 +206,18 @@ class EventQuerySet(models.QuerySet["Event"]):
         return last or 0
 
 
+class _Verb(models.TextChoices):
+    CREATED = "created"
+    EDITED = "edited"
+    COMPLETED = "completed"
+    REOPENED = "reopened"
+    TRASHED = "trashed"
+    RESTORED = "restored"
+    DELETED = "deleted"
+    TRANSFERRED = "transferred"
+    MOVED = "moved"
+
+
 class Event(models.Model):
     """One change of one task, list or tag: who, when, how, and what it changed.
 
@@ -214,16 +226,7 @@ class Event(models.Model):
     live updates can be further readers.
     """
 
-    class Verb(models.TextChoices):
-        CREATED = "created"
-        EDITED = "edited"
-        COMPLETED = "completed"
-        REOPENED = "reopened"
-        TRASHED = "trashed"
-        RESTORED = "restored"
-        DELETED = "deleted"
-        TRANSFERRED = "transferred"
-        MOVED = "moved"
+    Verb: TypeAlias = _Verb
 
     # Within one owner's events, the order of the commits (see feed_of).
     sequence = models.BigAutoField(primary_key=True)
@@ -269,22 +272,7 @@ class Event(models.Model):
         constraints = (
             models.CheckConstraint(
                 name="event_verb_known",
-                condition=Q(
-                    Among(
-                        "verb",
-                        [
-                            "created",
-                            "edited",
-                            "completed",
-                            "reopened",
-                            "trashed",
-                            "restored",
-                            "deleted",
-                            "transferred",
-                            "moved",
-                        ],
-                    )
-                ),
+                condition=Q(Among("verb", _Verb.values)),
             ),
             models.CheckConstraint(
                 name="event_of_one_row",
