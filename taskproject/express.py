@@ -17,6 +17,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from http.client import responses
 from typing import Any
 
 from django.conf import settings
@@ -104,7 +105,7 @@ class Application(Express, WSGIHandler):
         if response is None:
             environ[REQUEST] = request
             return super().__call__(environ, start_response)
-        status = f"{response.status_code} {response.reason_phrase}"
+        status = f"{response.status_code} {responses[response.status_code]}"
         start_response(status, [*response.headers._store.values()])
         return [response.content]
 
@@ -204,13 +205,10 @@ def answer(request: HttpRequest) -> HttpResponse | None:
         request.auth = caller  # type: ignore[attr-defined]  # as ninja does
         handler, inputs = call
         response: HttpResponse = handler(request, **inputs)
+        return response
     except (Problem, HttpError, ValidationError, Unproven):
         request.auth = None  # type: ignore[attr-defined]  # it was not proven
         return None
-    if response.status_code != 304:
-        length = str(len(response.content))
-        response.headers._store["content-length"] = ("Content-Length", length)
-    return response
 
 
 def _call(request: HttpRequest) -> Call | None:

@@ -6,6 +6,7 @@ instead, and is refused before the database is asked anything.
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Iterable
 from difflib import get_close_matches
 from functools import wraps
@@ -136,14 +137,11 @@ class StrictParser(Parser):
 
     def parse_body(self, request: HttpRequest) -> Any:
         body = request.body
+        if body.startswith(BOM_UTF8):
+            raise MalformedBody("Send the body without a byte order mark (BOM).")
         try:
             text = body.decode("utf-8")
-            value = json.loads(
-                text,
-                object_pairs_hook=_unique_members,
-                parse_constant=_refuse_constant,
-                parse_float=_finite,
-            )
+            value = _strict.decode(text)
             if SURROGATE.search(body):
                 json.dumps(value, ensure_ascii=False).encode("utf-8")
         except UnicodeDecodeError:
@@ -216,6 +214,13 @@ def _finite(digits: str) -> float:
     if number in (float("inf"), float("-inf")):
         raise MalformedBody(f"The number {digits[:40]} is too large.")
     return number
+
+
+_strict = json.JSONDecoder(
+    object_pairs_hook=_unique_members,
+    parse_constant=_refuse_constant,
+    parse_float=_finite,
+)
 
 
 # The query

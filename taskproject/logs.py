@@ -1,14 +1,28 @@
 """Log lines: one JSON object each, so that no value can forge a line or a field."""
 
 import logging
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
 # What no line tells is not found out (HOWTO of logging, "Optimization"): 0.02 ms a line.
 logging._srcfile = None
 logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+class Line(logging.LogRecord):
+    """The record of a line that says INFO and these `fields`, without what no line tells:
+    `logger.info` would take 0.01 ms more."""
+
+    _blank: ClassVar = vars(logging.LogRecord("", logging.INFO, "", 0, "", (), None))
+
+    def __init__(self, name: str, message: str, fields: Mapping[str, Any]) -> None:
+        self.__dict__.update(
+            self._blank, name=name, msg=message, created=time.time(), fields=fields
+        )
 
 
 class JSONFormatter(logging.Formatter):

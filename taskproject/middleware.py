@@ -1,11 +1,11 @@
 """What every request passes: its identifier, its log line and its error shape."""
 
 import logging
+import os
 import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from secrets import token_hex
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
@@ -16,6 +16,7 @@ from django.http.response import HttpResponseBase
 
 from taskproject import problems
 from taskproject.deadlines import deadline
+from taskproject.logs import Line
 
 logger = logging.getLogger("taskproject.requests")
 
@@ -128,7 +129,7 @@ def _distrust_connection() -> None:
 def request_id(request: HttpRequest) -> str:
     """The caller's, if it is well formed; else a new one."""
     given: str = request.META.get("HTTP_X_REQUEST_ID", "")
-    return given if WELL_FORMED_ID.fullmatch(given) else token_hex(16)
+    return given if WELL_FORMED_ID.fullmatch(given) else os.urandom(16).hex()
 
 
 def log(
@@ -147,17 +148,17 @@ def log(
         # has just failed.
         loaded = getattr(getattr(request, "session", None), "_session_cache", {})
         user = int(loaded[SESSION_KEY]) if SESSION_KEY in loaded else None
-    logger.info(
+    line = Line(
+        logger.name,
         "request",
-        extra={
-            "fields": {
-                "id": response.headers["X-Request-ID"],
-                "method": method,
-                "path": SECRET.sub("/…", request.path),
-                "status": response.status_code,
-                "ms": round((time.perf_counter() - started) * 1000, 1),
-                "user": user,
-                "via": getattr(caller, "via", None),
-            }
+        {
+            "id": request.id,  # type: ignore[attr-defined]
+            "method": method,
+            "path": SECRET.sub("/…", request.path),
+            "status": response.status_code,
+            "ms": round((time.perf_counter() - started) * 1000, 1),
+            "user": user,
+            "via": getattr(caller, "via", None),
         },
     )
+    logger.handle(line)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, models
+from django.db.models.base import ModelState
 
 
 class Proof(NamedTuple):
@@ -64,6 +65,21 @@ def adapted(value: Any) -> Any:
     return value
 
 
+def instance(model: Any, values: Any) -> Any:
+    """A new row with these values, pairs or a mapping, by the names of the attributes:
+    what `model(**values)` makes, but that what is left out is read when it is asked for.
+    It takes no call for each field (0.01 ms), and sends no signals."""
+    row = model.__new__(model)
+    row._state = ModelState()
+    row.__dict__.update(values)
+    return row
+
+
+def is_stored(row: Any) -> None:
+    """Notes that the database has this row."""
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+
 class Columns:
     """The fields of a model that a statement selects, in the model's order.
 
@@ -78,7 +94,7 @@ class Columns:
         self.fields = [
             field for field in model._meta.concrete_fields if field.name not in without
         ]
-        self._names = frozenset(field.attname for field in self.fields)
+        self._names = [field.attname for field in self.fields]
         table = model._meta.db_table
         #: For SELECT and RETURNING.
         self.sql = ", ".join(f'"{table}"."{field.column}"' for field in self.fields)
@@ -91,7 +107,9 @@ class Columns:
         columns = list(values)
         for number, convert in self._conversions:
             columns[number] = convert(columns[number])
-        return self.model.from_db(DEFAULT_DB_ALIAS, self._names, columns)
+        row = instance(self.model, zip(self._names, columns, strict=True))
+        is_stored(row)
+        return row
 
     @cached_property
     def _conversions(self) -> list[tuple[int, Callable[[Any], Any]]]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import ceil
 from select import POLLIN, poll
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -33,15 +34,30 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 cursor.execute(statement, parameters)
                 rows: list[tuple[Any, ...]] = cursor.fetchall()
                 return rows
-        self.validate_thread_sharing()
-        self.validate_no_broken_transaction()
-        self.close_if_health_check_failed()
-        self.ensure_connection()
+        # What Django's cursor sees to, where there is something to see to. (Whether it is
+        # another thread's is not asked: `connection` is the thread's own.)
+        if self.needs_rollback:
+            self.validate_no_broken_transaction()
+        if not self.health_check_done:
+            self.close_if_health_check_failed()
+        if self.connection is None:
+            self.ensure_connection()
         session = self.connection
         if self._statements is None or self._statements.session is not session:
             self._statements = Statements(session)
         with self.wrap_database_errors:
             return self._statements.fetch(statement, parameters)
+
+    def close_if_unusable_or_obsolete(self) -> None:
+        """Django's, where it would find something to close or to ask."""
+        if (
+            self.errors_occurred
+            or not self.autocommit
+            or (self.close_at is not None and monotonic() >= self.close_at)
+        ):
+            super().close_if_unusable_or_obsolete()
+        else:
+            self.health_check_done = False
 
     def is_usable(self) -> bool:
         """Whether the server has not hung up (then there is something to read, where

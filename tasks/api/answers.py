@@ -1,13 +1,15 @@
 """How tasks are answered: their JSON, their ETag, and what is said of those that are
 missing, in the trash, or changed meanwhile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from http.cookies import SimpleCookie
+from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.response import ResponseHeaders
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest
@@ -71,25 +73,32 @@ class TaskOut(BaseModel):
 
 def represent(task: Task | Row, clock: Clock) -> dict[str, Any]:
     """The members of TaskOut, in its order; `clock` is the caller's."""
+    # Taken all at once: one by one, a page takes a third more.
+    (
+        key, title, description, list_id, parent_id, tags, priority,
+        due_date, due_at, due_timezone, position, completed, completed_at,
+        created_at, updated_at, _, version, open_subtasks, _,
+    ) = task if type(task) is Row else Row.of(task)  # fmt: skip
     return {
-        "id": task.pk,
-        "title": task.title,
-        "description": task.description,
-        "list": task.list_id,
-        "parent": task.parent_id,
-        "tags": orjson.loads(task.tags) if type(task) is Row else task.tags,
-        "priority": WORDS[task.priority],
-        "due_date": task.due_date,
-        "due_at": task.due_at,
-        "due_timezone": task.due_timezone,
-        "overdue": is_overdue(task.completed, task.due_date, task.due_at, clock),
-        "position": task.position,
-        "open_subtasks": task.open_subtasks,
-        "completed": task.completed,
-        "completed_at": task.completed_at,
-        "created_at": task.created_at,
-        "updated_at": task.updated_at,
-        "version": task.version,
+        "id": key,
+        "title": title,
+        "description": description,
+        "list": list_id,
+        "parent": parent_id,
+        "tags": orjson.loads(tags) if type(tags) is str else tags,
+        "priority": WORDS[priority],
+        "due_date": due_date,
+        "due_at": due_at,
+        "due_timezone": due_timezone,
+        "overdue": bool(due_date or due_at)
+        and is_overdue(completed, due_date, due_at, clock),
+        "position": position,
+        "open_subtasks": open_subtasks,
+        "completed": completed,
+        "completed_at": completed_at,
+        "created_at": created_at,
+        "updated_at": updated_at,
+        "version": version,
     }
 
 
@@ -98,14 +107,35 @@ def clock_of(request: ApiRequest, zone: str | None = None) -> Clock:
     return clock(zone or request.auth.user.timezone)
 
 
-def json_answer(value: Any, status: int = 200) -> HttpResponse:
+class JSONAnswer(HttpResponse):
+    """Django's response, as it would be made with this content, status and headers, which
+    are right and plain ASCII: none of it is looked at (0.01 ms)."""
+
+    _blank: ClassVar = vars(HttpResponse(content_type="application/json"))
+
+    def __init__(self, content: bytes, status: int, headers: Mapping[str, str]) -> None:
+        self.__dict__.update(
+            self._blank,
+            headers=ResponseHeaders({}),
+            cookies=SimpleCookie(),
+            status_code=status,
+            _container=[content],
+            _resource_closers=[],
+        )
+        self.headers._store.update(
+            {
+                "content-type": ("Content-Type", "application/json"),
+                "content-length": ("Content-Length", str(len(content))),
+                **{name.lower(): (name, value) for name, value in headers.items()},
+            }
+        )
+
+
+def json_answer(value: Any, status: int = 200, **headers: str) -> HttpResponse:
     """orjson instead of ninja's renderer and a second validation of our own output: a
-    page of 50 takes 0.1 ms instead of 2."""
-    return HttpResponse(
-        orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC),
-        content_type="application/json",
-        status=status,
-    )
+    page of 50 takes 0.1 ms instead of 2. The headers are plain ASCII."""
+    content = orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
+    return JSONAnswer(content, status, headers)
 
 
 class Page(Closed):
@@ -155,15 +185,16 @@ def page_answer(
 
 
 def items_answer(
-    request: HttpRequest, items: list[dict[str, Any]], cursor: str | None
+    request: HttpRequest,
+    items: list[dict[str, Any]],
+    cursor: str | None,
+    **headers: str,
 ) -> HttpResponse:
     """A page with these items, and the Link to the next, which begins after `cursor`."""
-    response = json_answer({"items": items, "next_cursor": cursor})
     if cursor is not None:
         others = _others(request.META.get("QUERY_STRING", ""))
-        link = f'<{request.path_info}?{others}cursor={cursor}>; rel="next"'
-        response.headers["Link"] = link
-    return response
+        headers["Link"] = f'<{request.path_info}?{others}cursor={cursor}>; rel="next"'
+    return json_answer({"items": items, "next_cursor": cursor}, 200, **headers)
 
 
 @lru_cache(maxsize=1_000)
@@ -187,10 +218,11 @@ def unchanged(etag: str) -> HttpResponse:
     return response
 
 
-def task_answer(task: Task | Row, clock: Clock, status: int = 200) -> HttpResponse:
-    response = json_answer(represent(task, clock), status)
-    response.headers["ETag"] = etag(task, clock)
-    return response
+def task_answer(
+    task: Task | Row, clock: Clock, status: int = 200, **headers: str
+) -> HttpResponse:
+    tag = etag(task, clock)
+    return json_answer(represent(task, clock), status, ETag=tag, **headers)
 
 
 def etag(task: Task | Row, clock: Clock) -> str:
@@ -244,9 +276,9 @@ def change(
     versions = expected_versions(request)
     if task_id > cursors.BIGINT:
         raise missing()
-    task = Task.objects.one(request.auth.user_id, task_id)
+    task = TaskQuerySet.one(request.auth.user_id, task_id)
     outcome = verb(task, actor(request), versions, **fields)
-    return verdict(outcome, task_id, versions, clock_of(request), trashed_too)
+    return verdict(outcome, task_id, versions, request.auth.user.timezone, trashed_too)
 
 
 def changed(
@@ -260,10 +292,11 @@ def verdict(
     outcome: Outcome,
     task_id: int,
     versions: set[int] | None,
-    clock: Clock,
+    zone: str,
     trashed_too: bool = False,
 ) -> Task:
-    """The task as a verb left it; raises the problem of one that it left alone."""
+    """The task as a verb left it; raises the problem of one that it left alone. `zone` is
+    the caller's."""
     changed: Task | None = outcome.changed.get(task_id)
     if changed is not None:
         return changed
@@ -273,7 +306,7 @@ def verdict(
     if task.deleted_at and not trashed_too:
         raise gone(task)
     if versions is not None and task.version not in versions:
-        raise _stale(task, versions, clock)
+        raise _stale(task, versions, clock(zone))
     return task
 
 

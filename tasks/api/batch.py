@@ -103,17 +103,18 @@ def batch_tasks(request: ApiRequest, body: BatchIn) -> HttpResponse:
     answered with its problem. Send an Idempotency-Key to be able to repeat it.
     """
     clock = clock_of(request)
-    results = _batch(request, body.atomic, clock).run(_operations(request, body))
+    results = _batch(request, body.atomic).run(_operations(request, body))
     answers = zip(body.operations, results, strict=True)
     return json_answer({"results": [_result(*one, clock) for one in answers]})
 
 
-def _batch(request: ApiRequest, atomic: bool, clock: Clock) -> Batch:
+def _batch(request: ApiRequest, atomic: bool) -> Batch:
+    zone = request.auth.user.timezone
     return Batch(
         actor(request),
         request.auth.user_id,
-        request.auth.user.timezone,
-        lambda outcome, key, versions: verdict(outcome, key, versions, clock),
+        zone,
+        lambda outcome, key, versions: verdict(outcome, key, versions, zone),
         atomic,
     )
 

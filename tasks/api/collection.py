@@ -199,9 +199,8 @@ def create_task(request: ApiRequest, body: TaskIn) -> HttpResponse:
     if body.due_at is not None and body.due_timezone is None:
         fields["due_timezone"] = request.auth.user.timezone
     task = Task.objects.add(actor(request), owner_id=request.auth.user_id, **fields)
-    response = task_answer(task, clock_of(request), status=201)
-    response.headers["Location"] = f"/api/tasks/{task.pk}"
-    return response
+    location = f"/api/tasks/{task.pk}"
+    return task_answer(task, clock_of(request), status=201, Location=location)
 
 
 @router.get("/tasks/counts", response={200: Counts, 304: None})
@@ -211,9 +210,7 @@ def count_tasks(request: ApiRequest, zone: Query[InZone]) -> HttpResponse:
     tag = _tag(listing.state(owner_id, clock, request.auth.proof), clock)
     if not_modified(request, tag):
         return unchanged(tag)
-    response = json_answer(listing.counts(owner_id, clock))
-    response.headers["ETag"] = tag
-    return response
+    return json_answer(listing.counts(owner_id, clock), ETag=tag)
 
 
 def _page(request: ApiRequest, filters: TaskFilters, clock: Clock) -> HttpResponse:
@@ -226,9 +223,7 @@ def _page(request: ApiRequest, filters: TaskFilters, clock: Clock) -> HttpRespon
         place = listing.Place.of(shown[-1])
         cursor = cursors.encode(sort, place.id, place.told_value())
     items = [represent(row, clock) for row in shown]
-    response = items_answer(request, items, cursor)
-    response.headers["ETag"] = _tag(state, clock)
-    return response
+    return items_answer(request, items, cursor, ETag=_tag(state, clock))
 
 
 def _tag(state: tuple[int, datetime | None], clock: Clock) -> str:

@@ -25,9 +25,7 @@ def find_row(rows: QuerySet[Any], key: int) -> Any:
 
 
 def row_answer(row: Any, represent: Represent, status: int = 200) -> HttpResponse:
-    response = json_answer(represent(row), status)
-    response.headers["ETag"] = f'"{row.version}"'
-    return response
+    return json_answer(represent(row), status, ETag=f'"{row.version}"')
 
 
 def read_row(

@@ -9,6 +9,7 @@ while others write.
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple, Self
 
 from django.conf import settings
@@ -38,8 +39,8 @@ class Row(NamedTuple):
     description: str
     list_id: int | None
     parent_id: int | None
-    # JSON, as it is stored.
-    tags: str
+    # JSON, as it is stored; a list, where the ORM has read it.
+    tags: Any
     priority: int
     due_date: date | None
     due_at: datetime | None
@@ -54,6 +55,13 @@ class Row(NamedTuple):
     open_subtasks: int
     sorted_by: Any
 
+    @classmethod
+    def of(cls, task: Any) -> Self:
+        """A task of the ORM's."""
+        return cls._make((*_told(task), None))
+
+
+_told = attrgetter(*Row._fields[:-1])
 
 _COLUMNS = (
     ", ".join(
@@ -206,7 +214,7 @@ def page(
     )
     if not rows:
         raise Unproven
-    found = _rows(row[2:] for row in rows if row[2] is not None)
+    found = _rows([row[2:] for row in rows if row[2] is not None])
     return found, (rows[0][0], rows[0][1])
 
 
@@ -339,7 +347,10 @@ def _microseconds(moment: datetime) -> int:
 
 
 def _rows(rows: Iterable[Sequence[Any]]) -> list[Row]:
-    return [*map(Row._make if settings.ON_POSTGRESQL else _row_of_sqlite, rows)]
+    if settings.ON_POSTGRESQL:
+        new = tuple.__new__  # Row._make is a call more for each
+        return [new(Row, row) for row in rows]
+    return [*map(_row_of_sqlite, rows)]
 
 
 def _row_of_sqlite(columns: Sequence[Any]) -> Row:

@@ -10,6 +10,7 @@ from typing import Any
 
 from taskproject.names import same
 from taskproject.problems import Invalid
+from taskproject.rows import instance
 from tasks.models import positions
 from tasks.models.dues import due_moment
 from tasks.models.words import searched_as, sorted_as
@@ -48,8 +49,7 @@ def new(
         **{name: value for name, value in fields.items() if value is not None},
     }
     values["title"] = values["title"].strip()
-    # In the order of the fields, which takes half the time of naming them (12 us less).
-    task = model(*{**_blank(model), **values}.values())
+    task = instance(model, _blank(model) | values)
     if task.completed and task.completed_at is None:
         task.completed_at = now
     task.tags = list(dict.fromkeys(tags[same(name)] for name in task.tags))
@@ -63,8 +63,8 @@ def new(
 
 @cache
 def _blank(model: Any) -> dict[str, Any]:
-    """The fields of a task that was given nothing, in their order. Its list of tags is
-    everybody's: `new` gives each task its own."""
+    """The fields of a task that was given nothing. Its list of tags is everybody's: `new`
+    gives each task its own."""
     fields = [field.attname for field in model._meta.concrete_fields]
     blank = model()
     return {name: getattr(blank, name) for name in fields}

@@ -56,10 +56,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
         owned._owner_id = user_id
         return owned
 
-    def one(self, user_id: int, key: int) -> Self:
-        """The owner's task of this key, in the trash or not, for a verb to change. (To
-        read, the set is empty: composing its query takes 0.1 ms that no verb needs.)"""
-        found = type(self)(self.model, query=statements.nothing(self.model))
+    @classmethod
+    def one(cls, user_id: int, key: int) -> Self:
+        """The owner's task of this key, in the trash or not, for a verb to change."""
+        found = cls(Task, query=statements.nothing(Task))
         found._owner_id, found._key = user_id, key
         return found
 
@@ -286,10 +286,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
         self, by: Actor, versions: Versions, fields: Mapping[str, Any]
     ) -> Outcome | None:
         """The outcome of an edit of one task that needs no look at it first; else None."""
-        one = self._key is not None and not isinstance(versions, Mapping)
-        if not one or not statements.at_once():
+        alike = versions is None or isinstance(versions, set)
+        if self._key is None or not alike or not statements.at_once():
             return None
-        found = self._owner_id or 0, self._key or 0
+        found = self._owner_id or 0, self._key
         task = statements.edit(Task, by, *found, versions, fields)
         return task and Outcome(changed={task.pk: task})
 

@@ -46,7 +46,7 @@ def columns(task: Task) -> dict[str, Any]:
 
 
 def edit(task: Task, *, by_turns: bool = False, **fields: Any) -> Outcome:
-    one = Task.objects.one(task.owner_id, task.pk)
+    one = TaskQuerySet.one(task.owner_id, task.pk)
     if not by_turns:
         return one.edit(BY, **fields)
     with transaction.atomic():
@@ -156,7 +156,7 @@ def test_what_is_not_there_or_in_the_trash_is_left_alone(
     known: ApiClient, alice: User, bob: User, fields: dict[str, Any]
 ) -> None:
     trashed, others = make_task(alice), make_task(bob)
-    Task.objects.one(alice.pk, trashed.pk).trash(BY)
+    TaskQuerySet.one(alice.pk, trashed.pk).trash(BY)
     before = columns(trashed), columns(others)
 
     answers = [

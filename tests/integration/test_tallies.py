@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from taskproject.problems import Problem
-from tasks.models import Label, Tag, Tally, Task, TaskList, feed_of
+from tasks.models import Label, Tag, Tally, Task, TaskList, TaskQuerySet, feed_of
 from tasks.models.dues import NEVER
 from tests.batches import send
 from tests.conftest import BY, ApiClient, make_task
@@ -150,7 +150,7 @@ def test_a_bulk_change_costs_the_same_after_a_single_one(alice: User) -> None:
     def bulk(*, after_a_single_one: bool) -> float:
         connection.close()
         if after_a_single_one:
-            Task.objects.one(alice.pk, first.pk).toggle(BY)
+            TaskQuerySet.one(alice.pk, first.pk).toggle(BY)
         changed = Task.objects.owned_by(alice.pk)
         started = time.perf_counter()
         changed.update(deleted_at=timezone.now())
@@ -367,7 +367,7 @@ def test_the_migrations_count_what_there_is(alice: User, bob: User) -> None:
     assert tallies() == counted == recounted()
     Task.objects.all().toggle(BY)
     for task in Task.objects.live():
-        Task.objects.one(task.owner_id, task.pk).toggle(BY)
+        TaskQuerySet.one(task.owner_id, task.pk).toggle(BY)
     assert_right("the triggers are there again")
 
 
@@ -379,7 +379,7 @@ def test_without_the_tallies_of_days_the_others_are_right(alice: User) -> None:
         migration.backwards(apps, editor)
 
     make_task(alice, due_date=DAYS[0])
-    Task.objects.one(alice.pk, task.pk).toggle(BY)
+    TaskQuerySet.one(alice.pk, task.pk).toggle(BY)
     others = {key: pair for key, pair in recounted().items() if key[1] != "due"}
     assert tallies() == others
 

@@ -1,0 +1,75 @@
+"""What is made by hand, because it is made often, is what the library would make"""
+
+import logging
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.utils import timezone
+
+from taskproject.accounts.models import User
+from taskproject.logs import Line
+from taskproject.rows import instance, is_stored
+from tasks.api.answers import JSONAnswer
+from tasks.models import Task
+from tests.conftest import make_task
+
+
+def attributes(thing: Any) -> dict[str, Any]:
+    """With what is within."""
+    return {
+        name: vars(value) if hasattr(value, "__dict__") else value
+        for name, value in vars(thing).items()
+    }
+
+
+def test_an_answer_is_the_response_that_django_would_make() -> None:
+    content, headers = b'{"id":7}', {"ETag": '"1"', "Location": "/api/tasks/7"}
+
+    ours = JSONAnswer(content, 201, headers)
+
+    length = {"Content-Length": str(len(content))}
+    django = HttpResponse(
+        content, "application/json", status=201, headers=length | headers
+    )
+    assert attributes(ours) == attributes(django)
+
+
+def test_answers_share_nothing_that_changes() -> None:
+    one, other = JSONAnswer(b"{}", 200, {}), JSONAnswer(b"{}", 200, {})
+    one.headers["X"] = "y"
+    one.set_cookie("a", "b")
+    one.content = b"[]"
+
+    assert "X" not in other.headers
+    assert not other.cookies
+    assert other.content == b"{}"
+
+
+def test_a_line_is_the_record_that_a_logger_would_make() -> None:
+    logger = logging.getLogger("tasks")
+    fields = {"id": "one"}
+
+    line = Line("tasks", "request", fields)
+
+    record = logger.makeRecord(
+        "tasks", logging.INFO, "", 0, "request", (), None, extra={"fields": fields}
+    )
+    assert 0 <= record.created - line.created < 60
+    record.created = line.created
+    # What no line tells of the moment.
+    record.msecs, record.relativeCreated = line.msecs, line.relativeCreated
+    assert vars(line) == vars(record)
+
+
+@pytest.mark.django_db
+def test_a_row_is_the_instance_that_the_orm_would_make(alice: User) -> None:
+    task = make_task(alice, "Buy milk", tags=["errand"], due_at=timezone.now())
+    stored = Task.objects.get(pk=task.pk)
+    names = [field.attname for field in Task._meta.concrete_fields]
+
+    row = instance(Task, {name: getattr(stored, name) for name in names})
+    is_stored(row)
+
+    assert row._state.fields_cache == {}  # it is made when it is asked for
+    assert attributes(row) == attributes(stored)
