@@ -20,7 +20,8 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections
+
+from taskproject.rows import this_thread
 
 PRECISION = 0.25  # seconds between two looks at the clock
 PAUSE = 1.0  # seconds between attempts to reach a silent server
@@ -68,7 +69,7 @@ class Wait:
     def __init__(self, seconds: float) -> None:
         self.expires = time.monotonic() + seconds
         # The thread's own wrapper, kept for the watchdog, which is another thread.
-        self.connection = connections[DEFAULT_DB_ALIAS]
+        self.connection = this_thread.connection
         self.lock = Lock()
         self.done = False
         self.interrupted = False

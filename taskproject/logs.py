@@ -25,6 +25,13 @@ class Line(logging.LogRecord):
         )
 
 
+class LineHandler(logging.StreamHandler[Any]):
+    """For standard error, which keeps nothing back at the end of a line."""
+
+    def flush(self) -> None:
+        pass
+
+
 class JSONFormatter(logging.Formatter):
     """`time`, `level`, `logger`, `message`, then what the caller gave as `extra`.
 

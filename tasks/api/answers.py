@@ -256,7 +256,9 @@ def read(request: ApiRequest, task_id: int, clock: Clock) -> HttpResponse:
     if task.deleted_at:
         raise gone(task)
     tag = etag(task, clock)
-    return unchanged(tag) if not_modified(request, tag) else task_answer(task, clock)
+    if not_modified(request, tag):
+        return unchanged(tag)
+    return json_answer(represent(task, clock), ETag=tag)
 
 
 def change(

@@ -7,8 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from django.utils import timezone
-
 FIRST_DUE = date(1900, 1, 1)
 LAST_DUE = date(2999, 12, 31)
 #: What sorts last among dues: nothing is due then.
@@ -42,7 +40,7 @@ class Clock(NamedTuple):
 
 def clock(zone: str) -> Clock:
     """The time of this moment; `zone` is a name of the IANA's database."""
-    return Clock(timezone.now(), ZoneInfo(zone))
+    return Clock(datetime.now(UTC), ZoneInfo(zone))
 
 
 def due_moment(due_date: date | None, due_at: datetime | None) -> datetime:

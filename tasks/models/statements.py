@@ -14,7 +14,7 @@ import orjson
 from django.conf import settings
 from django.db import connection, models
 
-from taskproject.rows import Columns, Proof, fetch, is_stored
+from taskproject.rows import Columns, Proof, fetch, is_stored, this_thread
 from tasks.models import events, plans
 from tasks.models.events import Actor, Story, place_of
 from tasks.models.words import (
@@ -122,7 +122,7 @@ def update(
 
 def at_once() -> bool:
     """Whether a write may be one statement: nothing else belongs to its transaction."""
-    return settings.ON_POSTGRESQL and not connection.in_atomic_block
+    return settings.ON_POSTGRESQL and not this_thread.connection.in_atomic_block
 
 
 def add(model: Any, by: Actor, now: datetime, task: Any, story: Story) -> bool:

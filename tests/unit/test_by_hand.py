@@ -1,13 +1,16 @@
 """What is made by hand, because it is made often, is what the library would make"""
 
 import logging
+from io import BytesIO
 from typing import Any
 
 import pytest
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpResponse
 from django.utils import timezone
 
 from taskproject.accounts.models import User
+from taskproject.express import Request
 from taskproject.logs import Line
 from taskproject.rows import instance, is_stored
 from tasks.api.answers import JSONAnswer
@@ -73,3 +76,37 @@ def test_a_row_is_the_instance_that_the_orm_would_make(alice: User) -> None:
 
     assert row._state.fields_cache == {}  # it is made when it is asked for
     assert attributes(row) == attributes(stored)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"PATH_INFO": "/api/tasks/7", "QUERY_STRING": "limit=1"},
+        {"PATH_INFO": "/api/tasks/\xe4"},
+        {"PATH_INFO": "/api/tasks/\xc3\xa4"},
+        {"PATH_INFO": "//api/tasks"},
+        {"PATH_INFO": ""},
+        {"SCRIPT_NAME": "/under"},
+        {"SCRIPT_URL": "/under/api/tasks"},
+        {"REDIRECT_URL": "/under//api/tasks"},
+        {"REQUEST_METHOD": "post"},
+        {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": "2"},
+        {"CONTENT_TYPE": "text/plain; charset=latin-1", "CONTENT_LENGTH": ""},
+        {"CONTENT_TYPE": "", "CONTENT_LENGTH": "two"},
+        {"CONTENT_LENGTH": "-2"},
+    ],
+    ids=repr,
+)
+def test_a_request_is_the_one_that_django_would_make(given: dict[str, str]) -> None:
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/api/tasks",
+        "SCRIPT_NAME": "",
+        "wsgi.input": BytesIO(b"{}"),
+        **given,
+    }
+
+    ours, django = Request(dict(environ)), WSGIRequest(dict(environ))
+
+    assert attributes(ours) == attributes(django)
