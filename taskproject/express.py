@@ -280,6 +280,9 @@ def _with_body(
 ) -> Call | None:
     """None for a body that refers to other rows, which are looked at first."""
     check_body_headers(request)
+    if not hasattr(request, "_body"):
+        # What `request.body` does, which would look at the length four times more.
+        request._body = request.read()
     body = model.model_validate(_parser.parse_body(request))
     if body.model_fields_set & REFERENCES:
         return None

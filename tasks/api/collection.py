@@ -195,11 +195,11 @@ def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse
 @router.post("/tasks", response={201: TaskOut})
 def create_task(request: ApiRequest, body: TaskIn) -> HttpResponse:
     """Adds a task, at the end of its list."""
-    fields = stored(body.model_dump())
+    fields = stored(vars(body))
     if body.due_at is not None and body.due_timezone is None:
         fields["due_timezone"] = request.auth.user.timezone
     task = Task.objects.add(actor(request), owner_id=request.auth.user_id, **fields)
-    location = f"/api/tasks/{task.pk}"
+    location = f"/api/tasks/{task.id}"
     return task_answer(task, clock_of(request), status=201, Location=location)
 
 

@@ -105,11 +105,11 @@ def difference(
         return {}
     if before is None:
         kind: Any = type(after)
-        default = _default(kind)
+        given, default = vars(after), _default(kind)
         return {
-            name: [None, told(getattr(after, name))]
+            name: [None, told(given[name])]
             for name in names
-            if getattr(after, name) != getattr(default, name)
+            if given[name] != default[name]
         }
     return {
         name: [told(old), told(new)]
@@ -119,9 +119,10 @@ def difference(
 
 
 @cache
-def _default(model: Any) -> Any:
-    """A row that was given nothing."""
-    return model()
+def _default(model: Any) -> dict[str, Any]:
+    """The fields of a row that was given nothing."""
+    fields: dict[str, Any] = vars(model())
+    return fields
 
 
 def told(value: Any) -> Any:

@@ -47,7 +47,7 @@ def stories(pairs: Iterable[tuple[Any, Any]]) -> list[Story]:
         story = Story(
             task.owner_id,
             "task_id",
-            task.pk,
+            task.id,
             task.version if after else task.version + 1,
             _verb(before, after, changes),
             changes,

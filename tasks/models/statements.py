@@ -8,6 +8,7 @@ own values and rows all the same. `model` is Task, whose module uses this one.
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -128,24 +129,30 @@ def at_once() -> bool:
 def add(model: Any, by: Actor, now: datetime, task: Any, story: Story) -> bool:
     """Stores a new task with its event, and gives it its key and the time of the write;
     False where the actor's proof does not hold."""
-    names, columns, _ = _new(model)
-    given = [getattr(task, name) for name in names]
+    names, _, _ = _new(model)
+    given = itemgetter(*names)(vars(task))
     places, values = _places(model, now, names, given)
-    statement = (
-        f'{_IN_PLACE}, "written" AS (INSERT INTO "tasks_task" ({columns}) '
-        f'SELECT {", ".join(places)} FROM "moment" WHERE {by.proof.condition} '
-        f'RETURNING "id", "version", "updated_at"), {_TELLING}'
-    )
-    parameters = [*place_of(task.owner_id), *values, *by.proof.parameters]
+    statement = _add(model, tuple(places), by.proof.condition)
+    parameters = [*place_of(story.owner_id), *values, *by.proof.parameters]
     rows = fetch(statement, [*parameters, *_told(by, story)])
     if not rows:
         return False
-    [(task.pk, _, moment)] = rows
+    [(task.id, _, moment)] = rows
     for name, value in zip(names, given, strict=True):
         if value is now:
             setattr(task, name, moment)
     is_stored(task)
     return True
+
+
+@cache
+def _add(model: Any, places: Sequence[str], proof: str) -> str:
+    _, columns, _ = _new(model)
+    return (
+        f'{_IN_PLACE}, "written" AS (INSERT INTO "tasks_task" ({columns}) '
+        f'SELECT {", ".join(places)} FROM "moment" WHERE {proof} '
+        f'RETURNING "id", "version", "updated_at"), {_TELLING}'
+    )
 
 
 def change(
