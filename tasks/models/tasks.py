@@ -444,7 +444,7 @@ class Task(models.Model):
         null=True,
         blank=True,
     )
-    priority = models.PositiveSmallIntegerField(
+    priority = models.SmallIntegerField(
         choices=Priority.choices, default=Priority.NONE, db_default=Priority.NONE
     )
     due_date = models.DateField(null=True, blank=True)
@@ -471,7 +471,7 @@ class Task(models.Model):
     # When it went to the trash.
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     # 1, then one more at every change.
-    version = models.PositiveBigIntegerField(default=1, editable=False)
+    version = models.BigIntegerField(default=1, editable=False)
 
     objects = TaskQuerySet.as_manager()
 

@@ -259,6 +259,7 @@ def test_filling_again_changes_nothing_that_is_filled(first_version: None) -> No
         "0005_search",
         "0011_words_of_owners_online",
         "0013_shorter_constraints",
+        "0014_checks_said_once",
     ],
 )
 def test_it_runs_again_where_a_run_was_done_and_not_noted(
