@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from django.utils import timezone
+
 FIRST_DUE = date(1900, 1, 1)
 LAST_DUE = date(2999, 12, 31)
 #: What sorts last among dues: nothing is due then.
@@ -40,7 +42,7 @@ class Clock(NamedTuple):
 
 def clock(zone: str) -> Clock:
     """The time of this moment; `zone` is a name of the IANA's database."""
-    return Clock(datetime.now(UTC), ZoneInfo(zone))
+    return Clock(timezone.now(), ZoneInfo(zone))
 
 
 def due_moment(due_date: date | None, due_at: datetime | None) -> datetime:

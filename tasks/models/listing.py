@@ -85,11 +85,14 @@ _STATE = """SELECT
     (SELECT "due_at" FROM "tasks_task" WHERE "owner_id" = %s AND "deleted_at" IS NULL
         AND NOT "completed" AND "due_at" IS NOT NULL AND "due_at" < %s
         ORDER BY "due_at" DESC LIMIT 1) AS passed"""
-_COUNTED = f"""SELECT %s, 0, NULL, count(*), 0 FROM "tasks_task" WHERE "owner_id" =
-    {hidden("bigint")} AND "deleted_at" IS NULL AND NOT "completed" AND "due_moment" """
+# Days that are over are a sum of tallies. The rest is counted from indexes alone: all that
+# is due at one midnight, of which the days are, and instants between two. A number times 1
+# or -1.
+_COUNTED = f"""SELECT %s, 0, NULL, {hidden("bigint")} * count(*), 0 FROM "tasks_task" WHERE
+    "owner_id" = {hidden("bigint")} AND "deleted_at" IS NULL AND NOT "completed" AND """
 _INSTANT = hidden("timestamptz")
-# Days that are over are a sum of tallies; the rest of the tasks due until now are counted from the
-# index alone, but for those that are due about this moment.
+_AT = f'{_COUNTED} "due_moment" = {_INSTANT}'
+_BETWEEN = f'{_COUNTED} "due_at" >= {_INSTANT} AND "due_at" < {_INSTANT}'
 _COUNTS = f"""SELECT "tally"."kind", "tally"."key", "tag"."name", "tally"."open",
     "tally"."completed" FROM "tasks_tally" "tally" LEFT JOIN "tasks_tag" "tag"
     ON "tally"."kind" = 'tag' AND "tag"."id" = "tally"."key"
@@ -98,11 +101,8 @@ _COUNTS = f"""SELECT "tally"."kind", "tally"."key", "tag"."name", "tally"."open"
 UNION ALL SELECT %s, 0, NULL, COALESCE(CAST(sum("open") AS bigint), 0), 0
     FROM "tasks_tally" WHERE "owner_id" = {hidden("bigint")} AND "kind" = 'due'
     AND "key" < {hidden("bigint")}
-UNION ALL {_COUNTED} BETWEEN {_INSTANT} AND {_INSTANT}
-UNION ALL {_COUNTED} > {_INSTANT} AND "due_moment" <= {_INSTANT}
-    AND ("due_date" < %s OR "due_at" < %s)
-UNION ALL {_COUNTED} BETWEEN {_INSTANT} AND {_INSTANT}
-    AND ("due_date" = %s OR ("due_at" >= %s AND "due_at" < %s))"""
+UNION ALL {_AT} UNION ALL {_BETWEEN}
+UNION ALL {_AT} UNION ALL {_BETWEEN} UNION ALL {_BETWEEN}"""
 
 
 class Sort(NamedTuple):
@@ -236,16 +236,17 @@ def counts(owner_id: int, clock: Clock) -> dict[str, Any]:
     """How many of the owner's live tasks are open, completed, overdue, and due today in
     the clock's zone; and how many are open in each list and with each tag."""
     now, today, tomorrow = clock.now, clock.today, clock.today + timedelta(days=1)
-    begin, end = clock.begin(today), clock.begin(tomorrow)
-    earliest, latest = sorted([midnight(today), now])
-    day = earliest.astimezone(UTC).date()
+    # A day is stored as its end in UTC, where instants may be too.
+    over, ends = midnight(today), midnight(tomorrow)
+    above, sign = over + _MICROSECOND, 1 if now > over else -1
     parameters = [
         owner_id,
-        "overdue", owner_id, (day - _EPOCH.date()).days,
-        "overdue", owner_id, midnight(day), earliest,
-        "overdue", owner_id, earliest, latest, today, now,
-        "today", owner_id, min(begin, midnight(today)), max(end, midnight(tomorrow)),
-        today, begin, end,
+        "overdue", owner_id, (today - _EPOCH.date()).days,
+        "overdue", 1, owner_id, over,
+        "overdue", sign, owner_id, *sorted([above, now]),
+        "due_today", 1, owner_id, ends,
+        "due_today", -1, owner_id, ends, ends + _MICROSECOND,
+        "due_today", 1, owner_id, clock.begin(today), clock.begin(tomorrow),
     ]  # fmt: skip
     rows = fetch(_COUNTS, [adapted(value) for value in parameters])
     told: dict[str, Any] = {"open": 0, "completed": 0, "overdue": 0, "due_today": 0}
@@ -254,10 +255,8 @@ def counts(owner_id: int, clock: Clock) -> dict[str, Any]:
         match kind:
             case "all":
                 told |= {"open": opened, "completed": completed}
-            case "overdue":
-                told["overdue"] += opened
-            case "today":
-                told["due_today"] = opened
+            case "overdue" | "due_today":
+                told[kind] += opened
             case "list" if opened:
                 lists.append({"list": key or None, "open": opened})
             case "tag" if opened:
