@@ -15,6 +15,9 @@ from tasks.models.search import holding_of, in_row, needed
 LABELLED = '"label"."task_id"'
 _TALLY = '{} FROM "tasks_tally" WHERE "owner_id" = %s AND "kind" = {} AND "key" = '
 _ALL = _TALLY.format('"open" + "completed"', "'{}'")
+# Those that are due until the end of a day.
+_DUE = """sum("open") FROM "tasks_tally" WHERE "owner_id" = %s AND "kind" = 'due'
+    AND "key" <= %s"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,11 @@ class _Conditions:
             yield opened if self._sort != "due" else opened._replace(lead=None)
             bound = f'NOT "tasks_task"."completed" AND {both} <= %s'
             latest = max(midnight(today), now)
-            yield self._range("task_owner_open_due", "due", bound, latest)
+            yield self._range(
+                *("task_owner_open_due", "due", bound, latest),
+                tally=_DUE,
+                numbered=[self._owner_id, (latest.date() - date(1970, 1, 1)).days],
+            )
             yield Condition(f"({day} < %s OR {moment} < %s)", [today, now])
         elif wanted.overdue is False:
             yield Condition(
@@ -231,8 +238,17 @@ class _Conditions:
             )
         return Condition(condition, values, lead)
 
-    def _range(self, index: str, sort: str, condition: str, *values: Any) -> Condition:
-        """A condition on one column that has an index, by which tasks come in an order."""
+    def _range(
+        self,
+        index: str,
+        sort: str,
+        condition: str,
+        *values: Any,
+        tally: str = "",
+        numbered: Sequence[Any] = (),
+    ) -> Condition:
+        """A condition on one column that has an index, by which tasks come in an order.
+        They are counted there, unless there is a `tally`."""
         tables = _by(index)
         of_owner = '"owner_id" = %s AND "deleted_at" IS NULL'
         lead = Lead(
@@ -240,8 +256,9 @@ class _Conditions:
             condition,
             values,
             sort,
+            tally=tally,
             counted=f"{tables} WHERE {of_owner} AND {condition}",
-            numbered=[self._owner_id, *values],
+            numbered=numbered or [self._owner_id, *values],
         )
         return Condition(condition, values, lead)
 
