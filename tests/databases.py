@@ -63,6 +63,10 @@ def _postgresql(config: pytest.Config, directory: str) -> str:
             "to a server where that user may create databases."
         ) from error
     config.add_cleanup(server.cleanup)
+    # Nothing of it needs to outlive the machine, and every test empties the tables. (What a
+    # crash leaves is for tests/faults, whose server waits for the disk.)
+    server.psql("ALTER SYSTEM SET fsync = off")
+    server.psql("SELECT pg_reload_conf()")
     return str(server.get_uri())
 
 
