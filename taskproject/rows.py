@@ -51,14 +51,9 @@ def fetch(
     with, whose plan holds for all of it. JSON comes as text; SQLite's times are naive, in
     UTC.
     """
-    if kept:
-        rows: list[tuple[Any, ...]] = this_thread.connection.fetch(
-            statement, parameters
-        )
-        return rows
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        rows = cursor.fetchall()
+    rows: list[tuple[Any, ...]] = this_thread.connection.fetch(
+        statement, parameters, kept
+    )
     return rows
 
 

@@ -26,7 +26,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """As in our SQLite backend; here a write of one row waits for no other."""
         return nullcontext()
 
-    def fetch(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def fetch(
+        self, statement: str, parameters: Sequence[Any], kept: bool
+    ) -> list[tuple[Any, ...]]:
         """The rows of a statement that is written out: see `taskproject.rows.fetch`."""
         if self.queries_logged or self.execute_wrappers:
             # Somebody watches: what Django's cursor runs is what they see.
@@ -46,7 +48,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self._statements is None or self._statements.session is not session:
             self._statements = Statements(session)
         with self.wrap_database_errors:
-            return self._statements.fetch(statement, parameters)
+            return self._statements.fetch(statement, parameters, kept)
 
     def close_if_unusable_or_obsolete(self) -> None:
         """Django's, where it would find something to close or to ask."""

@@ -46,7 +46,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._pass_on()
             raise
 
-    def fetch(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def fetch(
+        self, statement: str, parameters: Sequence[Any], kept: bool
+    ) -> list[tuple[Any, ...]]:
         """The rows of a statement: see `taskproject.rows.fetch`."""
         with self.cursor() as cursor:
             cursor.execute(statement, parameters)

@@ -58,11 +58,14 @@ VALUES: list[tuple[str, Any]] = [
 ]
 
 
+@pytest.mark.parametrize("kept", [True, False])
 @pytest.mark.parametrize(("kind", "value"), VALUES)
-def test_a_value_comes_back_as_through_djangos_cursor(kind: str, value: Any) -> None:
+def test_a_value_comes_back_as_through_djangos_cursor(
+    kind: str, value: Any, kept: bool
+) -> None:
     statement = f"SELECT %s::{kind}"
 
-    [direct] = fetch(statement, [value])
+    [direct] = fetch(statement, [value], kept=kept)
     with CaptureQueriesContext(connection):  # watched, it goes through the cursor
         [watched] = fetch(statement, [value])
 
@@ -75,6 +78,15 @@ def test_a_statement_is_prepared_once_a_session(known: ApiClient) -> None:
 
     for _ in range(3):
         known.send("GET", "/api/tasks")
+
+    assert prepared() == number
+
+
+def test_a_statement_that_is_not_kept_is_not_prepared(known: ApiClient) -> None:
+    known.send("GET", "/api/tasks")
+    number = prepared()
+
+    assert known.send("GET", "/api/tasks?q=milk").status_code == 200
 
     assert prepared() == number
 
@@ -141,7 +153,7 @@ def test_a_lost_connection_is_an_operational_error() -> None:
     connection.connection.pgconn.finish()
 
     with pytest.raises(psycopg.OperationalError):
-        connection._statements.fetch("SELECT 1", [])  # type: ignore[attr-defined]
+        connection._statements.fetch("SELECT 1", [], kept=True)  # type: ignore[attr-defined]
 
 
 def test_within_a_transaction_it_belongs_to_it(alice: User) -> None:
