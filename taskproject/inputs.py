@@ -137,6 +137,8 @@ class StrictParser(Parser):
 
     def parse_body(self, request: HttpRequest) -> Any:
         body = request.body
+        if len(body) < int(request.META.get("CONTENT_LENGTH") or 0):
+            raise MalformedBody("The body ends before its Content-Length.")
         if body.startswith(BOM_UTF8):
             raise MalformedBody("Send the body without a byte order mark (BOM).")
         try:

@@ -14,8 +14,8 @@ logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 class Line(logging.LogRecord):
-    """The record of a line that says INFO and these `fields`, without what no line tells:
-    `logger.info` would take 0.01 ms more."""
+    """The record of a line that says INFO and these `fields`, without what JSONFormatter
+    does not tell (`msecs` is of no moment): `logger.info` would take 0.01 ms more."""
 
     _blank: ClassVar = vars(logging.LogRecord("", logging.INFO, "", 0, "", (), None))
 

@@ -47,6 +47,10 @@ class RequestMiddleware:
         started = getattr(request, "started", None) or time.perf_counter()
         request.id = request_id(request)  # type: ignore[attr-defined]  # for problems.respond
         api = problems.is_api(request)
+        if api:
+            # A Content-Type tells of the body, and never how a query is to be read.
+            # (What `encoding` sets; it would read the query first.)
+            request._encoding = None  # type: ignore[attr-defined]  # not in the stubs
         if api and len(request.path_info) > 1:
             request.path_info = request.path_info.rstrip("/")
         method = request.method

@@ -95,10 +95,15 @@ class Server:
             connection.request(method, path, content, given)
             return read_answer(connection.getresponse())
 
-    def send_raw(self, request: bytes, method: str = "GET") -> Answer:
-        """The answer to exactly these bytes; `method` says whether it has a body."""
+    def send_raw(
+        self, request: bytes, method: str = "GET", *, last: bool = False
+    ) -> Answer:
+        """The answer to exactly these bytes; `method` says whether it has a body. Those
+        that are the `last` are followed by the end."""
         with self.socket() as client:
             client.sendall(request)
+            if last:
+                client.shutdown(socket.SHUT_WR)
             response = HTTPResponse(client, method=method)
             response.begin()
             return read_answer(response)

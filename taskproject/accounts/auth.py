@@ -45,7 +45,8 @@ MOST_SEEN = 10_000
 
 def last_seen(request: HttpRequest) -> Caller | None:
     """The caller of this token as this process let them in before, with the proof that
-    they still are who they were: the request's first statement must take it along."""
+    they still are who they were: every statement whose result they are told, and every
+    one that writes, must take it along, or come after one that did."""
     secret = request.META.get("HTTP_AUTHORIZATION", "")
     if not secret.startswith(BEARER):
         return None

@@ -1,4 +1,4 @@
-"""Statements straight through libpq, those that are kept prepared once a connection.
+"""Statements straight through libpq; one that is kept is prepared once a connection.
 
 A statement through Django's and psycopg's cursors costs 65 to 85 us of Python on our
 machine, a page of 50 tasks 400 more for their times, and PostgreSQL plans it each time

@@ -2,8 +2,8 @@ from django.db import migrations, models
 
 # Of a version and of a priority Django's own checks say less than `task_version_positive`
 # and `task_priority_known`, and PostgreSQL reads them anew for each statement that writes
-# (0.015 ms of the 0.3 of a new task). A moment's lock. On SQLite, where the table would be
-# made anew, they stay.
+# (0.015 ms of the 0.3 of a new task). A moment's lock. On SQLite they stay until another
+# migration makes the table anew.
 CHECKS = {
     'tasks_task_version_check': 'version',
     'tasks_task_priority_check': 'priority',

@@ -99,8 +99,8 @@ def difference(
     before: object | None, after: object | None, names: Iterable[str]
 ) -> dict[str, list[Any]]:
     """Those of the named fields that differ between two states of a row, each with its
-    old and its new value as JSON. What is new tells all that it was given; what is gone,
-    nothing."""
+    old and its new value as JSON. What is new, and has all its fields, tells those that it
+    was given; what is gone, nothing."""
     if after is None:
         return {}
     if before is None:

@@ -41,7 +41,8 @@ def new(
     tags: Mapping[str, str],
     fields: Mapping[str, Any],
 ) -> Any:
-    """The `number`th of several new tasks; `tags` are the names by their keys."""
+    """The `number`th of several new tasks; `tags` are the names by their keys. Raises
+    `TypeError` for a field that tasks do not have."""
     values = {
         "created_at": now,
         "updated_at": now,
@@ -49,7 +50,10 @@ def new(
         **{name: value for name, value in fields.items() if value is not None},
     }
     values["title"] = values["title"].strip()
-    task = instance(model, _blank(model) | values)
+    blank = _blank(model)
+    if not values.keys() <= blank.keys():
+        raise TypeError(f"no fields of a task: {values.keys() - blank.keys()}")
+    task = instance(model, blank | values)
     if task.completed and task.completed_at is None:
         task.completed_at = now
     task.tags = list(dict.fromkeys(tags[same(name)] for name in task.tags))

@@ -129,6 +129,32 @@ def test_both_ways_answer_the_same_bytes_and_headers(
     assert dict(short.headers) == dict(long.headers)
 
 
+@pytest.mark.parametrize("charset", ["latin-1", "utf-16"])
+@pytest.mark.parametrize("headers", [{}, LONG], ids=["short", "long"])
+def test_a_content_type_says_nothing_of_the_query(
+    known: ApiClient, alice: User, charset: str, headers: dict[str, str]
+) -> None:
+    found = make_task(alice, "Äpfel")
+    headers = headers | {"Content-Type": f"application/json; charset={charset}"}
+
+    answer = known.send("GET", "/api/tasks?q=%C3%84pfel&limit=1", headers=headers)
+
+    assert [item["id"] for item in answer.json()["items"]] == [found.pk]
+
+
+@pytest.mark.parametrize("headers", [{}, LONG], ids=["short", "long"])
+def test_the_log_names_the_caller_of_too_many_parameters(
+    known: ApiClient, headers: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    query = "&".join(f"a{number}=1" for number in range(1_001))
+
+    with caplog.at_level("INFO", "taskproject.requests"):
+        known.send("GET", f"/api/tasks?{query}", headers=headers)
+
+    [line] = [one.fields for one in caplog.records if hasattr(one, "fields")]
+    assert (line["status"], line["via"]) == (400, "token")
+
+
 @pytest.mark.parametrize("operation", ["create", "patch", "toggle"])
 def test_both_ways_answer_a_write_with_the_same_headers_and_event(
     known: ApiClient, task: Task, operation: str

@@ -131,6 +131,24 @@ def test_garbage_on_the_socket_gets_400(server: Server, garbage: bytes) -> None:
     assert server.send("GET", "/livez").status == 200
 
 
+@pytest.mark.parametrize("headers", ["", "Cookie: a=b\r\n"], ids=["short", "long"])
+def test_a_body_that_was_cut_off_is_refused_where_it_is_json_all_the_same(
+    server: Server, headers: str
+) -> None:
+    before = server.send("GET", "/api/tasks").json()
+    request = (
+        "POST /api/tasks HTTP/1.1\r\nHost: localhost\r\n"
+        f"Authorization: Bearer {server.token}\r\n{headers}"
+        "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+        '{"title": "cut off"}'
+    )
+
+    answer = server.send_raw(request.encode(), last=True)
+
+    assert (answer.status, answer.json()["code"]) == (400, "malformed_body")
+    assert server.send("GET", "/api/tasks").json() == before
+
+
 @pytest.mark.parametrize("path", ["/api/nope", "/api/tasks/x", "/livez/x", "/nope"])
 def test_an_error_states_its_length(server: Server, path: str) -> None:
     answer = server.send("GET", path)

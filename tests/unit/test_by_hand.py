@@ -1,12 +1,20 @@
 """What is made by hand, because it is made often, is what the library would make"""
 
+import inspect
 import logging
+from collections.abc import Callable
+from hashlib import sha256
 from io import BytesIO
 from typing import Any
 
+import django
 import pytest
-from django.core.handlers.wsgi import WSGIRequest
-from django.http import HttpResponse
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 
 from taskproject.accounts.models import User
@@ -110,3 +118,26 @@ def test_a_request_is_the_one_that_django_would_make(given: dict[str, str]) -> N
     ours, django = Request(dict(environ)), WSGIRequest(dict(environ))
 
     assert attributes(ours) == attributes(django)
+
+
+@pytest.mark.skipif(django.VERSION[:2] != (5, 2), reason="of the Django we run on")
+@pytest.mark.parametrize(
+    ("original", "digest"),
+    [
+        (WSGIRequest.__init__, "484035aace3128a9"),
+        (WSGIHandler.__call__, "8391f497d588b2a0"),
+        (vars(HttpRequest)["body"].fget, "6bc74512242013ac"),
+        (HttpResponseBase.__init__, "02085fb94d60a0e9"),
+        (HttpResponse.__init__, "7b59f02a4ec510bf"),
+        (Model.__init__, "2950c3a90d8343b5"),
+        (BaseDatabaseWrapper.close_if_unusable_or_obsolete, "9e0690a760eb710d"),
+        (vars(CursorWrapper)["_execute"], "8a3a172b0a15ed53"),
+    ],
+    ids=lambda value: getattr(value, "__qualname__", ""),
+)
+def test_django_does_what_it_did_when_it_was_done_here_by_hand(
+    original: Callable[..., Any], digest: str
+) -> None:
+    """Where this fails, an upgrade has changed what we do in Django's stead: see whether
+    ours is to change too, and then write down what this finds."""
+    assert sha256(inspect.getsource(original).encode()).hexdigest()[:16] == digest

@@ -80,6 +80,11 @@ def test_add_stores_a_new_task(alice: User) -> None:
     assert before <= task.created_at <= timezone.now()
 
 
+def test_add_refuses_a_field_that_tasks_do_not_have(alice: User) -> None:
+    with pytest.raises(TypeError, match="titel"):
+        Task.objects.add(BY, owner_id=alice.pk, title="Buy milk", titel="Buy milk")
+
+
 def test_add_dates_the_completion_of_a_completed_task(alice: User) -> None:
     task = Task.objects.add(BY, owner_id=alice.pk, title="Done", completed=True)
 
