@@ -7,6 +7,9 @@ PYTHON ?= $(shell for python in python3.12 python3.13 python3.11 python3; do \
 NEXT_DJANGO = 6.1.3
 BIN = .venv/bin
 RUFF = $(BIN)/ruff
+# The suite on a database, in as many processes as there are processors, each with a
+# database of its own.
+SUITE = -m pytest --numprocesses=auto --maxprocesses=4 --database
 FASTIFY = tests/load/peers/fastify_pg
 
 .DEFAULT_GOAL := help
@@ -19,8 +22,8 @@ run: .venv/run .env ## Serves API, documentation and admin; HOST, PORT and DATAB
 	@exec $(BIN)/python manage.py serve
 
 test: .venv/tests ## Runs the whole suite on SQLite, then on PostgreSQL.
-	$(BIN)/python -m pytest --database=sqlite
-	$(BIN)/python -m pytest --database=postgresql
+	$(BIN)/python $(SUITE)=sqlite
+	$(BIN)/python $(SUITE)=postgresql
 
 test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 3 minutes.
 	$(BIN)/python -m pytest tests/faults
@@ -32,8 +35,8 @@ bench-growth: .venv/tests ## Measures what a request costs at 1,000 to 1,000,000
 	$(BIN)/python -m tests.load.growth $(ARGS)
 
 test-next: .venv-next ## Runs the suite on the next Django (Python 3.12 or later).
-	.venv-next/bin/python -m pytest --database=sqlite
-	.venv-next/bin/python -m pytest --database=postgresql
+	.venv-next/bin/python $(SUITE)=sqlite
+	.venv-next/bin/python $(SUITE)=postgresql
 
 lint: .venv/tests ## Checks format, style, types, migrations and the deployment settings.
 	$(RUFF) format --check
