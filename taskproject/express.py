@@ -41,14 +41,17 @@ from tasks.api.tasks import (
     InZone,
     TaskIn,
     TaskPatch,
+    complete_task,
     get_task,
+    reopen_task,
     toggle_task,
     update_task,
 )
 
 TASKS = "/api/tasks"
 REWRITTEN = {"SCRIPT_URL", "REDIRECT_URL"}  # by Apache
-TASK = re.compile(r"/api/tasks/([1-9][0-9]{0,18})(/toggle)?")
+TASK = re.compile(r"/api/tasks/([1-9][0-9]{0,18})(?:/([a-z]+))?")
+VERBS = {"toggle": toggle_task, "complete": complete_task, "reopen": reopen_task}
 # Headers that need what is left out here; so do cookies.
 UNUSUAL = {"HTTP_IDEMPOTENCY_KEY", "HTTP_TRANSFER_ENCODING"}
 LISTS = {"tag", "priority"}
@@ -267,8 +270,8 @@ def _call(request: HttpRequest) -> Call | None:
             return get_task, {"task_id": task_id, "zone": OWN_ZONE}
         case "PATCH", None:
             return _with_body(update_task, request, TaskPatch, task_id=task_id)
-        case "POST", "/toggle" if not _length(request):
-            return toggle_task, {"task_id": task_id}
+        case "POST", verb if verb in VERBS and not _length(request):
+            return VERBS[verb], {"task_id": task_id}
     return None
 
 

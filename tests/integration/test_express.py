@@ -31,6 +31,8 @@ STATEMENTS = {
     "rename": {"postgresql": 1, "sqlite": 7},
     "reopen": {"postgresql": 1, "sqlite": 7},
     "toggle": {"postgresql": 1, "sqlite": 7},
+    "reopened": {"postgresql": 1, "sqlite": 7},
+    "completed": {"postgresql": 2, "sqlite": 5},  # it is so already
 }
 Send = Callable[..., Any]
 
@@ -46,6 +48,8 @@ def requests(task: Task) -> dict[str, tuple[str, str, Any]]:
         "rename": ("PATCH", path, {"title": "Buy oat milk"}),
         "reopen": ("PATCH", path, {"completed": False}),
         "toggle": ("POST", f"{path}/toggle", None),
+        "reopened": ("POST", f"{path}/reopen", None),
+        "completed": ("POST", f"{path}/complete", None),
     }
 
 
@@ -80,7 +84,9 @@ def test_a_request_is_this_many_statements(
     assert len(statements) == STATEMENTS[operation][connection.vendor], statements
 
 
-@pytest.mark.parametrize("operation", ["get", "patch", "rename", "toggle", "create"])
+@pytest.mark.parametrize(
+    "operation", [name for name in STATEMENTS if name not in ("list", "counts")]
+)
 @pytest.mark.parametrize("headers", [{}, LONG], ids=["short", "long"])
 def test_the_answer_is_the_task_as_the_orm_reads_it(
     known: ApiClient, task: Task, operation: str, headers: dict[str, str]
@@ -155,7 +161,7 @@ def test_the_log_names_the_caller_of_too_many_parameters(
     assert (line["status"], line["via"]) == (400, "token")
 
 
-@pytest.mark.parametrize("operation", ["create", "patch", "toggle"])
+@pytest.mark.parametrize("operation", ["create", "patch", "toggle", "reopened"])
 def test_both_ways_answer_a_write_with_the_same_headers_and_event(
     known: ApiClient, task: Task, operation: str
 ) -> None:
@@ -170,7 +176,7 @@ def test_both_ways_answer_a_write_with_the_same_headers_and_event(
             Task.objects.filter(pk=task.pk).edit(
                 BY, zone="Europe/Lisbon", title=task.title, due_at=task.due_at
             )
-        elif operation == "toggle":
+        elif operation in ("toggle", "reopened"):
             Task.objects.filter(pk=task.pk).toggle(BY)
 
     short, long = answers
