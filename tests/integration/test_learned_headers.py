@@ -208,7 +208,8 @@ def test_what_the_short_way_has_read_the_long_way_reads_again(
     assert (status, long.keys()) == ("201 Created", first.keys())
     assert task["tags"] == ["errand"]
     status, refused, problem = call(rf, secret, "POST", "/api/tasks", {"title": ""})
-    assert (status, problem["code"]) == ("422 Unprocessable Entity", "invalid")
+    # Python 3.13 calls it Content.
+    assert (status.partition(" ")[0], problem["code"]) == ("422", "invalid")
     assert refused["access-control-allow-origin"] == FRONTEND
     assert Task.objects.count() == 4
     assert Event.objects.filter(task_id__isnull=False).count() == 4
