@@ -11,6 +11,11 @@ from taskproject.names import same
 from tasks.models.dues import NEVER, Clock
 from tasks.models.search import holding_of, in_row, needed
 
+#: An open task, as the conditions of the indexes say it, whose text SQLite compares: in
+#: the first form where Django 5.2 has made the table, in the second where 6.1 has.
+OPEN = 'NOT "tasks_task"."completed"'
+if not settings.ON_POSTGRESQL:
+    OPEN += ' AND "tasks_task"."completed" = 0'
 #: The id of a task that is found by a tag of its.
 LABELLED = '"label"."task_id"'
 _TALLY = '{} FROM "tasks_tally" WHERE "owner_id" = %s AND "kind" = {} AND "key" = '
@@ -131,7 +136,7 @@ class _Conditions:
             opened = self._completed(False)
             # By due, the range alone is narrower.
             yield opened if self._sort != "due" else opened._replace(lead=None)
-            bound = f'NOT "tasks_task"."completed" AND {both} <= %s'
+            bound = f"{OPEN} AND {both} <= %s"
             latest = max(midnight(today), now)
             yield self._range(
                 *("task_owner_open_due", "due", bound, latest),
@@ -204,7 +209,7 @@ class _Conditions:
         index = "task_owner_open_due" if by_due else "task_owner_state"
         lead = Lead(
             _by(index),
-            'NOT "tasks_task"."completed"' if by_due else condition,
+            OPEN if by_due else condition,
             [] if by_due else [value],
             "due" if by_due else "created",
             tally=tally,
