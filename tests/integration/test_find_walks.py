@@ -132,6 +132,24 @@ def test_what_is_found_does_not_depend_on_what_it_is_read_by(
         assert len(found) >= 3
 
 
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="SQLite's")
+@pytest.mark.parametrize("opened", ['NOT "completed"', '"completed" = 0'])
+def test_the_indexes_of_what_is_open_are_used_as_either_django_makes_them(
+    api: ApiClient, alice: User, opened: str
+) -> None:
+    tasks = [make_task(alice, due_date=date(2026, 3, day)) for day in (9, 10)]
+    with connection.cursor() as cursor:
+        cursor.execute('DROP INDEX "task_owner_open_due"')
+        cursor.execute(
+            'CREATE INDEX "task_owner_open_due" ON "tasks_task" ("owner_id", '
+            f'"due_moment") WHERE "deleted_at" IS NULL AND {opened}'
+        )
+
+    for query in ("overdue=true&sort=due", "completed=false&sort=due"):
+        assert ids(api.send("GET", f"/api/tasks?{query}")) == [one.pk for one in tasks]
+    assert api.send("GET", "/api/tasks/counts").json()["overdue"] == 2
+
+
 @pytest.mark.parametrize("sort", BOTH_WAYS)
 def test_a_list_of_somebody_else_is_not_read(
     bobs_api: ApiClient,
