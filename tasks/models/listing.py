@@ -16,7 +16,6 @@ from django.conf import settings
 
 from taskproject.rows import PROVEN, Proof, Unproven, adapted, fetch
 from tasks.models.criteria import (
-    OPEN,
     Criteria,
     Lead,
     conditions_of,
@@ -80,17 +79,17 @@ State = tuple[int, datetime | None]
 # BETWEEN, and the owner in the order, so that PostgreSQL takes the index of both: told
 # that a third of all rows are this owner's, it would read the whole table's from its end,
 # and meet none for long where the owner's are old.
-_STATE = f"""SELECT
+_STATE = """SELECT
     COALESCE((SELECT "sequence" FROM "tasks_event" WHERE "owner_id" BETWEEN %s AND %s
         ORDER BY "owner_id" DESC, "sequence" DESC LIMIT 1), 0) AS "sequence",
     (SELECT "due_at" FROM "tasks_task" WHERE "owner_id" = %s AND "deleted_at" IS NULL
-        AND {OPEN} AND "due_at" IS NOT NULL AND "due_at" < %s
+        AND NOT "completed" AND "due_at" IS NOT NULL AND "due_at" < %s
         ORDER BY "due_at" DESC LIMIT 1) AS passed"""
 # Days that are over are a sum of tallies. The rest is counted from indexes alone: all that
 # is due at one midnight, of which the days are, and instants between two. A number times 1
-# or -1.
+# or -1. (Both forms of criteria.OPEN would have SQLite read what it counts.)
 _COUNTED = f"""SELECT %s, 0, NULL, {hidden("bigint")} * count(*), 0 FROM "tasks_task" WHERE
-    "owner_id" = {hidden("bigint")} AND "deleted_at" IS NULL AND {OPEN} AND """
+    "owner_id" = {hidden("bigint")} AND "deleted_at" IS NULL AND NOT "completed" AND """
 _INSTANT = hidden("timestamptz")
 _AT = f'{_COUNTED} "due_moment" = {_INSTANT}'
 _BETWEEN = f'{_COUNTED} "due_at" >= {_INSTANT} AND "due_at" < {_INSTANT}'
