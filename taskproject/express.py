@@ -2,8 +2,8 @@
 
 A request by token for a task, a list, or a change of one task passes neither the
 middleware (0.1 ms) nor ninja's reading of inputs (0.1 ms), and its token is looked up
-within the statement that reads or writes (0.1 ms): `GET /api/tasks/{id}` is one statement and 0.16 ms of
-CPU on PostgreSQL, where the long way takes 0.6.
+within the statement that reads or writes (0.1 ms): `GET /api/tasks/{id}` is one statement
+and 0.16 ms of CPU on PostgreSQL, where the long way takes 0.6.
 
 Two ideas keep it honest. It is only a way to the same handlers, for requests that nothing
 is wrong with: whatever is wrong, or unusual, goes the long way, which judges it anew: a

@@ -2,8 +2,8 @@
 
 A statement through Django's and psycopg's cursors costs 65 to 85 us of Python on our
 machine, a page of 50 tasks 400 more for their times, and PostgreSQL plans it each time
-(100 us and more for one on tasks). Here it costs 45, and a plan can be kept. It is the same session: transactions, the deadline's
-cancelling and the errors of Django are as ever.
+(100 us and more for one on tasks). Here it costs 45, and a plan can be kept. It is the
+same session: transactions, the deadline's cancelling and the errors of Django are as ever.
 
 A pooler that hands out another server process for each transaction may not know of
 prepared statements. The first one that is missing ends them for the connection: it had no

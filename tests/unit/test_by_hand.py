@@ -83,9 +83,8 @@ def test_a_row_is_the_instance_that_the_orm_would_make(alice: User) -> None:
     is_stored(row)
 
     assert row._state.fields_cache == {}  # it is made when it is asked for
-    vars(stored._state).pop(
-        "fetch_mode", None
-    )  # from Django 6.1 on; the class has it too
+    # From Django 6.1 on; the class has it too.
+    vars(stored._state).pop("fetch_mode", None)
     assert attributes(row) == attributes(stored)
 
 
