@@ -1,10 +1,18 @@
 """System checks: what `manage.py check` says about this installation."""
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import Error, Tags, Warning, register
+from django.db import DatabaseError
+
+from taskproject import timezones
+
+# The columns that hold the names of zones.
+ZONES = (("accounts.User", "timezone"), ("tasks.Task", "due_timezone"))
 
 
 @register(Tags.database)
@@ -34,3 +42,30 @@ def guest_is_deliberate(**kwargs: Any) -> list[Warning]:
             )
         ]
     return []
+
+
+@register(Tags.database)
+def zones_are_known(
+    databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[Warning]:
+    """What another release, or a host with zones of its own, has stored. Asks only with
+    `manage.py check --database default`; reads every task once."""
+    found = []
+    for label, column in ZONES if databases and "default" in databases else ():
+        rows = apps.get_model(label)._default_manager.exclude(**{column: None})
+        stored = rows.order_by().values_list(column, flat=True).distinct()
+        try:
+            unknown = sorted(set(stored) - timezones.names())
+        except DatabaseError:
+            continue  # `migrate` asks before there are tables.
+        if unknown:
+            found.append(
+                Warning(
+                    f"{label}.{column} has names that are no time zones: "
+                    f"{', '.join(map(repr, unknown[:10]))}. They count as UTC.",
+                    hint="Give these rows one of the IANA's names, such as "
+                    "Europe/Lisbon: in the admin, or with PATCH.",
+                    id="taskproject.W002",
+                )
+            )
+    return found

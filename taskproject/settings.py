@@ -5,6 +5,7 @@ service at once, with the name of the variable (see `environment.py`).
 """
 
 import os
+import zoneinfo
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,11 @@ from taskproject import environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 dotenv.load_dotenv(BASE_DIR / ".env")
+
+# Zones are those of the pinned tzdata, whatever the host has (see `timezones.py`). Set
+# here, because everything reads the settings before it asks for a zone.
+zoneinfo.reset_tzpath(to=[])
+zoneinfo.ZoneInfo.clear_cache()
 
 # Identity of this installation
 

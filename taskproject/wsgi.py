@@ -1,5 +1,6 @@
 """The WSGI application that `manage.py serve` and other servers load."""
 
+import logging
 import os
 
 import django
@@ -7,6 +8,11 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskproject.settings")
 django.setup(set_prefix=False)
 
+from taskproject import timezones
 from taskproject.express import Application  # it needs the models
 
 application = Application()
+# Hosts that answer "today" differently differ in this.
+logging.getLogger(__name__).info(
+    "ready", extra={"fields": {"tzdata": timezones.VERSION}}
+)

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from taskproject import timezones
 from tasks.formats import ListRecord, Record, TagRecord, TaskRecord
 from tasks.models import Tag, Task, TaskList, TaskQuerySet
 from tasks.models.dues import NEVER
@@ -89,6 +90,7 @@ def _chunk(
 
 
 def _record(row: dict[str, Any], parent: str | None, owner: str | None) -> TaskRecord:
+    zone = row["due_timezone"]
     return TaskRecord(
         external_id=external_id(row["pk"], row["created_at"], row["external_id"]),
         title=row["title"],
@@ -104,7 +106,7 @@ def _record(row: dict[str, Any], parent: str | None, owner: str | None) -> TaskR
         priority=Task.Priority(row["priority"]).label,
         due_date=row["due_date"],
         due_at=row["due_at"],
-        due_timezone=row["due_timezone"],
+        due_timezone=zone and timezones.known(zone),
         position=row["position"] or None,
         owner=owner,
     )

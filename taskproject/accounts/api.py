@@ -7,6 +7,7 @@ from django.middleware.csrf import get_token
 from ninja import Router
 from pydantic import BaseModel, ConfigDict, Field
 
+from taskproject import timezones
 from taskproject.accounts.auth import ApiRequest, Caller
 from taskproject.inputs import Closed, Zone
 
@@ -77,7 +78,7 @@ def _me(caller: Caller, csrf_token: str | None) -> MeOut:
         {
             "id": user.pk,
             "username": user.username,
-            "timezone": user.timezone,
+            "timezone": timezones.known(user.timezone),
             "is_staff": user.is_staff,
             "via": caller.via,
             "csrf_token": csrf_token,

@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from taskproject import timezones
 from taskproject.accounts.models import User
 from taskproject.problems import Conflict, Invalid, Problem
 from tasks.admin.choices import Picker
@@ -61,7 +62,7 @@ class RowAdmin(admin.ModelAdmin):
     ) -> Any:
         """A class of this request's own: it may hold what only this request knows."""
         form: Any = super().get_form(request, obj, change, **kwargs)
-        form.zone = viewer(request).timezone
+        form.zone = timezones.known(viewer(request).timezone)
         form.refusal = getattr(request, "refusal", None)
         return form
 

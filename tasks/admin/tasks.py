@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
+from taskproject import timezones
 from taskproject.accounts.models import User
 from taskproject.problems import Conflict, Invalid
 from tasks.admin.actions import TaskActions
@@ -180,7 +181,8 @@ class TaskAdmin(TaskActions):
     def due_shown(self, task: Task) -> str:
         if task.due_at is None:
             return str(task.due_date or "")
-        return f"{moment_text(task.due_at, task.due_timezone)} {task.due_timezone}"
+        zone = timezones.known(task.due_timezone or "UTC")
+        return f"{moment_text(task.due_at, zone)} {zone}"
 
     @admin.display(description="Subtasks")
     def subtasks_shown(self, task: Task) -> str:

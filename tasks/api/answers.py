@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import ResponseHeaders
 from pydantic import BaseModel, ConfigDict, Field
 
+from taskproject import timezones
 from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import expected_versions, not_modified
 from taskproject.inputs import DIGITS, Closed
@@ -89,7 +90,7 @@ def represent(task: Task | Row, clock: Clock) -> dict[str, Any]:
         "priority": WORDS[priority],
         "due_date": due_date,
         "due_at": due_at,
-        "due_timezone": due_timezone,
+        "due_timezone": due_timezone and timezones.known(due_timezone),
         "overdue": bool(due_date or due_at)
         and is_overdue(completed, due_date, due_at, clock),
         "position": position,

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from hashlib import sha256
 from typing import BinaryIO
-from zoneinfo import ZoneInfo
 
 from taskproject import timezones
 from tasks.formats.foreign import Draft, Lists, row_of
@@ -203,7 +202,7 @@ def _with_due(
     if not zone:
         # A time of day in no zone is no instant.
         return replace(record, due_date=day), told
-    moment = datetime.combine(day, clock, ZoneInfo(zone)).astimezone(UTC)
+    moment = datetime.combine(day, clock, timezones.zone(zone)).astimezone(UTC)
     return _due_at(record, moment, zone), []
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 
+from taskproject import timezones
 from tasks.forms.opened import lines
 from tasks.models import MOST_TAGS, TAG_LENGTH
 from tasks.models.dues import FIRST_DUE, LAST_DUE
@@ -84,7 +85,7 @@ def moment_text(moment: datetime | None, zone: str | None) -> str:
     """An instant by the clocks of a zone, with its offset where they show it twice."""
     if moment is None:
         return ""
-    there = ZoneInfo(zone or "UTC")
+    there = timezones.zone(zone or "UTC")
     local = moment.astimezone(there)
     plain = local.replace(tzinfo=None, fold=0)
     shown = local if _twice(plain, there) else plain
@@ -100,7 +101,7 @@ def read_moment(text: str, zone: str) -> datetime:
         with suppress(ValueError, OverflowError):
             moment = datetime.fromisoformat(text)
             if moment.tzinfo is None:
-                moment = _in_zone(moment, ZoneInfo(zone))
+                moment = _in_zone(moment, timezones.zone(zone))
             moment = moment.astimezone(UTC)
     if moment is None:
         raise forms.ValidationError(

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 
+from taskproject import timezones
 from taskproject.accounts.models import check_timezone
 from tasks.forms.fields import (
     DescriptionField,
@@ -127,6 +128,7 @@ class TaskForm(OpenedForm):
             **{name: getattr(row, f"{name}_id") for name in KEYS},
             "tag_names": tag_text(row.tags),
             "due_at": moment_text(row.due_at, row.due_timezone),
+            "due_timezone": row.due_timezone and timezones.known(row.due_timezone),
         }
         return {
             name: special[name] if name in special else getattr(row, name)

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
+from taskproject import timezones
+
 FIRST_DUE = date(1900, 1, 1)
 LAST_DUE = date(2999, 12, 31)
 #: What sorts last among dues: nothing is due then.
@@ -41,8 +43,9 @@ class Clock(NamedTuple):
 
 
 def clock(zone: str) -> Clock:
-    """The time of this moment; `zone` is a name of the IANA's database."""
-    return Clock(timezone.now(), ZoneInfo(zone))
+    """The time of this moment; `zone` is a name of the IANA's database, and counts as UTC
+    where it is none."""
+    return Clock(timezone.now(), timezones.zone(zone))
 
 
 def due_moment(due_date: date | None, due_at: datetime | None) -> datetime:

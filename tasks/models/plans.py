@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+from taskproject import timezones
 from taskproject.names import same
 from taskproject.problems import Invalid
 from taskproject.rows import instance
@@ -57,8 +58,8 @@ def new(
     if task.completed and task.completed_at is None:
         task.completed_at = now
     task.tags = list(dict.fromkeys(tags[same(name)] for name in task.tags))
-    if task.due_at and task.due_timezone is None:
-        task.due_timezone = "UTC"
+    if task.due_at:
+        task.due_timezone = timezones.known(task.due_timezone or "UTC")
     task.due_moment = due_moment(task.due_date, task.due_at)
     task.sorted_title = sorted_as(task.title)
     task.search = searched_as(task.title, task.description)
@@ -152,6 +153,6 @@ def due(task: Any, zone: str, values: dict[str, Any]) -> dict[str, Any]:
     return {
         "due_date": due_date,
         "due_at": due_at,
-        "due_timezone": due_at and (named or task.due_timezone or zone),
+        "due_timezone": due_at and timezones.known(named or task.due_timezone or zone),
         "due_moment": due_moment(due_date, due_at),
     }

@@ -1,0 +1,120 @@
+"""Time zones: those of the pinned tzdata package, whatever the host has"""
+
+import json
+import os
+import subprocess
+import sys
+import zoneinfo
+from datetime import UTC, datetime
+from importlib import metadata, resources
+from pathlib import Path
+
+import pytest
+from django.core.checks import Tags, run_checks
+
+from taskproject import timezones
+from taskproject.accounts.models import User
+from tests.conftest import make_task
+
+ROOT = Path(__file__).parents[2]
+#: What hosts have beside the IANA's zones, or under other names.
+NOT_IANAS = ["localtime", "posixrules", "Factory", "US/Pacific-New", "posix/UTC", ""]
+
+
+def test_no_directory_of_the_host_is_read() -> None:
+    assert zoneinfo.TZPATH == ()
+
+
+def test_every_way_in_reads_the_packages_zones() -> None:
+    said = "import zoneinfo; print(zoneinfo.TZPATH)"
+    for first in ("import django; django.setup()", "import taskproject.wsgi"):
+        done = subprocess.run(
+            [sys.executable, "-c", f"{first}; {said}"],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "DJANGO_SETTINGS_MODULE": "taskproject.settings",
+                "PYTHONTZPATH": "/usr/share/zoneinfo",
+            },
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.stdout == "()\n"
+
+
+def test_the_names_are_those_of_the_package_that_are_zones() -> None:
+    listed = set((resources.files("tzdata") / "zones").read_text().split())
+
+    assert timezones.names() == listed - {"Factory", "localtime", "posixrules"}
+    assert len(timezones.names()) > 500
+
+
+def test_each_name_has_a_zone() -> None:
+    for name in timezones.names():
+        assert timezones.zone(name).key == name
+
+
+@pytest.mark.parametrize("name", NOT_IANAS)
+def test_what_is_no_zone_counts_as_utc(name: str) -> None:
+    assert name not in timezones.names()
+    assert timezones.known(name) == "UTC"
+    assert timezones.zone(name).key == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("zone", "hours"),
+    [("America/Vancouver", -7), ("America/Edmonton", -6), ("Africa/Casablanca", 0)],
+)
+def test_the_rules_are_those_of_2026(zone: str, hours: int) -> None:
+    winter = datetime(2026, 12, 16, 7, 30, tzinfo=UTC)
+    offset = winter.astimezone(timezones.zone(zone)).utcoffset()
+
+    assert offset is not None and offset.total_seconds() == hours * 3600
+
+
+# manage.py check --database default
+
+
+def found() -> list[str]:
+    checked = run_checks(tags=[Tags.database], databases=["default"])
+    return [message.msg for message in checked if message.id == "taskproject.W002"]
+
+
+def test_the_check_is_content_with_zones(alice: User) -> None:
+    make_task(
+        alice, due_at=datetime(2026, 12, 1, tzinfo=UTC), due_timezone="Asia/Tokyo"
+    )
+
+    assert found() == []
+
+
+def test_the_check_names_stored_zones_that_are_none(alice: User) -> None:
+    task = make_task(alice, due_at=datetime(2026, 12, 1, tzinfo=UTC))
+    type(task).objects.filter(pk=task.pk).update(due_timezone="posix/Asia/Tokyo")
+    User.objects.filter(pk=alice.pk).update(timezone="localtime")
+
+    assert [message.partition(". ")[0] for message in found()] == [
+        "accounts.User.timezone has names that are no time zones: 'localtime'",
+        "tasks.Task.due_timezone has names that are no time zones: 'posix/Asia/Tokyo'",
+    ]
+
+
+def test_a_check_without_a_database_asks_none() -> None:
+    assert run_checks(tags=[Tags.database]) == []
+
+
+def test_the_log_tells_the_release_of_the_zones() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import taskproject.wsgi"],
+        cwd=ROOT,
+        env={**os.environ, "LOG_LEVEL": "INFO"},
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    )
+
+    line = json.loads(done.stderr)
+    assert line["tzdata"] == metadata.version("tzdata")
