@@ -2,17 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from taskproject import timezones
 from tasks.formats import ListRecord, Record, TagRecord, TaskRecord
 from tasks.models import Tag, Task, TaskList, TaskQuerySet
-from tasks.models.dues import NEVER
 
 CHUNK = 1_000
-#: Tasks that a calendar is shown at most.
-DUES = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: What a file needs of a task.
 COLUMNS = (
@@ -59,20 +56,10 @@ def records_of(
             with guard():
                 rows, parents = _chunk(tasks, top, last)
             for task in rows:
-                yield _record(task, parents.get(task["parent_id"]), owner)
+                yield record_of(task, parents.get(task["parent_id"]), owner)
             if len(rows) < CHUNK:
                 break
             last = rows[-1]["pk"]
-
-
-def dues_of(owner_id: int, since: date) -> Iterator[TaskRecord]:
-    """What a calendar shows of one owner: the live tasks that are due from a day on, the
-    next DUES of them at most."""
-    first = datetime(since.year, since.month, since.day, tzinfo=UTC)
-    tasks = Task.objects.owned_by(owner_id).live()
-    due = tasks.filter(due_moment__gte=first, due_moment__lt=NEVER)
-    for row in due.order_by("due_moment", "pk").values(*COLUMNS)[:DUES]:
-        yield _record(row, None, None)
 
 
 def _chunk(
@@ -89,7 +76,8 @@ def _chunk(
     return rows, {key: external_id(key, at, given) for key, at, given in named}
 
 
-def _record(row: dict[str, Any], parent: str | None, owner: str | None) -> TaskRecord:
+def record_of(row: dict[str, Any], parent: str | None, owner: str | None) -> TaskRecord:
+    """The task of these COLUMNS; `parent` is the external id of its parent."""
     zone = row["due_timezone"]
     return TaskRecord(
         external_id=external_id(row["pk"], row["created_at"], row["external_id"]),

@@ -1,6 +1,6 @@
 """`/api/tasks/export` and `/api/calendar`: the caller's tasks for other programs."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
@@ -14,8 +14,9 @@ from taskproject.conditions import not_modified
 from taskproject.deadlines import deadline
 from taskproject.inputs import Closed
 from taskproject.problems import NotFound
+from tasks import calendar
 from tasks.api.answers import json_answer, no_content, unchanged
-from tasks.exports import WITH_TRASH, dues_of, records_of
+from tasks.exports import WITH_TRASH, records_of
 from tasks.formats import WRITERS
 from tasks.models import CalendarFeed, listing
 from tasks.models.dues import clock
@@ -24,8 +25,6 @@ router = Router(tags=["export"])
 #: Calendars send no credential but the address.
 public = Router(auth=None, tags=["export"])
 
-#: How long after its day a task is still told to a calendar.
-KEPT = timedelta(days=365)
 CALENDAR: dict[str, Any] = {
     "url": "/api/calendar/4MHs3g1cVQ1qD2f3sFz0u5mA7w9bXk8yJtRnLpEoZcU.ics",
     "prefix": "4MHs3g1c",
@@ -127,22 +126,23 @@ def delete_calendar(request: ApiRequest) -> HttpResponse:
     openapi_extra=_files("ics"),
 )
 def read_calendar(request: HttpRequest, secret: str) -> HttpResponse:
-    """What is due from a year ago on, as iCalendar, for a program that subscribes: the
-    next 2,000 tasks at most, as to-dos and, as most calendars show no to-dos, events."""
+    """What is due from a year ago on, as iCalendar, for a program that subscribes: as
+    to-dos and, as most calendars show no to-dos, the open ones as events.
+
+    At most 2,000 tasks and 900 KB: open ones first, and those nearest to today. The
+    calendar's description says what was left out.
+    """
     feed = CalendarFeed.objects.opened_by(secret).select_related("owner").first()
     if feed is None:
         raise NotFound("There is no calendar at this address.")
     now = clock(feed.owner.timezone)
     sequence, _ = listing.state(feed.owner_id, now)
     tag = f'"{sequence}-{now.today:%Y%m%d}"'
-    return unchanged(tag) if not_modified(request, tag) else _dues(feed, now.today, tag)
-
-
-def _dues(feed: CalendarFeed, today: Any, tag: str) -> HttpResponse:
-    writer = WRITERS["ics"]
-    records = dues_of(feed.owner_id, today - KEPT)
+    if not_modified(request, tag):
+        return unchanged(tag)
     response = HttpResponse(
-        b"".join(writer.write(records, "Tasks")), content_type=writer.media_type
+        calendar.write(feed.owner_id, now.today, "Tasks"),
+        content_type=WRITERS["ics"].media_type,
     )
     response.headers["ETag"] = tag
     return response

@@ -6,117 +6,163 @@ a VEVENT too: all day, and free, on a date; half an hour from an instant.
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from urllib.parse import quote
-
-from icalendar import Calendar, Component, Event, Todo, vDuration, vText
 
 from tasks.formats.records import Record, TaskRecord
 
 PRODUCT = "-//tasks//tasks 1.0//EN"
 #: How often a subscriber should ask again.
-REFRESH = timedelta(minutes=15)
+REFRESH = "PT15M"
 #: RFC 5545 §3.8.1.9: 1 is the highest and 9 the lowest; 0, or none, is undefined.
 PRIORITIES = {"urgent": 1, "high": 3, "medium": 5, "low": 9}
 EVENT_LENGTH = timedelta(minutes=30)
 #: RFC 7986 §5.3 asks for a UID below 256 octets.
 UID_LENGTH = 240
+#: Octets, without the line's end.
+LINE_LENGTH = 75
+END = b"END:VCALENDAR\r\n"
 
 # RFC 5545 §3.3.11: TEXT holds no control characters but TAB, and its line breaks.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _BREAKS = re.compile(r"\r\n?|\x85|\u2028|\u2029")
-_END = b"END:VCALENDAR\r\n"
+_ESCAPES = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
+_BARE = str.maketrans("", "", "-:")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
     """The calendar, one piece a component; of the records, the tasks that are not in
     the trash. `name` is what subscribers see."""
-    yield _calendar(name).to_ical().removesuffix(_END)
+    yield begin(name)
     for record in records:
         if isinstance(record, TaskRecord) and record.deleted_at is None:
-            yield _todo(record).to_ical()
-            if _is_due(record):
-                yield _event(record).to_ical()
-    yield _END
+            yield components(record)
+    yield END
 
 
-def _calendar(name: str) -> Calendar:
-    calendar = Calendar()
-    calendar.add("prodid", PRODUCT)
-    calendar.add("version", "2.0")
-    calendar.add("name", _text(name))
-    calendar.add("x-wr-calname", _text(name))
-    refresh = vDuration(REFRESH)
-    # RFC 7986 §5.7 wants the type named; the X- property is what Outlook reads.
-    refresh.params["VALUE"] = "DURATION"
-    calendar.add("refresh-interval", refresh)
-    calendar.add("x-published-ttl", vText("PT15M"))
-    return calendar
+def begin(name: str, description: str = "") -> bytes:
+    """The lines before the first component; `END` are those after the last one."""
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", f"PRODID:{PRODUCT}"]
+    if description:
+        # RFC 7986 §5.2; the X- property is what Apple's and Google's calendars read.
+        lines.append(f"DESCRIPTION:{_text(description)}")
+        lines.append(f"X-WR-CALDESC:{_text(description)}")
+    lines += [
+        f"NAME:{_text(name)}",
+        f"X-WR-CALNAME:{_text(name)}",
+        # RFC 7986 §5.7 wants the type named; the X- property is what Outlook reads.
+        f"REFRESH-INTERVAL;VALUE=DURATION:{REFRESH}",
+        f"X-PUBLISHED-TTL:{REFRESH}",
+    ]
+    return _folded(lines)
 
 
-def _todo(task: TaskRecord) -> Todo:
-    todo = Todo()
-    _describe(todo, task, f"{_identifier(task.external_id)}@tasks")
+def components(task: TaskRecord) -> bytes:
+    """The task as a VTODO and, where it is open and has a due, a VEVENT.
+
+    The lines are composed here because the library icalendar, which the tests compare
+    them with, takes 0.7 ms a task and 1.5 for a long one: 3 s for a feed of 2,000.
+    """
+    shared = _shared(task)
+    lines = _todo(task, shared)
+    if not task.completed and (task.due_date or task.due_at):
+        lines += _event(task, shared)
+    return _folded(lines)
+
+
+def _todo(task: TaskRecord, shared: list[str]) -> list[str]:
+    uid = _identifier(task.external_id)
+    lines = ["BEGIN:VTODO", *shared, f"UID:{uid}@tasks"]
     if task.completed:
-        todo.add("status", "COMPLETED")
-        todo.add("percent-complete", 100)
+        lines += ["STATUS:COMPLETED", "PERCENT-COMPLETE:100"]
         if task.completed_at:
-            todo.add("completed", _whole(task.completed_at))
+            lines.append(f"COMPLETED:{_instant(task.completed_at)}")
     else:
-        todo.add("status", "NEEDS-ACTION")
-    if due := task.due_date or (task.due_at and _whole(task.due_at)):
-        todo.add("due", due)
-    if task.parent:
-        todo.add("related-to", f"{_identifier(task.parent)}@tasks")
-    return todo
-
-
-def _is_due(task: TaskRecord) -> bool:
-    return not task.completed and bool(task.due_date or task.due_at)
-
-
-def _event(task: TaskRecord) -> Event:
-    event = Event()
-    # Another domain, so that no UID of a VTODO can be equal.
-    _describe(event, task, f"{_identifier(task.external_id)}@due.tasks")
+        lines.append("STATUS:NEEDS-ACTION")
     if task.due_date:
-        event.add("dtstart", task.due_date)
-        event.add("dtend", task.due_date + timedelta(days=1))
-        event.add("transp", "TRANSPARENT")
+        lines.append(f"DUE;VALUE=DATE:{_day(task.due_date)}")
     elif task.due_at:
-        event.add("dtstart", _whole(task.due_at))
-        event.add("dtend", _whole(task.due_at) + EVENT_LENGTH)
-    return event
+        lines.append(f"DUE:{_instant(task.due_at)}")
+    if task.parent:
+        lines.append(f"RELATED-TO:{_identifier(task.parent)}@tasks")
+    lines.append("END:VTODO")
+    return lines
 
 
-def _describe(component: Component, task: TaskRecord, uid: str) -> None:
-    component.add("uid", uid)
-    # Without a METHOD it is when the content last changed (RFC 5545 §3.8.7.2), so that
-    # the same tasks make the same file.
-    component.add("dtstamp", _whole(task.updated_at or task.created_at or _LONG_AGO))
+def _event(task: TaskRecord, shared: list[str]) -> list[str]:
+    # Another domain, so that no UID of a VTODO can be equal.
+    uid = f"{_identifier(task.external_id)}@due.tasks"
+    lines = ["BEGIN:VEVENT", *shared, f"UID:{uid}"]
+    if task.due_date:
+        lines.append(f"DTSTART;VALUE=DATE:{_day(task.due_date)}")
+        lines.append(f"DTEND;VALUE=DATE:{_day(task.due_date + timedelta(days=1))}")
+        lines.append("TRANSP:TRANSPARENT")
+    elif task.due_at:
+        lines.append(f"DTSTART:{_instant(task.due_at)}")
+        lines.append(f"DTEND:{_instant(task.due_at + EVENT_LENGTH)}")
+    lines.append("END:VEVENT")
+    return lines
+
+
+def _shared(task: TaskRecord) -> list[str]:
+    """The lines that the VTODO and the VEVENT of a task have in common."""
+    # Without a METHOD, DTSTAMP is when the content last changed (RFC 5545 §3.8.7.2), so
+    # that the same tasks make the same file.
+    changed = task.updated_at or task.created_at or _LONG_AGO
+    lines = [f"SUMMARY:{_text(task.title)}", f"DTSTAMP:{_instant(changed)}"]
     if task.created_at:
-        component.add("created", _whole(task.created_at))
+        lines.append(f"CREATED:{_instant(task.created_at)}")
     if task.updated_at:
-        component.add("last-modified", _whole(task.updated_at))
-    component.add("summary", _text(task.title))
+        lines.append(f"LAST-MODIFIED:{_instant(task.updated_at)}")
     if task.description:
-        component.add("description", _text(task.description))
+        lines.append(f"DESCRIPTION:{_text(task.description)}")
     if task.tags:
-        component.add("categories", [_clean(tag) for tag in task.tags])
+        lines.append(f"CATEGORIES:{','.join(map(_text, task.tags))}")
     if task.priority in PRIORITIES:
-        component.add("priority", PRIORITIES[task.priority])
+        lines.append(f"PRIORITY:{PRIORITIES[task.priority]}")
+    return lines
 
 
-def _whole(instant: datetime) -> datetime:
+def _folded(lines: Iterable[str]) -> bytes:
+    return b"".join(_fold(line.encode()) for line in lines)
+
+
+def _fold(line: bytes) -> bytes:
+    """The line with its end, in parts of at most 75 octets (RFC 5545 §3.1), none of
+    which cuts a character or an escaped one in two."""
+    if len(line) <= LINE_LENGTH:
+        return line + b"\r\n"
+    parts = []
+    start, most = 0, LINE_LENGTH
+    while len(line) - start > most:
+        stop = start + most
+        while line[stop] & 0xC0 == 0x80:  # within a character of UTF-8
+            stop -= 1
+        if (stop - len(line[start:stop].rstrip(b"\\")) - start) % 2:
+            stop -= 1  # an odd number of backslashes: the last one escapes what follows
+        parts.append(line[start:stop])
+        start, most = stop, LINE_LENGTH - 1  # a space begins each part but the first
+    parts.append(line[start:])
+    return b"\r\n ".join(parts) + b"\r\n"
+
+
+def _instant(instant: datetime) -> str:
     """In UTC, and to the second, which is as fine as the format gets."""
-    return instant.astimezone(UTC).replace(microsecond=0)
+    return (
+        instant.astimezone(UTC).replace(tzinfo=None).isoformat()[:19].translate(_BARE)
+        + "Z"
+    )
 
 
-def _text(text: str) -> vText:
-    # The library escapes nothing in properties whose type it does not know.
-    return vText(_clean(text))
+def _day(day: date) -> str:
+    return day.isoformat().replace("-", "")
+
+
+def _text(text: str) -> str:
+    """The text as a value of the type TEXT (RFC 5545 §3.3.11)."""
+    return _clean(text).translate(_ESCAPES)
 
 
 def _clean(text: str) -> str:

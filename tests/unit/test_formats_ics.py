@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 
 from tasks.formats import ListRecord, TaskRecord, ics
+from tests.formats import calendars
 from tests.formats.records import tasks
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -176,3 +177,42 @@ def test_any_tasks_make_a_calendar(records: list[TaskRecord], name: str) -> None
     for made, task in zip(todos, records, strict=True):
         assert made["SUMMARY"] == ics._clean(task.title)
         assert made.get("DESCRIPTION", "") == ics._clean(task.description)
+
+
+def text_survives(task: TaskRecord) -> bool:
+    """icalendar writes a backslash before N as a line break."""
+    return "\\N" not in task.title + task.description + "".join(task.tags)
+
+
+@given(tasks(deleted_at=None).filter(text_survives))
+@settings(max_examples=300, deadline=None)
+def test_a_component_has_the_lines_that_the_library_writes(task: TaskRecord) -> None:
+    expected = calendars.todo(task).to_ical()
+    if not task.completed and (task.due_date or task.due_at):
+        expected += calendars.event(task).to_ical()
+
+    assert calendars.lines_of(ics.components(task)) == calendars.lines_of(expected)
+
+
+def test_a_backslash_before_a_capital_n_is_no_line_break() -> None:
+    assert b"SUMMARY:C:\\\\New\r\n" in written(replace(TASK, title="C:\\New"))
+
+
+@pytest.mark.parametrize("character", ["a", "ä", "漢", "🌱", "\\", ";", "\n", "\\\n"])
+@pytest.mark.parametrize("shift", range(5))
+def test_a_long_line_is_folded_between_characters(character: str, shift: int) -> None:
+    description = "x" * shift + character * 200
+    file = written(replace(TASK, description=description))
+
+    for line in file.split(b"\r\n"):
+        assert len(line) <= 75
+        assert (len(line) - len(line.rstrip(b"\\"))) % 2 == 0  # no escape is cut
+        line.decode()
+    assert todo(replace(TASK, description=description))["DESCRIPTION"] == description
+
+
+def test_a_calendar_may_be_described() -> None:
+    lines = ics.begin("Home", "Half, of it").decode().split("\r\n")
+
+    assert "DESCRIPTION:Half\\, of it" in lines
+    assert "X-WR-CALDESC:Half\\, of it" in lines
