@@ -7,16 +7,21 @@ statement, and where no answer comes within a second, it cuts the connection. Th
 sees an OperationalError and answers 503. SQLite needs none of it: it has its own busy
 timeout, and no network.
 
-While the server stays silent, one thread at a time finds out; the others are refused at
-once, so that a queue of requests, and those that need no database, do not wait for it.
+Connecting is not part of that time where the server is not known to be silent: a database
+that was suspended (Neon's) accepts a connection and takes seconds to answer. A request may
+wait DATABASE_CONNECT_TIMEOUT for its connection; but so may all threads but one, so that
+requests that need no database are answered meanwhile. After a silence, one thread at a
+time finds out, within the request's time, and the others are refused at once.
 """
 
+import math
 import os
 import socket
 import time
-from contextlib import AbstractContextManager, nullcontext, suppress
-from threading import Lock, Thread, get_ident, local
-from typing import Any
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from threading import Condition, Lock, Thread, get_ident, local
+from typing import Any, Self
 
 import psycopg
 from django.conf import settings
@@ -26,36 +31,57 @@ from taskproject.rows import this_thread
 PRECISION = 0.25  # seconds between two looks at the clock
 PAUSE = 1.0  # seconds between attempts to reach a silent server
 CANCEL_PATIENCE = 1.0  # seconds for the server to cancel by itself
+# Seconds that connecting may take before the last thread does not wait for it any more.
+GRACE = 1.0
 
 
 class Breaker:
-    """Whether it is worth connecting: after a silence, one attempt a second is."""
+    """Who may connect: all threads but one at a time; after a silence, one a second."""
 
     def __init__(self) -> None:
-        self._lock = Lock()
-        self._broken = False
-        self._trying = False
+        self._changed = Condition()
+        self._connecting: dict[int, float] = {}  # threads, and when each began
         self._next_attempt = 0.0
+        self._trying = False
+        #: Whether the server was silent when it was last asked.
+        self.broken = False
 
     def refuses(self) -> bool:
         """Whether to give up before connecting. Who is not refused reports back by
         `silence` or `answer`."""
-        if not self._broken:
-            return False
-        with self._lock:
-            if self._trying or time.monotonic() < self._next_attempt:
+        with self._changed:
+            if self.broken:
+                if self._trying or time.monotonic() < self._next_attempt:
+                    return True
+                self._trying = True
+            # Where connecting takes no longer than usual, there is soon a place.
+            elif not self._changed.wait_for(self._has_room, self._grace()):
                 return True
-            self._trying = True
+            self._connecting[get_ident()] = time.monotonic()
             return False
 
     def silence(self) -> None:
-        with self._lock:
-            self._broken, self._trying = True, False
-            self._next_attempt = time.monotonic() + PAUSE
+        """The server did not answer in time, nor did it refuse."""
+        self._end(True)
 
     def answer(self) -> None:
-        with self._lock:
-            self._broken = self._trying = False
+        self._end(False)
+
+    def _end(self, broken: bool) -> None:
+        with self._changed:
+            self._connecting.pop(get_ident(), None)
+            self.broken, self._trying = broken, False
+            if broken:
+                self._next_attempt = time.monotonic() + PAUSE
+            self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        return len(self._connecting) < max(1, settings.THREADS - 1)
+
+    def _grace(self) -> float:
+        """Seconds until it shows that connecting takes longer than usual."""
+        began = min(self._connecting.values(), default=0.0)
+        return max(0.0, began + GRACE - time.monotonic())
 
 
 breaker = Breaker()
@@ -64,19 +90,22 @@ breaker = Breaker()
 class Wait:
     """One thread's time to be done with the database by."""
 
-    __slots__ = ("connection", "done", "expires", "interrupted", "lock")
+    __slots__ = ("connection", "done", "expires", "interrupted", "lock", "patient")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, patient: bool) -> None:
         self.expires = time.monotonic() + seconds
+        #: Whether connecting has a time of its own.
+        self.patient = patient
         # The thread's own wrapper, kept for the watchdog, which is another thread.
         self.connection = this_thread.connection
         self.lock = Lock()
         self.done = False
         self.interrupted = False
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         _current.wait = self
         _watchdog.add(self)
+        return self
 
     def __exit__(self, *_: object) -> None:
         _watchdog.remove(self)
@@ -87,6 +116,16 @@ class Wait:
 
     def remaining(self) -> float:
         return self.expires - time.monotonic()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Its time stands still in here."""
+        left = self.remaining()
+        self.expires = math.inf
+        try:
+            yield
+        finally:
+            self.expires = time.monotonic() + left
 
     def interrupt(self) -> None:
         """Ends whatever the connection is waiting for, from another thread."""
@@ -163,12 +202,14 @@ _watchdog = Watchdog()
 _current = local()
 
 
-def remaining() -> float | None:
-    """Seconds that this thread may still wait for its database; None for ever."""
+def waiting() -> Wait | None:
+    """This thread's time to be done with the database by; None for ever."""
     wait: Wait | None = getattr(_current, "wait", None)
-    return wait.remaining() if wait else None
+    return wait
 
 
-def deadline(seconds: float) -> AbstractContextManager[Any]:
-    """Bounds the time that the block waits for PostgreSQL; blocks do not nest."""
-    return Wait(seconds) if settings.ON_POSTGRESQL else nullcontext()
+def deadline(seconds: float, patient: bool = True) -> AbstractContextManager[Any]:
+    """Bounds the time that the block waits for PostgreSQL; blocks do not nest.
+
+    A `patient` one may spend DATABASE_CONNECT_TIMEOUT on connecting besides."""
+    return Wait(seconds, patient) if settings.ON_POSTGRESQL else nullcontext()

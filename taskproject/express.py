@@ -179,13 +179,15 @@ def answer_whole(request: HttpRequest) -> HttpResponse | None:
     started = request.started = time.perf_counter()  # type: ignore[attr-defined]  # for RequestMiddleware
     request.id = request_id(request)  # type: ignore[attr-defined]  # as RequestMiddleware
     try:
-        with deadline(settings.DATABASE_TIMEOUT):
+        with deadline(settings.DATABASE_TIMEOUT) as wait:
             response = answer(request)
     except Exception as error:  # noqa: BLE001  # it is raised again, by ExpressMiddleware
         request.outcome = error  # type: ignore[attr-defined]
         return None
     request.outcome = response  # type: ignore[attr-defined]
     if response is None:
+        if wait is not None:
+            request.left = wait.remaining()  # type: ignore[attr-defined]  # for RequestMiddleware
         return None
     headers = response.headers._store  # as they are: each by its own way is 0.015 ms
     if not added.keys().isdisjoint(headers):

@@ -61,7 +61,7 @@ class Probe:
 
     def _ask(self) -> str:
         try:
-            with deadline(PATIENCE):
+            with deadline(PATIENCE, patient=False):
                 return self._answer()
         finally:
             # A probe must not keep a connection that no request ever uses.

@@ -57,7 +57,7 @@ class RequestMiddleware:
         if api and method == "HEAD":
             request.method = "GET"
         seconds = settings.DATABASE_TIMEOUT if api else PAGE_TIMEOUT
-        with deadline(max(0.0, seconds - (time.perf_counter() - started))):
+        with deadline(max(0.0, getattr(request, "left", seconds))):
             response = self.get_response(request)
         request.method = method
         if response.status_code == 503:

@@ -86,8 +86,8 @@ TEMPLATES = [
 # Where tasks live
 
 DATABASE_CONNECT_TIMEOUT = environment.integer("DATABASE_CONNECT_TIMEOUT", 10, 1, 60)
-# Seconds that an API request waits for PostgreSQL; with the second that cancelling may
-# take, it has answered 503 within five.
+# Seconds that an API request waits for PostgreSQL once it is connected; with the second
+# that cancelling may take, it has answered 503 within five.
 DATABASE_TIMEOUT = environment.integer("DATABASE_TIMEOUT", 2, 1, 60)
 SQLITE_BUSY_TIMEOUT = environment.integer("SQLITE_BUSY_TIMEOUT", 2, 1, 60)
 

@@ -5,9 +5,10 @@ more on the next one, and so would every request behind it.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from math import ceil
 from select import POLLIN, poll
+from socket import SOCK_STREAM, getaddrinfo
 from time import monotonic
 from typing import Any
 
@@ -15,7 +16,7 @@ import psycopg
 from django.db.backends.postgresql import base
 from psycopg.pq import TransactionStatus
 
-from taskproject.deadlines import breaker, remaining
+from taskproject.deadlines import breaker, waiting
 from taskproject.postgresql.direct import Statements
 
 
@@ -79,18 +80,27 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return not socket.poll(0)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        left = remaining()
-        if left is None:
+        wait = waiting()
+        if wait is None:
             return super().get_new_connection(conn_params)
+        left = wait.remaining()
         if left <= 0:
             raise psycopg.OperationalError("the request has no time left to connect")
+        timeout = int(conn_params.get("connect_timeout", 60))
+        if not wait.patient:
+            session = self._connect(conn_params, min(ceil(left), timeout))
+            breaker.answer()
+            return session
         if breaker.refuses():
-            raise psycopg.OperationalError("the server is silent; somebody is trying")
-        bound = min(ceil(left), int(conn_params.get("connect_timeout", 60)))
+            raise psycopg.OperationalError("the server is slow; others wait for it")
+        stands_still: AbstractContextManager[None] = nullcontext()
+        if breaker.broken:
+            timeout = min(ceil(left), timeout)
+        else:
+            stands_still = wait.stopped()
         try:
-            session = super().get_new_connection(
-                {**conn_params, "connect_timeout": bound}
-            )
+            with stands_still:
+                session = self._connect(conn_params, timeout)
         except psycopg.errors.ConnectionTimeout:
             breaker.silence()
             raise
@@ -98,7 +108,25 @@ class DatabaseWrapper(base.DatabaseWrapper):
             breaker.answer()  # a refusal is an answer too
             raise
         breaker.answer()
-        if (remaining() or 0) <= 0:
+        if wait.remaining() <= 0:
             session.close()
             raise psycopg.OperationalError("connecting took all the time there was")
         return session
+
+    def _connect(self, conn_params: dict[str, Any], seconds: int) -> Any:
+        """A new session; psycopg has a time-out for each address of the host, which here
+        is a part of the whole."""
+        each = ceil(seconds / _addresses(conn_params))
+        return super().get_new_connection({**conn_params, "connect_timeout": each})
+
+
+def _addresses(conn_params: dict[str, Any]) -> int:
+    """How many addresses a connection is tried at, one after the other."""
+    names = str(conn_params.get("host", ""))
+    if not names or "/" in names or conn_params.get("hostaddr"):
+        return 1
+    found = 0
+    for name in names.split(","):
+        with suppress(OSError):  # an unknown name: it is tried anyway, and says so
+            found += len(getaddrinfo(name, None, type=SOCK_STREAM))
+    return max(1, found)

@@ -1,9 +1,9 @@
 """How long a request waits for PostgreSQL, and when it does not even try."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 from django.conf import settings
@@ -11,7 +11,7 @@ from django.db import OperationalError, connection, connections, transaction
 
 from taskproject import deadlines
 from taskproject.accounts.models import User
-from taskproject.deadlines import Breaker, deadline, remaining
+from taskproject.deadlines import Breaker, deadline, waiting
 
 SLOW = "SELECT pg_sleep(20)"
 SOON = 5.0  # seconds: well before SLOW is over
@@ -142,13 +142,14 @@ def test_without_time_left_no_connection_is_made() -> None:
 @on_postgresql
 @real
 def test_the_remaining_time_is_known_inside_and_only_there() -> None:
-    assert remaining() is None
-    with deadline(SOON):
-        first = remaining()
-        second = remaining()
-    assert remaining() is None
+    assert waiting() is None
+    with deadline(SOON) as wait:
+        assert waiting() is wait
+        assert wait is not None
+        first = wait.remaining()
+        second = wait.remaining()
+    assert waiting() is None
 
-    assert first is not None and second is not None
     assert SOON >= first >= second > 0
 
 
@@ -158,14 +159,14 @@ def test_an_error_inside_ends_the_deadline_too() -> None:
     with pytest.raises(ZeroDivisionError), deadline(SOON):
         raise ZeroDivisionError
 
-    assert remaining() is None
+    assert waiting() is None
 
 
 @on_sqlite
 @real
 def test_on_sqlite_there_is_no_deadline() -> None:
     with deadline(0):
-        assert remaining() is None
+        assert waiting() is None
         assert run("SELECT 1") == (1,)
 
 
@@ -242,3 +243,69 @@ def test_of_many_at_once_only_one_may_try(silent: Breaker) -> None:
         asked = [threads.submit(ask) for _ in range(16)]
 
     assert sorted(call.result() for call in asked) == [False, *[True] * 15]
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadPoolExecutor]:
+    """Of a process with three."""
+    monkeypatch.setattr(settings, "THREADS", 3)
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+def occupy(breaker: Breaker, threads: ThreadPoolExecutor) -> Event:
+    """Connects in two threads until the event is set."""
+    begun, finish = Barrier(3), Event()
+
+    def connect() -> None:
+        assert not breaker.refuses()
+        begun.wait(SOON)
+        finish.wait(SOON)
+        breaker.answer()
+
+    for _ in range(2):
+        threads.submit(connect)
+    begun.wait(SOON)
+    return finish
+
+
+def test_all_threads_but_one_may_wait_for_a_server_that_is_slow_to_answer(
+    threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "GRACE", 0.0)
+    breaker = Breaker()
+    finish = occupy(breaker, threads)
+
+    assert [breaker.refuses() for _ in range(3)] == [True, True, True]
+    finish.set()
+
+
+def test_the_last_thread_waits_for_its_turn_while_connecting_is_quick(
+    threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deadlines, "GRACE", 3600.0)
+    breaker = Breaker()
+    finish = occupy(breaker, threads)
+
+    third = threads.submit(breaker.refuses)
+    finish.set()
+
+    assert third.result(SOON) is False
+
+
+def test_a_process_with_one_thread_may_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "THREADS", 1)
+
+    assert not Breaker().refuses()
+
+
+@on_postgresql
+@real
+def test_connecting_takes_none_of_the_requests_time() -> None:
+    connection.close()
+
+    with deadline(SOON) as wait:
+        with wait.stopped():
+            time.sleep(0.5)
+        assert wait.remaining() > SOON - 0.5
+        assert run("SELECT 1") == (1,)

@@ -49,6 +49,7 @@ class Command(BaseCommand):
             raise CommandError("--port must be from 1 to 65535.")
         if options["workers"] < 1 or options["threads"] < 1:
             raise CommandError("--workers and --threads must be at least 1.")
+        settings.THREADS = options["threads"]  # of which one waits for no connection
         shown = f"[{host}]" if ":" in host else host
         self.stdout.write(
             f"API    http://{shown}:{port}/api/tasks\n"
