@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from taskproject import database_options
+
 TRUE = {"on", "true", "yes", "1"}
 FALSE = {"off", "false", "no", "0"}
 ORIGIN = re.compile(
@@ -120,9 +122,14 @@ def database(name: str, default: str = "") -> dict[str, Any]:
     The URL is never repeated in the message: it holds a password.
     """
     url = text(name, default)
+    scheme, plus, _ = url.partition("://")[0].partition("+")
+    if plus and scheme in {"postgresql", "postgres", "sqlite"}:
+        raise ImproperlyConfigured(
+            f"{name} names a driver, as SQLAlchemy does; write {scheme}:// instead."
+        )
     try:
         urlsplit(url).port  # noqa: B018 - raises on a port that is no number
-        parsed = dict(dj_database_url.parse(url))
+        parsed: dict[str, Any] = {**dj_database_url.parse(url)}
     except ValueError:
         raise ImproperlyConfigured(
             f"{name} is no database URL; it looks like "
@@ -138,4 +145,9 @@ def database(name: str, default: str = "") -> dict[str, Any]:
             f"{name} does not name a database; write it after the host, or give SQLite a "
             "file (sqlite:///path): one in memory would be lost with its process."
         )
-    return parsed
+    options = parsed.get("OPTIONS", {})
+    if parsed["ENGINE"].endswith("sqlite3"):
+        options = database_options.of_sqlite(name, options)
+    else:
+        options = database_options.of_postgresql(name, options)
+    return parsed | {"OPTIONS": options}
