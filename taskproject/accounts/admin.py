@@ -1,7 +1,7 @@
 """People and their tokens in the admin."""
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from taskproject.accounts.models import ApiToken, ApiTokenQuerySet, User
+from taskproject.forms import OneLineField
 
 admin.site.site_header = admin.site.site_title = "Tasks"
 admin.site.index_title = "Administration"
@@ -70,10 +71,16 @@ class PersonAdmin(UserAdmin):
 MADE = ("prefix", "state", "created_at", "last_used_at", "revoked_at")
 
 
+class TokenForm(ModelForm):
+    class Meta:
+        field_classes: ClassVar = {"name": OneLineField}
+
+
 @admin.register(ApiToken)
 class ApiTokenAdmin(admin.ModelAdmin):
     """Tokens are made, shown once, and revoked; never edited or shown again."""
 
+    form = TokenForm
     list_display = (
         "name",
         "user",

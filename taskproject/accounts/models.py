@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from taskproject import timezones
+from taskproject.names import fault
 from taskproject.rows import Columns, Proof, adapted, fetch
 
 TOKEN_PREFIX = "tk_"
@@ -139,6 +140,11 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    def clean(self) -> None:
+        """Refuses a new token's name that is none; an old one keeps its own."""
+        if self.pk is None and (wrong := fault(self.name)):
+            raise ValidationError({"name": wrong})
 
     def issue(self) -> str:
         """Gives the token a new secret, stores it, and returns the secret: the only

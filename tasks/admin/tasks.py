@@ -29,7 +29,7 @@ from tasks.admin.filters import (
 )
 from tasks.admin.pages import CalendarQuerySet
 from tasks.admin.rows import actor, add_link, first_tasks, reason, viewer
-from tasks.admin.timeline import earlier, lost
+from tasks.admin.timeline import earlier, lost, refused
 from tasks.forms import RowForm, TaskForm
 from tasks.forms.fields import moment_text
 from tasks.models import Event, EventQuerySet, Task, TaskList, feed_of
@@ -271,7 +271,7 @@ class TaskAdmin(TaskActions):
         values = earlier(event, field)
         if values is None or task.deleted_at is not None:
             return messages.ERROR, "There is no earlier value to restore."
-        why = lost(task, field, values[field])
+        why = lost(task, field, values[field]) or refused(task, field, values[field])
         if why:
             return messages.ERROR, f"The {name} cannot be restored: {why}"
         try:

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from taskproject.accounts.models import User
+from taskproject.names import fault
 from tasks.models import PRIORITIES, Event, EventQuerySet, Task, TaskList
 from tasks.models.dues import read_instant
 
@@ -51,6 +52,14 @@ def lost(task: Task, field: str, value: Any) -> str:
     if getattr(row, "deleted_at", None) is not None:
         return f"The earlier {kind} is in the trash."
     return ""
+
+
+def refused(task: Task, field: str, value: Any) -> str:
+    """Why a task is not given this title, or one of these tags, any more; empty where it
+    is."""
+    names = value if field == "tags" else [value] if field == "title" else []
+    faults = (fault(name) for name in names if name not in task.tags)
+    return next(filter(None, faults), "")
 
 
 def _names(events: Iterable[Event]) -> dict[tuple[str, int], str]:

@@ -29,7 +29,7 @@ from tasks.api.fields import (
     Instant,
     Priority,
     Question,
-    TagName,
+    TagWanted,
     stored,
 )
 from tasks.api.tasks import InZone, TaskIn
@@ -68,7 +68,7 @@ class TaskPage(BaseModel):
 
 
 # Within TaskFilters `list` is a member.
-TagNames = list[TagName]
+TagNames = list[TagWanted]
 PriorityNames = list[Priority]
 
 

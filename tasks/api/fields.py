@@ -10,6 +10,7 @@ from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from taskproject.inputs import NO_NUL, STRIPPED
+from taskproject.names import BREAKS, INVISIBLE, ON_ONE_LINE, SPACE, fault
 from tasks.cursors import BIGINT
 from tasks.models import (
     DESCRIPTION_LENGTH,
@@ -23,7 +24,7 @@ from tasks.models.dues import read_day, read_instant
 from tasks.models.words import MOST_WORDS, QUESTION_LENGTH, words
 
 # JSON Schema's own formats know no bounds, and its patterns other spaces than Python.
-NOT_BLANK = r"^[^\u0000]*([^\s\u0000\u001c-\u001f\u0085]|\ufeff)[^\u0000]*$"
+NAME = f"^[{SPACE}]*[^{BREAKS}]*[^{INVISIBLE}][^{BREAKS}]*[{SPACE}]*$"
 NOT_NUL = r"^[^\u0000]*$"
 DAY_SCHEMA = {"type": "string", "format": "date", "examples": ["2026-12-31"]}
 INSTANT_SCHEMA = {
@@ -76,6 +77,18 @@ def _id_or_none(value: object) -> int:
     )
 
 
+def _name(value: str) -> str:
+    wrong = fault(value)
+    if wrong is None:
+        return value
+    if "\x00" in value:
+        raise PydanticCustomError(
+            "nul_character", "Remove the NUL character (\\u0000)."
+        )
+    code = "line_break" if wrong == ON_ONE_LINE else "invisible"
+    raise PydanticCustomError(code, wrong)
+
+
 def _question(value: str) -> str:
     if not 1 <= len(words(value)) <= MOST_WORDS:
         raise PydanticCustomError(
@@ -84,15 +97,17 @@ def _question(value: str) -> str:
     return value
 
 
+#: For names: see `taskproject.names`. Says of a NUL what is said of it everywhere.
+ONE_LINE = AfterValidator(_name)
 Title = Annotated[
     str,
     StringConstraints(min_length=1, max_length=TITLE_LENGTH),
     STRIPPED,
-    NO_NUL,
+    ONE_LINE,
     Field(
-        description=f"1-{TITLE_LENGTH} characters; space around it is taken off.",
+        description=f"1-{TITLE_LENGTH} characters on one line; space around it is taken off.",
         examples=["Buy oat milk"],
-        json_schema_extra={"pattern": NOT_BLANK},
+        json_schema_extra={"pattern": NAME},
     ),
 ]
 Description = Annotated[
@@ -109,23 +124,31 @@ ListName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=LIST_NAME_LENGTH),
     STRIPPED,
-    NO_NUL,
+    ONE_LINE,
     Field(
-        description=f"1-{LIST_NAME_LENGTH} characters; yours only once, in any case.",
+        description=f"1-{LIST_NAME_LENGTH} characters on one line; yours only once, in any case.",
         examples=["Shopping"],
-        json_schema_extra={"pattern": NOT_BLANK},
+        json_schema_extra={"pattern": NAME},
     ),
 ]
 TagName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=TAG_LENGTH),
     STRIPPED,
-    NO_NUL,
+    ONE_LINE,
     Field(
-        description=f"1-{TAG_LENGTH} characters; the same in any case.",
+        description=f"1-{TAG_LENGTH} characters on one line; the same in any case.",
         examples=["errand"],
-        json_schema_extra={"pattern": NOT_BLANK},
+        json_schema_extra={"pattern": NAME},
     ),
+]
+#: A tag that is asked for, which may be older than the rule for names.
+TagWanted = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=TAG_LENGTH),
+    STRIPPED,
+    NO_NUL,
+    Field(json_schema_extra={"pattern": NOT_NUL}),
 ]
 Tags = Annotated[
     list[TagName],

@@ -209,8 +209,10 @@ def _tags(cell: str) -> tuple[str, ...]:
 def _identified(task: TaskRecord, seen: Counter[bytes]) -> TaskRecord:
     if task.external_id:
         return checked_task(task)
+    title, name = task.title.strip(), task.list
     task = checked_task(replace(task, external_id="csv:"))
-    content = json.dumps(_cells(task)).encode()
+    # With the line breaks that titles and names had until version 1.4.
+    content = json.dumps(_cells(replace(task, title=title, list=name))).encode()
     key = sha256(content).digest()[:16]
     seen[key] += 1
     digest = sha256(content + b"%d" % seen[key]).hexdigest()

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from reprlib import Repr
 
 from taskproject import timezones
-from taskproject.names import same
+from taskproject.names import one_line, same, visible
 
 TITLE_LENGTH = 200
 DESCRIPTION_LENGTH = 10_000
@@ -171,8 +171,8 @@ def _text(member: str, value: str, most: int) -> str:
 
 
 def _name(member: str, value: str, most: int) -> str:
-    name = _text(member, value.strip(), most)
-    if not name:
+    name = one_line(_text(member, value.strip(), most))
+    if not visible(name):
         raise Refused(f"{member} is empty; give 1 to {most} characters.")
     return name
 
@@ -193,7 +193,11 @@ def _parent(record: TaskRecord) -> str | None:
 
 def _owner(value: str | None) -> str | None:
     # Django's bound of a username.
-    return None if value is None else _name("owner", value, OWNER_LENGTH)
+    if value is None:
+        return None
+    if not (name := value.strip()):
+        raise Refused(f"owner is empty; give 1 to {OWNER_LENGTH} characters.")
+    return _text("owner", name, OWNER_LENGTH)
 
 
 def _tags(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from taskproject.forms import OneLineField
 from tasks.forms.opened import OpenedForm
 from tasks.models import Tag, TaskList
 
@@ -12,6 +13,7 @@ class ListForm(OpenedForm):
     class Meta:
         model = TaskList
         fields = ("owner", "name", "archived")
+        field_classes: ClassVar = {"name": OneLineField}
 
 
 class TagForm(OpenedForm):
@@ -20,3 +22,4 @@ class TagForm(OpenedForm):
     class Meta:
         model = Tag
         fields = ("name",)
+        field_classes: ClassVar = {"name": OneLineField}

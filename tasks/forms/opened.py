@@ -119,7 +119,8 @@ class OpenedForm(forms.ModelForm):
         mine = {name: self.readable_typed(name) for name in typed}
         self.data = data
         data[self.add_prefix("opened_version")] = str(now.version)
-        for name, value in self.sent(now).items():
+        for name, stored in self.sent(now).items():
+            value = self.fields[name].prepare_value(stored)
             shown = lines(data.get(self.add_initial_prefix(name), ""))
             # The page that goes back is based on the row as it is now.
             _put(data, self.add_initial_prefix(name), value)

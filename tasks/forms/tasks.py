@@ -1,13 +1,15 @@
 """The forms of a task."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
 
 from taskproject import timezones
 from taskproject.accounts.models import check_timezone
+from taskproject.forms import OneLineField, joined
+from taskproject.names import fault
 from tasks.forms.fields import (
     DescriptionField,
     TagsField,
@@ -67,6 +69,7 @@ class TaskForm(OpenedForm):
             "due_at",
             "due_timezone",
         )
+        field_classes: ClassVar = {"title": OneLineField}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -90,6 +93,16 @@ class TaskForm(OpenedForm):
     def owners(self, cleaned: dict[str, Any]) -> Iterable[int]:
         new_owner = cleaned.get("owner") or self.instance.owner
         return [self.instance.owner_id, new_owner.pk]
+
+    def clean_tag_names(self) -> list[str]:
+        """A tag that the task has keeps its name, which may be older than the rule for
+        names, and lost its line breaks in the input."""
+        has = {joined(name): name for name in self.instance.tags}
+        names = [has.get(joined(name), name) for name in self.cleaned_data["tag_names"]]
+        for name in names:
+            if name not in self.instance.tags and (wrong := fault(name)):
+                raise forms.ValidationError(f"{name}: {wrong}")
+        return names
 
     def clean_priority(self) -> int:
         value: int | str | None = self.cleaned_data["priority"]

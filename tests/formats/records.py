@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from taskproject.names import same
+from taskproject.names import one_line, same, visible
 from tasks.formats import BadRow, ListRecord, TagRecord, TaskRecord
 from tasks.formats.records import PRIORITIES
 
@@ -24,16 +24,20 @@ ZONES = st.sampled_from(["UTC", "Europe/Paris", "Asia/Kathmandu", "America/St_Jo
 
 
 def names(most: int) -> st.SearchStrategy[str]:
+    return TEXT.map(lambda text: one_line(text)[:most].strip()).filter(visible)
+
+
+def identifiers(most: int) -> st.SearchStrategy[str]:
     return TEXT.map(lambda text: text.strip()[:most].strip()).filter(bool)
 
 
 def lists() -> st.SearchStrategy[ListRecord]:
-    owners = st.none() | names(150)
+    owners = st.none() | identifiers(150)
     return st.builds(ListRecord, names(100), POSITIONS, st.booleans(), owners)
 
 
 def tags() -> st.SearchStrategy[TagRecord]:
-    return st.builds(TagRecord, names(50), st.none() | names(150))
+    return st.builds(TagRecord, names(50), st.none() | identifiers(150))
 
 
 @st.composite
@@ -41,18 +45,18 @@ def tasks(draw: st.DrawFn, /, **fixed: Any) -> TaskRecord:
     """Any task; `fixed` members are as given."""
     completed = draw(st.booleans())
     members: dict[str, Any] = {
-        "external_id": draw(names(255)),
+        "external_id": draw(identifiers(255)),
         "title": draw(names(200)),
         "description": draw(TEXT),
         "completed": completed,
         "completed_at": draw(INSTANTS) if completed else None,
         "deleted_at": draw(st.none() | INSTANTS),
         "list": draw(st.none() | names(100)),
-        "parent": draw(st.none() | names(255)),
+        "parent": draw(st.none() | identifiers(255)),
         "tags": tuple(draw(st.lists(names(50), max_size=20, unique_by=same))),
         "priority": draw(st.sampled_from(PRIORITIES)),
         "position": draw(POSITIONS),
-        "owner": draw(st.none() | names(150)),
+        "owner": draw(st.none() | identifiers(150)),
         "created_at": draw(st.none() | INSTANTS),
         "updated_at": draw(st.none() | INSTANTS),
         **draw(_dues()),

@@ -55,6 +55,7 @@ class Command(BaseCommand):
         )
         try:
             token.clean_fields(exclude=["prefix", "digest"])
+            token.clean()
         except ValidationError as error:
             raise CommandError(f"--name: {' '.join(error.messages)}") from None
         secret = token.issue()
