@@ -3,8 +3,15 @@
 SQLite lets a writer that waits try again ever more rarely, in the end every 100 ms: of 16
 writers some starve. Here the threads of one process take turns, so that no more writers
 than processes compete, and those try every 2 ms.
+
+And the file must stay the one that was opened first. SQLite goes on with a file that was
+moved or deleted, and would apply the write-ahead log of one database to the other that was
+put in its place. Where the path leads to another file, or to none, every statement fails
+until the service is started anew.
 """
 
+import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -17,8 +24,43 @@ from django.db.backends.sqlite3 import base
 from django.db.backends.sqlite3.features import DatabaseFeatures as Features
 from django.db.utils import OperationalError
 
+logger = logging.getLogger("taskproject.sqlite")
+
 PAUSE = 0.002  # seconds between two attempts to become the writer
 _turn = Lock()
+#: Device and inode of the files that this process has opened, by their paths.
+_opened: dict[str, tuple[int, int]] = {}
+_replaced: set[str] = set()  # that were told of
+
+
+def remember(path: str) -> None:
+    """Notes which file is at the path now, if there is one, as the one to stay with."""
+    place = _place(path)
+    if place is not None:
+        _opened.setdefault(path, place)
+
+
+def _place(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):  # gone, or no path at all (in memory)
+        return None
+    return found.st_dev, found.st_ino
+
+
+def is_replaced(path: str) -> bool:
+    """Whether the path leads to another file than the one that was opened, or to none."""
+    opened = _opened.get(path)
+    if opened is None or opened == _place(path):
+        return False
+    if path not in _replaced:
+        _replaced.add(path)
+        logger.error(
+            "%s was replaced or deleted while the service runs, which answers 503 now. "
+            "Stop it, put the file in place without -wal and -shm beside it, start it.",
+            path,
+        )
+    return True
 
 
 class DatabaseFeatures(Features):
@@ -34,7 +76,24 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().__init__(*args, **kwargs)
         self._has_turn = False
 
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        path = str(self.settings_dict["NAME"])
+        if is_replaced(path):
+            raise sqlite3.OperationalError("the database file was replaced")
+        session = super().get_new_connection(conn_params)
+        remember(path)
+        return session
+
+    def close_if_unusable_or_obsolete(self) -> None:
+        """Django's, before each request. A file that was replaced is let go of: SQLite
+        leaves one that has moved as it is."""
+        if self.connection is not None and is_replaced(self.settings_dict["NAME"]):
+            self.close()
+        super().close_if_unusable_or_obsolete()
+
     def _start_transaction_under_autocommit(self) -> None:
+        if is_replaced(self.settings_dict["NAME"]):
+            raise OperationalError("the database file was replaced")
         give_up = time.monotonic() + settings.SQLITE_BUSY_TIMEOUT
         if not _turn.acquire(timeout=settings.SQLITE_BUSY_TIMEOUT):
             raise OperationalError("database is locked")

@@ -3,10 +3,12 @@
 import os
 import resource
 import shutil
+import signal
+import sqlite3
 import statistics
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -124,6 +126,69 @@ def test_a_file_that_may_not_grow_refuses_writes_keeps_reads_and_heals(
         lambda: limit(wal.stat().st_size + 16_384),
         lambda: limit(resource.RLIM_INFINITY),
     )
+
+
+@pytest.mark.parametrize("place", ["another", "none"])
+def test_a_file_that_was_replaced_or_deleted_is_neither_read_nor_written(
+    start: Start, on_sqlite: Database, record: Record, place: str
+) -> None:
+    """Acknowledged writes would go to a file that nobody finds, or the log of the one
+    database into the other. New threads, workers and health must not open it either."""
+    service = start(on_sqlite, WORKERS="2")
+    file, aside = on_sqlite.file, on_sqlite.file.with_name("aside")
+
+    with service.client() as client:
+        task = client.create("Before")
+        copy = on_sqlite.file.with_name("copy")
+        on_sqlite.rows(f"VACUUM INTO '{copy}'")
+        after = client.create("After the copy")
+        content = copy.read_bytes()
+        file.rename(aside)
+        if place == "another":
+            copy.rename(file)
+        killed = service.workers()[0]
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: len({*service.workers()} - {killed}) == 2)
+
+        for _ in range(10):
+            with service.client() as another:
+                assert try_to_create(another).status == 503
+                path = f"/api/tasks/{task.id}"
+                assert another.send("GET", path).status == 503
+                assert another.send("GET", "/readyz").status == 503
+                assert another.send("GET", "/livez").status == 200
+        assert file.exists() == (place == "another")
+        if place == "another":
+            assert file.read_bytes() == content
+
+        aside.rename(file)
+        client.read(after)
+        client.create("The file is back")
+
+    on_sqlite.check_integrity()
+    record.audit(on_sqlite)
+    record.check(broken=2)
+
+
+def test_a_copy_that_is_restored_through_sqlite_is_served_at_once(
+    start: Start, on_sqlite: Database, record: Record
+) -> None:
+    service = start(on_sqlite)
+    copy = on_sqlite.file.with_name("copy")
+
+    with service.client() as client:
+        kept = client.create("Before")
+        on_sqlite.rows(f"VACUUM INTO '{copy}'")
+        lost = client.create("After the copy")
+        with closing(sqlite3.connect(copy)) as source, on_sqlite.session() as target:
+            source.backup(target)  # what .restore does
+        client.read(kept)
+        assert client.send("GET", f"/api/tasks/{lost.id}").status == 404
+        del record.tasks[lost.id]
+        client.create("After the restore")
+
+    on_sqlite.check_integrity()
+    record.check()
 
 
 def write_until_full(

@@ -15,6 +15,8 @@ from granian._granian import WorkerSignal
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 
+from taskproject.sqlite.base import remember
+
 BACKLOG = 16_384
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
@@ -50,6 +52,9 @@ class Command(BaseCommand):
         if options["workers"] < 1 or options["threads"] < 1:
             raise CommandError("--workers and --threads must be at least 1.")
         settings.THREADS = options["threads"]  # of which one waits for no connection
+        if not settings.ON_POSTGRESQL:
+            # For workers that are started later, too: the file must stay this one.
+            remember(str(settings.DATABASES["default"]["NAME"]))
         shown = f"[{host}]" if ":" in host else host
         self.stdout.write(
             f"API    http://{shown}:{port}/api/tasks\n"
