@@ -1,8 +1,9 @@
-"""Idempotency-Key (IETF draft-ietf-httpapi-idempotency-key-header): POST, twice safely.
+"""Idempotency-Key (IETF draft-ietf-httpapi-idempotency-key-header): writes, twice safely.
 
 The answer is stored in the transaction of its effect: after a crash there is either
 both or neither. Only answers of an effect (2xx) are stored; a request that was refused
-changed nothing, and is judged anew.
+changed nothing, and is judged anew. A write that tells a secret, of which the database
+keeps a digest only, is refused with a key.
 """
 
 import hashlib
@@ -16,20 +17,22 @@ from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 
 from taskproject.models import StoredAnswer
-from taskproject.problems import InProgress, KeyReused, MalformedKey
+from taskproject.problems import InProgress, KeyRefused, KeyReused, MalformedKey
 
 # The draft's quoted string, or the bare characters that most clients send.
 KEY = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 def idempotent(handler: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes a POST handler answer a repeated Idempotency-Key as it did the first time."""
+    """Makes a handler answer a write with a repeated Idempotency-Key as it did the first
+    time. Reading is safe to repeat, and needs no key."""
 
     @wraps(handler)
     def once(request: HttpRequest, **inputs: Any) -> Any:
         header = request.META.get("HTTP_IDEMPOTENCY_KEY")
-        if header is None or request.method != "POST":
+        if header is None or request.method in SAFE_METHODS:
             return handler(request, **inputs)
         key = _key(header)
         owner_id: int = request.auth.user_id  # type: ignore[attr-defined]  # by ninja
@@ -37,17 +40,22 @@ def idempotent(handler: Callable[..., Any]) -> Callable[..., Any]:
         with transaction.atomic():
             claimed = _claim(owner_id, key)
             stored = StoredAnswer.objects.filter(owner_id=owner_id, key=key)
-            if claimed:
-                stored.expired().delete()
             for answer in stored:
-                if answer.fingerprint != fingerprint:
+                if claimed and answer.is_expired():
+                    answer.delete()
+                elif answer.fingerprint != fingerprint:
                     raise KeyReused("Use a new key for each new request.")
-                return _replay(answer)
+                else:
+                    return _replay(answer)
             if not claimed:
                 raise InProgress("Try again in a moment, with the same key.")
             response: HttpResponse = handler(request, **inputs)
             if response.headers.get("Cache-Control") == "no-store":
-                return response  # it tells a secret, of which we keep a digest only
+                # It tells a secret. What was done is rolled back.
+                raise KeyRefused(
+                    "Send this request without Idempotency-Key: its answer holds a "
+                    "secret and is not kept. Sent again, it makes another secret."
+                )
             StoredAnswer.objects.create(
                 owner_id=owner_id,
                 key=key,
@@ -100,8 +108,9 @@ def _fingerprint(request: HttpRequest) -> str:
 
 
 def _replay(answer: StoredAnswer) -> HttpResponse:
-    return HttpResponse(
-        bytes(answer.body),
-        status=answer.status,
-        headers={**answer.headers, "Idempotency-Replayed": "true"},
-    )
+    response = HttpResponse(bytes(answer.body), status=answer.status)
+    del response.headers["Content-Type"]  # Django's own: an answer may have none (204)
+    for name, value in answer.headers.items():
+        response.headers[name] = value
+    response.headers["Idempotency-Replayed"] = "true"
+    return response

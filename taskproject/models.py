@@ -1,6 +1,6 @@
 """The answers that are kept so that a request can be repeated safely."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.conf import settings
@@ -10,8 +10,7 @@ from django.utils import timezone
 
 class StoredAnswerQuerySet(models.QuerySet["StoredAnswer"]):
     def expired(self) -> Self:
-        kept = timedelta(hours=settings.IDEMPOTENCY_HOURS)
-        return self.filter(created_at__lt=timezone.now() - kept)
+        return self.filter(created_at__lt=_horizon())
 
 
 class StoredAnswer(models.Model):
@@ -41,3 +40,11 @@ class StoredAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} for {self.key}"
+
+    def is_expired(self) -> bool:
+        return self.created_at < _horizon()
+
+
+def _horizon() -> datetime:
+    """Answers from before it are kept no longer."""
+    return timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS)

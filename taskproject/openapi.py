@@ -76,10 +76,12 @@ IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "required": False,
     "description": "Makes the request safe to repeat: the same key with the same "
-    "request gets the first answer again. Kept for 24 hours.",
+    "request gets the first answer again.",
     "schema": {"type": "string", "pattern": '^("[!#-\\[\\]-~]{1,255}"|[!#-~]{1,255})$'},
     "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
 }
+#: Operations whose answer holds a secret, and is not kept for an Idempotency-Key.
+UNKEPT = {"create_calendar"}
 #: Any request can name a body too large, an unknown parameter or a bad header.
 ANYWHERE = (
     problems.BadRequest,
@@ -242,8 +244,8 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
             kinds += [problems.StaleVersion, problems.VersionRequired]
         if "{" in path:
             parameters.append(IF_MATCH)
-    if method == "post":
-        parameters.append(IDEMPOTENCY_KEY)
+        if operation["operationId"] not in UNKEPT:
+            parameters.append(_idempotency_key())
     if 304 in responses:
         parameters.append(IF_NONE_MATCH)
     for kind in sorted(kinds, key=lambda kind: kind.status):
@@ -260,6 +262,11 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         headers = response.setdefault("headers", {})
         for name in _headers(int(status), method, operation):
             headers[name] = HEADERS[name]
+
+
+def _idempotency_key() -> dict[str, Any]:
+    kept = f"Kept for {settings.IDEMPOTENCY_HOURS:,} hours."
+    return IDEMPOTENCY_KEY | {"description": f"{IDEMPOTENCY_KEY['description']} {kept}"}
 
 
 def _headers(status: int, method: str, operation: dict[str, Any]) -> Iterator[str]:
@@ -279,7 +286,9 @@ def _headers(status: int, method: str, operation: dict[str, Any]) -> Iterator[st
             yield "Retry-After"
     if status == 200 and "Page" in shown and "ChangePage" not in shown:
         yield "Link"
-    if status < 300 and method == "post":
+    if status < 300 and any(
+        parameter["name"] == "Idempotency-Key" for parameter in operation["parameters"]
+    ):
         yield "Idempotency-Replayed"
 
 

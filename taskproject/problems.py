@@ -5,7 +5,8 @@
     │   ├── BadHost             400 bad_host
     │   ├── MalformedBody       400 malformed_body
     │   ├── MalformedCondition  400 malformed_condition
-    │   └── MalformedKey        400 malformed_key
+    │   ├── MalformedKey        400 malformed_key
+    │   └── KeyRefused          400 key_refused
     ├── Unauthenticated         401 unauthenticated
     │   └── InvalidToken        401 invalid_token
     ├── Forbidden               403 forbidden
@@ -136,6 +137,12 @@ class MalformedKey(BadRequest):
     """Idempotency-Key is not 1-255 printable ASCII characters."""
 
     code, title = "malformed_key", "The Idempotency-Key cannot be understood"
+
+
+class KeyRefused(BadRequest):
+    """Idempotency-Key came with a request whose answer holds a secret and is not kept."""
+
+    code, title = "key_refused", "No Idempotency-Key is taken here"
 
 
 class Unauthenticated(Problem):

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Literal
 
+import orjson
+from django.http import HttpResponse
 from django.middleware.csrf import get_token
 from ninja import Router
 from pydantic import BaseModel, ConfigDict, Field
@@ -65,11 +67,16 @@ def get_me(request: ApiRequest) -> MeOut:
 
 
 @router.patch("/me", response=MeOut)
-def update_me(request: ApiRequest, body: MePatch) -> MeOut:
+def update_me(request: ApiRequest, body: MePatch) -> HttpResponse:
     """Changes your time zone, which decides what is overdue and due today."""
     caller = request.auth
     caller.user.move_to(body.timezone)
-    return _me(caller, get_token(request) if caller.via == "session" else None)
+    me = _me(caller, get_token(request) if caller.via == "session" else None)
+    # A response, which can be kept for an Idempotency-Key.
+    return HttpResponse(
+        orjson.dumps(me.model_dump(), option=orjson.OPT_UTC_Z),
+        content_type="application/json; charset=utf-8",
+    )
 
 
 def _me(caller: Caller, csrf_token: str | None) -> MeOut:

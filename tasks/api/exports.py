@@ -102,7 +102,8 @@ def create_calendar(request: ApiRequest) -> HttpResponse:
     """Makes the secret address of your calendar feed, instead of the one before, which
     stops. Whoever has the address can read what is due.
 
-    The answer is not kept for an Idempotency-Key: repeated, it makes another address.
+    An Idempotency-Key is refused: no answer with a secret is kept. Repeated, this makes
+    another address.
     """
     feed, secret = CalendarFeed.objects.issue(request.auth.user_id)
     url = f"/api/calendar/{secret}.ics"

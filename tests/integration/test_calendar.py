@@ -447,13 +447,15 @@ def test_on_the_next_day_it_is_read_anew(
     assert read(nobody, url, **{"If-None-Match": tag}).status_code == 200
 
 
-def test_the_address_is_not_kept_for_an_idempotency_key(api: ApiClient) -> None:
-    headers = {"Idempotency-Key": "one"}
+def test_an_idempotency_key_is_refused_and_the_address_before_still_works(
+    api: ApiClient, nobody: ApiClient
+) -> None:
+    first = api.send("POST", "/api/calendar")
+    url = first.json()["url"]
 
-    first = api.send("POST", "/api/calendar", headers=headers)
-    again = api.send("POST", "/api/calendar", headers=headers)
+    answer = api.send("POST", "/api/calendar", headers={"Idempotency-Key": "one"})
 
     assert first.headers["Cache-Control"] == "no-store"
-    assert (first.status_code, again.status_code) == (201, 201)
-    assert first.json()["url"] != again.json()["url"]
+    assert (answer.status_code, answer.json()["code"]) == (400, "key_refused")
+    assert nobody.send("GET", url).status_code == 200
     assert not StoredAnswer.objects.exists()

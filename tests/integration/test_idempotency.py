@@ -1,4 +1,4 @@
-"""Idempotency-Key: a POST that is sent twice and done once."""
+"""Idempotency-Key: a write that is sent twice and done once."""
 
 import json
 from collections.abc import Iterator
@@ -267,14 +267,12 @@ def test_a_token_that_may_only_read_gets_no_replay(api: ApiClient, alice: User) 
     assert answer.status_code == 403
 
 
-@pytest.mark.parametrize("method", ["GET", "PATCH", "PUT", "DELETE"])
-def test_other_methods_ignore_the_key(api: ApiClient, alice: User, method: str) -> None:
+def test_reading_needs_no_key(api: ApiClient, alice: User) -> None:
     path = f"/api/tasks/{make_task(alice).pk}"
-    body = {"title": "New"} if method in ("PATCH", "PUT") else None
 
     for key in (KEY, KEY, "malformed key"):
-        answer = api.send(method, path, body, headers={"Idempotency-Key": key})
-        assert answer.status_code in (200, 204, 410)
+        answer = api.send("GET", path, headers={"Idempotency-Key": key})
+        assert answer.status_code == 200
         assert "Idempotency-Replayed" not in answer.headers
 
     assert not StoredAnswer.objects.exists()

@@ -1,0 +1,168 @@
+"""Idempotency-Key on every unsafe method: each write of one row, and batches."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from taskproject.accounts.models import User
+from taskproject.api import api as tasks_api
+from taskproject.models import StoredAnswer
+from tasks.models import Event, Tag, Task, TaskList
+from tests.conftest import BY, ApiClient, make_task, make_token
+
+KEY = "3f2b1c9e-0a4d-4b4e-9a51-b4e2c2b3f7a0"
+
+
+def stored() -> list[Any]:
+    return [
+        list(model.objects.order_by("pk").values())
+        for model in (Task, TaskList, Tag, Event, StoredAnswer)
+    ]
+
+
+class Write(NamedTuple):
+    """A write of one row, made at version 1."""
+
+    method: str
+    path: str
+    body: Any = None
+
+
+WRITES = {
+    "patch": Write("PATCH", "/api/tasks/{task}", {"title": "New"}),
+    "put": Write("PUT", "/api/tasks/{task}", {"title": "New"}),
+    "delete": Write("DELETE", "/api/tasks/{task}"),
+    "delete for good": Write("DELETE", "/api/tasks/{task}?permanent=true"),
+    "toggle": Write("POST", "/api/tasks/{task}/toggle"),
+    "move": Write("POST", "/api/tasks/{task}/move", {"after": "other"}),
+    "patch a list": Write("PATCH", "/api/lists/{list}", {"name": "New"}),
+    "delete a list": Write("DELETE", "/api/lists/{list}"),
+    "rename a tag": Write("PATCH", "/api/tags/{tag}", {"name": "new"}),
+    "delete a tag": Write("DELETE", "/api/tags/{tag}"),
+    "patch oneself": Write("PATCH", "/api/me", {"timezone": "Asia/Tokyo"}),
+}
+every_write = pytest.mark.parametrize("name", WRITES)
+
+
+def write(api: ApiClient, alice: User, name: str) -> Callable[[str], Any]:
+    """Sends the write with this key, at the version that the row has now."""
+    row = TaskList.objects.add(BY, owner_id=alice.pk, name="Home")
+    keys = {
+        "list": row.pk,
+        "task": make_task(alice, "One", tags=["errand"]).pk,
+        "other": make_task(alice, "Two").pk,
+        "tag": Tag.objects.get().pk,
+    }
+    method, path, body = WRITES[name]
+    if body and "after" in body:
+        body = {"after": keys["other"]}
+    headers = {} if path == "/api/me" else {"If-Match": '"1"'}
+
+    def send(key: str) -> Any:
+        sent = headers | {"Idempotency-Key": key}
+        return api.send(method, path.format(**keys), body, headers=sent)
+
+    return send
+
+
+@every_write
+def test_a_retried_write_with_its_version_is_answered_as_the_first_was(
+    api: ApiClient, alice: User, name: str
+) -> None:
+    send = write(api, alice, name)
+    first = send(KEY)
+    before = stored()
+
+    again = send(KEY)
+
+    assert first.status_code == (204 if WRITES[name].method == "DELETE" else 200)
+    assert "Idempotency-Replayed" not in first.headers
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    for header in ("Content-Type", "ETag", "Content-Length"):
+        assert again.headers.get(header) == first.headers.get(header)
+    assert stored() == before
+
+
+@every_write
+def test_a_malformed_key_of_any_write_is_400(
+    api: ApiClient, alice: User, name: str
+) -> None:
+    send = write(api, alice, name)
+    before = stored()
+
+    answer = send("malformed key")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_key")
+    assert stored() == before
+
+
+def test_a_write_with_a_new_key_is_judged_by_its_version(
+    api: ApiClient, alice: User
+) -> None:
+    send = write(api, alice, "patch")
+    send(KEY)
+
+    assert send("another").status_code == 412
+
+
+def test_a_retried_batch_with_its_versions_is_answered_as_the_first_was(
+    api: ApiClient, alice: User
+) -> None:
+    task = make_task(alice)
+    change = {"op": "update", "id": task.pk, "version": 1, "body": {"title": "New"}}
+    removal = {"op": "delete", "id": task.pk, "version": 2}
+    body = {"operations": [change, removal]}
+
+    headers = {"Idempotency-Key": KEY}
+
+    first, again = (
+        api.send("POST", "/api/tasks/batch", body, headers=headers) for _ in range(2)
+    )
+
+    assert first.status_code == 200
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.content == first.content
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_takes_at_most_six_statements_more(alice: User) -> None:
+    api, path = ApiClient(make_token(alice)), f"/api/tasks/{make_task(alice).pk}"
+
+    def sent(title: str, headers: dict[str, str]) -> int:
+        with CaptureQueriesContext(connection) as queries:
+            api.send("PATCH", path, {"title": title}, headers=headers)
+        return sum("SAVEPOINT" not in query["sql"] for query in queries)
+
+    # A cookie goes the long way, too. Six: the transaction's two, the claim of the key
+    # (on PostgreSQL), the look for an answer, the lock of the feed, and the answer.
+    without = sent("One", {"Cookie": "a=b"})
+    assert sent("Two", {"Idempotency-Key": "one"}) <= without + 6
+    assert sent("Two", {"Idempotency-Key": "one"}) <= without + 4, "a replay"
+
+
+def test_the_document_tells_how_long_an_answer_is_kept(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.IDEMPOTENCY_HOURS = 1_000
+    monkeypatch.setattr(tasks_api, "_document", None)
+
+    document = tasks_api.get_openapi_schema()
+    monkeypatch.setattr(tasks_api, "_document", None)
+
+    writes = [
+        operation
+        for operations in document["paths"].values()
+        for method, operation in operations.items()
+        if method != "get" and operation["operationId"] != "create_calendar"
+    ]
+    for operation in writes:
+        [key] = [
+            parameter["description"]
+            for parameter in operation["parameters"]
+            if parameter["name"] == "Idempotency-Key"
+        ]
+        assert key.endswith("Kept for 1,000 hours.")
