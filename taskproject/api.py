@@ -13,6 +13,7 @@ from tasks.api.changes import router as changes
 from tasks.api.collection import router as collection
 from tasks.api.exports import public as calendars
 from tasks.api.exports import router as exports
+from tasks.api.jobs import router as jobs
 from tasks.api.lists import router as lists
 from tasks.api.tags import router as tags
 from tasks.api.tasks import router as tasks
@@ -42,6 +43,7 @@ api.add_router("", batch)
 api.add_router("", trash)
 api.add_router("", lists)
 api.add_router("", tags)
+api.add_router("", jobs)
 api.add_router("", changes)
 api.add_router("", exports)
 api.add_router("", calendars)

@@ -1,7 +1,7 @@
-"""The answers that are kept so that a request can be repeated safely."""
+"""What every app shares in the database: stored answers, and jobs."""
 
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -48,3 +48,74 @@ class StoredAnswer(models.Model):
 def _horizon() -> datetime:
     """Answers from before it are kept no longer."""
     return timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS)
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def unfinished(self) -> Self:
+        """Oldest first."""
+        return self.filter(finished_at__isnull=True).order_by("pk")
+
+    def expired(self) -> Self:
+        """Those that finished longer ago than answers are kept."""
+        return self.filter(finished_at__lt=_horizon())
+
+    def about(self, subject: str, subject_id: int) -> "Job | None":
+        """The unfinished job about this row, of which there is at most one."""
+        return self.unfinished().filter(subject=subject, subject_id=subject_id).first()
+
+
+class Job(models.Model):
+    """A change of more rows than one request may write, done in portions.
+
+    Each portion is a transaction of its own, which updates `done` too: a job that was
+    interrupted goes on where it was. See `taskproject.jobs`.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    # What is done: `delete` or `rename`, to which row. No foreign keys: a job outlives
+    # the row that it deletes, and its owner.
+    verb = models.CharField(max_length=20)
+    subject = models.CharField(max_length=20)
+    subject_id = models.BigIntegerField()
+    owner_id = models.BigIntegerField()
+    # Whom its events name, and how they came.
+    actor_id = models.BigIntegerField(null=True)
+    via = models.CharField(max_length=20)
+    arguments = models.JSONField(default=dict)
+    # Rows: how many there were when it began, and how many of them are done.
+    total = models.BigIntegerField()
+    done = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["subject", "subject_id"],
+                condition=models.Q(finished_at__isnull=True),
+                name="job_one_about_a_row",
+            ),
+        )
+        indexes = (models.Index(fields=["finished_at"], name="job_finished"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject_id}"
+
+    @property
+    def kind(self) -> str:
+        """Such as `delete_list`."""
+        return f"{self.verb}_{self.subject}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The public representation."""
+        return {
+            "id": self.pk,
+            "kind": self.kind,
+            "status": "done" if self.finished_at else "running",
+            "done": self.done,
+            "total": max(self.total, self.done),
+            "created_at": self.created_at,
+            "finished_at": self.finished_at,
+        }

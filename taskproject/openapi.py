@@ -280,6 +280,8 @@ def _headers(status: int, method: str, operation: dict[str, Any]) -> Iterator[st
     match status:
         case 201:
             yield "Location"
+        case 202:
+            yield from ("Location", "Retry-After")
         case 401:
             yield "WWW-Authenticate"
         case 503:

@@ -8,11 +8,13 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskproject.settings")
 django.setup(set_prefix=False)
 
-from taskproject import timezones
-from taskproject.express import Application  # it needs the models
+from taskproject import jobs, timezones  # they need the models
+from taskproject.express import Application
 
 application = Application()
 # Hosts that answer "today" differently differ in this.
 logging.getLogger(__name__).info(
     "ready", extra={"fields": {"tzdata": timezones.VERSION}}
 )
+# Those that an earlier process left unfinished.
+jobs.start()

@@ -3,15 +3,19 @@
 import re
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.db import models
+from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from taskproject import jobs
 from taskproject.accounts.models import ApiToken, ApiTokenQuerySet, User
 from taskproject.forms import OneLineField
+from tasks.jobs import remove_user
+from tasks.models import Actor
 
 admin.site.site_header = admin.site.site_title = "Tasks"
 admin.site.index_title = "Administration"
@@ -51,7 +55,9 @@ class PersonAdmin(UserAdmin):
         tasks to ask whether to delete them."""
         counts = {str(self.opts.verbose_name_plural): len(objs)}
         forbidden: set[str] = set()
-        for relation in self.opts.related_objects:
+        for relation in self.opts.get_fields(include_hidden=True):
+            if not isinstance(relation, models.ForeignObjectRel):
+                continue
             if relation.on_delete is models.CASCADE:
                 rows = relation.related_model._base_manager
                 name = str(relation.related_model._meta.verbose_name_plural)
@@ -65,6 +71,22 @@ class PersonAdmin(UserAdmin):
                     if not may(request):
                         forbidden.add(name)
         return [str(user) for user in objs], counts, forbidden, []
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        # By key: the page says the user's name afterwards.
+        job = remove_user(obj, Actor(request.user.pk, "admin"))
+        if job is not None and jobs.run(job).finished_at is None:
+            self.message_user(
+                request,
+                f"{obj} is disabled and is being deleted in the background, with "
+                f"{job.total:,} tasks and events. Reload the list to see when it has "
+                "finished.",
+                messages.WARNING,
+            )
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            self.delete_model(request, user)
 
 
 # What the service knows of a token that exists.

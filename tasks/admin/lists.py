@@ -1,5 +1,6 @@
 """Lists in the admin."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -9,9 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from taskproject.models import Job
 from tasks.admin.rows import RowAdmin, actor, add_link, first_tasks
 from tasks.forms import ListForm
-from tasks.models import TaskList, feed_of
+from tasks.jobs import remove_list
+from tasks.models import Actor, TaskList, feed_of
 
 #: Lists that are deleted at once, each with all of its tasks.
 MOST_REMOVED = 100
@@ -86,7 +89,8 @@ class ListAdmin(RowAdmin):
         return super().delete_view(request, object_id, context)
 
     def delete_model(self, request: HttpRequest, obj: TaskList) -> None:
-        _remove(request, obj.pk, obj.owner_id)
+        _check_may_trash(request)
+        self.delete_rows(request, [obj], partial(_remove_list, request))
 
     @admin.action(description="Delete the selected lists", permissions=["delete"])
     def remove(
@@ -99,9 +103,8 @@ class ListAdmin(RowAdmin):
         if "tasks" not in request.POST:
             asked = rows.select_related("owner")
             return self.ask(request, asked, may_trash=_may_trash(request))
-        # One after the other: each has a transaction of its own.
-        gone = sum(_remove(request, row.pk, row.owner_id) for row in rows)
-        self.message_user(request, f"Deleted {gone} of {len(keys)} lists.")
+        _check_may_trash(request)
+        self.delete_rows(request, rows, partial(_remove_list, request), len(keys))
         return None
 
 
@@ -109,13 +112,11 @@ def _may_trash(request: HttpRequest) -> bool:
     return request.user.has_perm("tasks.delete_task")
 
 
-def _remove(request: HttpRequest, key: int, owner_id: int) -> bool:
-    """Whether it was still there to be deleted, as the request says, with its tasks."""
-    tasks = request.POST.get("tasks") == "delete"
-    if tasks and not _may_trash(request):
+def _check_may_trash(request: HttpRequest) -> None:
+    if request.POST.get("tasks") == "delete" and not _may_trash(request):
         raise PermissionDenied
-    with feed_of([owner_id]):
-        row = TaskList.objects.select_for_update().filter(pk=key).first()
-        if row is not None:
-            row.remove(actor(request), tasks=tasks)
-    return row is not None
+
+
+def _remove_list(request: HttpRequest, row: TaskList, by: Actor) -> Job | None:
+    """As the request says, with its tasks."""
+    return remove_list(row, by, tasks=request.POST.get("tasks") == "delete")

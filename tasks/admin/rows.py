@@ -1,6 +1,7 @@
 """How rows are shown and changed here: in pages of bounded cost, by the verbs of their
 models alone."""
 
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
@@ -14,13 +15,14 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from taskproject import timezones
+from taskproject import jobs, timezones
 from taskproject.accounts.models import User
+from taskproject.models import Job
 from taskproject.problems import Conflict, Invalid, Problem
 from tasks.admin.choices import Picker
 from tasks.admin.pages import COUNTED_PAGES, CappedPaginator
 from tasks.admin.timeline import timeline
-from tasks.models import Actor, Event, EventQuerySet, Task
+from tasks.models import Actor, Event, EventQuerySet, Task, feed_of
 
 #: The tasks that the page of their list, tag or parent shows.
 SHOWN_TASKS = 20
@@ -156,6 +158,40 @@ class RowAdmin(admin.ModelAdmin):
         }
         template = "admin/tasks/delete_confirmation.html"
         return TemplateResponse(request, template, context)
+
+    def delete_rows(
+        self,
+        request: HttpRequest,
+        rows: Iterable[Any],
+        verb: Callable[[Any, Actor], Job | None],
+        selected: int | None = None,
+    ) -> None:
+        """Deletes rows by `verb`, one after the other: each has a transaction of its
+        own. Tells how many, where several were `selected`, and which are still being
+        deleted."""
+        gone = 0
+        for row in rows:
+            with feed_of([row.owner_id]):
+                locked = self.model._default_manager.select_for_update()
+                found = locked.filter(pk=row.pk).first()
+                job = found and verb(found, actor(request))
+            gone += found is not None
+            if job is not None:
+                self.run_job(request, job, f"“{row}” is being deleted")
+        if selected is not None:
+            name = self.opts.verbose_name_plural
+            self.message_user(request, f"Deleted {gone} of {selected} {name}.")
+
+    def run_job(self, request: HttpRequest, job: Job, doing: str) -> None:
+        """Runs a job for as long as a request may; says so where it goes on."""
+        job = jobs.run(job)
+        if job.finished_at is None:
+            self.message_user(
+                request,
+                f"{doing}: {job.done:,} of {job.total:,} tasks are done. It goes on in "
+                "the background; reload this page to see when it has finished.",
+                messages.WARNING,
+            )
 
     # The timeline
 

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 
 from tasks.admin.rows import RowAdmin, actor, first_tasks
 from tasks.forms import TagForm
+from tasks.jobs import remove_tag, rename_tag
 from tasks.models import Tag, feed_of
 
 #: Tags that are deleted at once, each taken off all of its tasks.
@@ -60,11 +61,13 @@ class TagAdmin(RowAdmin):
         values = form.values()
         with feed_of([obj.owner_id]):
             row = Tag.objects.select_for_update().get(pk=obj.pk)
-            row.rename(actor(request), values.get("name", row.name))
+            job = rename_tag(row, actor(request), values.get("name", row.name))
+        if job is not None:
+            self.run_job(request, job, f"“{row}” is being renamed in its tasks")
         obj.refresh_from_db()
 
     def delete_model(self, request: HttpRequest, obj: Tag) -> None:
-        _remove(request, obj.pk, obj.owner_id)
+        self.delete_rows(request, [obj], remove_tag)
 
     @admin.action(description="Delete the selected tags", permissions=["delete"])
     def remove(
@@ -76,16 +79,5 @@ class TagAdmin(RowAdmin):
         rows = Tag.objects.filter(pk__in=keys)
         if "post" not in request.POST:
             return self.ask(request, rows.select_related("owner"))
-        # One after the other: each has a transaction of its own.
-        gone = sum(_remove(request, row.pk, row.owner_id) for row in rows)
-        self.message_user(request, f"Deleted {gone} of {len(keys)} tags.")
+        self.delete_rows(request, rows, remove_tag, len(keys))
         return None
-
-
-def _remove(request: HttpRequest, key: int, owner_id: int) -> bool:
-    """Whether it was still there to be deleted."""
-    with feed_of([owner_id]):
-        row = Tag.objects.select_for_update().filter(pk=key).first()
-        if row is not None:
-            row.remove(actor(request))
-    return row is not None

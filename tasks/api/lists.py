@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import WORD, Closed, absent
-from tasks.api.answers import OrderedPage, actor, no_content, page_answer
+from tasks.api.answers import OrderedPage, actor, page_answer
 from tasks.api.fields import ListName
-from tasks.api.rows import change_row, read_row, row_answer
+from tasks.api.jobs import JobOut
+from tasks.api.rows import change_row, read_row, removed, row_answer
 from tasks.api.tasks import Move
+from tasks.jobs import remove_list
 from tasks.models import TaskList
 
 router = Router(tags=["lists"])
@@ -120,20 +122,20 @@ def update_list(request: ApiRequest, list_id: int, body: ListPatch) -> HttpRespo
     return row_answer(row, _represent)
 
 
-@router.delete("/lists/{int:list_id}", response={204: None})
+@router.delete("/lists/{int:list_id}", response={204: None, 202: JobOut})
 def delete_list(
     request: ApiRequest, list_id: int, removal: Query[ListRemoval]
 ) -> HttpResponse:
-    """Deletes a list, for good. Its tasks stay unless asked otherwise."""
+    """Deletes a list, for good. Its tasks stay unless asked otherwise. With thousands of
+    tasks it may take longer than the answer: 202 says where to ask."""
     lists, tasks = TaskList.objects.owned_by(request.auth.user_id), removal.tasks
-    change_row(
+    return removed(
         request,
         lists,
         list_id,
         _represent,
-        lambda row, by: row.remove(by, tasks=tasks == "delete"),
+        lambda row, by: remove_list(row, by, tasks=tasks == "delete"),
     )
-    return no_content()
 
 
 @router.post("/lists/{int:list_id}/move", response=ListOut)

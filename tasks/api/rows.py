@@ -6,10 +6,13 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpResponse
 
+from taskproject import jobs
 from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import expected_versions, not_modified
+from taskproject.models import Job
 from taskproject.problems import NotFound, StaleVersion
-from tasks.api.answers import actor, json_answer, unchanged
+from tasks.api.answers import actor, json_answer, no_content, unchanged
+from tasks.api.jobs import job_answer
 from tasks.cursors import BIGINT
 from tasks.models import Actor, Event, feed_of
 
@@ -56,6 +59,51 @@ def change_row(
             raise _stale(row, represent, versions)
         verb(row, actor(request))
     return row
+
+
+def changed_by_job(
+    request: ApiRequest,
+    rows: QuerySet[Any],
+    key: int,
+    represent: Represent,
+    verb: Callable[[Any, Actor], Job | None],
+) -> HttpResponse:
+    """The answer to such a change: the row, or 202 where the job that the verb returned
+    has not finished by then."""
+    row, job = _with_job(request, rows, key, represent, verb)
+    if job is not None and job.finished_at is None:
+        return job_answer(job)
+    return row_answer(row, represent)
+
+
+def removed(
+    request: ApiRequest,
+    rows: QuerySet[Any],
+    key: int,
+    represent: Represent,
+    verb: Callable[[Any, Actor], Job | None],
+) -> HttpResponse:
+    """The answer to a deletion: 204, or 202."""
+    _, job = _with_job(request, rows, key, represent, verb)
+    if job is not None and job.finished_at is None:
+        return job_answer(job)
+    return no_content()
+
+
+def _with_job(
+    request: ApiRequest,
+    rows: QuerySet[Any],
+    key: int,
+    represent: Represent,
+    verb: Callable[[Any, Actor], Job | None],
+) -> tuple[Any, Job | None]:
+    """The row, and the job, which has run for as long as a request may."""
+    created: list[Job | None] = []
+    row = change_row(
+        request, rows, key, represent, lambda row, by: created.append(verb(row, by))
+    )
+    job = created[0]
+    return row, job and jobs.run(job)
 
 
 def _stale(row: Any, represent: Represent, versions: set[int]) -> StaleVersion:

@@ -8,9 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import Closed
-from tasks.api.answers import OrderedPage, no_content, page_answer
+from tasks.api.answers import OrderedPage, page_answer
 from tasks.api.fields import TagName
-from tasks.api.rows import change_row, read_row, row_answer
+from tasks.api.jobs import JobOut
+from tasks.api.rows import changed_by_job, read_row, removed
+from tasks.jobs import remove_tag
+from tasks.jobs import rename_tag as rename
 from tasks.models import Tag
 
 router = Router(tags=["tags"])
@@ -61,19 +64,20 @@ def get_tag(request: ApiRequest, tag_id: int) -> HttpResponse:
     )
 
 
-@router.patch("/tags/{int:tag_id}", response=TagOut)
+@router.patch("/tags/{int:tag_id}", response={200: TagOut, 202: JobOut})
 def rename_tag(request: ApiRequest, tag_id: int, body: TagPatch) -> HttpResponse:
-    """Renames a tag, in all of its tasks. A name that is taken is 409."""
+    """Renames a tag, in all of its tasks. A name that is taken is 409. With thousands of
+    tasks it may take longer than the answer: 202 says where to ask, and some tasks show
+    the old name until then."""
     tags = Tag.objects.owned_by(request.auth.user_id)
-    row = change_row(
-        request, tags, tag_id, _represent, lambda row, by: row.rename(by, body.name)
+    return changed_by_job(
+        request, tags, tag_id, _represent, lambda row, by: rename(row, by, body.name)
     )
-    return row_answer(row, _represent)
 
 
-@router.delete("/tags/{int:tag_id}", response={204: None})
+@router.delete("/tags/{int:tag_id}", response={204: None, 202: JobOut})
 def delete_tag(request: ApiRequest, tag_id: int) -> HttpResponse:
-    """Deletes a tag, and takes it off all of its tasks, which stay."""
+    """Deletes a tag, and takes it off all of its tasks, which stay. With thousands of
+    tasks it may take longer than the answer: 202 says where to ask."""
     tags = Tag.objects.owned_by(request.auth.user_id)
-    change_row(request, tags, tag_id, _represent, lambda row, by: row.remove(by))
-    return no_content()
+    return removed(request, tags, tag_id, _represent, remove_tag)

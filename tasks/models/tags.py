@@ -100,9 +100,9 @@ class Tag(models.Model):
         """The tasks that carry it, in the trash or not: a TaskQuerySet."""
         return self.tasks.all().owned_by(self.owner_id)
 
-    def rename(self, by: Actor, name: str) -> None:
-        """Gives it another name, in all its tasks. Call it inside `feed_of`, with the
-        row locked.
+    def rename(self, by: Actor, name: str, *, tasks: bool = True) -> None:
+        """Gives it another name, in all its `tasks` too. Call it inside `feed_of`, with
+        the row locked.
 
         Raises `NameTaken` where the owner has another tag of that name.
         """
@@ -116,7 +116,8 @@ class Tag(models.Model):
         self.save(update_fields=["name", "key", "version"])
         now = timezone.now()
         append(by, now, [_story(self, Event.Verb.EDITED, {"name": [old, name]})])
-        self.marked.retag(by, {old: name})
+        if tasks:
+            self.marked.retag(by, {old: name})
 
     def remove(self, by: Actor) -> None:
         """Deletes it, and takes it off all its tasks. Call it inside `feed_of`, with the

@@ -35,6 +35,7 @@ OPERATIONS = {
     "get_tag": "GET /api/tags/{tag_id}",
     "rename_tag": "PATCH /api/tags/{tag_id}",
     "delete_tag": "DELETE /api/tags/{tag_id}",
+    "get_job": "GET /api/jobs/{job_id}",
     "list_trash": "GET /api/tasks/trash",
     "list_history": "GET /api/tasks/{task_id}/history",
     "list_changes": "GET /api/changes",

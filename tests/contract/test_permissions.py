@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from taskproject.accounts.models import ApiToken, User
 from taskproject.api import api as api_object
+from taskproject.models import Job
 from tasks.models import CalendarFeed, Event, Tag, Task, TaskList
 from tests.conftest import BY, ApiClient, make_task, make_token
 from tests.rows import make_list
@@ -55,6 +56,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "get_tag":       (401, 200, 403, 200, 401, 401, 401, 200, 200, 404, 404),
     "rename_tag":    (401, 403, 200, 200, 401, 401, 401, 403, 200, 404, 404),
     "delete_tag":    (401, 403, 204, 204, 401, 401, 401, 403, 204, 404, 404),
+    "get_job":       (401, 200, 403, 200, 401, 401, 401, 200, 200, 404, 404),
     "list_history":  (401, 200, 403, 200, 401, 401, 401, 200, 200, 404, 404),
     "list_changes":  (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 200),
     "get_me":        (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 200),
@@ -72,9 +74,10 @@ class Rows(NamedTuple):
     other_task: int
     other_list: int
     secret: str  # of the calendar feed
+    job_id: int
 
 
-ABSENT = Rows(2**62, 2**62, 2**62, 2**62, 2**62, "x")
+ABSENT = Rows(2**62, 2**62, 2**62, 2**62, 2**62, "x", 2**62)
 # The bodies that name a row; the others are the examples of the document.
 BODIES: dict[str, Callable[[Rows], Any]] = {
     "move_task": lambda rows: {"before": rows.other_task},
@@ -157,7 +160,17 @@ def make_rows(owner: User) -> Rows:
     tag = Tag.objects.owned_by(owner.pk).get()
     other = make_task(owner, "Another")
     _, secret = CalendarFeed.objects.issue(owner.pk)
-    return Rows(task.pk, lists[0].pk, tag.pk, other.pk, lists[1].pk, secret)
+    job = Job.objects.create(
+        verb="delete",
+        subject="list",
+        subject_id=2**61,
+        owner_id=owner.pk,
+        via="token",
+        total=1,
+        finished_at=timezone.now(),
+    )
+    ids = (task.pk, lists[0].pk, tag.pk, other.pk, lists[1].pk)
+    return Rows(*ids, secret, job.pk)
 
 
 def stored() -> list[Any]:

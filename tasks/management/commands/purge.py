@@ -10,7 +10,8 @@ from django.db import transaction
 from django.utils import timezone
 from tqdm import tqdm
 
-from taskproject.models import StoredAnswer
+from taskproject import jobs
+from taskproject.models import Job, StoredAnswer
 from tasks.models import Actor, Event, FeedHorizon, Task
 
 BATCH = 1_000
@@ -41,6 +42,10 @@ class Command(BaseCommand):
             self._tell("Would remove", tasks, answers, old)
             return
         quiet = options["verbosity"] < 1
+        # What the service was to do in the background, and was stopped.
+        for job in Job.objects.unfinished():
+            jobs.finish(job)
+        Job.objects.expired().delete()
         with tqdm(unit=" rows", disable=quiet) as bar:
             self._bar = bar
             self._tell(

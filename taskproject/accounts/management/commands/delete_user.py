@@ -1,0 +1,47 @@
+"""``manage.py delete_user``: removes somebody with all that is theirs."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from taskproject import jobs
+from taskproject.accounts.models import User
+from taskproject.models import Job
+from tasks.jobs import remove_user
+from tasks.models import Actor
+
+
+class Command(BaseCommand):
+    help = (
+        "Deletes a user for good, with their tasks, lists, tags, events, tokens and "
+        "calendar feed: in small transactions, so that others are not kept waiting. "
+        "The user is disabled first. Interrupted, it goes on when it is run again, and "
+        "a running service goes on with it too."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument("--yes", action="store_true", help="do not ask")
+
+    def handle(self, **options: Any) -> None:
+        username = options["username"]
+        user = User.objects.filter(username=username).first()
+        if user is None:
+            raise CommandError(f"There is no user {username!r}.")
+        question = f"Delete {username} and all that is theirs? Type the name again: "
+        if not options["yes"] and input(question) != username:
+            raise CommandError("Nothing was deleted.")
+        job = remove_user(user, Actor(None, "command"))
+        if job is not None:
+            self._finish(job, quiet=options["verbosity"] < 1)
+        self.stdout.write(f"Deleted {username}.")
+
+    def _finish(self, job: Job, quiet: bool) -> None:
+        with tqdm(total=job.total, unit=" rows", disable=quiet) as bar:
+
+            def report(job: Job) -> None:
+                bar.update(job.done - bar.n)
+
+            jobs.finish(job, report)

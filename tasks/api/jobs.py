@@ -1,0 +1,58 @@
+"""`/api/jobs`: the state of changes that are done in portions."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from django.http import HttpResponse
+from ninja import Router
+from pydantic import BaseModel, ConfigDict, Field
+
+from taskproject import jobs
+from taskproject.accounts.auth import ApiRequest
+from taskproject.models import Job
+from taskproject.problems import NotFound
+from tasks.api.answers import json_answer
+from tasks.cursors import BIGINT
+
+router = Router(tags=["jobs"])
+
+JOB: dict[str, Any] = {
+    "id": 7,
+    "kind": "delete_list",
+    "status": "running",
+    "done": 4_500,
+    "total": 20_000,
+    "created_at": "2026-11-23T08:30:00.123456Z",
+    "finished_at": None,
+}
+
+
+class JobOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [JOB]})
+
+    id: int
+    kind: Literal["delete_list", "delete_tag", "rename_tag", "delete_user"]
+    status: Literal["running", "done"]
+    done: int = Field(description="Tasks that are changed already.")
+    total: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+def job_answer(job: Job) -> HttpResponse:
+    """202: it goes on without the caller."""
+    headers = {"Location": f"/api/jobs/{job.pk}", "Retry-After": "1"}
+    return json_answer(job.as_dict(), 202, **headers)
+
+
+@router.get("/jobs/{int:job_id}", response=JobOut)
+def get_job(request: ApiRequest, job_id: int) -> HttpResponse:
+    """How far a change of many tasks has come. It is kept for as long as answers are
+    kept for `Idempotency-Key`."""
+    mine = Job.objects.filter(owner_id=request.auth.user_id)
+    job = mine.filter(pk=job_id).first() if job_id <= BIGINT else None
+    if job is None:
+        raise NotFound("You have no job with this id.")
+    if job.finished_at is None:
+        jobs.start()  # in case that the process which ran it was stopped
+    return json_answer(job.as_dict())

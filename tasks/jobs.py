@@ -1,0 +1,183 @@
+"""Changes of lists, tags and users with so many tasks that they are done in portions."""
+
+from typing import Any
+
+from django.db import models
+
+from taskproject import jobs
+from taskproject.accounts.models import User
+from taskproject.jobs import AT_ONCE, PORTION, Progress
+from taskproject.models import Job, StoredAnswer
+from tasks.models import Actor, Event, Label, Tag, Task, TaskList, feed_of
+
+# Asked for inside `feed_of`, with the row locked
+
+
+def remove_list(row: TaskList, by: Actor, *, tasks: bool) -> Job | None:
+    """Deletes a list; its tasks stay, or with `tasks` go to the trash. Up to `AT_ONCE`
+    tasks at once; else the job that does it is returned, and the list is there until
+    that has finished."""
+    running = Job.objects.about("list", row.pk)
+    if running is None and _few(row.tasks.all()):
+        row.remove(by, tasks=tasks)
+        return None
+    return _create("delete", "list", row, by, row.tasks.count(), tasks=tasks)
+
+
+def remove_tag(row: Tag, by: Actor) -> Job | None:
+    """Deletes a tag, and takes it off its tasks; the same way."""
+    labels = Label.objects.filter(tag_id=row.pk)
+    running = Job.objects.about("tag", row.pk)
+    if running is None and _few(labels):
+        row.remove(by)
+        return None
+    return _create("delete", "tag", row, by, labels.count())
+
+
+def rename_tag(row: Tag, by: Actor, name: str) -> Job | None:
+    """Renames a tag, in its tasks too; the same way, but that the tag has the new name at
+    once. Raises `Conflict` while another job is at work on the tag."""
+    running = Job.objects.about("tag", row.pk)
+    if running is not None and row.name != name.strip():
+        jobs.refuse_during(running, "")
+    labels, old = Label.objects.filter(tag_id=row.pk), row.name
+    if running is not None or _few(labels):
+        row.rename(by, name)
+        return running
+    row.rename(by, name, tasks=False)
+    if row.name == old:
+        return None
+    names = {"old": old, "new": row.name, "after": 0}
+    return _create("rename", "tag", row, by, labels.count(), **names)
+
+
+def remove_user(user: User, by: Actor) -> Job | None:
+    """Deletes a user with all that is theirs; the same way. They are disabled at once, so
+    that nothing of theirs is added meanwhile."""
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    tasks = Task.objects.filter(owner_id=user.pk)
+    events = Event.objects.filter(owner_id=user.pk)
+    running = Job.objects.about("user", user.pk)
+    if running is None and _few(tasks) and _few(events):
+        with feed_of([user.pk]):
+            User.objects.filter(pk=user.pk).delete()
+        return None
+    return jobs.create(
+        "delete",
+        "user",
+        user.pk,
+        owner_id=user.pk,
+        total=tasks.count() + events.count(),
+        actor_id=by.user_id,
+        via=by.via,
+    )
+
+
+def _few(rows: models.QuerySet[Any]) -> bool:
+    return rows.order_by()[: AT_ONCE + 1].count() <= AT_ONCE
+
+
+def _create(
+    verb: str, subject: str, row: Any, by: Actor, total: int, **arguments: Any
+) -> Job:
+    return jobs.create(
+        verb,
+        subject,
+        row.pk,
+        owner_id=row.owner_id,
+        total=total,
+        actor_id=by.user_id,
+        via=by.via,
+        **arguments,
+    )
+
+
+# The portions
+
+
+def _actor(job: Job) -> Actor:
+    return Actor(job.actor_id, job.via)
+
+
+def _tasks(job: Job, keys: list[int]) -> Any:
+    """A TaskQuerySet."""
+    return Task.objects.owned_by(job.owner_id).filter(pk__in=keys)
+
+
+@jobs.step("delete_list")
+def _delete_list(job: Job) -> Progress:
+    by, tasks = _actor(job), job.arguments["tasks"]
+    with feed_of([job.owner_id]):
+        row = TaskList.objects.select_for_update().filter(pk=job.subject_id).first()
+        if row is None:
+            return Progress(0, finished=True)
+        newest = row.tasks.order_by("-pk").values_list("pk", flat=True)
+        keys = list(newest[:PORTION])
+        if len(keys) < PORTION:
+            row.remove(by, tasks=tasks)
+            return Progress(len(keys), finished=True)
+        if tasks:
+            _tasks(job, keys).trash(by, list_id=None)
+        # Those that were in the trash already, too.
+        _tasks(job, keys).leave_list(by)
+    return Progress(len(keys), finished=False)
+
+
+@jobs.step("delete_tag")
+def _delete_tag(job: Job) -> Progress:
+    by = _actor(job)
+    with feed_of([job.owner_id]):
+        row = Tag.objects.select_for_update().filter(pk=job.subject_id).first()
+        if row is None:
+            return Progress(0, finished=True)
+        labels = Label.objects.filter(tag_id=row.pk)
+        keys = list(
+            labels.order_by("task_id").values_list("task_id", flat=True)[:PORTION]
+        )
+        if len(keys) < PORTION:
+            row.remove(by)
+            return Progress(len(keys), finished=True)
+        _tasks(job, keys).retag(by, {row.name: None})
+        labels.filter(task_id__in=keys).delete()
+    return Progress(len(keys), finished=False)
+
+
+@jobs.step("rename_tag")
+def _rename_tag(job: Job) -> Progress:
+    names = job.arguments
+    with feed_of([job.owner_id]):
+        labels = Label.objects.filter(tag_id=job.subject_id, task_id__gt=names["after"])
+        keys = list(
+            labels.order_by("task_id").values_list("task_id", flat=True)[:PORTION]
+        )
+        _tasks(job, keys).retag(_actor(job), {names["old"]: names["new"]})
+    if keys:
+        job.arguments = {**names, "after": keys[-1]}
+    return Progress(len(keys), finished=len(keys) < PORTION)
+
+
+@jobs.step("delete_user")
+def _delete_user(job: Job) -> Progress:
+    """Tasks, subtasks before their parents, then events and stored answers, then what
+    little is left with the user."""
+    owner = job.subject_id
+    tasks = Task.objects.filter(owner_id=owner)
+    keys = list(tasks.order_by("-pk").values_list("pk", flat=True)[:PORTION])
+    if keys:
+        subtasks = Task.objects.filter(parent_id__in=keys)
+        below = list(subtasks.order_by().values_list("pk", flat=True)[:PORTION])
+        return Progress(_delete(tasks, below or keys), finished=False)
+    events = Event.objects.filter(owner_id=owner)
+    answers = StoredAnswer.objects.filter(owner_id=owner)
+    rows: models.QuerySet[Any]
+    for rows in (events, answers):
+        keys = list(rows.order_by("pk").values_list("pk", flat=True)[: 4 * PORTION])
+        if keys:
+            return Progress(_delete(rows, keys), finished=False)
+    User.objects.filter(pk=owner).delete()
+    return Progress(0, finished=True)
+
+
+def _delete(rows: models.QuerySet[Any], keys: list[int]) -> int:
+    rows.filter(pk__in=keys).delete()
+    return len(keys)
