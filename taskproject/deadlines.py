@@ -208,6 +208,13 @@ def waiting() -> Wait | None:
     return wait
 
 
+def extend(seconds: float) -> None:
+    """Gives this thread's wait that many seconds from now; nothing where it has none."""
+    wait = waiting()
+    if wait is not None:
+        wait.expires = time.monotonic() + seconds
+
+
 def deadline(seconds: float, patient: bool = True) -> AbstractContextManager[Any]:
     """Bounds the time that the block waits for PostgreSQL; blocks do not nest.
 

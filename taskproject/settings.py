@@ -90,6 +90,8 @@ DATABASE_CONNECT_TIMEOUT = environment.integer("DATABASE_CONNECT_TIMEOUT", 10, 1
 # that cancelling may take, it has answered 503 within five.
 DATABASE_TIMEOUT = environment.integer("DATABASE_TIMEOUT", 2, 1, 60)
 SQLITE_BUSY_TIMEOUT = environment.integer("SQLITE_BUSY_TIMEOUT", 2, 1, 60)
+# Seconds after which a client is cut off that takes nothing of its export.
+EXPORT_TIMEOUT = environment.integer("EXPORT_TIMEOUT", 60, 1, 3_600)
 
 
 def _database(name: str, default: str = "") -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What the database holds of tasks as the records that files are made of."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,8 +18,6 @@ COLUMNS = (
 )  # fmt: skip
 #: The formats that say what is in the trash.
 WITH_TRASH = ("jsonl",)
-#: What each chunk is read in: the API bounds its time.
-Guard = Callable[[], AbstractContextManager[None]]
 
 
 def external_id(key: int, created_at: datetime, given: str | None) -> str:
@@ -33,16 +30,21 @@ def external_id(key: int, created_at: datetime, given: str | None) -> str:
 def records_of(
     owner_id: int,
     owner: str | None = None,
-    guard: Guard = nullcontext,
+    before_read: Callable[[], None] = lambda: None,
     *,
     trashed: bool = True,
 ) -> Iterator[Record]:
     """Everything of one owner: lists, tags, tasks, and subtasks after them, chunk by
     chunk in constant memory. `owner` is put into each record. Without `trashed` nothing
-    is told of what is in the trash: not as a parent either."""
-    with guard():
-        lists = list(TaskList.objects.owned_by(owner_id).in_order())
-        tags = list(Tag.objects.owned_by(owner_id).in_order())
+    is told of what is in the trash: not as a parent either.
+
+    It takes several statements, each after a call of `before_read`. Read them in one
+    `snapshot()` of the connection: else a task that gets or loses its parent meanwhile
+    is missing, or there twice.
+    """
+    before_read()
+    lists = list(TaskList.objects.owned_by(owner_id).in_order())
+    tags = list(Tag.objects.owned_by(owner_id).in_order())
     for row in lists:
         yield ListRecord(row.name, row.position, row.archived, owner)
     for tag in tags:
@@ -53,8 +55,8 @@ def records_of(
     for top in (True, False):
         last = 0
         while True:
-            with guard():
-                rows, parents = _chunk(tasks, top, last)
+            before_read()
+            rows, parents = _chunk(tasks, top, last)
             for task in rows:
                 yield record_of(task, parents.get(task["parent_id"]), owner)
             if len(rows) < CHUNK:

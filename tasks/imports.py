@@ -16,7 +16,15 @@ from django.utils import timezone
 from taskproject.accounts.models import User
 from taskproject.names import same
 from tasks.exports import external_id
-from tasks.formats import BadRow, ListRecord, Record, Row, TagRecord, TaskRecord
+from tasks.formats import (
+    BadRow,
+    Incomplete,
+    ListRecord,
+    Record,
+    Row,
+    TagRecord,
+    TaskRecord,
+)
 from tasks.models import PRIORITIES, Actor, Tag, Task, TaskList, feed_of
 
 BATCH = 1_000
@@ -59,6 +67,8 @@ class Survey:
         #: The first of the bad rows, and how many there are.
         self.shown: list[BadRow] = []
         self.bad = 0
+        #: Why the file is known to lack records.
+        self.incomplete: str | None = None
         #: Rows that were looked at, and tasks among them.
         self.number = self._tasks = 0
         self._users: dict[str, User | None] = {}
@@ -75,6 +85,9 @@ class Survey:
     def good(self, rows: Iterable[Row]) -> Iterator[tuple[User, Record]]:
         """The records that can be stored, each with whom it will belong to."""
         for row in rows:
+            if isinstance(row, Incomplete):
+                self.incomplete = row.reason
+                continue
             self.number += 1
             self._tasks += isinstance(row, TaskRecord | BadRow)
             reason = row.reason if isinstance(row, BadRow) else None

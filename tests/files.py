@@ -10,24 +10,32 @@ from django.core.management import call_command
 from tests.commands import run
 
 SAMPLES = Path(__file__).parent / "formats"
-HEADER = {"kind": "header", "format": "tasks", "version": 1}
+HEADER = {"kind": "header", "format": "tasks", "version": 2}
 
 
 def export(path: Path, *arguments: str) -> list[Any]:
-    """Exports to the file; returns the lines after its header."""
+    """Exports to the file; returns its records."""
     call_command("export_tasks", *arguments, output=str(path), verbosity=0)
     return lines(path)
 
 
 def lines(path: Path) -> list[Any]:
-    header, *records = map(json.loads, path.read_bytes().splitlines())
+    header, *records, last = map(json.loads, path.read_bytes().splitlines())
     assert header == HEADER
+    assert last == end(len(records))
     return records
+
+
+def end(records: int) -> dict[str, Any]:
+    """The last line of a file with so many."""
+    return {"kind": "end", "records": records}
 
 
 def write(path: Path, *records: Any) -> Path:
     """A jsonl of these records: dicts, or lines as they are."""
-    texts = [it if isinstance(it, str) else json.dumps(it) for it in (HEADER, *records)]
+    number = sum(it != "" for it in records)
+    whole = (HEADER, *records, end(number))
+    texts = [it if isinstance(it, str) else json.dumps(it) for it in whole]
     path.write_text("".join(f"{text}\n" for text in texts))
     return path
 

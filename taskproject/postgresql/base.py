@@ -4,8 +4,13 @@ Without it, a request that has lost its time on a dead connection would spend it
 more on the next one, and so would every request behind it.
 """
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from math import ceil
 from select import POLLIN, poll
 from socket import SOCK_STREAM, getaddrinfo
@@ -13,15 +18,35 @@ from time import monotonic
 from typing import Any
 
 import psycopg
+from django.db import transaction
 from django.db.backends.postgresql import base
 from psycopg.pq import TransactionStatus
 
 from taskproject.deadlines import breaker, waiting
 from taskproject.postgresql.direct import Statements
 
+# What a snapshot begins with. A role's limit on idle transactions is for those that
+# somebody forgot; between two reads of a snapshot, what was read is formatted.
+SNAPSHOT = (
+    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; "
+    "SET LOCAL idle_in_transaction_session_timeout = '10min'"
+)
+
 
 class DatabaseWrapper(base.DatabaseWrapper):
     _statements: Statements | None = None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """A transaction whose statements all read the database as it is at the first one.
+        Within another transaction it is that one, whatever its isolation."""
+        if self.in_atomic_block:
+            yield
+            return
+        with transaction.atomic(using=self.alias):
+            with self.cursor() as cursor:
+                cursor.execute(SNAPSHOT)
+            yield
 
     def impatient(self) -> AbstractContextManager[None]:
         """As in our SQLite backend; here a write of one row waits for no other."""

@@ -20,6 +20,7 @@ from threading import Lock
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.backends.sqlite3 import base
 from django.db.backends.sqlite3.features import DatabaseFeatures as Features
 from django.db.utils import OperationalError
@@ -75,6 +76,21 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._has_turn = False
+        self._reads_only = False
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """A transaction whose statements all read the database as it is at the first one,
+        and which holds no writer off. Within another transaction it is that one."""
+        if self.in_atomic_block:
+            yield
+            return
+        self._reads_only = True
+        try:
+            with transaction.atomic(using=self.alias):
+                yield
+        finally:
+            self._reads_only = False
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         path = str(self.settings_dict["NAME"])
@@ -94,6 +110,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _start_transaction_under_autocommit(self) -> None:
         if is_replaced(self.settings_dict["NAME"]):
             raise OperationalError("the database file was replaced")
+        if self._reads_only:
+            with self.cursor() as cursor:
+                cursor.execute("BEGIN DEFERRED")
+            return
         give_up = time.monotonic() + settings.SQLITE_BUSY_TIMEOUT
         if not _turn.acquire(timeout=settings.SQLITE_BUSY_TIMEOUT):
             raise OperationalError("database is locked")

@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 from tasks.formats import csv, google, ics, jsonl, microsoft, todoist, vikunja
 from tasks.formats.records import (
     BadRow,
+    Incomplete,
     ListRecord,
     Record,
     Refused,
@@ -23,6 +24,7 @@ __all__ = (
     "READERS",
     "WRITERS",
     "BadRow",
+    "Incomplete",
     "ListRecord",
     "Reader",
     "Record",

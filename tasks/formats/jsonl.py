@@ -2,8 +2,10 @@
 
 Each line is one JSON object (https://jsonlines.org). The first is a header that names
 the format and its version; each of the others has a `kind` - list, tag or task - and
-the members of that record that differ from their defaults. What is written reads back
-equal. Reading is strict: an unknown, repeated or mistyped member refuses its line.
+the members of that record that differ from their defaults. The last says that the file
+is whole, and how many records it has; files of version 1 have none. What is written
+reads back equal, in any order of the lines after the first. Reading is strict: an
+unknown, repeated or mistyped member refuses its line.
 """
 
 import json
@@ -17,6 +19,7 @@ import orjson
 from tasks.formats.lines import Lines
 from tasks.formats.records import (
     BadRow,
+    Incomplete,
     ListRecord,
     Record,
     Refused,
@@ -29,7 +32,10 @@ from tasks.formats.records import (
 )
 from tasks.formats.times import read_day, read_instant, write_instant
 
-HEADER = {"kind": "header", "format": "tasks", "version": 1}
+HEADER = {"kind": "header", "format": "tasks", "version": 2}
+#: The versions that are read; the first has no end.
+VERSIONS = (1, 2)
+END = {"kind": "end", "records": 0}
 
 KINDS: dict[str, type[Record]] = {
     "list": ListRecord,
@@ -46,8 +52,10 @@ _DEFAULTS = {
 def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
     """The lines of the file, one record each; `name` is not part of it."""
     yield orjson.dumps(HEADER, option=orjson.OPT_APPEND_NEWLINE)
-    for record in records:
+    number = 0
+    for number, record in enumerate(records, 1):
         yield _line(record)
+    yield orjson.dumps(END | {"records": number}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _line(record: Record) -> bytes:
@@ -65,28 +73,60 @@ def read(stream: BinaryIO, name: str = "tasks") -> Iterator[Row]:
     """The records of the file in their order, and a `BadRow` for each line that is none.
 
     A file without the header, or of a version that is not known here, gives one
-    `BadRow` and nothing else. Memory is bounded by the longest line, at most 1 MiB.
+    `BadRow` and nothing else. One that lacks records or its end, which may be any line
+    but the first, gives an `Incomplete` at last. Memory is bounded by the longest line,
+    at most 1 MiB.
     """
     lines = Lines(stream)
     try:
-        _check_header(next(lines, b""))
+        version = _version(next(lines, b""))
     except Refused as refusal:
         yield BadRow(1, str(refusal))
         return
+    number = 0
+    end: int | None = None
     while True:
         lines.begin()
         try:
             line = next(lines, None)
             if line is None:
-                return
-            if line.strip():
-                yield _record(line)
+                break
+            if not line.strip():
+                continue
+            members = _object(line)
+            if members.get("kind") == "end":
+                end = _end(members, end)
+                continue
+            yield _record(members)
         except Refused as refusal:
             yield BadRow(lines.number, str(refusal))
+        number += 1
+    missing = _missing(version, number, end)
+    if missing:
+        yield Incomplete(lines.number, missing)
 
 
-def _check_header(line: bytes) -> None:
-    """The first line is understood before any other is read."""
+def _end(members: dict[str, Any], before: int | None) -> int:
+    """How many records the file has, as this line says."""
+    records = members.get("records")
+    if before is not None:
+        raise Refused("The file has another end; two files were joined.")
+    if type(records) is not int or members.keys() != END.keys():
+        raise Refused(f"The end of the file is not as {orjson.dumps(END).decode()}.")
+    return records
+
+
+def _missing(version: int, number: int, end: int | None) -> str | None:
+    """Why a file of this many records is not whole."""
+    if end is None:
+        return None if version == 1 else "The file has no end: it was cut off."
+    if number != end:
+        return f"The file had {end:,} records when it was written; {number:,} are left."
+    return None
+
+
+def _version(line: bytes) -> int:
+    """That of the file: the first line is understood before any other is read."""
     expected = orjson.dumps(HEADER).decode()
     try:
         header = _object(line)
@@ -95,15 +135,17 @@ def _check_header(line: bytes) -> None:
     if header.get("kind") != "header" or header.get("format") != "tasks":
         raise Refused(f"The first line is not {expected}.")
     version = header.get("version")
-    if version is True or version != HEADER["version"]:
-        raise Refused(f"The file is of version {shown(version)}; 1 is read here.")
+    if type(version) is not int or version not in VERSIONS:
+        raise Refused(
+            f"The file is of version {shown(version)}; 1 and 2 are read here."
+        )
     for member in header:
         if member not in HEADER:
             raise Refused(unknown(member, list(HEADER), "member of the header"))
+    return version
 
 
-def _record(line: bytes) -> Record:
-    members = _object(line)
+def _record(members: dict[str, Any]) -> Record:
     kind = members.pop("kind", None)
     if not isinstance(kind, str) or kind not in KINDS:
         raise Refused(

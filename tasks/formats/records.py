@@ -86,6 +86,11 @@ class BadRow:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Incomplete(BadRow):
+    """What says that records are missing from the file."""
+
+
 Record = ListRecord | TagRecord | TaskRecord
 Row = Record | BadRow
 

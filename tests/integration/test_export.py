@@ -27,9 +27,11 @@ def export(api: ApiClient, kind: str | None = None) -> Any:
 
 
 def lines(api: ApiClient) -> list[Any]:
-    """The records of a jsonl, without its header."""
-    header, *rest = map(json.loads, export(api, "jsonl").getvalue().splitlines())
-    assert header == {"kind": "header", "format": "tasks", "version": 1}
+    """The records of a jsonl, without its header and its end."""
+    content = export(api, "jsonl").getvalue()
+    header, *rest, end = map(json.loads, content.splitlines())
+    assert header == {"kind": "header", "format": "tasks", "version": 2}
+    assert end == {"kind": "end", "records": len(rest)}
     return rest
 
 
@@ -225,7 +227,7 @@ def test_the_trash_is_in_a_jsonl_alone(
 def test_without_tasks_it_is_a_file_without_tasks(api: ApiClient, kind: str) -> None:
     content = export(api, kind).getvalue()
 
-    assert (content.count(b"\n") == 1) == (kind != "ics")
+    assert content.count(b"\n") == {"jsonl": 2, "csv": 1, "ics": 8}[kind]
     assert b"TODO" not in content
 
 

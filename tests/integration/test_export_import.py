@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -372,7 +372,7 @@ def test_a_reader_that_has_enough_is_no_error(kind: str) -> None:
     assert piped.stdout.count("\n") == 1
     assert "Traceback" not in piped.stderr
     assert "Error" not in piped.stderr
-    assert piped.stderr.splitlines()[-1].startswith("Exported ")
+    assert piped.stderr.splitlines()[-1] == "Cut off: the reader took no more."
 
 
 @pytest.mark.parametrize(("kind", "count"), [("jsonl", 7), ("csv", 6), ("ics", 6)])
@@ -418,6 +418,27 @@ def test_a_file_that_cannot_be_written_is_refused_in_words(
 
     assert said == f"{path} cannot be written: {reason}."
     assert sorted(os.listdir(tmp_path)) == ["directory", "file"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--output",)])
+def test_a_database_that_fails_meanwhile_is_an_error(
+    alice: User,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    arguments: tuple[str, ...],
+) -> None:
+    def failing(*arguments: Any) -> Any:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(exports, "_chunk", failing)
+    options = [f"--output={path}"] if arguments else []
+
+    said = refused("export_tasks", "--verbosity=0", *options)
+
+    assert said == "The database failed: gone The export was cut off; do not use it."
+    assert not path.exists()
+    assert b'"end"' not in capfdbinary.readouterr().out
 
 
 def test_an_export_that_fails_leaves_the_file_before(

@@ -308,6 +308,43 @@ def test_each_task_has_an_event_by_the_command(alice: User, path: Path) -> None:
     assert events == [("created", "command", None, alice)] * 2
 
 
+# Files that are not whole
+
+
+def cut(path: Path) -> None:
+    """Takes the end of the file away."""
+    whole = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(whole[:-1]))
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--skip-bad"])
+def test_a_file_without_its_end_is_refused(path: Path, option: str) -> None:
+    cut(write(path, task("a")))
+
+    said = refused("import_tasks", str(path), "--owner=alice", option)
+
+    assert said == (
+        "The file has no end: it was cut off. Nothing was stored; export it again, or "
+        "store what there is of it with --allow-incomplete."
+    )
+    assert not Task.objects.exists()
+
+
+def test_what_there_is_of_a_file_is_stored_where_that_is_wanted(path: Path) -> None:
+    cut(write(path, task("a")))
+
+    assert load(path, "--owner=alice", "--allow-incomplete") == told(1, 0, 0, 0)
+
+
+def test_a_file_of_an_earlier_version_needs_no_end(path: Path) -> None:
+    path.write_text(
+        '{"kind":"header","format":"tasks","version":1}\n'
+        '{"kind":"task","external_id":"a","title":"Buy milk"}\n'
+    )
+
+    assert load(path, "--owner=alice") == told(1, 0, 0, 0)
+
+
 # Files that are none
 
 

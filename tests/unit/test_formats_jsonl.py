@@ -15,6 +15,7 @@ from tasks.formats import (
     READERS,
     WRITERS,
     BadRow,
+    Incomplete,
     ListRecord,
     Record,
     Refused,
@@ -26,7 +27,9 @@ from tasks.formats import (
 from tasks.formats.lines import LINE_BYTES
 from tests.formats.records import bad_rows, lists, nothing_raises, tags, tasks
 
+#: Of a file without an end.
 HEADER = b'{"kind":"header","format":"tasks","version":1}\n'
+HEADER_2 = b'{"kind":"header","format":"tasks","version":2}\n'
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TASK = TaskRecord("a", "Buy milk")
 
@@ -37,6 +40,12 @@ def read(*lines: bytes) -> list[Any]:
 
 def written(*records: Record) -> list[bytes]:
     return list(jsonl.write(records))
+
+
+def incomplete(content: bytes) -> list[str]:
+    """What the file of these lines after its header is said to lack."""
+    rows = jsonl.read(BytesIO(HEADER_2 + content))
+    return [row.reason for row in rows if isinstance(row, Incomplete)]
 
 
 def reason(line: bytes) -> str:
@@ -61,28 +70,86 @@ def test_a_record_that_was_checked_stays_as_it_is(task: TaskRecord) -> None:
     assert checked(task) == task
 
 
-def test_a_file_is_a_header_and_one_object_a_line() -> None:
+def test_a_file_is_a_header_one_object_a_line_and_its_end() -> None:
     assert written(ListRecord("Home"), TagRecord("Garden"), TASK) == [
-        HEADER,
+        HEADER_2,
         b'{"kind":"list","name":"Home"}\n',
         b'{"kind":"tag","name":"Garden"}\n',
         b'{"kind":"task","external_id":"a","title":"Buy milk"}\n',
+        b'{"kind":"end","records":3}\n',
     ]
 
 
 def test_times_are_in_utc_with_microseconds() -> None:
     paris = datetime(2026, 1, 31, 13, tzinfo=timezone(timedelta(hours=1)))
 
-    (_, line) = written(replace(TASK, created_at=paris, due_date=date(2026, 2, 1)))
+    (_, line, _) = written(replace(TASK, created_at=paris, due_date=date(2026, 2, 1)))
 
     members = orjson.loads(line)
     assert members["created_at"] == "2026-01-31T12:00:00.000000Z"
     assert members["due_date"] == "2026-02-01"
 
 
-def test_an_empty_export_is_a_header() -> None:
-    assert written() == [HEADER]
-    assert read() == []
+def test_an_empty_export_is_a_header_and_an_end() -> None:
+    assert written() == [HEADER_2, b'{"kind":"end","records":0}\n']
+    assert incomplete(written()[1]) == []
+
+
+def test_a_file_that_was_cut_off_anywhere_is_not_taken_for_a_whole_one() -> None:
+    _, *lines = written(ListRecord("Home"), replace(TASK, description="Oat"), TASK)
+    content = b"".join(lines)
+    assert incomplete(content) == incomplete(content.rstrip()) == []
+
+    for length in range(len(content) - 1):
+        assert incomplete(content[:length]) == [
+            "The file has no end: it was cut off."
+        ], content[:length]
+
+
+def test_a_file_from_which_lines_were_taken_is_not_whole() -> None:
+    _, *lines = written(ListRecord("Home"), TASK)
+
+    assert incomplete(b"".join(lines[1:])) == [
+        "The file had 2 records when it was written; 1 are left."
+    ]
+
+
+def test_the_lines_after_the_header_may_be_in_any_order() -> None:
+    _, *lines = written(ListRecord("Home"), TASK)
+    content = HEADER_2 + b"".join(reversed(lines))
+
+    assert list(jsonl.read(BytesIO(content))) == [TASK, ListRecord("Home")]
+
+
+def test_bad_lines_are_not_missing_ones() -> None:
+    lines = [b"{\n", b" " * LINE_BYTES + b"{}\n", b'{"kind":"end","records":2}\n']
+
+    assert incomplete(b"".join(lines)) == []
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (b'{"kind":"end"}', "The end of the file is not as"),
+        (b'{"kind":"end","records":"0"}', "The end of the file is not as"),
+        (b'{"kind":"end","records":true}', "The end of the file is not as"),
+        (b'{"kind":"end","records":0,"x":1}', "The end of the file is not as"),
+    ],
+)
+def test_an_end_that_is_none_is_refused(end: bytes, words: str) -> None:
+    assert words in bad_rows(jsonl.read(BytesIO(HEADER_2 + end)))[0].reason
+
+
+def test_two_ends_are_refused() -> None:
+    end = written()[1]
+
+    bad = bad_rows(jsonl.read(BytesIO(HEADER_2 + end + end)))
+
+    assert "two files were joined" in bad[0].reason
+
+
+def test_a_file_of_version_1_has_no_end() -> None:
+    assert read(written(TASK)[1]) == [TASK]
 
 
 def test_blank_lines_and_a_byte_order_mark_are_passed_over() -> None:
@@ -107,7 +174,7 @@ def test_reading_goes_on_after_a_bad_line() -> None:
         (b"[1]\n", "The first line is not"),
         (b'{"kind":"task","external_id":"a","title":"b"}\n', "The first line is not"),
         (b'{"kind":"header","format":"notes","version":1}\n', "The first line is not"),
-        (b'{"kind":"header","format":"tasks","version":2}\n', "version 2; 1 is read"),
+        (b'{"kind":"header","format":"tasks","version":3}\n', "version 3; 1 and 2"),
         (b'{"kind":"header","format":"tasks","version":true}\n', "version True"),
         (b'{"kind":"header","format":"tasks"}\n', "version None"),
         (

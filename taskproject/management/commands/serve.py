@@ -51,7 +51,9 @@ class Command(BaseCommand):
             raise CommandError("--port must be from 1 to 65535.")
         if options["workers"] < 1 or options["threads"] < 1:
             raise CommandError("--workers and --threads must be at least 1.")
-        settings.THREADS = options["threads"]  # of which one waits for no connection
+        # Its workers bound by it what may hold a thread for long.
+        settings.THREADS = options["threads"]
+        os.environ["THREADS"] = str(options["threads"])
         if not settings.ON_POSTGRESQL:
             # For workers that are started later, too: the file must stay this one.
             remember(str(settings.DATABASES["default"]["NAME"]))

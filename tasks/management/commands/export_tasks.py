@@ -1,6 +1,7 @@
 """``manage.py export_tasks``: tasks into a file."""
 
 import os
+import signal
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -9,9 +10,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from tqdm import tqdm
 
 from taskproject.accounts.models import User
+from taskproject.rows import this_thread
 from tasks.exports import WITH_TRASH, records_of
 from tasks.formats import WRITERS, Record
 from tasks.models import Task
@@ -22,7 +25,9 @@ class Command(BaseCommand):
         "Writes tasks to standard output or a file. jsonl holds everything (lists, tags, "
         "tasks and the trash) and is what import_tasks reads back, on SQLite and on "
         "PostgreSQL; csv is for spreadsheets; ics is for calendars. Without --owner a "
-        "jsonl holds everybody's."
+        "jsonl holds everybody's. All is as it was at one moment. A file takes its place "
+        "when it is whole; what is written to standard output is whole where the exit "
+        "status is 0, and a jsonl or ics also where it has its last line."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,6 +38,19 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
+        try:
+            with this_thread.connection.snapshot():
+                self._export(options)
+        except DatabaseError as error:
+            raise CommandError(
+                f"The database failed: {error} The export was cut off; do not use it."
+            ) from error
+        except BrokenPipeError:  # such as `| head`: the reader has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self.stderr.write("Cut off: the reader took no more.")
+            sys.exit(128 + signal.SIGPIPE)  # as if the signal had ended it
+
+    def _export(self, options: dict[str, Any]) -> None:
         owners = self._owners(options["owner"], options["format"])
         trashed = options["format"] in WITH_TRASH
         tasks = Task.objects.all() if trashed else Task.objects.live()
@@ -76,6 +94,8 @@ class Command(BaseCommand):
                 partial = path
             with partial.open("wb") as stream:
                 self._to(stream, chunks)
+                if partial != path:
+                    os.fsync(stream.fileno())
             if partial != path:
                 partial.replace(path)
         except OSError as error:
@@ -93,8 +113,5 @@ class Command(BaseCommand):
                 partial.unlink()
 
     def _to(self, stream: BinaryIO, chunks: Iterator[bytes]) -> None:
-        try:
-            stream.writelines(chunks)
-            stream.flush()
-        except BrokenPipeError:  # such as `| head`: the reader has enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stream.writelines(chunks)
+        stream.flush()

@@ -39,6 +39,12 @@ class Command(BaseCommand):
             action="store_true",
             help="store the rest in spite of bad rows",
         )
+        parser.add_argument(
+            "--allow-incomplete",
+            action="store_true",
+            help="store what there is of a jsonl that was cut off, or from which lines "
+            "were taken",
+        )
 
     def handle(self, **options: Any) -> None:
         path, owner = Path(options["file"]), self._owner(options["owner"])
@@ -67,6 +73,11 @@ class Command(BaseCommand):
                 pass
         bad = survey.bad
         self._report(survey.shown, bad)
+        if survey.incomplete and not options["allow_incomplete"]:
+            raise CommandError(
+                f"{survey.incomplete} Nothing was stored; export it again, or store what "
+                "there is of it with --allow-incomplete."
+            )
         if bad and not options["skip_bad"]:
             raise CommandError(
                 f"{bad:,} of {survey.number:,} rows are bad. Nothing was stored; "
