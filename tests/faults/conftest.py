@@ -37,6 +37,12 @@ class Service:
     port: int
     database: Database
     record: Record
+    log: Path
+
+    @property
+    def output(self) -> str:
+        """All that it has written to standard output and standard error."""
+        return self.log.read_text()
 
     def client(self) -> Client:
         return Client(self.port, self.database.token, self.record)
@@ -88,7 +94,7 @@ def start(record: Record) -> Iterator[Start]:
             database: Database, *args: str, url: str = "", **env: str
         ) -> Service:
             server = stack.enter_context(_running(url or database.url, *args, **env))
-            return Service(server.process, server.port, database, record)
+            return Service(server.process, server.port, database, record, server.log)
 
         yield service
 

@@ -1,14 +1,14 @@
 """What may happen to the processes of the service, and to its answers on the way."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from functools import partial
 from http.client import HTTPConnection
 from select import select
@@ -16,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 import psutil  # type: ignore[import-untyped]
+import pytest
 
 from tests.faults.conftest import Service, Start
 from tests.faults.databases import Database
@@ -103,15 +104,16 @@ def test_more_requests_than_threads_behind_a_lock_keep_nobody_longer_than_5_seco
     assert live.seconds <= AT_MOST
 
 
-def test_a_rolling_restart_on_the_same_port_fails_no_request(
+def test_workers_that_sighup_replaces_fail_no_request(
     start: Start, database: Database, record: Record
 ) -> None:
     service = start(database)
+    before = service.workers()
 
-    with second_instance(service), service.under_load() as load:
+    with service.under_load() as load:
         load.proceed()
-        service.process.terminate()
-        assert service.process.wait(30) == 0
+        service.process.send_signal(signal.SIGHUP)
+        until(lambda: not {*before} & {*service.workers()})
         load.recover()
 
     # A client whose idle connection was closed connects anew, once.
@@ -119,6 +121,105 @@ def test_a_rolling_restart_on_the_same_port_fails_no_request(
     assert record.count(503) == 0
     record.audit(database)
     record.check(broken=2 * 8)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
+def test_a_second_server_on_a_port_ends_at_once_and_says_why(
+    start: Start, on_sqlite: Database, host: str
+) -> None:
+    service = start(on_sqlite)
+
+    done = serve_at(service.port, on_sqlite, host).communicate(timeout=30)
+
+    assert f"CommandError: port {service.port} is in use ({host})." in done[0]
+    assert "Traceback" not in done[0]
+    assert listening(service) == 2
+    with service.client() as client:
+        assert client.send("GET", "/livez").status == 200
+
+
+def test_a_server_refuses_the_port_of_another_program(on_sqlite: Database) -> None:
+    """Even of one that shares its port, as every granian does."""
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        process = serve_at(other.getsockname()[1], on_sqlite)
+
+        output, _ = process.communicate(timeout=30)
+
+    assert process.returncode == 1
+    assert "is in use" in output
+
+
+def test_of_servers_that_start_at_once_on_one_port_one_serves(
+    on_sqlite: Database,
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    servers = [serve_at(port, on_sqlite) for _ in range(4)]
+
+    try:
+        until(lambda: len([one for one in servers if one.poll() is None]) == 1)
+        until(lambda: live(port))
+        codes = sorted(code for one in servers if (code := one.poll()) is not None)
+        assert codes == [1, 1, 1]
+    finally:
+        for one in servers:
+            one.terminate()
+            one.communicate(timeout=40)
+
+
+def test_a_server_that_has_just_ended_can_start_again(
+    start: Start, on_sqlite: Database
+) -> None:
+    """Connections that it closed are kept by the kernel for a minute (TIME-WAIT)."""
+    service = start(on_sqlite)
+    with service.client() as idle:
+        idle.send("GET", "/livez")
+        service.process.terminate()
+        assert service.process.wait(40) == 0
+
+    again = serve_at(service.port, on_sqlite)
+    try:
+        until(lambda: live(service.port))
+    finally:
+        again.terminate()
+        again.communicate(timeout=40)
+
+
+def test_workers_end_within_2_seconds_of_a_main_process_that_is_killed(
+    start: Start, on_sqlite: Database
+) -> None:
+    service = start(on_sqlite)
+    workers = [psutil.Process(worker) for worker in service.workers()]
+
+    # One has a request under way, whose body does not come.
+    with half_sent(service.port):
+        os.kill(service.process.pid, signal.SIGKILL)
+        _, alive = psutil.wait_procs(workers, timeout=2)
+
+    assert alive == []
+
+
+def test_a_worker_that_is_killed_again_and_again_is_replaced_each_time(
+    start: Start, on_sqlite: Database, record: Record
+) -> None:
+    """Ever later, so that one that cannot live does not keep the processors busy."""
+    service = start(on_sqlite)
+
+    for _ in range(5):
+        victim = service.workers()[-1]
+        kill(victim)
+        until(partial(replaced, service, victim))
+    with service.client() as client:
+        client.create("Still here")
+
+    assert service.process.poll() is None
+    waits = [line["replaced_in_s"] for line in ended(service)]
+    assert waits == sorted(waits)
+    assert waits[-1] >= 1.0
 
 
 def test_a_client_that_hangs_up_and_retries_with_its_key_gets_the_first_answer(
@@ -280,25 +381,44 @@ def refuses(service: Service) -> bool:
     return False
 
 
-@contextmanager
-def second_instance(service: Service) -> Iterator[None]:
-    """Another `manage.py serve` on the same port, which takes connections as well."""
-    environment = {"DATABASE_URL": service.database.url, "WORKERS": "2", "THREADS": "2"}
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "serve", "--port", str(service.port)],
+def serve_at(
+    port: int, database: Database, host: str = "127.0.0.1"
+) -> "subprocess.Popen[str]":
+    """`manage.py serve` on this very port; its output is one."""
+    environment = {"DATABASE_URL": database.url, "WORKERS": "2", "THREADS": "2"}
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "serve", "--port", str(port), "--host", host],
         cwd=ROOT,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
-    other = Service(process, service.port, service.database, service.record)
-    try:
-        until(lambda: listening(other) == 2)
-        yield
-    finally:
-        process.terminate()
-        assert process.wait(40) == 0
+
+
+def live(port: int) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    with closing(connection), suppress(OSError):
+        connection.request("GET", "/livez")
+        return connection.getresponse().status == 200
+    return False
+
+
+def half_sent(port: int) -> socket.socket:
+    """A connection that has sent the beginning of a request's body, and sends no more."""
+    client = socket.create_connection(("127.0.0.1", port), 10)
+    client.sendall(
+        b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\n"
+        b'Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{"title'
+    )
+    return client
+
+
+def ended(service: Service) -> list[dict[str, Any]]:
+    """What the log says of workers that have ended."""
+    lines = [line for line in service.output.splitlines() if line.startswith("{")]
+    return [line for line in map(json.loads, lines) if "replaced_in_s" in line]
 
 
 def lose_answer(

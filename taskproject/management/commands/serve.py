@@ -1,24 +1,18 @@
 """``manage.py serve``: the production server."""
 
 import os
-import signal
 import sys
-import threading
-import time
 from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from granian import Granian, _signals
-from granian._granian import WorkerSignal
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
+from granian.log import LogLevels
 
+from taskproject.server import BACKLOG, Port, PortError, Server
 from taskproject.sqlite.base import remember
-
-BACKLOG = 16_384
-STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Command(BaseCommand):
@@ -57,6 +51,10 @@ class Command(BaseCommand):
         if not settings.ON_POSTGRESQL:
             # For workers that are started later, too: the file must stay this one.
             remember(str(settings.DATABASES["default"]["NAME"]))
+        try:
+            listening = Port(host, port)
+        except PortError as error:
+            raise CommandError(str(error)) from None
         shown = f"[{host}]" if ":" in host else host
         self.stdout.write(
             f"API    http://{shown}:{port}/api/tasks\n"
@@ -66,73 +64,18 @@ class Command(BaseCommand):
             "Stop with Ctrl-C."
         )
         self.stdout.flush()
-        os.register_at_fork(
-            before=_hold_signals,
-            after_in_parent=_release_signals,
-            after_in_child=_stand_alone,
-        )
-        _signals.set_sync_signals = _listen_for_stop
-        Granian(
+        Server(
             "taskproject.wsgi:application",
-            address=host,
-            port=port,
+            listening,
             interface=Interfaces.WSGI,
             workers=options["workers"],
             blocking_threads=options["threads"],
             # granian counts connections, idle ones too: its default keeps the 1,025th
-            # client waiting. These let 8,192 stay connected to each worker.
-            backlog=BACKLOG,
+            # client waiting. This lets 8,192 stay connected to each worker.
             backpressure=BACKLOG // 2,
-            # Without it, one killed worker stops the whole server.
-            respawn_failed_workers=True,
-            respawn_interval=0.2,
+            respawn_interval=3.0,  # SIGHUP: the new worker listens before the old one stops
             workers_kill_timeout=30,
             http1_settings=HTTP1Settings(header_read_timeout=10_000),
             log_access=False,
-            log_level="warning",  # type: ignore[arg-type]  # granian parses it
-        ).serve()
-
-
-def _stand_alone() -> None:
-    """Lets a new worker be stopped by the main process, at any time, and by it alone.
-
-    In a process group of its own, Ctrl-C in a terminal reaches the main process only.
-    And until it has loaded the application, a worker has the main process's handlers,
-    which only note a signal: the main process would wait for `workers_kill_timeout`.
-    """
-    os.setpgid(0, 0)
-    for number in STOPS:
-        signal.signal(number, signal.SIG_DFL)
-    _release_signals()
-
-
-def _hold_signals() -> None:
-    """Keeps a signal that comes while a worker is made until the worker is on its own:
-    Python forgets those that a new process gets before it runs."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-
-
-def _release_signals() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-
-
-def _listen_for_stop() -> WorkerSignal:
-    """Takes the place of granian's `set_sync_signals` in a worker (granian 2.8.7).
-
-    Granian sets a threading.Event in the signal's handler, which locks up when the
-    signal comes while the main thread is about to wait for that event, and is lost when
-    nobody waits yet. And Python runs a handler in the main thread only, which may be
-    about to wait for good. Here another thread waits for the signal, which is held from
-    all others, and then sets the event until the worker ends.
-    """
-    stopping = WorkerSignal()
-
-    def stop() -> None:
-        signal.sigwait(STOPS)
-        while True:
-            stopping.set()
-            time.sleep(0.2)
-
-    _hold_signals()
-    threading.Thread(target=stop, daemon=True).start()
-    return stopping
+            log_level=LogLevels.warning,
+        ).run()

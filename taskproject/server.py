@@ -1,0 +1,263 @@
+"""The processes of `manage.py serve`: a port of its own, and workers that come back.
+
+Built on granian 2.8.7, whose names with an underscore are used where it has no others.
+"""
+
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from functools import partial
+from typing import Any, ClassVar
+
+from granian import _signals
+from granian._granian import SocketHolder, WorkerSignal
+from granian.server.mp import MPServer
+
+logger = logging.getLogger("taskproject.server")
+
+BACKLOG = 16_384
+STOPS = (signal.SIGINT, signal.SIGTERM)
+#: On Linux each worker listens on a socket of its own (SO_REUSEPORT), and the kernel
+#: spreads connections evenly. Elsewhere it does not, and the workers share one.
+OWN_SOCKETS = sys.platform == "linux"
+#: Seconds that a client may leave an answer unread before the kernel cuts it off.
+UNREAD_TIMEOUT = 30
+
+#: Seconds between two looks at the main process, and those that a worker without one has
+#: to finish its requests: together under two.
+PARENT_INTERVAL = 0.4
+ORPHAN_TIMEOUT = 1.2
+
+#: A worker that lived this many seconds is replaced at once when it ends; after shorter
+#: lives the wait doubles from the first to the longest.
+STABLE_AFTER = 10.0
+FIRST_WAIT, LONGEST_WAIT = 0.25, 10.0
+
+_holder: Any = SocketHolder  # whose arguments are not in its stubs
+
+
+class PortError(Exception):
+    """The address cannot be listened on; the message says why and what to do."""
+
+
+class Port:
+    """An address that this process alone listens on, until it ends.
+
+    Raises PortError where the address is taken, is not of this machine, or may not be
+    used.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self.host, self.port = host, port
+        try:
+            found = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )
+        except OSError:
+            raise PortError(f"{host!r} is no address of this machine.") from None
+        self._family: int = found[0][0]
+        self._address: Any = found[0][4]
+        self._guard = self._socket()
+        try:
+            self._guard.bind(self._address)
+            # Of two servers that start at once, one fails here.
+            self._guard.listen(BACKLOG)
+        except OSError as error:
+            raise PortError(self._reason(error)) from None
+        if not OWN_SOCKETS:
+            return
+        # From here on nobody can bind the address but sockets of this user that share
+        # it (SO_REUSEPORT), as those of the workers do, and `manage.py serve` first binds
+        # one that does not. It stays bound, and takes no connection from them.
+        self._guard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        self._guard.shutdown(socket.SHUT_RDWR)
+        self._guard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+    def holder(self) -> Any:
+        """Granian's holder of the socket that a worker listens on; call it in the
+        worker."""
+        if not OWN_SOCKETS:
+            return _holder(os.dup(self._guard.fileno()), False)
+        own = self._socket()
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        # Connections inherit it.
+        own.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_TIMEOUT * 1000
+        )
+        own.bind(self._address)
+        self._guard.close()  # the main process's stays, and alone keeps the port
+        return _holder(own.detach(), False, BACKLOG)
+
+    def _socket(self) -> socket.socket:
+        made = socket.socket(self._family, socket.SOCK_STREAM)
+        # A server that starts again need not wait for connections that have ended.
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
+
+    def _reason(self, error: OSError) -> str:
+        match error.errno:
+            case errno.EADDRINUSE:
+                return (
+                    f"port {self.port} is in use ({self.host}). Stop the program that "
+                    "listens there, or choose another port with --port or PORT."
+                )
+            case errno.EACCES:
+                return (
+                    f"port {self.port} needs privileges that this user lacks. Choose one "
+                    "from 1024 on, with --port or PORT."
+                )
+        return f"cannot listen on {self.host}, port {self.port}: {error.strerror}."
+
+
+class Server(MPServer):
+    """Granian's server on a `Port`. A worker that ends is replaced however often that
+    happens, where granian gives up at the second time within 5.5 seconds."""
+
+    granian_logs: ClassVar = {
+        "formatters": {},
+        "handlers": {},
+        "loggers": {"_granian": {"handlers": [], "propagate": True}},
+    }
+
+    def __init__(self, target: str, port: Port, **options: Any) -> None:
+        super().__init__(
+            target,
+            address=port.host,
+            port=port.port,
+            backlog=BACKLOG,
+            log_dictconfig=self.granian_logs,
+            **options,
+        )
+        self._port = port
+        self._short_lives: Counter[int] = Counter()  # in a row, by worker
+
+    def run(self) -> None:
+        """Serves until SIGINT or SIGTERM. Raises SystemExit where it ends otherwise."""
+        os.register_at_fork(
+            before=_hold_signals,
+            after_in_parent=_release_signals,
+            after_in_child=_stand_alone,
+        )
+        self.serve(spawn_target=partial(work, os.getpid(), self._port))
+
+    def _init_shared_socket(self) -> None:
+        self._sso = None  # each worker asks the port for its own
+
+    def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+        due: dict[int, float] = {}  # workers to replace, and when
+        while not self.interrupt_signal:
+            until = min(due.values(), default=None)
+            wait = None if until is None else max(0.0, until - time.monotonic())
+            self.main_loop_interrupt.wait(wait)
+            self.main_loop_interrupt.clear()
+            if self.reload_signal and not self.interrupt_signal:
+                due.clear()
+                self._reload(spawn_target, target_loader)  # type: ignore[no-untyped-call]  # granian's
+            while self.interrupt_children:
+                worker = self.interrupt_children.pop()
+                due[worker] = time.monotonic() + self._wait_after(worker)
+            for worker, at in list(due.items()):
+                if at <= time.monotonic() and not self.interrupt_signal:
+                    del due[worker]
+                    self._respawn_workers([worker], spawn_target, target_loader)
+
+    def _wait_after(self, worker: int) -> float:
+        """Seconds until the worker that has ended is replaced; says so in the log."""
+        ended = self.wrks[worker]
+        lived = time.monotonic() - ended.birth
+        lives = 0 if lived >= STABLE_AFTER else self._short_lives[worker] + 1
+        self._short_lives[worker] = lives
+        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (lives - 1)) if lives else 0.0
+        logger.error(
+            "a worker has ended and will be replaced",
+            extra={
+                "fields": {
+                    "worker": worker + 1,
+                    "exit_code": ended.inner.exitcode,
+                    "lived_s": round(lived, 1),
+                    "replaced_in_s": wait,
+                }
+            },
+        )
+        return wait
+
+
+def work(
+    parent: int,
+    port: Port,
+    number: int,
+    name: str | None,
+    loader: Any,
+    _: Any,
+    *options: Any,
+) -> None:
+    """The life of a worker, whose main process is `parent`."""
+    _stand_alone()
+    # A signal that this thread took would end the worker at once.
+    _hold_signals()
+    threading.Thread(target=_end_with, args=[parent], daemon=True).start()
+    _release_signals()
+    _signals.set_sync_signals = _listen_for_stop
+    sockets = ((None, port.holder()), None)
+    MPServer._spawn_wsgi_worker(number, name, loader, sockets, *options)
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process soon after its parent, which may be killed without a word."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_INTERVAL)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ORPHAN_TIMEOUT)
+    os._exit(1)
+
+
+def _stand_alone() -> None:
+    """Lets a new worker be stopped by the main process, at any time, and by it alone.
+
+    In a process group of its own, Ctrl-C in a terminal reaches the main process only.
+    And until it has loaded the application, a worker has the main process's handlers,
+    which only note a signal: the main process would wait for `workers_kill_timeout`.
+    """
+    os.setpgid(0, 0)
+    for number in STOPS:
+        signal.signal(number, signal.SIG_DFL)
+    _release_signals()
+
+
+def _hold_signals() -> None:
+    """Keeps a signal that comes while a worker is made until the worker is on its own:
+    Python forgets those that a new process gets before it runs."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+
+
+def _release_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+
+
+def _listen_for_stop() -> WorkerSignal:
+    """Takes the place of granian's `set_sync_signals` in a worker.
+
+    Granian sets a threading.Event in the signal's handler, which locks up when the
+    signal comes while the main thread is about to wait for that event, and is lost when
+    nobody waits yet. And Python runs a handler in the main thread only, which may be
+    about to wait for good. Here another thread waits for the signal, which is held from
+    all others, and then sets the event until the worker ends.
+    """
+    stopping = WorkerSignal()
+
+    def stop() -> None:
+        signal.sigwait(STOPS)
+        while True:
+            stopping.set()
+            time.sleep(0.2)
+
+    _hold_signals()
+    threading.Thread(target=stop, daemon=True).start()
+    return stopping
