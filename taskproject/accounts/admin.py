@@ -1,10 +1,11 @@
 """People and their tokens in the admin."""
 
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import QuerySet
 from django.forms import ModelForm
@@ -12,8 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from taskproject import jobs
+from taskproject.accounts import privileges
+from taskproject.accounts.forms import TokenForm
 from taskproject.accounts.models import ApiToken, ApiTokenQuerySet, User
-from taskproject.forms import OneLineField
+from taskproject.accounts.privileges import may_see, viewer
 from tasks.jobs import remove_user
 from tasks.models import Actor
 
@@ -38,10 +41,45 @@ def is_plain(lookup: str, value: str) -> bool:
 
 @admin.register(User)
 class PersonAdmin(UserAdmin):
+    """Users, edited by staff who hold all that these hold."""
+
     fieldsets = (
         *(UserAdmin.fieldsets or ()),
         ("Preferences", {"fields": ("timezone",)}),
     )
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: User | None = None
+    ) -> bool:
+        """Of their password as well: the page that sets it asks for this, too."""
+        return super().has_change_permission(request, obj) and (
+            obj is None or privileges.may_edit_user(viewer(request), obj)
+        )
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: User | None = None
+    ) -> bool:
+        return super().has_delete_permission(request, obj) and (
+            obj is None or privileges.may_edit_user(viewer(request), obj)
+        )
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: User | None = None
+    ) -> tuple[str, ...]:
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if viewer(request).is_superuser else (*fields, "is_superuser")
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Offers the groups and permissions that the editor can grant. These are all
+        that the edited user has, so that saving takes none away unseen."""
+        editor = viewer(request)
+        if db_field.name == "groups":
+            kwargs["queryset"] = privileges.grantable_groups(editor)
+        elif db_field.name == "user_permissions":
+            kwargs["queryset"] = privileges.held(editor)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
         return is_plain(lookup, value) and super().lookup_allowed(
@@ -55,6 +93,8 @@ class PersonAdmin(UserAdmin):
         tasks to ask whether to delete them."""
         counts = {str(self.opts.verbose_name_plural): len(objs)}
         forbidden: set[str] = set()
+        if not all(self.has_delete_permission(request, user) for user in objs):
+            forbidden.add("users who hold permissions that you do not hold")
         for relation in self.opts.get_fields(include_hidden=True):
             if not isinstance(relation, models.ForeignObjectRel):
                 continue
@@ -89,18 +129,46 @@ class PersonAdmin(UserAdmin):
             self.delete_model(request, user)
 
 
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class RoleAdmin(GroupAdmin):
+    """Groups, edited by staff who hold every permission that these give."""
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Group | None = None
+    ) -> bool:
+        return super().has_change_permission(request, obj) and (
+            obj is None or privileges.may_edit_group(viewer(request), obj)
+        )
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Group | None = None
+    ) -> bool:
+        return super().has_delete_permission(request, obj) and (
+            obj is None or privileges.may_edit_group(viewer(request), obj)
+        )
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "permissions" and request is not None:
+            kwargs["queryset"] = privileges.held(viewer(request))
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+
 # What the service knows of a token that exists.
 MADE = ("prefix", "state", "created_at", "last_used_at", "revoked_at")
 
 
-class TokenForm(ModelForm):
-    class Meta:
-        field_classes: ClassVar = {"name": OneLineField}
-
-
 @admin.register(ApiToken)
 class ApiTokenAdmin(admin.ModelAdmin):
-    """Tokens are made, shown once, and revoked; never edited or shown again."""
+    """Tokens are made, shown once, and revoked; never edited or shown again.
+
+    Staff make tokens for themselves, and for others only what they could do here anyway.
+    Revoking grants nothing: whoever may change tokens may revoke anybody's.
+    """
 
     form = TokenForm
     list_display = (
@@ -118,13 +186,55 @@ class ApiTokenAdmin(admin.ModelAdmin):
     date_hierarchy = "created_at"
     ordering = ("-id",)
     show_full_result_count = False
-    autocomplete_fields = ("user",)
     actions = ("revoke",)
 
     def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
         return is_plain(lookup, value) and super().lookup_allowed(
             lookup, value, request
         )
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: ApiToken | None = None
+    ) -> bool:
+        """Who may not make this token may not prolong it either."""
+        return super().has_change_permission(request, obj) and (
+            obj is None
+            or privileges.may_issue_token(viewer(request), obj.user, obj.scopes)
+        )
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: ApiToken | None = None
+    ) -> bool:
+        return super().has_delete_permission(request, obj) and (
+            obj is None or privileges.may_edit_user(viewer(request), obj.user)
+        )
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: ApiToken | None = None,
+        change: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """A class of this request's own: it may hold what only this request knows."""
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.editor = viewer(request)
+        return form
+
+    def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """Who may not see the users chooses among none."""
+        return ("user",) if may_see(request, User) else ()
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "user":
+            editor = viewer(request)
+            kwargs["initial"] = editor.pk
+            if not may_see(request, User):
+                kwargs["queryset"] = User.objects.filter(pk=editor.pk)
+                kwargs["empty_label"] = None
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: ApiToken | None = None

@@ -11,8 +11,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from taskproject.accounts.models import User
+from taskproject.accounts.privileges import may_see, viewer
 from tasks.admin.choices import KEY, Picker
-from tasks.admin.rows import viewer
 from tasks.models import Tag, Task, TaskList, TaskQuerySet
 from tasks.models.dues import NEVER, Clock, clock, read_day
 
@@ -51,6 +51,8 @@ class FormFilter(admin.ListFilter):
     #: What the address may tell, each once.
     parameters: ClassVar[tuple[str, ...]] = ()
     form: forms.Form
+    #: Whether the form is shown: it names what there is to choose.
+    offered = True
 
     def __init__(
         self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
@@ -107,6 +109,7 @@ class PickFilter(FormFilter):
     ) -> None:
         super().__init__(request, params, model, model_admin)
         (name,) = self.parameters
+        self.offered = may_see(request, self.rows)
         relation: Any = Task._meta.get_field(self.field)
         widget = Picker(relation, model_admin.admin_site, {"style": "width: 100%"})
         # The owner that the tasks are narrowed down to, if they are.
@@ -115,6 +118,10 @@ class PickFilter(FormFilter):
         choice = forms.ModelChoiceField(rows, required=False, widget=widget)
         self.form = forms.Form({name: self.value()}, auto_id=f"filter_{name}")
         self.form.fields[name] = choice
+
+    def has_output(self) -> bool:
+        """A filter that an address sets stays in sight, and can be taken off."""
+        return self.offered or bool(self.used_parameters)
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[Task]

@@ -4,6 +4,7 @@ models alone."""
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ERROR_FLAG
@@ -17,12 +18,13 @@ from django.utils.html import format_html
 
 from taskproject import jobs, timezones
 from taskproject.accounts.models import User
+from taskproject.accounts.privileges import may_see, viewer
 from taskproject.models import Job
 from taskproject.problems import Conflict, Invalid, Problem
-from tasks.admin.choices import Picker
+from tasks.admin.choices import KEY, Picker
 from tasks.admin.pages import COUNTED_PAGES, CappedPaginator
 from tasks.admin.timeline import timeline
-from tasks.models import Actor, Event, EventQuerySet, Task, feed_of
+from tasks.models import Actor, Event, EventQuerySet, Task, TaskList, feed_of
 
 #: The tasks that the page of their list, tag or parent shows.
 SHOWN_TASKS = 20
@@ -33,12 +35,6 @@ LOOKUPS = {"id", "exact", "isnull", "gt", "gte", "lt", "lte", "year", "month", "
 
 def actor(request: HttpRequest) -> Actor:
     return Actor(request.user.pk, "admin")
-
-
-def viewer(request: HttpRequest) -> User:
-    """Who looks at the page; every page of the admin is behind its login."""
-    assert isinstance(request.user, User)
-    return request.user
 
 
 class RowAdmin(admin.ModelAdmin):
@@ -66,7 +62,23 @@ class RowAdmin(admin.ModelAdmin):
         form: Any = super().get_form(request, obj, change, **kwargs)
         form.zone = timezones.known(viewer(request).timezone)
         form.refusal = getattr(request, "refusal", None)
+        owner = form.base_fields.get("owner")
+        if owner is not None and not may_see(request, User):
+            owner.widget, owner.empty_label = forms.Select(), None
+            owner.queryset = self.known_owners(request, obj)
         return form
+
+    def known_owners(self, request: HttpRequest, row: Any) -> QuerySet[User]:
+        """The owners whom staff who may not see the users can choose: themselves, who
+        has the row, and who has the list or the parent that it is to have."""
+        known = {viewer(request).pk} | ({row.owner_id} if row else set())
+        for name, model in (("list", TaskList), ("parent", Task)):
+            for query in (request.GET, request.POST):
+                key = query.get(name, "")
+                if KEY.fullmatch(key) and may_see(request, model):
+                    rows: QuerySet[Any] = model._default_manager.filter(pk=int(key))
+                    known.update(rows.values_list("owner_id", flat=True))
+        return User.objects.filter(pk__in=known).order_by("username")
 
     def changeform_view(
         self, request: HttpRequest, *args: Any, **kwargs: Any

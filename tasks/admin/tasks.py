@@ -17,6 +17,7 @@ from django.utils.html import format_html
 
 from taskproject import timezones
 from taskproject.accounts.models import User
+from taskproject.accounts.privileges import may_see, viewer
 from taskproject.problems import Conflict, Invalid
 from tasks.admin.actions import TaskActions
 from tasks.admin.choices import CHOICES, KEY, Picker, choices_view
@@ -28,7 +29,7 @@ from tasks.admin.filters import (
     TrashFilter,
 )
 from tasks.admin.pages import CalendarQuerySet
-from tasks.admin.rows import actor, add_link, first_tasks, reason, viewer
+from tasks.admin.rows import actor, add_link, first_tasks, reason
 from tasks.admin.timeline import earlier, lost, refused
 from tasks.forms import RowForm, TaskForm
 from tasks.forms.fields import moment_text
@@ -154,6 +155,14 @@ class TaskAdmin(TaskActions):
         return super().media + picker.media
 
     # The form
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Task | None = None
+    ) -> tuple[str, ...]:
+        """Who may see no lists or tasks has none to choose from."""
+        chosen = (("list", TaskList), ("parent", Task))
+        unseen = [name for name, model in chosen if not may_see(request, model)]
+        return (*self.readonly_fields, *unseen)
 
     def get_fieldsets(self, request: HttpRequest, obj: Task | None = None) -> Any:
         main, due = ["owner", "title", "description", "completed"], ["due_shown"]

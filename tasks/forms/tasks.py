@@ -86,9 +86,10 @@ class TaskForm(OpenedForm):
         )
         given = self.data.get(self.add_prefix("owner")) or self.initial.get("owner")
         for name in ("list", "parent"):
-            picker = getattr(self.fields[name].widget, "widget", None)
-            if picker is not None:
-                picker.owner_id = given
+            if name in self.fields:
+                picker = getattr(self.fields[name].widget, "widget", None)
+                if picker is not None:
+                    picker.owner_id = given
 
     def owners(self, cleaned: dict[str, Any]) -> Iterable[int]:
         new_owner = cleaned.get("owner") or self.instance.owner
