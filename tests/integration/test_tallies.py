@@ -129,6 +129,48 @@ def test_a_tally_goes_with_its_user(alice: User, bob: User) -> None:
     assert_right()
 
 
+def test_a_tally_goes_with_its_list_and_with_its_tag(alice: User) -> None:
+    home = make_list(alice)
+    kept = make_task(alice, tags=["a", "b"], list_id=home.pk)
+    a = Tag.objects.get(name="a")
+
+    with feed_of([alice.pk]):
+        home.remove(BY)
+        a.remove(BY)
+
+    assert set(Tally.objects.values_list("kind", "key")) == {
+        ("all", 0),
+        ("list", 0),
+        ("tag", Tag.objects.get(name="b").pk),
+    }
+    Task.objects.filter(pk=kept.pk).edit(BY, tags=[])
+    Tag.objects.all().delete()
+    assert not Tally.objects.filter(kind="tag").exists()
+    assert_right()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_migration_takes_away_the_tallies_of_what_is_gone(alice: User) -> None:
+    migration = import_module("tasks.migrations.0015_tallies_go_with_their_subjects")
+    home, _ = make_list(alice), make_task(alice, tags=["a"])
+    make_task(alice, list_id=home.pk)
+    with connection.schema_editor() as editor:
+        migration.backwards(apps, editor)
+    for kind in ("list", "tag"):
+        Tally.objects.create(owner=alice, kind=kind, key=2**40, open=0, completed=0)
+    counted = tallies()
+
+    for _ in range(2):  # as after a run that failed half-way
+        with connection.schema_editor(atomic=False) as editor:
+            migration.forwards(apps, editor)
+
+    assert not Tally.objects.filter(key=2**40).exists()
+    assert tallies() == counted == recounted()
+    Task.objects.all().edit(BY, list_id=None)
+    TaskList.objects.all().delete()
+    assert not Tally.objects.filter(kind="list").exclude(key=0).exists()
+
+
 def test_what_is_rolled_back_counts_for_nothing(alice: User) -> None:
     make_task(alice)
     before = tallies()
