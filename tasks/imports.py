@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Any, BinaryIO
 
-from django.utils import timezone
-
 from taskproject.accounts.models import User
 from taskproject.names import same
 from tasks.exports import external_id
@@ -26,6 +24,7 @@ from tasks.formats import (
     TaskRecord,
 )
 from tasks.models import PRIORITIES, Actor, Tag, Task, TaskList, feed_of
+from tasks.models.events import database_now
 
 BATCH = 1_000
 #: Of this many bad rows the reasons are kept.
@@ -232,7 +231,7 @@ class Importer:
         new = {same(name) for name in names} - set(stored.values_list("key", flat=True))
         self.tally.tags += self._unseen("tag", owner_id, new)
         if new and not self.dry_run:
-            Tag.objects.obtain(BY, timezone.now(), owner_id, names)
+            Tag.objects.obtain(BY, database_now(), owner_id, names)
 
     def _unseen(self, kind: str, owner_id: int, keys: Iterable[str]) -> int:
         """How many of these new lists or tags no batch had before: a dry run stores

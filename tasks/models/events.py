@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.lookups import Exact
+from django.utils import timezone
 
 from taskproject.rows import PROVEN, Proof, adapted, fetch
 from tasks.models.functions import Among, Given
@@ -28,6 +29,11 @@ COLUMNS = (
     '"tasks_event" ("owner_id", "task_id", "list_id", "tag_id", "actor_id", "via", '
     '"verb", "version", "at", "changes")'
 )
+#: The owner's place in the feed, and only then the time: a later version, or place in the
+#: feed, has no earlier one.
+IN_PLACE = """WITH "place" AS MATERIALIZED (SELECT pg_advisory_xact_lock(%s, %s)),
+    "moment" AS MATERIALIZED (SELECT clock_timestamp() AS "now" FROM "place")"""
+_TAKE_PLACE = f'{IN_PLACE} SELECT "now" FROM "moment"'
 _PLACES = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 _ARRAYS = (
@@ -46,8 +52,10 @@ class Actor(NamedTuple):
 
 
 class Story(NamedTuple):
-    """What an event will tell of one row: `subject` is `task_id`, `list_id` or `tag_id`."""
+    """What an event will tell of one row: `subject` is `task_id`, `list_id` or `tag_id`,
+    `at` the time of the change."""
 
+    at: datetime
     owner_id: int
     subject: str
     key: int
@@ -56,7 +64,7 @@ class Story(NamedTuple):
     changes: dict[str, list[Any]]
 
 
-def append(by: Actor, now: datetime, stories: Sequence[Story]) -> None:
+def append(by: Actor, stories: Sequence[Story]) -> None:
     """Appends an event for each story. Call it inside `feed_of`."""
     rows = [
         (
@@ -68,7 +76,7 @@ def append(by: Actor, now: datetime, stories: Sequence[Story]) -> None:
             by.via,
             story.verb,
             story.version,
-            adapted(now),
+            adapted(story.at),
             orjson.dumps(story.changes).decode(),
         )
         for story in stories
@@ -133,8 +141,9 @@ def told(value: Any) -> Any:
 
 
 @contextmanager
-def feed_of(owner_ids: Iterable[int]) -> Iterator[None]:
-    """A transaction that holds its owners' places in the feed until it commits.
+def feed_of(owner_ids: Iterable[int]) -> Iterator[datetime]:
+    """A transaction that holds its owners' places in the feed until it commits. Yields
+    the database's time once it holds them.
 
     On PostgreSQL sequences are taken when a row is inserted and seen when it commits, so
     a reader that remembers the highest one it saw would miss a slower transaction's
@@ -144,13 +153,22 @@ def feed_of(owner_ids: Iterable[int]) -> Iterator[None]:
     """
     # No savepoint: an error is never swallowed on the way out.
     with transaction.atomic(savepoint=False):
+        now = None
         if settings.ON_POSTGRESQL:
-            with connection.cursor() as cursor:
-                for owner_id in sorted(set(owner_ids)):
-                    cursor.execute(
-                        "SELECT pg_advisory_xact_lock(%s, %s)", place_of(owner_id)
-                    )
-        yield
+            for owner_id in sorted(set(owner_ids)):
+                [(now,)] = fetch(_TAKE_PLACE, place_of(owner_id))
+        yield now or database_now()
+
+
+def database_now() -> datetime:
+    """The time by the database's clock, which is the same for all processes and machines
+    that write to it. Call it inside `feed_of`: a time that is taken before the owner's
+    place in the feed can be earlier than those of changes committed meanwhile."""
+    if not settings.ON_POSTGRESQL:
+        return timezone.now()  # SQLite's clock is that of its one machine
+    [(now,)] = fetch("SELECT clock_timestamp()", [])
+    moment: datetime = now
+    return moment
 
 
 def place_of(owner_id: int) -> tuple[int, int]:

@@ -28,11 +28,13 @@ MADE = ("owner_id", "position")
 def record(by: Actor, now: datetime, pairs: Iterable[tuple[Any, Any]]) -> None:
     """Appends the event of each change of a task, told by the task before (None: it is
     new) and after it (None: it is gone). Call it inside `feed_of`."""
-    append(by, now, stories(pairs))
+    append(by, stories(now, pairs))
 
 
-def stories(pairs: Iterable[tuple[Any, Any]]) -> list[Story]:
-    """What the events of these changes tell."""
+def stories(now: datetime, pairs: Iterable[tuple[Any, Any]]) -> list[Story]:
+    """What the events of these changes tell. The time of a change is the task's
+    `updated_at` after it; of a new task (which may be imported) and of one that is gone,
+    `now`, but no time before the last version's."""
     told: list[Story] = []
     for before, after in pairs:
         task = after or before
@@ -44,7 +46,11 @@ def stories(pairs: Iterable[tuple[Any, Any]]) -> list[Story]:
                 None if value is None else kinds(value).label
                 for value in changes["priority"]
             ]
+        at = now
+        if before:
+            at = after.updated_at if after else max(now, before.updated_at)
         story = Story(
+            at,
             task.owner_id,
             "task_id",
             task.id,

@@ -1,5 +1,6 @@
 """Lists: what people sort their tasks into."""
 
+from datetime import datetime
 from typing import Any, Self
 
 from django.conf import settings
@@ -13,7 +14,15 @@ from taskproject.names import same
 from taskproject.problems import Invalid, NameTaken
 from tasks.models import positions
 from tasks.models.bytewise import BytewiseField
-from tasks.models.events import Actor, Event, Story, append, difference, feed_of
+from tasks.models.events import (
+    Actor,
+    Event,
+    Story,
+    append,
+    database_now,
+    difference,
+    feed_of,
+)
 
 LIST_NAME_LENGTH = 100
 #: The fields whose old and new values an event tells.
@@ -49,20 +58,23 @@ class TaskListQuerySet(models.QuerySet["TaskList"]):
 
         Raises `NameTaken` where the owner has a list of that name.
         """
-        with feed_of([owner_id]):
-            now = timezone.now()
+        with feed_of([owner_id]) as now:
+            rows = TaskList.objects.owned_by(owner_id)
+            last = rows.order_by("-position").values_list("position", flat=True).first()
             new = TaskList(
                 owner_id=owner_id,
                 name=name.strip(),
                 key=same(name.strip()),
                 archived=archived,
-                position=position or positions.at_end(now),
+                position=position
+                or positions.end_after(last, now)
+                or positions.at_end(now),
                 created_at=now,
                 updated_at=now,
             )
             new._check_name()
             new.save(force_insert=True)
-            new._record(by, None, Event.Verb.CREATED)
+            new._record(by, now, None, Event.Verb.CREATED)
         return new
 
 
@@ -127,10 +139,11 @@ class TaskList(models.Model):
             return
         self._check_name()
         self.version += 1
-        self.updated_at = timezone.now()
+        self.updated_at = now = max(database_now(), self.updated_at)
         self.save(update_fields=[*fields, "version", "updated_at"])
         moved = set(fields) == {"position"}
-        self._record(by, before, Event.Verb.MOVED if moved else Event.Verb.EDITED)
+        verb = Event.Verb.MOVED if moved else Event.Verb.EDITED
+        self._record(by, now, before, verb)
 
     def move(self, by: Actor, *, before: int | None, after: int | None) -> None:
         """Puts it right before or right after another list of the owner's.
@@ -142,7 +155,9 @@ class TaskList(models.Model):
         if at is None:
             name = "before" if before else "after"
             raise Invalid.of(name, "You have no other list with this id.")
-        position = positions.beside(lists, at, before=bool(before), own=self.position)
+        position = positions.beside(
+            lists, at, database_now(), before=bool(before), own=self.position
+        )
         self.edit(by, position=position)
 
     def remove(self, by: Actor, *, tasks: bool = False) -> None:
@@ -152,7 +167,8 @@ class TaskList(models.Model):
             self._tasks.trash(by, list_id=None)
         self._tasks.leave_list(by)
         self.version += 1
-        self._record(by, self, Event.Verb.DELETED)
+        now = max(database_now(), self.updated_at)
+        self._record(by, now, self, Event.Verb.DELETED)
         self.delete()
 
     @property
@@ -165,9 +181,11 @@ class TaskList(models.Model):
         for taken in others.named(self.name):
             raise NameTaken(f"You have a list {taken.name!r} already.")
 
-    def _record(self, by: Actor, before: "TaskList | None", verb: Event.Verb) -> None:
+    def _record(
+        self, by: Actor, now: datetime, before: "TaskList | None", verb: Event.Verb
+    ) -> None:
         after = None if verb == Event.Verb.DELETED else self
         names = TOLD if before else ("name", "archived")
         changes = difference(before, after, names)
-        story = Story(self.owner_id, "list_id", self.pk, self.version, verb, changes)
-        append(by, timezone.now(), [story])
+        subject = (self.owner_id, "list_id", self.pk, self.version)
+        append(by, [Story(now, *subject, verb, changes)])

@@ -18,11 +18,10 @@ from taskproject.rows import fetch
 from tasks.models import positions
 from tasks.models.plans import Place
 from tasks.models.portions import portions
+from tasks.models.positions import Row
 
 #: Where a task shall go: `before` or `after`, and the id of another one.
 Aim = Mapping[str, int]
-#: An order that positions are in: an owner, and a list or none.
-_Row = tuple[int, int | None]
 
 # Each is one look into the index (owner, list, position, id), whose whole order is told
 # so that it is taken for those in no list too.
@@ -108,13 +107,13 @@ class _Positions:
         return at, self._all[place] if place < len(self._all) else None
 
 
-def _seen(todo: Mapping[int, Aim]) -> tuple[dict[int, Place], dict[_Row, _Positions]]:
+def _seen(todo: Mapping[int, Aim]) -> tuple[dict[int, Place], dict[Row, _Positions]]:
     """Where those are that move and those that they go to, as far as these are live, and
     the positions around them."""
     keys = sorted({*todo, *(other for aim in todo.values() for other in aim.values())})
     places: dict[int, Place] = {}
-    counted: dict[_Row, dict[str, int]] = {}
-    around: list[tuple[_Row, str]] = []
+    counted: dict[Row, dict[str, int]] = {}
+    around: list[tuple[Row, str]] = []
     for portion in portions(keys):
         for key, owner_id, list_id, position, same, *near in _points(portion):
             row = (owner_id, list_id)

@@ -1,9 +1,9 @@
 """What a change comes to: the values that the fields of one locked task shall have.
 
-Nothing here asks or tells the database anything; `tasks.py` does.
+Nothing here asks or tells the database anything, but where `End` does; `tasks.py` does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -12,10 +12,12 @@ from taskproject import timezones
 from taskproject.names import same
 from taskproject.problems import Invalid
 from taskproject.rows import instance
-from tasks.models import positions
 from tasks.models.dues import due_moment
+from tasks.models.positions import Row
 from tasks.models.words import searched_as, sorted_as
 
+#: What gives the end of a manual order, each time another one: see `positions.Ends`.
+End = Callable[[Row], str]
 #: Where a task is in a manual order: its owner, its list, and its position.
 Place = tuple[int, int | None, str]
 #: What a task has of other rows.
@@ -38,16 +40,15 @@ def changes(task: Any, values: dict[str, Any]) -> dict[str, Any]:
 def new(
     model: Any,
     now: datetime,
-    number: int,
     tags: Mapping[str, str],
     fields: Mapping[str, Any],
 ) -> Any:
-    """The `number`th of several new tasks; `tags` are the names by their keys. Raises
-    `TypeError` for a field that tasks do not have."""
+    """A new task, without a position unless it is given one; `tags` are the names by
+    their keys. Raises `TypeError` for a field that tasks do not have."""
     values = {
         "created_at": now,
         "updated_at": now,
-        "position": positions.at_end(now, number),
+        "position": "",
         **{name: value for name, value in fields.items() if value is not None},
     }
     values["title"] = values["title"].strip()
@@ -82,26 +83,28 @@ def completing(task: Any, now: datetime, completed: bool) -> dict[str, Any]:
     return {"completed": completed, "completed_at": now if completed else None}
 
 
-def restored(task: Any, now: datetime, taken: set[Place]) -> dict[str, Any]:
+def restored(task: Any, end: End, taken: set[Place]) -> dict[str, Any]:
     """`taken` are the places that others are at."""
     values: dict[str, Any] = {"deleted_at": None}
-    return values | (_placed(task, now, task.list_id, taken) if task.deleted_at else {})
+    return values | (_placed(task, end, task.list_id, taken) if task.deleted_at else {})
 
 
-def left(task: Any, now: datetime, taken: set[Place]) -> dict[str, Any]:
+def left(task: Any, end: End, taken: set[Place]) -> dict[str, Any]:
     """`taken` are the places that others are at."""
     values = {"list_id": None}
-    return values | (_placed(task, now, None, taken) if task.list_id else {})
+    return values | (_placed(task, end, None, taken) if task.list_id else {})
 
 
 def _placed(
-    task: Any, now: datetime, list_id: int | None, taken: set[Place]
+    task: Any, end: End, list_id: int | None, taken: set[Place]
 ) -> dict[str, Any]:
     """The end of the list, where the task's own place in it is taken."""
-    place = (task.owner_id, list_id, task.position)
-    end = {"position": positions.at_end(now, len(taken))} if place in taken else {}
-    taken.add((task.owner_id, list_id, end.get("position", task.position)))
-    return end
+    row = (task.owner_id, list_id)
+    position = task.position
+    if (*row, position) in taken:
+        position = end(row)
+    taken.add((*row, position))
+    return {} if position == task.position else {"position": position}
 
 
 def edited(
@@ -110,10 +113,10 @@ def edited(
     tags: Mapping[tuple[int, str], str],
     zone: str,
     fields: dict[str, Any],
-    number: int = 0,
+    end: End,
 ) -> dict[str, Any]:
     """The values that an edit gives to the task; `tags` are the names of an owner's
-    tags by their keys, and `number` counts the tasks that are edited together."""
+    tags by their keys."""
     values = dict(fields)
     owner_id = values.get("owner_id", task.owner_id)
     if owner_id != task.owner_id:
@@ -125,7 +128,7 @@ def edited(
     if "completed" in values:
         values |= completing(task, now, values["completed"])
     if values.get("list_id", task.list_id) != task.list_id:
-        values["position"] = positions.at_end(now, number)
+        values["position"] = end((owner_id, values["list_id"]))
     values |= due(task, zone, values)
     if changes(task, {name: values[name] for name in TEXTS if name in values}):
         title = values.get("title", task.title)

@@ -7,20 +7,24 @@ to an end gets a position of fixed length, however often that happens. Moves int
 the same gap make it longer, by one character for every five.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.utils import timezone
-
 from taskproject.problems import NoRoom
+from taskproject.rows import fetch
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 #: Characters: five thousand moves in a row into the same gap.
 POSITION_LENGTH = 1_000
 _WIDTH = 11
 _CHUNK = 5_000
+#: An order that positions are in: an owner, and a list or none.
+Row = tuple[int, int | None]
 _ALL = len(DIGITS) ** _WIDTH
+_END = re.compile(rf"(.*)n([{DIGITS}]{{{_WIDTH}}})i")
+_START = re.compile(rf"(.*)m([{DIGITS}]{{{_WIDTH}}})i")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -29,25 +33,119 @@ def at_end(now: datetime, number: int = 0) -> str:
     return f"n{_digits(_microseconds(now) + number)}i"
 
 
+def at_end_sql(moment: str) -> str:
+    """`at_end` as PostgreSQL's SQL, of a column with the time."""
+    base = len(DIGITS)
+    digits = " || ".join(
+        f"substr('{DIGITS}', (us / {base**place} % {base})::int + 1, 1)"
+        for place in reversed(range(_WIDTH))
+    )
+    us = f"(extract(epoch FROM {moment}) * 1000000)::bigint"
+    return f"(SELECT 'n' || {digits} || 'i' FROM (SELECT {us} AS us) AS clock)"
+
+
 def at_start(now: datetime) -> str:
     """Before all that was put at a start before `now`."""
     return f"m{_digits(_ALL - 1 - _microseconds(now))}i"
 
 
+def end_after(last: str | None, now: datetime, number: int = 0) -> str | None:
+    """A position after `last`, the last of a row (None: it is empty); None where it would
+    be too long.
+
+    It is `at_end`, unless `last` is further: made by a clock that was ahead, or imported.
+    Then it is the next end after that one, or the first that begins with `last`, so that
+    it becomes no longer however often something is put there.
+    """
+    end = at_end(now, number)
+    if last is None or last < end:
+        return end
+    if counted := _END.fullmatch(last):
+        head, digits = counted.groups()
+        after = max(int(digits, len(DIGITS)) + 1, _microseconds(now) + number)
+        if after < _ALL:
+            return f"{head}n{_digits(after)}i"
+    return _short(last + end)
+
+
+def start_before(first: str | None, now: datetime) -> str | None:
+    """A position before `first`, the first of a row (None: it is empty): the same as
+    `end_after`, the other way round. None where there is no room, as before `000`."""
+    start = at_start(now)
+    if first is None or start < first:
+        return start
+    if counted := _START.fullmatch(first):
+        head, digits = counted.groups()
+        before = min(int(digits, len(DIGITS)), _ALL - _microseconds(now)) - 1
+        if before >= 0:
+            return f"{head}m{_digits(before)}i"
+    middle = _middle("", first)
+    if middle is not None and middle + start < first:
+        return _short(middle + start)
+    return middle
+
+
 def between(before: str | None, after: str | None, now: datetime) -> str | None:
     """A position after `before` and before `after`, each None where nothing is there;
-    None where there is no room: the two are equal, or the text would be too long."""
-    if before is None or after is None:
-        end = at_end(now) if after is None else at_start(now)
-        if (before is None or before < end) and (after is None or end < after):
-            return end
-    if before is not None and after is not None and before >= after:
-        return None
-    middle = _middle(before or "", after)
-    return middle if len(middle) <= POSITION_LENGTH else None
+    None where there is no room: the two are equal, or the second is the first and zeros,
+    as only imported ones are, or the text would be too long."""
+    if after is None:
+        return end_after(before, now)
+    if before is None:
+        return start_before(after, now)
+    return _short(_middle(before, after)) if before < after else None
 
 
-def beside(rows: Any, at: Any, *, before: bool, own: str | None = None) -> str:
+class Ends:
+    """The ends of rows of tasks, for several that are put there one after another."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._given: dict[Row, str | None] = {}
+        self._number = 0
+
+    def next(self, row: Row) -> str:
+        """The position after the last one in the row, and after those given before. The
+        first time it asks the database."""
+        if row not in self._given:
+            self._given[row] = last_of(row)
+        position = end_after(self._given[row], self._now, self._number)
+        if position is None:
+            # Behind some 990 characters, which only an import gives to the last one.
+            position = at_end(self._now, self._number)
+        self._number += 1
+        self._given[row] = position
+        return position
+
+
+def last_of(row: Row) -> str | None:
+    """The last position of a row's live tasks; None where there is none."""
+    owner_id, list_id = row
+    listed = [] if list_id is None else [list_id]
+    [(position,)] = fetch(f"SELECT {last_sql(list_id)}", [owner_id, *listed])
+    found: str | None = position
+    return found
+
+
+def row_of(task: Any) -> list[int]:
+    """The parameters of `last_sql` for the row that a task is in."""
+    return [task.owner_id] if task.list_id is None else [task.owner_id, task.list_id]
+
+
+def last_sql(list_id: int | None) -> str:
+    """The SQL of that, whose parameters are the owner and the list, if there is one. Its
+    whole order is that of an index, so that this one is taken for those in no list too."""
+    listed = "IS NULL" if list_id is None else "= %s"
+    return (
+        '(SELECT "position" FROM "tasks_task" WHERE "owner_id" = %s AND "list_id" '
+        f'{listed} AND "deleted_at" IS NULL '
+        'ORDER BY "owner_id" DESC, "list_id" DESC, "position" DESC LIMIT 1)'
+    )
+
+
+def beside(
+    rows: Any, at: Any, now: datetime, *, before: bool, own: str | None = None
+) -> str:
     """A position right before or right after `at` among these rows, a query set: see
     `within`."""
     low = high = at
@@ -58,7 +156,7 @@ def beside(rows: Any, at: Any, *, before: bool, own: str | None = None) -> str:
         later = rows.filter(position__gt=at.position)
         high = later.order_by("position", "id").first()
     bounds = low and low.position, high and high.position
-    return within(*bounds, timezone.now(), own=own)
+    return within(*bounds, now, own=own)
 
 
 def within(
@@ -91,8 +189,9 @@ def taken(rows: Any, tasks: Iterable[Any]) -> set[tuple[int, int | None, str]]:
     return found
 
 
-def _middle(low: str, high: str | None) -> str:
-    """A fraction between the two; `low` may be empty (0), `high` None (1)."""
+def _middle(low: str, high: str | None) -> str | None:
+    """A fraction between the two; `low` may be empty (0), `high` None (1). None where
+    `high` is `low` and zeros."""
     begin = ""
     # A loop, because a text may have more characters than Python lets calls nest.
     while True:
@@ -101,6 +200,8 @@ def _middle(low: str, high: str | None) -> str:
             while same < len(high) and (low[same : same + 1] or "0") == high[same]:
                 same += 1
             begin, low, high = begin + high[:same], low[same:], high[same:]
+            if not high:
+                return None
         least = DIGITS.index(low[0]) if low else 0
         most = DIGITS.index(high[0]) if high is not None else len(DIGITS)
         if most - least > 1:
@@ -108,6 +209,10 @@ def _middle(low: str, high: str | None) -> str:
         if high is not None and len(high) > 1:
             return begin + high[0]
         begin, low, high = begin + DIGITS[least], low[1:], None
+
+
+def _short(position: str | None) -> str | None:
+    return position if position and len(position) <= POSITION_LENGTH else None
 
 
 def _microseconds(moment: datetime) -> int:

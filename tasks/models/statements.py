@@ -16,8 +16,8 @@ from django.conf import settings
 from django.db import connection, models
 
 from taskproject.rows import Columns, Proof, fetch, is_stored, this_thread
-from tasks.models import events, plans
-from tasks.models.events import Actor, Story, place_of
+from tasks.models import events, plans, positions
+from tasks.models.events import IN_PLACE, Actor, Story, place_of
 from tasks.models.words import (
     BETWEEN,
     description_searched_as,
@@ -35,10 +35,14 @@ UNREAD = plans.DERIVED
 # How each text is searched, in the order that they have in `search`.
 _SEARCHED = {"title": title_searched_as, "description": description_searched_as}
 _ONE = 'WHERE "tasks_task"."id" = %s AND "tasks_task"."owner_id" = %s AND'
-# The owner's place in the feed, and only then the time: a later version, or place in the
-# feed, never has an earlier one.
-_IN_PLACE = """WITH "place" AS MATERIALIZED (SELECT pg_advisory_xact_lock(%s, %s)),
-    "moment" AS MATERIALIZED (SELECT clock_timestamp() AS "now" FROM "place")"""
+# The end of the tasks that are in no list, where a new one comes to.
+_END = (
+    f'"end" AS MATERIALIZED (SELECT "now", {positions.at_end_sql("now")} AS "position", '
+    f'COALESCE({positions.last_sql(None)}, \'\') AS "last" FROM "moment")'
+)
+# The time of a change of a task: never before that of the change before.
+_LATER = "greatest" if settings.ON_POSTGRESQL else "max"
+_STAMP = f'{_LATER}("moment"."now", "tasks_task"."updated_at")'
 _TELLING = (
     f'"told" AS (INSERT INTO {events.COLUMNS} SELECT %s, "id", NULL, NULL, %s, %s, %s, '
     '"version", "updated_at", %s FROM "written") SELECT * FROM "written"'
@@ -58,28 +62,47 @@ def one(model: Any, owner_id: int, key: int, proof: Proof) -> list[Any]:
     return _rows(model, statement, [key, owner_id, *proof.parameters])
 
 
-def locked(model: Any, owner_id: int, key: int, proof: Proof) -> list[Any]:
-    """The same task, which nobody else changes before the commit. Takes the owner's place
-    in the feed as well, before the lock of the row, which PostgreSQL takes last: see
-    `feed_of`."""
+def locked(
+    model: Any, owner_id: int, key: int, proof: Proof
+) -> tuple[list[Any], datetime]:
+    """The same task, which nobody else changes before the commit, and the database's time.
+    Takes the owner's place in the feed as well, before the lock of the row, which
+    PostgreSQL takes last: see `feed_of`."""
     if not settings.ON_POSTGRESQL:
-        return one(model, owner_id, key, proof)
+        return one(model, owner_id, key, proof), events.database_now()
     statement = (
-        f"SELECT {_shown(model)} FROM (SELECT pg_advisory_xact_lock(%s, %s)) AS place, "
+        f"SELECT clock_timestamp(), {_shown(model)} FROM "
+        "(SELECT pg_advisory_xact_lock(%s, %s)) AS place, "
         f'"tasks_task" {_ONE} {proof.condition} FOR UPDATE OF "tasks_task"'
     )
     parameters = [*place_of(owner_id), key, owner_id, *proof.parameters]
-    return _rows(model, statement, parameters)
+    rows = fetch(statement, parameters)
+    now = rows[0][0] if rows else events.database_now()
+    return _tasks(model, [row[1:] for row in rows]), now
 
 
-def insert(model: Any, task: Any) -> None:
-    """Stores a new task, and gives it its key."""
+def insert(model: Any, now: datetime, task: Any) -> bool:
+    """Stores a new task, and gives it its key; one without a position comes to the end of
+    its list. False where that is beyond the end by the clock: see `positions.end_after`.
+    Call it inside `feed_of`."""
     names, columns, places = _new(model)
+    condition, last = "", []
+    if not task.position:
+        task.position = positions.at_end(now)
+        condition = f" WHERE COALESCE({positions.last_sql(task.list_id)}, '') < %s"
+        last = [*positions.row_of(task), task.position]
     values = [_stored(model, name, getattr(task, name)) for name in names]
-    [(task.pk,)] = fetch(
-        f'INSERT INTO "tasks_task" ({columns}) VALUES ({places}) RETURNING "id"', values
+    keys = fetch(
+        f'INSERT INTO "tasks_task" ({columns}) SELECT {places}{condition} '
+        'RETURNING "id"',
+        [*values, *last],
     )
+    if not keys:
+        task.position = ""
+        return False
+    [(task.pk,)] = keys
     is_stored(task)
+    return True
 
 
 def update(
@@ -89,7 +112,10 @@ def update(
     tasks as they are then: one UPDATE for all of them."""
     columns = [model._meta.get_field(name).column for name in names]
     stamp = _stored(model, "updated_at", now)
-    stamped = '"updated_at" = %s, "version" = "tasks_task"."version" + 1'
+    stamped = (
+        f'"updated_at" = {_LATER}(%s, "tasks_task"."updated_at"), '
+        '"version" = "tasks_task"."version" + 1'
+    )
     returned = f"RETURNING {_shown(model)}"
     if len(rows) == 1:
         [(key, values)] = rows
@@ -127,17 +153,18 @@ def at_once() -> bool:
 
 
 def add(model: Any, by: Actor, now: datetime, task: Any, story: Story) -> bool:
-    """Stores a new task with its event, and gives it its key and the time of the write;
-    False where the actor's proof does not hold."""
+    """Stores a new task that is in no list with its event, and gives it its key, the time
+    of the write, and the end of these tasks for its position. False where that is beyond
+    the end by the clock (see `positions.end_after`), or the actor's proof does not hold."""
     names, _, _ = _new(model)
     given = itemgetter(*names)(vars(task))
-    places, values = _places(model, now, names, given)
+    places, values = _places(model, now, names, given, '"end"."now"')
     statement = _add(model, tuple(places), by.proof.condition)
-    parameters = [*place_of(story.owner_id), *values, *by.proof.parameters]
-    rows = fetch(statement, [*parameters, *_told(by, story)])
+    parameters = [*place_of(task.owner_id), task.owner_id, *values]
+    rows = fetch(statement, [*parameters, *by.proof.parameters, *_told(by, story)])
     if not rows:
         return False
-    [(task.id, _, moment)] = rows
+    [(task.id, _, moment, task.position)] = rows
     for name, value in zip(names, given, strict=True):
         if value is now:
             setattr(task, name, moment)
@@ -149,9 +176,9 @@ def add(model: Any, by: Actor, now: datetime, task: Any, story: Story) -> bool:
 def _add(model: Any, places: Sequence[str], proof: str) -> str:
     _, columns, _ = _new(model)
     return (
-        f'{_IN_PLACE}, "written" AS (INSERT INTO "tasks_task" ({columns}) '
-        f'SELECT {", ".join(places)} FROM "moment" WHERE {proof} '
-        f'RETURNING "id", "version", "updated_at"), {_TELLING}'
+        f'{IN_PLACE}, {_END}, "written" AS (INSERT INTO "tasks_task" ({columns}) '
+        f'SELECT {", ".join(places)} FROM "end" WHERE "last" < "position" AND {proof} '
+        f'RETURNING "id", "version", "updated_at", "position"), {_TELLING}'
     )
 
 
@@ -167,13 +194,13 @@ def change(
     its event, and gives it the time of the write; False where somebody has changed it
     since it was read."""
     columns = [model._meta.get_field(name).column for name in values]
-    places, stored = _places(model, now, [*values], [*values.values()])
+    places, stored = _places(model, now, [*values], [*values.values()], _STAMP)
     settings = "".join(
         f'"{column}" = {place}, ' for column, place in zip(columns, places, strict=True)
     )
     statement = (
-        f'{_IN_PLACE}, "written" AS (UPDATE "tasks_task" SET {settings}"updated_at" = '
-        '"moment"."now", "version" = "tasks_task"."version" + 1 FROM "moment" '
+        f'{IN_PLACE}, "written" AS (UPDATE "tasks_task" SET {settings}"updated_at" = '
+        f'{_STAMP}, "version" = "tasks_task"."version" + 1 FROM "moment" '
         f'{_ONE} "version" = %s RETURNING "id", "version", "updated_at", '
         f"{OPEN_SUBTASKS}), {_TELLING}"
     )
@@ -243,17 +270,19 @@ def _edit(model: Any, parts: _Parts, versioned: bool, proof: str) -> str:
     version once the owner's place is taken, nothing is written."""
     at_version = '"version" = ANY (%s) AND ' if versioned else ""
     return (
-        'WITH "was" AS MATERIALIZED (SELECT "id", "version", "title", "description", '
-        f'"search", pg_advisory_xact_lock(%s, %s) FROM "tasks_task" {_ONE} "deleted_at" '
+        'WITH "was" AS MATERIALIZED (SELECT "id", "version", "updated_at", '
+        '"title", "description", "search", '
+        f'pg_advisory_xact_lock(%s, %s) FROM "tasks_task" {_ONE} "deleted_at" '
         f"IS NULL AND {at_version}{parts.condition}{proof}), "
-        '"moment" AS MATERIALIZED (SELECT clock_timestamp() AS "now" FROM "was"), '
+        '"moment" AS MATERIALIZED (SELECT greatest(clock_timestamp(), '
+        '"was"."updated_at") AS "now" FROM "was"), '
         f'"written" AS (UPDATE "tasks_task" SET {parts.settings}, "updated_at" = '
         '"moment"."now", "version" = "tasks_task"."version" + 1 FROM "was", "moment" '
         'WHERE "tasks_task"."id" = "was"."id" AND '
         f'"tasks_task"."version" = "was"."version" RETURNING {_shown(model)}), '
         f'"told" AS (INSERT INTO {events.COLUMNS} SELECT "written"."owner_id", '
         f'"written"."id", NULL, NULL, %s, %s, {parts.verb}, "written"."version", '
-        f'"updated_at", {parts.changes} FROM "written", "was") SELECT * FROM "written"'
+        f'"written"."updated_at", {parts.changes} FROM "written", "was") SELECT * FROM "written"'
     )
 
 
@@ -303,17 +332,22 @@ def _rewritten(values: Mapping[str, str]) -> list[str]:
 
 
 def _places(
-    model: Any, now: datetime, names: Sequence[str], values: Sequence[Any]
+    model: Any, now: datetime, names: Sequence[str], values: Sequence[Any], moment: str
 ) -> tuple[list[str], list[Any]]:
     """What stands in the statement for each of the values, and its parameters. `now`
-    itself stands for the moment of the write."""
+    itself stands for the time of the write, whose SQL is `moment`, and no position for
+    the end of the tasks in no list."""
     plain = _taken_as_they_are(model)
-    places = ['"moment"."now"' if value is now else "%s" for value in values]
-    return places, [
-        value if name in plain else _stored(model, name, value)
-        for name, value in zip(names, values, strict=True)
-        if value is not now
-    ]
+    places, stored = [], []
+    for name, value in zip(names, values, strict=True):
+        if value is now:
+            places.append(moment)
+        elif name == "position" and not value:
+            places.append('"end"."position"')
+        else:
+            places.append("%s")
+            stored.append(value if name in plain else _stored(model, name, value))
+    return places, stored
 
 
 def _told(by: Actor, story: Story) -> list[Any]:
@@ -326,7 +360,10 @@ def _rows(
 ) -> list[Any]:
     """The tasks that a statement gives back, with all that is told of a task; `kept`
     where it is one of few, as `fetch` wants it."""
-    rows = fetch(statement, parameters, kept=kept)
+    return _tasks(model, fetch(statement, parameters, kept=kept))
+
+
+def _tasks(model: Any, rows: Sequence[Sequence[Any]]) -> list[Any]:
     columns = _columns(model)
     tasks = []
     for *values, open_subtasks in rows:

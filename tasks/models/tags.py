@@ -14,7 +14,7 @@ from django.utils import timezone
 from taskproject.names import same
 from taskproject.problems import NameTaken
 from tasks.models.bytewise import BytewiseField
-from tasks.models.events import Actor, Event, Story, append
+from tasks.models.events import Actor, Event, Story, append, database_now
 from tasks.models.portions import portions
 
 TAG_LENGTH = 50
@@ -56,7 +56,7 @@ class TagQuerySet(models.QuerySet["Tag"]):
         if new:
             Tag.objects.bulk_create(new)
             known |= {tag.key: tag for tag in new}
-            append(by, now, [_story(tag, Event.Verb.CREATED) for tag in new])
+            append(by, [_story(now, tag, Event.Verb.CREATED) for tag in new])
         return [known[key] for key in wanted]
 
 
@@ -114,8 +114,8 @@ class Tag(models.Model):
             raise NameTaken(f"You have a tag {taken.name!r} already.")
         self.name, self.key, self.version = name, same(name), self.version + 1
         self.save(update_fields=["name", "key", "version"])
-        now = timezone.now()
-        append(by, now, [_story(self, Event.Verb.EDITED, {"name": [old, name]})])
+        changes = {"name": [old, name]}
+        append(by, [_story(database_now(), self, Event.Verb.EDITED, changes)])
         if tasks:
             self.marked.retag(by, {old: name})
 
@@ -124,7 +124,7 @@ class Tag(models.Model):
         row locked."""
         self.marked.retag(by, {self.name: None})
         self.version += 1
-        append(by, timezone.now(), [_story(self, Event.Verb.DELETED)])
+        append(by, [_story(database_now(), self, Event.Verb.DELETED)])
         self.delete()
 
 
@@ -181,8 +181,11 @@ def _label(tasks: list[Any]) -> None:
 
 
 def _story(
-    tag: Tag, verb: Event.Verb, changes: dict[str, list[Any]] | None = None
+    at: datetime,
+    tag: Tag,
+    verb: Event.Verb,
+    changes: dict[str, list[Any]] | None = None,
 ) -> Story:
     if changes is None:
         changes = {"name": [None, tag.name]} if verb == Event.Verb.CREATED else {}
-    return Story(tag.owner_id, "tag_id", tag.pk, tag.version, verb, changes)
+    return Story(at, tag.owner_id, "tag_id", tag.pk, tag.version, verb, changes)

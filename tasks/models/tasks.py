@@ -8,11 +8,17 @@ nothing is written, and the write takes its turn as above. Nothing else reads a 
 without that lock, alters it and saves it back.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import contextmanager
 from copy import copy
 from datetime import datetime
-from itertools import count
 from typing import Any, Self
 
 from django.conf import settings
@@ -20,7 +26,7 @@ from django.db import models
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from taskproject.rows import Unproven, demand
+from taskproject.rows import demand
 from tasks.models import bounds, journal, plans, positions, references, statements
 from tasks.models.bounds import DESCRIPTION_LENGTH, EXTERNAL_ID_LENGTH, TITLE_LENGTH
 from tasks.models.bytewise import BytewiseField
@@ -30,6 +36,7 @@ from tasks.models.lists import TaskList
 from tasks.models.moves import Aim, moved
 from tasks.models.outcomes import Outcome, Versions, expected
 from tasks.models.portions import portions
+from tasks.models.positions import Ends
 from tasks.models.statements import OPEN_SUBTASKS, UNREAD
 from tasks.models.tags import Tag, label, relabel
 from tasks.models.words import SORTED_LENGTH
@@ -91,12 +98,11 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def add(self, by: Actor, *, owner_id: int, **fields: Any) -> "Task":
         """Stores a new task and returns it: see `add_all`."""
         if statements.at_once() and not any(map(fields.get, plans.REFERENCES)):
-            now = timezone.now()
-            task: Task = plans.new(Task, now, 0, {}, {**fields, "owner_id": owner_id})
-            [story] = journal.stories([(None, task)])
-            if not statements.add(Task, by, now, task, story):
-                raise Unproven
-            return task
+            now = timezone.now()  # Stands for the time of the write.
+            task: Task = plans.new(Task, now, {}, {**fields, "owner_id": owner_id})
+            [story] = journal.stories(now, [(None, task)])
+            if statements.add(Task, by, now, task, story):
+                return task
         return self.add_all(by, owner_id, [fields])[0]
 
     def add_all(
@@ -113,21 +119,22 @@ class TaskQuerySet(models.QuerySet["Task"]):
         where they are new. Raises `Invalid` where a list or a parent is not the owner's,
         unless they are `trusted` to be.
         """
-        with feed_of([owner_id]):
+        with feed_of([owner_id]) as now:
             demand(by.proof)
-            now = timezone.now()
             if not trusted:
                 references.check(Task.objects, rows, {owner_id})
             names = [name for row in rows for name in row.get("tags", ())]
             tags = Tag.objects.obtain(by, now, owner_id, names) if names else []
             known = {tag.key: tag.name for tag in tags}
             tasks = [
-                plans.new(Task, now, number, known, {**row, "owner_id": owner_id})
-                for number, row in enumerate(rows)
+                plans.new(Task, now, known, {**row, "owner_id": owner_id})
+                for row in rows
             ]
-            if len(tasks) == 1:
-                statements.insert(Task, tasks[0])
-            else:
+            if len(tasks) > 1 or not statements.insert(Task, now, tasks[0]):
+                ends = Ends(now)
+                for task in tasks:
+                    if not task.position:
+                        task.position = ends.next((owner_id, task.list_id))
                 Task.objects.bulk_create(tasks)
             label(tasks)
             journal.record(by, now, [(None, task) for task in tasks])
@@ -150,10 +157,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
         def planned(tasks: Iterable[Task], now: datetime) -> Plan:
             edits = [(task, fields) for task in tasks]
-            known, number = references.known(Task.objects, by, now, edits), count()
-            return lambda task: plans.edited(
-                task, now, known, zone, fields, next(number)
-            )
+            known, ends = references.known(Task.objects, by, now, edits), Ends(now)
+            return lambda task: plans.edited(task, now, known, zone, fields, ends.next)
 
         return self._edit_unread(by, versions, fields) or self._write(
             by,
@@ -173,13 +178,12 @@ class TaskQuerySet(models.QuerySet["Task"]):
     ) -> Outcome:
         """The same as `edit`, with fields of its own for each task, by its key. Those
         that come into a list come in the order of `fields`."""
-        number = {key: place for place, key in enumerate(fields)}
 
         def planned(tasks: Iterable[Task], now: datetime) -> Plan:
             edits = [(task, fields[task.pk]) for task in tasks]
-            known = references.known(Task.objects, by, now, edits)
+            known, ends = references.known(Task.objects, by, now, edits), Ends(now)
             return lambda task: plans.edited(
-                task, now, known, zone, fields[task.pk], number[task.pk]
+                task, now, known, zone, fields[task.pk], ends.next
             )
 
         return self._write(by, versions, planned)
@@ -245,8 +249,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
         places; one whose place is taken there goes to the end."""
 
         def planned(tasks: Iterable[Task], now: datetime) -> Plan:
-            taken = positions.taken(Task.objects.live(), tasks)
-            return lambda task: plans.left(task, now, taken)
+            taken, ends = positions.taken(Task.objects.live(), tasks), Ends(now)
+            return lambda task: plans.left(task, ends.next, taken)
 
         return self._write(by, None, planned, frozen=False)
 
@@ -263,23 +267,23 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """Brings the tasks back to their places; one whose place is taken, to the end."""
 
         def planned(tasks: Iterable[Task], now: datetime) -> Plan:
-            taken = positions.taken(Task.objects.live(), tasks)
-            return lambda task: plans.restored(task, now, taken)
+            taken, ends = positions.taken(Task.objects.live(), tasks), Ends(now)
+            return lambda task: plans.restored(task, ends.next, taken)
 
         return self._write(by, versions, planned, frozen=False)
 
     def remove(self, by: Actor, versions: Versions = None) -> Outcome:
         """Deletes the tasks for good; their events stay and tell of it. Their subtasks
         stay, and have no parent any more."""
-        with self._locked(by) as outcome:
+        with self._locked(by) as (outcome, now):
             for task in outcome.found.values():
                 if expected(task, versions):
                     outcome.changed[task.pk] = task
-            _free_children(by, outcome.changed)
+            gone = [(task, None) for task in outcome.changed.values()]
+            _free_children(by, now, outcome.changed)
             for keys in portions(outcome.changed):
                 Task.objects.filter(pk__in=keys).delete()
-            gone = [(task, None) for task in outcome.changed.values()]
-            journal.record(by, timezone.now(), gone)
+            journal.record(by, now, gone)
         return outcome
 
     def _edit_unread(
@@ -303,18 +307,21 @@ class TaskQuerySet(models.QuerySet["Task"]):
         new_owner: int | None = None,
         alone: bool = False,
         labelled: bool = True,
+        at: datetime | None = None,
     ) -> Outcome:
         """Makes the planned changes to those of the tasks that are not so already.
 
         What is in the trash is `frozen`: it changes by restoring and removing alone. The
-        time is taken under the lock: a later version never has an earlier time. What
-        looks at the task `alone`, and at nothing that it refers to, may need no lock.
+        time is the database's, taken under the lock: a later version never has an earlier
+        time. It is `at` where this is part of a change of that time. What looks at the
+        task `alone`, and at nothing that it refers to, may need no lock.
         """
         if alone and self._key is not None and statements.at_once():
             outcome = self._write_at_once(by, versions, planned, frozen)
             if outcome is not None:
                 return outcome
-        with self._locked(by, new_owner) as outcome:
+        with self._locked(by, new_owner) as (outcome, moment):
+            now = at or moment
             tasks = [
                 task
                 for task in outcome.found.values()
@@ -322,7 +329,6 @@ class TaskQuerySet(models.QuerySet["Task"]):
             ]
             if not tasks:
                 return outcome
-            now = timezone.now()
             plan = planned(tasks, now)
             alike: dict[tuple[str, ...], list[tuple[int, list[Any]]]] = {}
             for task in tasks:
@@ -340,7 +346,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             if labelled:
                 relabel(pairs)
             if new_owner is not None:
-                _free_children(by, outcome.changed)
+                _free_children(by, now, outcome.changed)
             journal.record(by, now, pairs)
         return outcome
 
@@ -359,7 +365,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             outcome.found[task.pk] = task
             if not expected(task, versions) or (frozen and task.deleted_at):
                 return outcome
-            now = timezone.now()
+            now = timezone.now()  # Stands for the time of the write.
             values = plans.changes(task, planned([task], now)(task))
             if not values:
                 return outcome
@@ -367,22 +373,24 @@ class TaskQuerySet(models.QuerySet["Task"]):
             for name, value in values.items():
                 setattr(after, name, value)
             after.version += 1
-            [story] = journal.stories([(task, after)])
+            [story] = journal.stories(now, [(task, after)])
             if not statements.change(Task, by, now, after, values, story):
                 return None
             outcome.changed[task.pk] = after
         return outcome
 
     @contextmanager
-    def _locked(self, by: Actor, new_owner: int | None = None) -> Iterator[Outcome]:
-        """A transaction in which nobody else changes the tasks of this set."""
+    def _locked(
+        self, by: Actor, new_owner: int | None = None
+    ) -> Iterator[tuple[Outcome, datetime]]:
+        """A transaction in which nobody else changes the tasks of this set, and its time."""
         owners = {self._owner_id, new_owner} - {None}
         if self._owner_id is not None and self._key is not None:
             # The statement that reads the task takes its owner's place in the feed too.
             others = {owner for owner in owners if owner not in (None, self._owner_id)}
             with feed_of([*others, self._owner_id] if others else ()):
-                rows = statements.locked(Task, self._owner_id, self._key, by.proof)
-                yield Outcome({task.pk: task for task in rows})
+                rows, now = statements.locked(Task, self._owner_id, self._key, by.proof)
+                yield Outcome({task.pk: task for task in rows}), now
             return
         demand(by.proof)
         tasks = self.order_by("pk")
@@ -391,9 +399,9 @@ class TaskQuerySet(models.QuerySet["Task"]):
             # One that is given to somebody else before we hold it is in a feed that we
             # have no place in: it is left alone.
             tasks = tasks.filter(owner_id__in=owners)
-        with feed_of(owner for owner in owners if owner is not None):
+        with feed_of(owner for owner in owners if owner is not None) as now:
             found = tasks.shown().select_for_update(of=("self",))
-            yield Outcome({task.pk: task for task in found})
+            yield Outcome({task.pk: task for task in found}), now
 
 
 class Task(models.Model):
@@ -487,14 +495,16 @@ class Task(models.Model):
         return self.title
 
 
-def _free_children(by: Actor, parents: Iterable[int]) -> None:
-    """Makes the subtasks of tasks that go away tasks of their own."""
+def _free_children(by: Actor, now: datetime, parents: Collection[int]) -> None:
+    """Makes the subtasks of tasks that go away tasks of their own. Those that go with
+    them change no more: a version has one event."""
     for keys in portions(parents):
-        children = Task.objects.filter(parent_id__in=keys)
-        if children.exists():
-            children._write(
+        below = Task.objects.filter(parent_id__in=keys).values_list("pk", flat=True)
+        for children in portions(key for key in below if key not in parents):
+            Task.objects.filter(pk__in=children)._write(
                 by,
                 None,
-                lambda tasks, now: lambda task: {"parent_id": None},
+                lambda tasks, _: lambda task: {"parent_id": None},
                 frozen=False,
+                at=now,
             )

@@ -175,7 +175,7 @@ def asked(tasks: Iterable[Task], now: Any, aims: Mapping[int, Any]) -> Any:
             raise Invalid.of(side, "You have no other task with this id.")
         rows = others.filter(list_id=at.list_id)
         own = task.position if task.list_id == at.list_id else None
-        position = positions.beside(rows, at, before=side == "before", own=own)
+        position = positions.beside(rows, at, now, before=side == "before", own=own)
         return {"list_id": at.list_id, "position": position}
 
     return place

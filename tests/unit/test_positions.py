@@ -161,11 +161,11 @@ def test_beside_is_right_before_or_right_after(alice: User) -> None:
     tasks = [make_task(alice, title) for title in "abc"]
     rows = Task.objects.owned_by(alice.pk)
 
-    before, after = (beside(rows, tasks[1], before=side) for side in (True, False))
+    before, after = (beside(rows, tasks[1], NOW, before=side) for side in (True, False))
 
     assert tasks[0].position < before < tasks[1].position < after < tasks[2].position
-    assert beside(rows, tasks[0], before=True) < tasks[0].position
-    assert beside(rows, tasks[2], before=False) > tasks[2].position
+    assert beside(rows, tasks[0], NOW, before=True) < tasks[0].position
+    assert beside(rows, tasks[2], NOW, before=False) > tasks[2].position
 
 
 def test_beside_says_where_there_is_no_room(alice: User) -> None:
@@ -176,7 +176,7 @@ def test_beside_says_where_there_is_no_room(alice: User) -> None:
     one.refresh_from_db()
 
     with pytest.raises(NoRoom):
-        beside(lists, one, before=False)
+        beside(lists, one, NOW, before=False)
 
 
 def test_positions_are_ordered_by_their_bytes_on_every_database(alice: User) -> None:
