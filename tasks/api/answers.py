@@ -297,9 +297,11 @@ def verdict(
     versions: set[int] | None,
     zone: str,
     trashed_too: bool = False,
+    differences: Callable[[int, int], list[str] | None] | None = None,
 ) -> Task:
     """The task as a verb left it; raises the problem of one that it left alone. `zone` is
-    the caller's."""
+    the caller's; `differences` tells the fields that differ between two versions of the
+    task, where the stored events do not."""
     changed: Task | None = outcome.changed.get(task_id)
     if changed is not None:
         return changed
@@ -309,7 +311,8 @@ def verdict(
     if task.deleted_at and not trashed_too:
         raise gone(task)
     if versions is not None and task.version not in versions:
-        raise _stale(task, versions, clock(zone))
+        told = differences or Event.objects.of_task(task_id).differences
+        raise _stale(task, versions, clock(zone), told)
     return task
 
 
@@ -323,13 +326,17 @@ def gone(task: Task | Row) -> Gone:
     return Gone(f"POST {path} brings the task back.", restore=path)
 
 
-def _stale(task: Task, versions: set[int], clock: Clock) -> StaleVersion:
+def _stale(
+    task: Task,
+    versions: set[int],
+    clock: Clock,
+    differences: Callable[[int, int], list[str] | None],
+) -> StaleVersion:
     """What a frontend needs to merge: the task as it is now, and the fields that differ
     since the caller's version, or null where that is not known."""
     changed = None
     if len(versions) == 1:
-        events = Event.objects.of_task(task.pk)
-        changed = events.differences(min(versions), task.version)
+        changed = differences(min(versions), task.version)
     current = represent(task, clock)
     if changed is not None:
         names = [name.removesuffix("_id") for name in changed]

@@ -114,7 +114,9 @@ def _batch(request: ApiRequest, atomic: bool) -> Batch:
         actor(request),
         request.auth.user_id,
         zone,
-        lambda outcome, key, versions: verdict(outcome, key, versions, zone),
+        lambda outcome, key, versions, differences: verdict(
+            outcome, key, versions, zone, differences=differences
+        ),
         atomic,
     )
 

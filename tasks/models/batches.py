@@ -1,26 +1,62 @@
-"""Batches: many changes of one owner's tasks in one transaction, set by set."""
+"""Batches: many changes of one owner's tasks in one transaction.
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+All that the operations are about is read first. Then each is done in memory, in their
+order, to what the ones before have made of it; and at last each row is written once,
+however many of them changed it. So a batch takes a dozen statements: a row that is
+written 500 times in one transaction has 500 versions for the database to pass over, on
+SQLite with everybody else's writes waiting.
+"""
+
+from collections import ChainMap, Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
+from taskproject.names import same
 from taskproject.problems import Invalid, Problem
-from tasks.models import moves, plans, references
-from tasks.models.events import Actor, feed_of
+from taskproject.rows import demand
+from tasks.models import journal, plans, references, statements
+from tasks.models.events import (
+    MOST_COMPARED,
+    Actor,
+    Event,
+    Story,
+    append,
+    difference_between,
+    feed_of,
+)
+from tasks.models.lists import TaskList
+from tasks.models.moves import Order
 from tasks.models.outcomes import Outcome, expected
-from tasks.models.tasks import Task, TaskQuerySet
+from tasks.models.positions import Ends, Row
+from tasks.models.tags import Tag, created, label, relabel
+from tasks.models.tasks import Task
 
 MOST_OPERATIONS = 500
-VERBS: dict[str, Callable[..., Outcome]] = {
-    "update": TaskQuerySet.edit_each,
-    "delete": TaskQuerySet.trash,
-    "complete": TaskQuerySet.complete,
-    "reopen": TaskQuerySet.reopen,
-    "toggle": TaskQuerySet.toggle,
-    "move": TaskQuerySet.move_each,
-}
+#: Events that are read to tell what differs from stale versions, for all operations.
+MOST_READ = 5_000
+#: What is written of each task that has changed, and of one whose texts have.
+_FIELDS = (
+    "completed",
+    "completed_at",
+    "list_id",
+    "parent_id",
+    "tags",
+    "priority",
+    "due_date",
+    "due_at",
+    "due_timezone",
+    "due_moment",
+    "position",
+    "updated_at",
+    "deleted_at",
+    "version",
+)
+_TEXTS = (*plans.TEXTS, *plans.DERIVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,171 +71,298 @@ class Operation:
     refusal: Problem | None = None
 
 
+#: The fields that differ between two versions of a task; None where that is not known.
+Differences = Callable[[int, int], list[str] | None]
 #: What an outcome means for one task: the task, or its problem, raised.
-Verdict = Callable[[Outcome, int, set[int] | None], Task]
+Verdict = Callable[[Outcome, int, set[int] | None, Differences], Task]
 
 
 class Batch:
-    """The run of a batch: what came of each operation, in `results`.
-
-    Neighbours of one verb that are about different tasks are done as a set. Where the
-    verb refuses one of them, those that it would refuse whatever the others do are put
-    aside; else it is found by halving the set, each time from a savepoint.
-    """
+    """The run of a batch. `verdict` tells what became of a task that is not changed."""
 
     def __init__(
         self, by: Actor, owner_id: int, zone: str, verdict: Verdict, atomic: bool
     ) -> None:
         self.by, self.owner_id, self.zone = by, owner_id, zone
         self.verdict, self.atomic = verdict, atomic
-        self.results: list[Task | Problem] = []
 
     def run(self, operations: Sequence[Operation]) -> list[Task | Problem]:
         """Does all of them in order. In an atomic batch the first problem is raised, with
         the number of its operation, and nothing has changed."""
-        with feed_of([self.owner_id]):
-            for together in _sets(operations):
-                self._try(together)
-        return self.results
-
-    def _try(self, operations: Sequence[Operation]) -> None:
-        several = len(operations) > 1
-        done: list[Task | Problem]
-        try:
-            # A single one that fails ends an atomic batch: there is nothing to go back to.
-            with transaction.atomic(savepoint=several or not self.atomic):
-                done = self._do(operations)
-        except Problem as problem:
-            if several:
-                for part in self._parted(operations):
-                    self._try(part)
-                return
-            done = [problem]
-        for operation, result in zip(operations, done, strict=True):
-            number = len(self.results)
-            if isinstance(result, Invalid) and result is not operation.refusal:
-                result = result.within(_body(number))
-            if self.atomic and isinstance(result, Problem):
-                result.extensions["operation"] = number
-                raise result
-            self.results.append(result)
-
-    def _parted(self, operations: Sequence[Operation]) -> list[Sequence[Operation]]:
-        """A set that the verb refused, without those that are at fault by themselves, or
-        its two halves."""
-        first = next(one for one in operations if one.refusal is None)
-        judged = first.verb in ("create", "update", "move")
-        faults = self._faults(first.verb, operations) if judged else {}
-        if not faults:
-            half = len(operations) // 2
-            return [operations[:half], operations[half:]]
-        start = len(self.results)
-        return [
-            [
-                replace(one, refusal=faults[number].within(_body(start + number)))
-                if number in faults
-                else one
-                for number, one in enumerate(operations)
-            ]
-        ]
-
-    def _faults(self, verb: str, operations: Sequence[Operation]) -> dict[int, Invalid]:
-        """What creating, updating or moving would refuse of each, by its place in the
-        set; not what there is no room for."""
-        keys = [operation.key for operation in operations]
-        mine = Task.objects.owned_by(self.owner_id).live()
-        tasks = {task.pk: task for task in mine.filter(pk__in=keys)}
-        found: dict[int, Invalid] = {}
-        edits: list[tuple[Task | None, dict[str, Any]]] = []
-        for number, one in enumerate(operations):
-            task = tasks.get(one.key)
-            untouched = one.verb != "create" and not (
-                task and expected(task, one.versions)
-            )
-            if one.refusal or untouched:
-                edits.append((None, {}))
-                continue
-            edits.append((task, one.fields))
-            # (A parent is judged first, and maybe by what comes of the others.)
-            if task and one.fields.get("parent_id") is None:
+        results: list[Task | Problem] = []
+        with feed_of([self.owner_id]) as now:
+            demand(self.by.proof)
+            todo = [one for one in operations if one.refusal is None]
+            changes = _Changes(self.owner_id, now, todo)
+            for number, operation in enumerate(operations):
                 try:
-                    plans.due(task, self.zone, one.fields)
-                except Invalid as problem:
-                    found[number] = problem
-        if verb == "move":
-            return moves.faults(mine, edits)
-        return found | references.faults(Task.objects, self.owner_id, edits)
+                    results.append(self._done(changes, operation))
+                except Problem as problem:
+                    told = problem
+                    if isinstance(problem, Invalid) and operation.refusal is None:
+                        told = problem.within(f"/operations/{number}/body")
+                    if self.atomic:
+                        told.extensions["operation"] = number
+                        raise told from None
+                    results.append(told)
+            changes.write(self.by)
+        return results
 
-    def _do(self, operations: Sequence[Operation]) -> list[Task | Problem]:
-        """What came of each: a task that the verb left alone is the problem of its
-        operation only. Raises where the verb refused one of them."""
-        todo = [one for one in operations if one.refusal is None]
-        done = iter(self._done(todo) if todo else ())
-        return [one.refusal or next(done) for one in operations]
+    def _done(self, changes: "_Changes", operation: Operation) -> Task:
+        """The task after the operation; raises its problem."""
+        if operation.refusal is not None:
+            raise operation.refusal
+        if operation.verb == "create":
+            return changes.create(operation.fields)
+        key, versions = operation.key, operation.versions
+        task = changes.tasks.get(key)
+        if task is None or task.deleted_at or not expected(task, versions):
+            found = Outcome({} if task is None else {key: changes.shown(task)})
+            return self.verdict(
+                found,
+                key,
+                versions,
+                lambda version, current: changes.differences(key, version, current),
+            )
+        return changes.change(task, operation, self.zone)
 
-    def _done(self, operations: Sequence[Operation]) -> list[Task | Problem]:
-        first = operations[0]
-        if first.verb == "create":
-            rows = [operation.fields for operation in operations]
-            return [*Task.objects.add_all(self.by, self.owner_id, rows)]
-        keys = [operation.key for operation in operations]
-        versions = {
-            operation.key: operation.versions
-            for operation in operations
-            if operation.versions is not None
+
+class _Changes:
+    """The tasks that a batch is about, as its operations leave them one after another,
+    and what that comes to."""
+
+    def __init__(
+        self, owner_id: int, now: datetime, operations: Sequence[Operation]
+    ) -> None:
+        self.owner_id, self.now = owner_id, now
+        named = {one.key for one in operations if one.verb != "create"}
+        others = {key for one in operations for key in _others(one.fields)}
+        mine = Task.objects.owned_by(owner_id).filter(pk__in=named | others)
+        stored = mine.shown().select_for_update(of=("self",)).order_by("pk")
+        #: By their keys, as they were and as they are.
+        self._before: dict[int, Task] = {task.pk: task for task in stored}
+        self.tasks = dict(self._before)
+        self._open = {task.pk: task.open_subtasks for task in self.tasks.values()}
+        self._children = Counter(task.parent_id for task in self.tasks.values())
+        self._parents = self._with_other_children(others)
+        self._lists = self._known_lists(operations)
+        self._tags = self._known_tags(operations)
+        self._ends = Ends(now)
+        moves = any(one.verb == "move" for one in operations)
+        self._order = Order(self.tasks) if moves else None
+        creates = sum(one.verb == "create" for one in operations)
+        self._keys = iter(statements.new_keys(creates) if creates else ())
+        self._new_tags: list[Tag] = []
+        # What happened, in order: of a new tag only the tag, which has no key yet.
+        self._stories: list[Story | Tag] = []
+        self._told: dict[int, dict[int, dict[str, Any]]] = {}
+        self._read_events(operations)
+
+    # Reading
+
+    def _with_other_children(self, others: set[int]) -> set[int]:
+        """Those of the tasks that have subtasks beside the ones that are known, where
+        any task may become a subtask."""
+        if not others:
+            return set()
+        below = Task.objects.filter(parent_id=OuterRef("pk")).exclude(pk__in=self.tasks)
+        found = Task.objects.filter(Exists(below), pk__in=self.tasks)
+        return set(found.values_list("pk", flat=True))
+
+    def _known_lists(self, operations: Iterable[Operation]) -> set[int]:
+        named = {
+            one.fields["list_id"]
+            for one in operations
+            if one.fields.get("list_id") is not None
         }
-        options: dict[str, Any] = {}
-        if first.verb == "update":
-            options["fields"] = {one.key: one.fields for one in operations}
-            options["zone"] = self.zone
-        elif first.verb == "move":
-            options["places"] = {one.key: one.fields for one in operations}
-        tasks = Task.objects.owned_by(self.owner_id).filter(pk__in=keys)
-        outcome = VERBS[first.verb](tasks, self.by, versions, **options)
-        _count_subtasks(outcome, keys)
-        return [self._judged(outcome, operation) for operation in operations]
+        if not named:
+            return set()
+        lists = TaskList.objects.owned_by(self.owner_id).filter(pk__in=named)
+        return set(lists.values_list("pk", flat=True))
 
-    def _judged(self, outcome: Outcome, operation: Operation) -> Task | Problem:
-        try:
-            return self.verdict(outcome, operation.key, operation.versions)
-        except Problem as problem:
-            return problem
+    def _known_tags(self, operations: Iterable[Operation]) -> dict[str, str]:
+        named = {name for one in operations for name in one.fields.get("tags", ())}
+        if not named:
+            return {}
+        tags = Tag.objects.owned_by(self.owner_id).named(named)
+        return dict(tags.values_list("key", "name"))
+
+    def _read_events(self, operations: Iterable[Operation]) -> None:
+        """The events since the versions that are stale before the batch, as many as may
+        be read."""
+        since: dict[int, int] = {}
+        for one in operations:
+            for version in one.versions or ():
+                since[one.key] = min(version, since.get(one.key, version))
+        wanted, left = Q(), MOST_READ
+        for key, version in since.items():
+            task = self.tasks.get(key)
+            behind = task.version - version if task else 0
+            if 0 < behind <= min(left, MOST_COMPARED):
+                left -= behind
+                wanted |= Q(task_id=key, version__gt=version)
+        if wanted:
+            told = Event.objects.filter(wanted)
+            for key_told, version, changes in told.values_list(
+                "task_id", "version", "changes"
+            ):
+                self._told.setdefault(key_told or 0, {})[version] = changes
+
+    # Doing
+
+    def shown(self, task: Task) -> Task:
+        """A copy of the task with what is told of it at this moment."""
+        shown = copy(task)
+        shown.open_subtasks = self._open.get(task.pk, 0)
+        return shown
+
+    def create(self, fields: Mapping[str, Any]) -> Task:
+        """Raises `Invalid` where it refers to what is not the owner's."""
+        self._check(None, fields)
+        tags = self._new_names(fields)
+        task: Task = plans.new(
+            Task,
+            self.now,
+            ChainMap({key: tag.name for key, tag in tags.items()}, self._tags),
+            {**fields, "owner_id": self.owner_id},
+        )
+        task.position = task.position or self._end((self.owner_id, task.list_id))
+        task.pk = next(self._keys)
+        self._make(tags)
+        self._note(None, task)
+        return self.shown(task)
+
+    def change(self, task: Task, operation: Operation, zone: str) -> Task:
+        """Raises the problem of what cannot be done."""
+        values, tags = self._planned(task, operation, zone)
+        self._make(tags)
+        values = plans.changes(task, values)
+        if values:
+            before, task = task, copy(task)
+            for name, value in values.items():
+                setattr(task, name, value)
+            task.version += 1
+            task.updated_at = max(self.now, task.updated_at)
+            self._note(before, task)
+        return self.shown(task)
+
+    def _planned(
+        self, task: Task, operation: Operation, zone: str
+    ) -> tuple[dict[str, Any], dict[str, Tag]]:
+        """The values that the task shall have, and the tags that are new by that."""
+        fields = operation.fields
+        match operation.verb:
+            case "complete" | "reopen":
+                completed = operation.verb == "complete"
+                return plans.completing(task, self.now, completed), {}
+            case "toggle":
+                return plans.completing(task, self.now, not task.completed), {}
+            case "delete":
+                return {"deleted_at": self.now}, {}
+            case "move" if self._order is not None:
+                return self._order.move(task.pk, fields, self._ends.moment()), {}
+        self._check(task, fields)
+        tags = self._new_names(fields)
+        names = {
+            (self.owner_id, key): tags[key].name if key in tags else self._tags[key]
+            for key in map(same, fields.get("tags", ()))
+        }
+        return plans.edited(task, self.now, names, zone, fields, self._end), tags
+
+    def _check(self, task: Task | None, fields: Mapping[str, Any]) -> None:
+        """Raises `Invalid` where the fields refer to what is not there, or to a third
+        level of tasks: what `references.check` asks of the database."""
+        list_id, parent_id = fields.get("list_id"), fields.get("parent_id")
+        if list_id is not None and list_id not in self._lists:
+            raise Invalid.of(*references.NO_LIST)
+        if parent_id is None or (task and parent_id == task.parent_id):
+            return  # The old parent may be in the trash.
+        parent = self.tasks.get(parent_id)
+        if parent is None or parent.deleted_at:
+            raise Invalid.of(*references.NO_PARENT)
+        if parent.parent_id is not None:
+            raise Invalid.of(*references.NO_TOP)
+        if task and parent_id == task.pk:
+            raise Invalid.of(*references.ITSELF)
+        if task and (task.pk in self._parents or self._children[task.pk]):
+            raise Invalid.of(*references.HAS_SUBTASKS)
+
+    def _new_names(self, fields: Mapping[str, Any]) -> dict[str, Tag]:
+        """The tags that the fields name and that are not there yet, by their keys."""
+        new: dict[str, Tag] = {}
+        for name in fields.get("tags", ()):
+            key = same(name)
+            if key not in self._tags and key not in new:
+                new[key] = Tag(
+                    owner_id=self.owner_id, name=name, key=key, created_at=self.now
+                )
+        return new
+
+    def _make(self, tags: Mapping[str, Tag]) -> None:
+        for key, tag in tags.items():
+            self._tags[key] = tag.name
+            self._new_tags.append(tag)
+            self._stories.append(tag)
+
+    def _end(self, row: Row) -> str:
+        """The end of a row of tasks."""
+        if self._order is not None:
+            self._order.know(row, self._ends.last(row))
+        return self._ends.next(row)
+
+    def _note(self, before: Task | None, after: Task) -> None:
+        """Has the change done, and its event told."""
+        key = after.pk
+        self.tasks[key] = after
+        [story] = journal.stories(self.now, [(before, after)])
+        self._stories.append(story)
+        self._told.setdefault(key, {})[after.version] = story.changes
+        for task, more in ((before, -1), (after, 1)):
+            if task is not None and task.parent_id is not None:
+                self._children[task.parent_id] += more
+                if not task.completed and task.deleted_at is None:
+                    was = self._open.get(task.parent_id, 0)
+                    self._open[task.parent_id] = was + more
+        if after.deleted_at is None:
+            self._ends.note((self.owner_id, after.list_id), after.position)
+        if self._order is not None:
+            there = after.deleted_at is None
+            place = (self.owner_id, after.list_id, after.position) if there else None
+            self._order.put(key, place)
+
+    def differences(self, key: int, version: int, current: int) -> list[str] | None:
+        return difference_between(self._told.get(key, {}), version, current)
+
+    # Writing
+
+    def write(self, by: Actor) -> None:
+        """Stores what all of it comes to."""
+        Tag.objects.bulk_create(self._new_tags)
+        new = [task for key, task in self.tasks.items() if key not in self._before]
+        Task.objects.bulk_create(new)
+        pairs = [
+            (self._before[key], task)
+            for key, task in self.tasks.items()
+            if key in self._before and task is not self._before[key]
+        ]
+        rewritten, others = list[Task](), list[Task]()
+        for before, task in pairs:
+            texts = any(getattr(before, it) != getattr(task, it) for it in plans.TEXTS)
+            (rewritten if texts else others).append(task)
+        statements.store(Task, (*_TEXTS, *_FIELDS), rewritten)
+        statements.store(Task, _FIELDS, others)
+        label(new)
+        relabel(pairs)
+        append(
+            by,
+            [
+                created(self.now, one) if isinstance(one, Tag) else one
+                for one in self._stories
+            ],
+        )
 
 
-def _body(number: int) -> str:
-    """The JSON pointer to the body of an operation."""
-    return f"/operations/{number}/body"
-
-
-def _count_subtasks(outcome: Outcome, keys: Sequence[int]) -> None:
-    """How many open subtasks each of the tasks had at its turn. The statement that
-    changed them all at once saw none of its own changes."""
-    more: dict[int | None, int] = {}
-    for key in keys:
-        if key not in outcome.found:
-            continue
-        before = outcome.found[key]
-        after = outcome.changed.get(key, before)
-        after.open_subtasks = before.open_subtasks + more.get(key, 0)
-        for task, change in ((before, -1), (after, 1)):
-            if not task.completed and task.deleted_at is None:
-                more[task.parent_id] = more.get(task.parent_id, 0) + change
-
-
-def _sets(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
-    """Neighbours of one verb that are about different tasks. What is refused already goes
-    with any."""
-    together: list[Operation] = []
-    keys: set[int] = set()
-    verb = None
-    for operation in operations:
-        if operation.refusal is None:
-            again = operation.verb != "create" and operation.key in keys
-            if verb is not None and (again or operation.verb != verb):
-                yield together
-                together, keys = [], set()
-            verb = operation.verb
-            keys.add(operation.key)
-        together.append(operation)
-    if together:
-        yield together
+def _others(fields: Mapping[str, Any]) -> list[int]:
+    """The keys of the other tasks that the fields of an operation name."""
+    names = ("parent_id", "before", "after")
+    return [fields[name] for name in names if fields.get(name) is not None]

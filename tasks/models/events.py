@@ -1,6 +1,6 @@
 """Events: what happened to tasks, lists and tags, in the order of the commits."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cache
@@ -126,6 +126,24 @@ def difference(
     }
 
 
+def difference_between(
+    told: Mapping[int, dict[str, list[Any]]], version: int, current: int
+) -> list[str] | None:
+    """The fields that differ between two versions of a row, by the changes that its
+    events tell of each version; None where some of them are missing."""
+    first: dict[str, Any] = {}
+    last: dict[str, Any] = {}
+    if not 1 <= version < current:
+        return None
+    for number in range(version + 1, current + 1):
+        if number not in told:
+            return None
+        for name, (old, new) in told[number].items():
+            first.setdefault(name, old)
+            last[name] = new
+    return sorted(name for name in last if first[name] != last[name])
+
+
 @cache
 def _default(model: Any) -> dict[str, Any]:
     """The fields of a row that was given nothing."""
@@ -207,16 +225,8 @@ class EventQuerySet(models.QuerySet["Event"]):
             return None
         events = self.filter(version__gt=version, version__lte=current)
         # A transfer has two events of one version, one in each feed.
-        told = dict(events.order_by("version").values_list("version", "changes"))
-        if list(told) != list(range(version + 1, current + 1)):
-            return None
-        first: dict[str, Any] = {}
-        last: dict[str, Any] = {}
-        for changes in told.values():
-            for name, (old, new) in changes.items():
-                first.setdefault(name, old)
-                last[name] = new
-        return sorted(name for name in last if first[name] != last[name])
+        told = dict(events.values_list("version", "changes"))
+        return difference_between(told, version, current)
 
     def last_sequence(self) -> int:
         """The newest event's, or 0: it changes whenever one of the tasks does, and never

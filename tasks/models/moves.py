@@ -45,45 +45,55 @@ def moved(
     Raises `Invalid` where there is no such live task of the owner's to be beside, and
     `NoRoom` after thousands of moves to one place.
     """
-    mine = {task.pk for task in tasks}
-    todo = {key: aim for key, aim in aims.items() if key in mine}
-    places, rows = _seen(todo)
+    owners = {task.pk: task.owner_id for task in tasks}
+    todo = {key: aim for key, aim in aims.items() if key in owners}
+    order = Order({*todo, *(other for aim in todo.values() for other in aim.values())})
     values: dict[int, dict[str, Any]] = {}
     for number, (key, aim) in enumerate(todo.items()):
-        [(side, other)] = aim.items()
-        owner_id, list_id, own = places[key]
-        at = places.get(other)
-        if at is None or other == key or at[0] != owner_id:
-            raise _nobody(side)
-        row = rows[at[:2]]
-        rows[owner_id, list_id].remove(own)
-        low, high = row.beside(at[2], before=side == "before")
-        position = positions.within(
-            low,
-            high,
-            # As if each took its time.
-            now + timedelta(microseconds=number),
-            own=own if list_id == at[1] else None,
-        )
-        row.add(position)
-        places[key] = (*at[:2], position)
-        values[key] = {"list_id": at[1], "position": position}
+        # As if each took its time.
+        moment = now + timedelta(microseconds=number)
+        values[key] = new = order.move(key, aim, moment)
+        order.put(key, (owners[key], new["list_id"], new["position"]))
     return lambda task: values[task.pk]
 
 
-def faults(
-    mine: Any, edits: Sequence[tuple[Any, Mapping[str, Any]]]
-) -> dict[int, Invalid]:
-    """What `moved` would call `Invalid`, by the numbers of the edits, each a task and its
-    aim, or None where nothing is to be done. `mine` are the live tasks of the owner."""
-    others = {other for task, aim in edits if task for other in aim.values()}
-    live = set(mine.filter(pk__in=others).values_list("pk", flat=True))
-    return {
-        number: _nobody(side)
-        for number, (task, aim) in enumerate(edits)
-        for side, other in aim.items()
-        if task and (other not in live or other == task.pk)
-    }
+class Order:
+    """The places of these live tasks and the positions around them: where they come to
+    when they move beside each other."""
+
+    def __init__(self, keys: Iterable[int]) -> None:
+        self._places, self._rows = _seen(keys)
+
+    def move(self, key: int, aim: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        """The list and the position of a task that is put where the aim says; it is not
+        `put` there. Raises `Invalid` and `NoRoom`."""
+        [(side, other)] = aim.items()
+        owner_id, list_id, own = self._places[key]
+        at = self._places.get(other)
+        if at is None or other == key or at[0] != owner_id:
+            raise Invalid.of(side, "You have no other task with this id.")
+        row = self._rows[owner_id, list_id]
+        row.remove(own)
+        low, high = self._rows[at[:2]].beside(at[2], before=side == "before")
+        row.add(own)
+        position = positions.within(
+            low, high, now, own=own if list_id == at[1] else None
+        )
+        return {"list_id": at[1], "position": position}
+
+    def put(self, key: int, place: Place | None) -> None:
+        """Notes that a task is at a place now; None: not among the live ones."""
+        was = self._places.pop(key, None)
+        if was is not None:
+            self._rows[was[:2]].remove(was[2])
+        if place is not None:
+            self._places[key] = place
+            self._rows.setdefault(place[:2], _Positions({})).add(place[2])
+
+    def know(self, row: Row, position: str | None) -> None:
+        """Notes a position that another task of the row is at."""
+        if position is not None:
+            self._rows.setdefault(row, _Positions({})).know(position)
 
 
 class _Positions:
@@ -94,6 +104,11 @@ class _Positions:
 
     def add(self, position: str) -> None:
         insort(self._all, position)
+
+    def know(self, position: str) -> None:
+        place = bisect_left(self._all, position)
+        if place == len(self._all) or self._all[place] != position:
+            self._all.insert(place, position)
 
     def remove(self, position: str) -> None:
         del self._all[bisect_left(self._all, position)]
@@ -107,14 +122,12 @@ class _Positions:
         return at, self._all[place] if place < len(self._all) else None
 
 
-def _seen(todo: Mapping[int, Aim]) -> tuple[dict[int, Place], dict[Row, _Positions]]:
-    """Where those are that move and those that they go to, as far as these are live, and
-    the positions around them."""
-    keys = sorted({*todo, *(other for aim in todo.values() for other in aim.values())})
+def _seen(keys: Iterable[int]) -> tuple[dict[int, Place], dict[Row, _Positions]]:
+    """Where those of the tasks are that are live, and the positions around them."""
     places: dict[int, Place] = {}
     counted: dict[Row, dict[str, int]] = {}
     around: list[tuple[Row, str]] = []
-    for portion in portions(keys):
+    for portion in portions(sorted(keys)):
         for key, owner_id, list_id, position, same, *near in _points(portion):
             row = (owner_id, list_id)
             places[key] = (owner_id, list_id, position)
@@ -145,7 +158,3 @@ def _points(keys: Sequence[int]) -> list[tuple[Any, ...]]:
         )
     statement = " UNION ALL ".join(halves)
     return fetch(statement, [*keys, *keys], kept=len(keys) <= 2)
-
-
-def _nobody(side: str) -> Invalid:
-    return Invalid.of(side, "You have no other task with this id.")

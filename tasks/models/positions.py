@@ -49,7 +49,7 @@ def at_start(now: datetime) -> str:
     return f"m{_digits(_ALL - 1 - _microseconds(now))}i"
 
 
-def end_after(last: str | None, now: datetime, number: int = 0) -> str | None:
+def end_after(last: str | None, now: datetime) -> str | None:
     """A position after `last`, the last of a row (None: it is empty); None where it would
     be too long.
 
@@ -57,15 +57,15 @@ def end_after(last: str | None, now: datetime, number: int = 0) -> str | None:
     Then it is the next end after that one, or the first that begins with `last`, so that
     it becomes no longer however often something is put there.
     """
-    end = at_end(now, number)
+    end = at_end(now)
     if last is None or last < end:
         return end
     if counted := _END.fullmatch(last):
         head, digits = counted.groups()
-        after = max(int(digits, len(DIGITS)) + 1, _microseconds(now) + number)
+        after = max(int(digits, len(DIGITS)) + 1, _microseconds(now))
         if after < _ALL:
             return f"{head}n{_digits(after)}i"
-    return _short(last + end)
+    return _short(last + end) or _short(_middle(last, None))
 
 
 def start_before(first: str | None, now: datetime) -> str | None:
@@ -101,20 +101,33 @@ class Ends:
 
     def __init__(self, now: datetime) -> None:
         self._now = now
-        self._given: dict[Row, str | None] = {}
-        self._number = 0
+        self._last: dict[Row, str | None] = {}
+        self._noted: dict[Row, str] = {}
+
+    def moment(self) -> datetime:
+        """The time, a microsecond later each time: as if each change took its time."""
+        self._now += timedelta(microseconds=1)
+        return self._now
+
+    def last(self, row: Row) -> str | None:
+        """The last position in the row before all of them. The first time it asks the
+        database."""
+        if row not in self._last:
+            self._last[row] = last_of(row)
+        return self._last[row]
+
+    def note(self, row: Row, position: str) -> None:
+        """Has what comes next come after this position, too."""
+        self._noted[row] = max(position, self._noted.get(row, ""))
 
     def next(self, row: Row) -> str:
-        """The position after the last one in the row, and after those given before. The
-        first time it asks the database."""
-        if row not in self._given:
-            self._given[row] = last_of(row)
-        position = end_after(self._given[row], self._now, self._number)
-        if position is None:
-            # Behind some 990 characters, which only an import gives to the last one.
-            position = at_end(self._now, self._number)
-        self._number += 1
-        self._given[row] = position
+        """The position after the last one in the row, and after those that are noted."""
+        last = max(self.last(row) or "", self._noted.get(row, "")) or None
+        moment = self.moment()
+        # Behind some 990 characters, which only an import gives to the last one, nothing
+        # has room: then it is the end by the clock alone.
+        position = end_after(last, moment) or at_end(moment)
+        self.note(row, position)
         return position
 
 

@@ -4,7 +4,7 @@ Call these inside `feed_of`: nobody else changes what they look at before the co
 `tasks` is the manager of the tasks, whose module uses this one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -46,40 +46,6 @@ def check(
     keys = [task.pk for task in children]
     if parents and keys and tasks.filter(parent_id__in=keys).exists():
         raise Invalid.of(*HAS_SUBTASKS)
-
-
-def faults(
-    tasks: Any, owner_id: int, edits: Sequence[tuple[Any, Mapping[str, Any]]]
-) -> dict[int, Invalid]:
-    """What `check` would refuse, by the numbers of the edits; of a new task None stands
-    for the task. What depends on other edits among them is left out."""
-    rows = [fields for _, fields in edits]
-    lists = {row["list_id"] for row in rows if row.get("list_id") is not None}
-    parents = {row["parent_id"] for row in rows if row.get("parent_id") is not None}
-    keys = {task.pk for task, _ in edits if task}
-    own = TaskList.objects.owned_by(owner_id).filter(pk__in=lists)
-    own_lists = set(own.values_list("pk", flat=True))
-    live = tasks.owned_by(owner_id).live().filter(pk__in=parents)
-    above = dict(live.values_list("pk", "parent_id"))
-    below = tasks.filter(parent_id__in=keys).exclude(pk__in=keys)
-    with_subtasks = set(below.values_list("parent_id", flat=True))
-    found: dict[int, Invalid] = {}
-    for number, (task, fields) in enumerate(edits):
-        list_id, parent_id = fields.get("list_id"), fields.get("parent_id")
-        itself = task is not None and parent_id == task.pk
-        if list_id is not None and list_id not in own_lists:
-            found[number] = Invalid.of(*NO_LIST)
-        elif parent_id is None or (task and parent_id == task.parent_id):
-            continue
-        elif parent_id not in above:
-            found[number] = Invalid.of(*NO_PARENT)
-        elif above[parent_id] is not None and (itself or parent_id not in keys):
-            found[number] = Invalid.of(*NO_TOP)
-        elif itself:
-            found[number] = Invalid.of(*ITSELF)
-        elif task and task.pk in with_subtasks and parent_id not in keys:
-            found[number] = Invalid.of(*HAS_SUBTASKS)
-    return found
 
 
 def known(

@@ -5,7 +5,7 @@ it, and knows RETURNING for INSERT only. What goes in and what comes out are the
 own values and rows all the same. `model` is Task, whose module uses this one.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from operator import itemgetter
@@ -18,6 +18,7 @@ from django.db import connection, models
 from taskproject.rows import Columns, Proof, fetch, is_stored, this_thread
 from tasks.models import events, plans, positions
 from tasks.models.events import IN_PLACE, Actor, Story, place_of
+from tasks.models.portions import portions
 from tasks.models.words import (
     BETWEEN,
     description_searched_as,
@@ -32,6 +33,8 @@ OPEN_SUBTASKS = (
 )
 #: Columns that only the database needs: long, and read by nobody.
 UNREAD = plans.DERIVED
+#: Tasks of one statement that writes most of their fields.
+STORED = 1_000
 # How each text is searched, in the order that they have in `search`.
 _SEARCHED = {"title": title_searched_as, "description": description_searched_as}
 _ONE = 'WHERE "tasks_task"."id" = %s AND "tasks_task"."owner_id" = %s AND'
@@ -142,6 +145,45 @@ def update(
             _stored(model, *pair) for pair in zip(names, values, strict=True)
         ]
     return _rows(model, statement, parameters, kept=False)
+
+
+def store(model: Any, names: Sequence[str], tasks: Iterable[Any]) -> None:
+    """Writes the named fields of tasks as they are, `version` and `updated_at` among
+    them: one UPDATE for all of them."""
+    columns = ["id", *(model._meta.get_field(name).column for name in names)]
+    assigned = ", ".join(
+        f'"{column}" = "new"."column{number}"'
+        for number, column in enumerate(columns, 1)
+        if number > 1
+    )
+    row = f"({', '.join(_typed(model, name) for name in ('id', *names))})"
+    for portion in portions(tasks, STORED):
+        values = [
+            _stored(model, name, getattr(task, name))
+            for task in portion
+            for name in ("id", *names)
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f'UPDATE "tasks_task" SET {assigned} FROM (VALUES '
+                f'{", ".join([row] * len(portion))}) AS "new" '
+                'WHERE "tasks_task"."id" = "new"."column1"',
+                values,
+            )
+
+
+def new_keys(count: int) -> list[int]:
+    """Keys for so many new tasks, which nobody else gets. Call it in the transaction that
+    stores the tasks."""
+    if settings.ON_POSTGRESQL:
+        sequence = "pg_get_serial_sequence('tasks_task', 'id')"
+        statement = f"SELECT nextval({sequence}) FROM generate_series(1, %s)"
+        return [key for (key,) in fetch(statement, [count])]
+    [(last,)] = fetch(
+        "SELECT COALESCE(max(seq), 0) FROM sqlite_sequence WHERE name = %s",
+        ["tasks_task"],
+    )
+    return [*range(last + 1, last + 1 + count)]
 
 
 # A whole write in one statement, on PostgreSQL: instead of five round trips, one.

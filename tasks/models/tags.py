@@ -56,7 +56,7 @@ class TagQuerySet(models.QuerySet["Tag"]):
         if new:
             Tag.objects.bulk_create(new)
             known |= {tag.key: tag for tag in new}
-            append(by, [_story(now, tag, Event.Verb.CREATED) for tag in new])
+            append(by, [created(now, tag) for tag in new])
         return [known[key] for key in wanted]
 
 
@@ -178,6 +178,11 @@ def _label(tasks: list[Any]) -> None:
     Label.objects.bulk_create(
         [Label(task_id=task.pk, tag_id=ids[task.owner_id, key]) for task, key in wanted]
     )
+
+
+def created(at: datetime, tag: Tag) -> Story:
+    """The event of a new tag."""
+    return _story(at, tag, Event.Verb.CREATED)
 
 
 def _story(

@@ -33,7 +33,7 @@ from tasks.models.bytewise import BytewiseField
 from tasks.models.dues import NEVER
 from tasks.models.events import Actor, feed_of
 from tasks.models.lists import TaskList
-from tasks.models.moves import Aim, moved
+from tasks.models.moves import moved
 from tasks.models.outcomes import Outcome, Versions, expected
 from tasks.models.portions import portions
 from tasks.models.positions import Ends
@@ -168,26 +168,6 @@ class TaskQuerySet(models.QuerySet["Task"]):
             alone=not fields.keys() & plans.REFERENCES,
         )
 
-    def edit_each(
-        self,
-        by: Actor,
-        versions: Versions = None,
-        zone: str = "UTC",
-        *,
-        fields: Mapping[int, dict[str, Any]],
-    ) -> Outcome:
-        """The same as `edit`, with fields of its own for each task, by its key. Those
-        that come into a list come in the order of `fields`."""
-
-        def planned(tasks: Iterable[Task], now: datetime) -> Plan:
-            edits = [(task, fields[task.pk]) for task in tasks]
-            known, ends = references.known(Task.objects, by, now, edits), Ends(now)
-            return lambda task: plans.edited(
-                task, now, known, zone, fields[task.pk], ends.next
-            )
-
-        return self._write(by, versions, planned)
-
     def complete(self, by: Actor, versions: Versions = None) -> Outcome:
         return self.edit(by, versions, completed=True)
 
@@ -224,13 +204,6 @@ class TaskQuerySet(models.QuerySet["Task"]):
             versions,
             lambda tasks, now: moved(tasks, now, {task.pk: aim for task in tasks}),
         )
-
-    def move_each(
-        self, by: Actor, versions: Versions = None, *, places: Mapping[int, Aim]
-    ) -> Outcome:
-        """The same as `move` of one task after another, in the order of `places`: by its
-        key, `before` or `after` and the id of another task, which may have moved too."""
-        return self._write(by, versions, lambda tasks, now: moved(tasks, now, places))
 
     def retag(self, by: Actor, names: Mapping[str, str | None]) -> Outcome:
         """Renames tags in the tasks, those in the trash too; takes off those that get no
