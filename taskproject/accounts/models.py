@@ -5,7 +5,7 @@ import secrets
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Self
+from typing import Any, Self
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractUser
@@ -160,16 +160,18 @@ class ApiToken(models.Model):
 
     def touch(self) -> None:
         """Notes the use, at most once a minute, where that can be done at once: a read
-        needs no writer's place and no space on the disk."""
+        needs no writer's place, no space on the disk, and no row that others have."""
         now = timezone.now()
         if self.last_used_at is None or self.last_used_at < now - LAST_USED_STEP:
-            impatient = connection.impatient()  # type: ignore[attr-defined]  # our backends'
-            with suppress(DatabaseError), impatient:
-                ApiToken.objects.filter(
-                    Q(last_used_at__isnull=True)
-                    | Q(last_used_at__lt=now - LAST_USED_STEP),
-                    pk=self.pk,
-                ).update(last_used_at=now)
+            backend: Any = connection
+            with suppress(DatabaseError), backend.impatient():
+                fetch(
+                    'UPDATE "accounts_apitoken" SET "last_used_at" = %s WHERE "id" = ('
+                    'SELECT "id" FROM "accounts_apitoken" WHERE "id" = %s AND '
+                    '("last_used_at" IS NULL OR "last_used_at" < %s)'
+                    f'{backend.skip_locked}) RETURNING "id"',
+                    [adapted(now), self.pk, adapted(now - LAST_USED_STEP)],
+                )
 
     def proof(self) -> Proof:
         """That this token, as it is here, still opens for its user as they are here, and

@@ -49,9 +49,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
             yield
 
     def impatient(self) -> AbstractContextManager[None]:
-        """As in our SQLite backend; here a write of one row waits for no other."""
+        """As in our SQLite backend; here `skip_locked` is for that."""
         return nullcontext()
 
+    #: What follows a SELECT that shall not wait for rows that others have locked.
+    skip_locked = " FOR NO KEY UPDATE SKIP LOCKED"
     def fetch(
         self, statement: str, parameters: Sequence[Any], kept: bool
     ) -> list[tuple[Any, ...]]:

@@ -72,6 +72,8 @@ class DatabaseFeatures(Features):
 
 class DatabaseWrapper(base.DatabaseWrapper):
     features_class = DatabaseFeatures
+    #: SQLite locks no rows: see `impatient`.
+    skip_locked = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,9 +1,12 @@
 """Every operation, called with a personal token"""
 
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.db import connection, transaction  # noqa: F401 - connection in skipif
 from django.test import Client
 from django.utils import timezone
 
@@ -11,6 +14,7 @@ from taskproject.accounts.models import ApiToken, User
 from tasks.models import Task
 from tests.answers import as_json
 from tests.conftest import ApiClient, make_task, make_token
+from tests.threads import Threads
 
 
 def assert_the_token_is_refused(answer: Any, detail: str) -> None:
@@ -198,6 +202,22 @@ def test_its_use_is_noted_at_most_once_a_minute(api: ApiClient) -> None:
     api.send("GET", "/api/me")
     again = ApiToken.objects.get().last_used_at
     assert again and again >= first
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no rows")
+def test_noting_its_use_waits_for_nobody_who_has_locked_its_row(alice: User) -> None:
+    api = ApiClient(make_token(alice))
+    with Threads() as threads, transaction.atomic():
+        ApiToken.objects.select_for_update().get()
+        started = time.monotonic()
+        answer = threads.call(lambda: api.send("GET", "/api/me"))
+
+    assert answer.status_code == 200
+    assert time.monotonic() - started < settings.DATABASE_TIMEOUT
+    assert ApiToken.objects.get().last_used_at is None
+    api.send("GET", "/api/me")
+    assert ApiToken.objects.get().last_used_at is not None
 
 
 def test_a_token_beats_a_stray_session_cookie(alice: User, bob: User) -> None:
