@@ -4,6 +4,7 @@ Without it, a request that has lost its time on a dead connection would spend it
 more on the next one, and so would every request behind it.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import (
     AbstractContextManager,
@@ -23,7 +24,12 @@ from django.db.backends.postgresql import base
 from psycopg.pq import TransactionStatus
 
 from taskproject.deadlines import breaker, waiting
-from taskproject.postgresql.direct import Statements
+from taskproject.postgresql.direct import Session, Statements, checked, look_at
+
+READ_COMMITTED = (
+    b"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED"
+)
+logger = logging.getLogger("taskproject.postgresql")
 
 # What a snapshot begins with. A role's limit on idle transactions is for those that
 # somebody forgot; between two reads of a snapshot, what was read is formatted.
@@ -34,7 +40,10 @@ SNAPSHOT = (
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
+    #: What follows a SELECT that shall not wait for rows that others have locked.
+    skip_locked = " FOR NO KEY UPDATE SKIP LOCKED"
     _statements: Statements | None = None
+    _session = Session(pooled=False, isolated=True)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -52,8 +61,34 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """As in our SQLite backend; here `skip_locked` is for that."""
         return nullcontext()
 
-    #: What follows a SELECT that shall not wait for rows that others have locked.
-    skip_locked = " FOR NO KEY UPDATE SKIP LOCKED"
+    def init_connection_state(self) -> None:
+        """Django's, and the isolation that every statement is written for, whatever the
+        database, the role or the server has for a default.
+
+        A transaction names it in its BEGIN, which costs nothing. For single statements the
+        session's default is set; but not in a pooler's, where others would inherit it and
+        it would be lost: there they are run in transactions (see `Statements`).
+        """
+        super().init_connection_state()
+        self.connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        self._session = look_at(self.connection)
+        if self._session.isolated:
+            return
+        if not self._session.pooled:
+            checked(self.connection.pgconn.exec_(READ_COMMITTED))
+            self._session = self._session._replace(isolated=True)
+            return
+        logger.warning(
+            "default_transaction_isolation is not read committed, which costs each "
+            "statement two round trips behind a pooler: ALTER ROLE ... SET "
+            "default_transaction_isolation = 'read committed'"
+        )
+
+    def is_pooled(self) -> bool:
+        """Whether a pooler stands between, which may change the server's process."""
+        self.ensure_connection()
+        return self._session.pooled
+
     def fetch(
         self, statement: str, parameters: Sequence[Any], kept: bool
     ) -> list[tuple[Any, ...]]:
@@ -74,7 +109,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.ensure_connection()
         session = self.connection
         if self._statements is None or self._statements.session is not session:
-            self._statements = Statements(session)
+            self._statements = Statements(session, self._session.isolated)
         with self.wrap_database_errors:
             return self._statements.fetch(statement, parameters, kept)
 

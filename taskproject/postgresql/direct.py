@@ -14,7 +14,7 @@ client has prepared under a name is the same statement.
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import errors, pq
@@ -24,6 +24,7 @@ from psycopg.types.string import TextLoader
 # Of one session: each takes memory of PostgreSQL's, and a page of another size or in
 # another order is another statement.
 MOST_PREPARED = 100
+BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 # psycopg's own loaders, which are written in C; Django's for times are not (2 us each).
 _ADAPTERS = AdaptersMap(psycopg.adapters)
 for _name in ("json", "jsonb"):
@@ -42,11 +43,35 @@ class _Context:
 _CONTEXT: Any = _Context()
 
 
-class Statements:
-    """The statements of one session."""
+class Session(NamedTuple):
+    """What a new session is like."""
 
-    def __init__(self, session: "psycopg.Connection[Any]") -> None:
+    #: Whether its process id is not the server's own: a pooler makes ids up.
+    pooled: bool
+    #: Whether a statement outside of transactions is read committed.
+    isolated: bool
+
+
+def look_at(session: "psycopg.Connection[Any]") -> Session:
+    result = checked(
+        session.pgconn.exec_(
+            b"SELECT pg_backend_pid(), current_setting('default_transaction_isolation')"
+        )
+    )
+    pid, isolation = result.get_value(0, 0), result.get_value(0, 1)
+    return Session(
+        pooled=int(pid or 0) != session.info.backend_pid,
+        isolated=isolation == b"read committed",
+    )
+
+
+class Statements:
+    """The statements of one session. Where it is not `isolated`, one outside of a
+    transaction is run in one of its own."""
+
+    def __init__(self, session: "psycopg.Connection[Any]", isolated: bool) -> None:
         self.session = session
+        self._isolated = isolated
         # One for all: what it has found out about types it need not again (5 us).
         self._transformer = Transformer(_CONTEXT)
         self._prepared: set[bytes] = set()
@@ -65,12 +90,14 @@ class Statements:
         )
         result = None
         if self.session.autocommit:
-            if kept and self._prepares:
+            if not self._isolated:
+                result = _run_in_transaction(connection, text, values)
+            elif kept and self._prepares:
                 result = self._run_prepared(connection, name, text, values)
         elif connection.transaction_status == pq.TransactionStatus.IDLE:
-            _checked(connection.exec_(b"BEGIN"))
+            checked(connection.exec_(BEGIN))
         if result is None:
-            result = _checked(connection.exec_params(text, values))
+            result = checked(connection.exec_params(text, values))
         transformer.set_pgresult(result)
         rows = transformer.load_rows(0, result.ntuples, tuple)
         transformer.set_pgresult(None)  # which may be a large one
@@ -84,15 +111,26 @@ class Statements:
             if name not in self._prepared:
                 if len(self._prepared) >= MOST_PREPARED:
                     return None
-                _checked(connection.prepare(name, text))
+                checked(connection.prepare(name, text))
                 self._prepared.add(name)
-            return _checked(connection.exec_prepared(name, values))
+            return checked(connection.exec_prepared(name, values))
         except errors.DuplicatePreparedStatement:
             self._prepared.add(name)
             return self._run_prepared(connection, name, text, values)
         except _UNPREPARED:
             self._prepares = False
             return None
+
+
+def _run_in_transaction(connection: Any, text: bytes, values: Sequence[Any]) -> Any:
+    checked(connection.exec_(BEGIN))
+    try:
+        result = checked(connection.exec_params(text, values))
+    except psycopg.Error:
+        connection.exec_(b"ROLLBACK")
+        raise
+    checked(connection.exec_(b"COMMIT"))
+    return result
 
 
 @lru_cache(maxsize=1_000)
@@ -109,7 +147,7 @@ def _numbered(statement: str) -> bytes:
     return text.encode()
 
 
-def _checked(result: Any) -> Any:
+def checked(result: Any) -> Any:
     """The result of a statement, unless it failed."""
     if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
         return result

@@ -1,0 +1,102 @@
+"""A database, or a role, whose transactions are serializable unless they say otherwise."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from taskproject.accounts.models import User
+from taskproject.postgresql import base, direct
+from taskproject.rows import fetch
+from tests.conftest import ApiClient, make_task, make_token
+from tests.threads import Threads
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif("connection.vendor != 'postgresql'", reason="PostgreSQL's"),
+]
+
+
+def execute(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@pytest.fixture
+def serializable(db: None) -> Iterator[None]:
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    option = f"ALTER DATABASE {name} {{}} default_transaction_isolation"
+    execute(option.format("SET") + " = 'serializable'")
+    connection.close()
+    yield
+    execute(option.format("RESET"))
+    connection.close()
+
+
+@pytest.fixture
+def pooled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sessions are a pooler's, which keep nothing that is set."""
+
+    def look_at(session: Any) -> direct.Session:
+        return direct.look_at(session)._replace(pooled=True)
+
+    monkeypatch.setattr(base, "look_at", look_at)
+
+
+@pytest.fixture(params=["direct", "pooled"])
+def either(request: pytest.FixtureRequest, serializable: None) -> str:
+    way = str(request.param)
+    if way == "pooled":
+        request.getfixturevalue("pooled")
+    return way
+
+
+@pytest.mark.usefixtures("either")
+def test_every_statement_of_ours_is_read_committed() -> None:
+    asked = "SELECT current_setting('transaction_isolation')"
+
+    outside = fetch(asked, [])
+    with transaction.atomic():
+        inside = fetch(asked, [])
+        with connection.cursor() as cursor:
+            cursor.execute(asked)
+            composed = cursor.fetchall()
+
+    assert outside == inside == composed == [("read committed",)]
+
+
+def test_nothing_is_set_in_a_poolers_session(serializable: None, pooled: None) -> None:
+    assert fetch("SHOW default_transaction_isolation", []) == [("serializable",)]
+
+
+@pytest.mark.usefixtures("either")
+def test_a_statement_that_fails_leaves_no_transaction_behind() -> None:
+    with pytest.raises(Exception, match="division by zero"):
+        fetch("SELECT 1 / %s::int", [0])
+
+    assert fetch("SELECT 1", []) == [(1,)]
+    assert not connection.in_atomic_block
+
+
+@pytest.mark.usefixtures("either")
+def test_writers_at_once_are_not_refused(alice: User) -> None:
+    token, task = make_token(alice), make_task(alice)
+    requests: list[tuple[str, str, Any]] = [
+        ("POST", f"/api/tasks/{task.pk}/toggle", None),
+        ("PATCH", f"/api/tasks/{task.pk}", {"priority": "high"}),
+        ("PATCH", f"/api/tasks/{task.pk}", {"description": "x"}),
+        ("POST", "/api/tasks", {"title": "New"}),
+        ("POST", "/api/tasks", {"title": "Tagged", "tags": ["x"]}),
+        ("GET", "/api/tasks", None),
+    ]
+
+    def work(number: int) -> set[int]:
+        api = ApiClient(token)
+        order = requests[number:] + requests[:number]
+        return {api.send(*request).status_code for request in order * 3}
+
+    with Threads() as threads:
+        statuses = [threads.start(partial(work, number)) for number in range(6)]
+        assert {status for each in statuses for status in each.result()} <= {200, 201}
