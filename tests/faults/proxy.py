@@ -2,6 +2,7 @@
 with a reset, refused or silent, and answers that get lost."""
 
 import asyncio
+import re
 import socket
 import struct
 from collections.abc import Coroutine
@@ -11,6 +12,7 @@ from typing import Any, Self
 # SO_LINGER on, for 0 seconds: closing sends a reset instead of a farewell.
 RESET = struct.pack("ii", 1, 0)
 HOST = "127.0.0.1"
+KEY_DATA = b"K\0\0\0\x0c\x7f\x01\x02\x03"
 
 
 class Proxy:
@@ -24,6 +26,7 @@ class Proxy:
         self._open: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()
         self._doomed: bytes | None = None
+        self._pooling = False
         self.lost = Event()
         self.port = 0
         # Connections so far.
@@ -68,6 +71,10 @@ class Proxy:
         its connection stays silent until `cut`."""
         self.lost.clear()
         self._doomed = mark
+
+    def pool(self) -> None:
+        """Gives new sessions process ids of its own making from now on, as poolers do."""
+        self._pooling = True
 
     def _run(self, task: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(task, self._loop).result(timeout=10)
@@ -127,6 +134,9 @@ class Proxy:
                     self._doomed = None
                     self.lost.set()
                     return
+                if answers and self._pooling:
+                    # PostgreSQL's BackendKeyData: its length, a process id, a secret.
+                    data = re.sub(b"K\0\0\0\x0c....", KEY_DATA, data, flags=re.DOTALL)
                 writer.write(data)
                 await writer.drain()
             writer.close()

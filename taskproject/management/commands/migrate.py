@@ -1,23 +1,32 @@
-"""``manage.py migrate``, over the direct connection and without blocking traffic."""
+"""``manage.py migrate``: alone, over the direct connection, without blocking traffic."""
 
+import fcntl
+import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
-from django.db import OperationalError, connections
+from django.db import DatabaseError, OperationalError, connections
 
 ATTEMPTS = 30
 LOCK_NOT_AVAILABLE = "55P03"
+#: Seconds that it waits for another migrate to finish.
+PATIENCE = 600
+#: The key of PostgreSQL's advisory lock, which is this command's alone.
+KEY = 8_310_201_455_672_133
 
 
 class Command(migrate.Command):
     help = (
-        "Brings the database schema up to date. Uses DATABASE_DIRECT_URL where that is "
-        "set, because migrations do not belong behind a transaction pooler. On "
-        "PostgreSQL a migration that waits a second for a lock lets the traffic behind "
-        "it pass, and is tried again."
+        "Brings the database schema up to date, one migrate at a time. Uses "
+        "DATABASE_DIRECT_URL where that is set, because migrations do not belong behind a "
+        "pooler, and refuses to run behind one. On PostgreSQL a migration that waits a "
+        "second for a lock lets the traffic behind it pass, and is tried again."
     )
 
     def execute(self, *args: Any, **options: Any) -> str | None:
@@ -29,18 +38,26 @@ class Command(migrate.Command):
         return super().execute(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        connection = connections[options["database"]]
-        if connection.vendor != "postgresql":
+        connection: Any = connections[options["database"]]
+        if options["plan"] or options["check_unapplied"]:
             super().handle(*args, **options)
-            return
-        if "-pooler" in connection.settings_dict["HOST"]:
-            # A SET would stay on the pooler's connection and reach other clients.
-            self.stderr.write(
-                "Migrating through a pooler, without a bound on waiting for locks: set "
-                "DATABASE_DIRECT_URL to the same host name without -pooler."
+        elif connection.vendor != "postgresql":
+            with _lock_of_file(connection.settings_dict["NAME"]) as take:
+                self._wait(take)
+                super().handle(*args, **options)
+        elif connection.is_pooled():
+            # A SET or a lock would stay with the pooler's session, and reach others.
+            raise CommandError(
+                "This way to the database leads through a pooler, whose sessions others "
+                "get afterwards: set DATABASE_DIRECT_URL to the PostgreSQL itself "
+                "(Neon's has the same host name without -pooler)."
             )
-            super().handle(*args, **options)
-            return
+        else:
+            with _lock_of_session(connection) as take:
+                self._wait(take)
+                self._migrate_online(connection, *args, **options)
+
+    def _migrate_online(self, connection: Any, *args: Any, **options: Any) -> None:
         for attempt in range(ATTEMPTS):
             try:
                 with connection.cursor() as cursor:
@@ -62,3 +79,59 @@ class Command(migrate.Command):
             "Some transaction holds a lock on the tables; end it (pg_stat_activity "
             "shows it) and run migrate again."
         )
+
+    def _wait(self, take: Callable[[], bool]) -> None:
+        """Until no other migrate runs. It asks again and again: one that waited within a
+        statement would keep CREATE INDEX CONCURRENTLY waiting for it."""
+        give_up = time.monotonic() + PATIENCE
+        if take():
+            return
+        self.stderr.write("Another migrate is running; waiting for its end.")
+        while not take():
+            if time.monotonic() > give_up:
+                raise CommandError(
+                    "Another migrate is still running; run this one again later."
+                )
+            time.sleep(0.5)
+
+
+@contextmanager
+def _lock_of_session(connection: Any) -> Iterator[Callable[[], bool]]:
+    """What tries to take the lock; it is released at the end, and with the session."""
+
+    def ask(function: str) -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {function}(%s)", [KEY])
+            return bool(cursor.fetchone()[0])
+
+    try:
+        yield lambda: ask("pg_try_advisory_lock")
+    finally:
+        with suppress(DatabaseError):
+            ask("pg_advisory_unlock")
+
+
+@contextmanager
+def _lock_of_file(path: Any) -> Iterator[Callable[[], bool]]:
+    """The same for SQLite, by its directory: closing the file itself would release
+    SQLite's own locks."""
+    directory = None
+    with suppress(OSError):  # a database in memory is nobody else's
+        directory = os.open(Path(path).resolve().parent, os.O_RDONLY)
+
+    def take() -> bool:
+        if directory is None:
+            return True
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            return True
+        return True
+
+    try:
+        yield take
+    finally:
+        if directory is not None:
+            os.close(directory)
