@@ -15,6 +15,7 @@ from taskproject.accounts.models import User
 from taskproject.names import same
 from tasks.exports import external_id
 from tasks.formats import (
+    Adjusted,
     BadRow,
     Incomplete,
     ListRecord,
@@ -55,9 +56,11 @@ class Numbered:
 
 
 class Survey:
-    """The first look at a file: passes on what can be stored, and notes what cannot.
+    """The first look at a file: passes on what can be stored, and notes what cannot,
+    or not as it stands in the file.
 
-    Names of tasks that went by are kept in a file of its own: memory stays constant.
+    Names of tasks that went by, and what was adjusted, are kept in a file of its own:
+    memory stays constant.
     """
 
     def __init__(self, owner: User | None, file: Numbered) -> None:
@@ -77,6 +80,7 @@ class Survey:
             "CREATE TABLE name (owner INTEGER, id TEXT, top INTEGER, "
             "PRIMARY KEY (owner, id)) WITHOUT ROWID"
         )
+        self._names.execute("CREATE TABLE adjusted (line INTEGER, what TEXT)")
 
     def close(self) -> None:
         self._names.close()
@@ -86,6 +90,11 @@ class Survey:
         for row in rows:
             if isinstance(row, Incomplete):
                 self.incomplete = row.reason
+                continue
+            if isinstance(row, Adjusted):
+                self._names.execute(
+                    "INSERT INTO adjusted VALUES (?, ?)", (row.line, row.what)
+                )
                 continue
             self.number += 1
             self._tasks += isinstance(row, TaskRecord | BadRow)
@@ -102,6 +111,12 @@ class Survey:
                     self.shown.append(BadRow(line, reason))
             elif owner is not None and not isinstance(row, BadRow):
                 yield owner, row
+
+    def adjusted(self) -> Iterator[Adjusted]:
+        """All that was adjusted, by line."""
+        found = "SELECT line, what FROM adjusted ORDER BY line, rowid"
+        for line, what in self._names.execute(found):
+            yield Adjusted(line, what)
 
     def _owner(self, record: Record) -> User | None:
         if self.owner is not None or record.owner is None:

@@ -1,7 +1,8 @@
 """Files of tasks: what they hold as records, and how each format is read and written.
 
 Pure: streams and records, without the database and without HTTP. Reading never raises
-for what is in a file: what cannot be read is a `BadRow` among the records.
+for what is in a file: what cannot be read is a `BadRow` among the records, and what
+does not fit is kept in another place, which an `Adjusted` names.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -9,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 from tasks.formats import csv, google, ics, jsonl, microsoft, todoist, vikunja
 from tasks.formats.records import (
+    Adjusted,
     BadRow,
     Incomplete,
     ListRecord,
@@ -23,6 +25,7 @@ from tasks.formats.records import (
 __all__ = (
     "READERS",
     "WRITERS",
+    "Adjusted",
     "BadRow",
     "Incomplete",
     "ListRecord",

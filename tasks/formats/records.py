@@ -91,8 +91,17 @@ class Incomplete(BadRow):
     """What says that records are missing from the file."""
 
 
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """Something that was read, but could not be stored as it stands in the file, and
+    what was done with it instead. `line` counts as that of a `BadRow`."""
+
+    line: int
+    what: str
+
+
 Record = ListRecord | TagRecord | TaskRecord
-Row = Record | BadRow
+Row = Record | BadRow | Adjusted
 
 
 class Refused(ValueError):

@@ -19,7 +19,9 @@ class Command(BaseCommand):
         "Reads tasks from a file of export_tasks (jsonl, csv) or of another service: "
         "Todoist's CSV template, Google Takeout's Tasks.json, Microsoft To Do's JSON from "
         "Graph, a Vikunja export (zip). The whole file is looked at first: where a row is "
-        "bad, nothing is stored, unless --skip-bad. What is there already is left alone, "
+        "bad, nothing is stored, unless --skip-bad. What another service has and this one "
+        "has not goes into descriptions, and lines marked 'adjusted' say where a row could "
+        "not be stored as it stands. What is there already is left alone, "
         "so that a file can be imported again, after an interruption too."
     )
 
@@ -71,8 +73,9 @@ class Command(BaseCommand):
         with look("Looking") as (survey, rows):
             for _ in survey.good(rows):
                 pass
-        bad = survey.bad
-        self._report(survey.shown, bad)
+            bad = survey.bad
+            self._report(survey.shown, bad)
+            adjusted = self._report_adjusted(survey)
         if survey.incomplete and not options["allow_incomplete"]:
             raise CommandError(
                 f"{survey.incomplete} Nothing was stored; export it again, or store what "
@@ -87,7 +90,7 @@ class Command(BaseCommand):
         with look("Storing") as (again, rows):
             for _ in importer.store(again.good(rows)):
                 pass
-        self._tell(importer, bad)
+        self._tell(importer, bad, adjusted)
 
     def _owner(self, username: str | None) -> User | None:
         if username is None:
@@ -106,10 +109,18 @@ class Command(BaseCommand):
         if bad > len(shown):
             self.stderr.write(f"and {bad - len(shown):,} more")
 
-    def _tell(self, importer: Importer, bad: int) -> None:
+    def _report_adjusted(self, survey: Survey) -> int:
+        """Writes all of them, so that nothing is changed unseen; returns how many."""
+        count = 0
+        for count, row in enumerate(survey.adjusted(), 1):
+            self.stderr.write(f"line {row.line}: adjusted: {row.what}")
+        return count
+
+    def _tell(self, importer: Importer, bad: int, adjusted: int) -> None:
         tally = importer.tally
         done = "Would import" if importer.dry_run else "Imported"
         also = f" {bad:,} bad rows were left out." if bad else ""
+        also += f" {adjusted:,} adjustments are listed above." if adjusted else ""
         self.stdout.write(
             f"{done} {tally.tasks:,} tasks, {tally.lists:,} lists and {tally.tags:,} "
             f"tags; {tally.known:,} tasks were there already.{also}"
