@@ -1,29 +1,56 @@
-"""JSON documents of other services: read whole, and believed nothing of."""
+"""JSON documents of other services: read whole, and believed nothing of.
 
-from collections.abc import Iterator
+A member of another type than expected spoils nothing: its value is kept as a line of
+the description. So is what no reader asked for.
+"""
+
+import json
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any, BinaryIO
 
-import orjson
-
+from tasks.formats.lines import decoded
 from tasks.formats.records import Refused, shown
 from tasks.formats.times import read_instant
 
 #: Bytes of a document. It is held in memory as a whole, at several times its size.
 DOCUMENT_BYTES = 512 * 2**20
+#: Digits of a number; those of a longer one are kept as text.
+DIGITS = 100
 
 Members = dict[str, Any]
 
 
 def load(stream: BinaryIO) -> Any:
-    """The value of the document. Raises `Refused` if it is no JSON or is too large."""
+    """The value of the document. Raises `Refused` if it is no JSON or is too large.
+
+    Of a member that an object has twice, the second is called `name (2)`.
+    """
     content = stream.read(DOCUMENT_BYTES + 1)
     if len(content) > DOCUMENT_BYTES:
         raise Refused(f"The document is larger than {DOCUMENT_BYTES // 2**20} MiB.")
     try:
-        return orjson.loads(content.removeprefix(b"\xef\xbb\xbf"))
-    except orjson.JSONDecodeError as error:
+        return json.loads(
+            decoded(content),
+            object_pairs_hook=_all_members,
+            parse_int=lambda digits: int(digits) if len(digits) < DIGITS else digits,
+            parse_constant=str,
+        )
+    except RecursionError:
+        raise Refused("The file is nested too deeply to be an export.") from None
+    except json.JSONDecodeError as error:
         raise Refused(f"The file is not JSON: {error.msg}.") from None
+
+
+def _all_members(pairs: list[tuple[str, Any]]) -> Members:
+    members: Members = {}
+    for name, value in pairs:
+        wanted, count = name, 1
+        while name in members:
+            count += 1
+            name = f"{wanted} ({count})"
+        members[name] = value
+    return members
 
 
 def as_object(what: str, value: object) -> Members:
@@ -32,68 +59,164 @@ def as_object(what: str, value: object) -> Members:
     return value
 
 
-def array(members: Members, name: str) -> list[Any]:
-    """An array; empty where it is missing or null."""
-    items: list[Any] = _typed(members, name, list, "an array") or []
-    return items
+class Remarks:
+    """What is said of one task: lines for its description, and what was adjusted."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.adjusted: list[str] = []
+
+    def keep(self, name: str, value: object, reason: str) -> None:
+        """Keeps the value in the description, and says why."""
+        self.lines.append(f"{name}: {written(value)}")
+        self.adjusted.append(
+            f"{name} {shown(value)} {reason}; kept in the description."
+        )
 
 
-def objects(members: Members, name: str) -> Iterator[Members]:
-    """The objects in an array; nothing where it is missing or null. Raises `Refused`
-    where it is no array of objects."""
-    for item in array(members, name):
-        yield as_object(name, item)
+def written(value: object) -> str:
+    """The value as text: strings as they are, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return shown(value)
 
 
-def strings(members: Members, name: str) -> list[str]:
-    items = array(members, name)
-    for item in items:
-        if not isinstance(item, str):
-            raise Refused(f"{name} has {shown(item)} in it; strings are expected.")
-    return items
+class Item:
+    """An object of a document, read member by member.
 
+    A value of another type than asked for goes to the remarks, and the default is read
+    instead. So does, at `finish`, what has not been asked for.
+    """
 
-def member(members: Members, name: str) -> Members:
-    """An object in an object; empty where it is missing or null."""
-    return _typed(members, name, dict, "an object") or {}
+    def __init__(self, members: Members, remarks: Remarks, within: str = "") -> None:
+        self._left = dict(members)
+        self._within = within
+        self._inner: list[tuple[Item, Collection[str] | None]] = []
+        self.remarks = remarks
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._left
 
-def text(members: Members, name: str) -> str:
-    """A string; empty where it is missing or null."""
-    return _typed(members, name, str, "a string") or ""
+    def text(self, name: str) -> str:
+        """A string; empty where it is missing or null."""
+        value = self._take(name)
+        if value is None or isinstance(value, str):
+            return value or ""
+        self._odd(name, value, "text")
+        return ""
 
+    def boolean(self, name: str) -> bool:
+        value = self._take(name)
+        if value is None or isinstance(value, bool):
+            return bool(value)
+        self._odd(name, value, "true or false")
+        return False
 
-def boolean(members: Members, name: str) -> bool:
-    return _typed(members, name, bool, "true or false") or False
+    def number(self, name: str) -> float:
+        """A number; 0 where it is missing or null."""
+        value = self._take(name)
+        if value is None:
+            return 0
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return value
+        self._odd(name, value, "a number")
+        return 0
 
+    def instant(self, name: str, never: str | None = None) -> datetime | None:
+        """A time in RFC 3339; None where it is missing, null or empty, or begins with
+        `never`: how some services write that there is none."""
+        value = self.text(name)
+        if not value or (never and value.startswith(never)):
+            return None
+        try:
+            return read_instant(name, value)
+        except Refused:
+            self.remarks.keep(self._within + name, value, "is no time")
+            return None
 
-def number(members: Members, name: str) -> float:
-    """A number; 0 where it is missing or null."""
-    value = members.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float | None):
-        raise Refused(f"{name} is {shown(value)}; a number is expected.")
-    return value or 0
+    def identifier(self, name: str = "id") -> str | None:
+        """A string or an integer that names the object; None where there is none."""
+        value = self._take(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if value is None or isinstance(value, str):
+            return value or None
+        self._odd(name, value, "an identifier")
+        return None
 
+    def member(self, name: str, unused: Collection[str] | None = ()) -> "Item":
+        """An object in the object; empty where it is missing or null. Of its members,
+        `unused` are not missed where nobody asks for them; None stands for all."""
+        value = self._take(name)
+        if value is not None and not isinstance(value, dict):
+            self._odd(name, value, "an object")
+            value = None
+        return self._within_this(name, value or {}, unused)
 
-def instant(members: Members, name: str) -> datetime | None:
-    """A time in RFC 3339; None where it is missing, null, empty, or in the year 1,
-    which is how Go writes that there is none."""
-    value = text(members, name)
-    return read_instant(name, value) if value and value[:5] != "0001-" else None
+    def objects(self, name: str, unused: Collection[str] | None = ()) -> "list[Item]":
+        """The objects in an array; none where it is missing or null."""
+        items = []
+        for value in self.array(name):
+            if isinstance(value, dict):
+                items.append(self._within_this(name, value, unused))
+            else:
+                self._odd(name, value, "an object")
+        return items
 
+    def strings(self, name: str) -> list[str]:
+        texts = []
+        for value in self.array(name):
+            if isinstance(value, str):
+                texts.append(value)
+            else:
+                self._odd(name, value, "text")
+        return texts
 
-def identifier(members: Members, name: str = "id") -> str:
-    """A string or an integer that names the object. Raises `Refused` if it is missing."""
-    value = members.get(name)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str) or not value:
-        raise Refused(f"{name} is {shown(value)}; every task needs one.")
-    return value
+    def array(self, name: str) -> list[Any]:
+        """An array; empty where it is missing or null."""
+        value = self._take(name)
+        if value is None or isinstance(value, list):
+            return value or []
+        self._odd(name, value, "an array")
+        return []
 
+    def names(self) -> list[str]:
+        """Those of the members that have not been read."""
+        return list(self._left)
 
-def _typed(members: Members, name: str, kind: type, words: str) -> Any:
-    value = members.get(name)
-    if value is not None and not isinstance(value, kind):
-        raise Refused(f"{name} is {shown(value)}; {words} is expected.")
-    return value
+    def finish(self, unused: Collection[str] = ()) -> None:
+        """Keeps what has not been asked for, here and within, but for the `unused`."""
+        for inner, its_unused in self._inner:
+            if its_unused is not None:
+                inner.finish(its_unused)
+        for name, value in self._unread(unused):
+            self.remarks.keep(self._within + name, value, "is not known here")
+
+    def passed_over(self, unused: Collection[str] = ()) -> Iterator[str]:
+        """The names of members that are not empty and have not been asked for."""
+        for name, _ in self._unread(unused):
+            yield self._within + name
+
+    def _unread(self, unused: Collection[str]) -> Iterator[tuple[str, Any]]:
+        for name, value in self._left.items():
+            # OData's own members tell of the answer, not of the object.
+            if value and name not in unused and "@odata." not in name:
+                yield name, value
+
+    def _within_this(
+        self, name: str, members: Members, unused: Collection[str] | None
+    ) -> "Item":
+        item = Item(members, self.remarks, f"{self._within}{name}.")
+        self._inner.append((item, unused))
+        return item
+
+    def _take(self, name: str) -> Any:
+        return self._left.pop(name, None)
+
+    def _odd(self, name: str, value: object, expected: str) -> None:
+        if value in ("", [], {}):
+            return
+        self.remarks.keep(self._within + name, value, f"is not {expected}")

@@ -1,73 +1,99 @@
 """What the readers of other services' files share: making their tasks fit ours.
 
 Nothing that somebody wrote is lost: what does not fit its field goes on in the
-description. One level of subtasks exists here, so deeper ones become children of the
-ancestor at the top.
+description, what does not fit the description in subtasks, and an `Adjusted` says so.
+One level of subtasks exists here, so deeper ones become children of the ancestor at the
+top.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from hashlib import sha256
 
-from taskproject.names import same
+from taskproject.names import one_line, same, visible
+from tasks.formats.documents import Members, Remarks, written
 from tasks.formats.records import (
+    DESCRIPTION_LENGTH,
+    FIRST_DAY,
     ID_LENGTH,
+    LAST_DAY,
     LIST_NAME_LENGTH,
     MOST_TAGS,
     TAG_LENGTH,
     TITLE_LENGTH,
+    Adjusted,
     BadRow,
     ListRecord,
     Refused,
     Row,
     TaskRecord,
     checked_task,
+    shown,
 )
+from tasks.formats.times import write_instant
 
 #: The list of a task whose own has no name.
 UNNAMED = "Imported"
+UNTITLED = "(no title)"
 
-_SURROGATES = re.compile(r"[\ud800-\udfff]")
+_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 @dataclass(slots=True)
 class Draft:
-    """A task of a foreign file, before it fits. `lines` follow its description."""
+    """A task of a foreign file, before it fits."""
 
     line: int
     record: TaskRecord
-    lines: list[str] = field(default_factory=list)
+    remarks: Remarks = field(default_factory=Remarks)
 
 
 class Lists:
-    """The names of the lists of a file, each yielded once: before the first of its
-    tasks. Names that are equal but for their case are one list."""
+    """The lists of a file, each yielded once: before the first of its tasks. Each has a
+    name of its own: the second `Home` is called `Home (2)`."""
 
     def __init__(self) -> None:
-        self._names: dict[str, str] = {}
-        self._new: list[ListRecord] = []
+        #: By what tells lists apart in the file.
+        self._names: dict[object, str] = {}
+        self._taken: set[str] = set()
+        self._new: list[Row] = []
 
-    def name(self, wanted: str, archived: bool = False) -> str:
-        """What the list is called here: cut where it is too long."""
-        name = cut(clean(wanted).strip() or UNNAMED, LIST_NAME_LENGTH)
-        if same(name) not in self._names:
-            self._names[same(name)] = name
-            self._new.append(ListRecord(name, archived=archived))
-        return self._names[same(name)]
+    def name(
+        self, wanted: str, key: object, line: int = 1, *, archived: bool = False
+    ) -> str:
+        """What the list with this key is called here."""
+        if key not in self._names:
+            self._names[key] = self._added(wanted, line, archived)
+        return self._names[key]
 
-    def new(self) -> Iterator[ListRecord]:
+    def new(self) -> Iterator[Row]:
         """Those that have not been yielded yet."""
         while self._new:
             yield self._new.pop(0)
 
+    def _added(self, wanted: str, line: int, archived: bool) -> str:
+        whole = one_line(clean(wanted))
+        whole = whole if visible(cut(whole, LIST_NAME_LENGTH)) else UNNAMED
+        name, count = cut(whole, LIST_NAME_LENGTH), 1
+        while same(name) in self._taken:
+            count += 1
+            name = numbered(whole, f" ({count})", LIST_NAME_LENGTH)
+        self._taken.add(same(name))
+        self._new.append(ListRecord(name, archived=archived))
+        if name != wanted.strip():
+            what = f"The list {wanted!r} is called {name!r} here."
+            self._new.append(Adjusted(line, what))
+        return name
+
 
 def clean(text: str) -> str:
-    """Without NULs, with each half of a surrogate pair replaced, and with line breaks
-    of one kind."""
-    text = text.replace("\x00", "").replace("\r\n", "\n")
-    return _SURROGATES.sub("\ufffd", text)
+    """With what cannot be stored (NUL, halves of surrogate pairs) written as an escape,
+    and with line breaks of one kind."""
+    text = text.replace("\r\n", "\n")
+    return _UNSTORABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def cut(text: str, most: int) -> str:
@@ -75,65 +101,196 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
+def numbered(text: str, number: str, most: int) -> str:
+    """The text, cut where it is too long, with the number behind it."""
+    return cut(text, most - len(number)) + number
+
+
 def external_id(service: str, *parts: str) -> str:
     """`service:part:part`, with a digest for parts that are too long or not storable."""
     name = ":".join((service, *parts))
-    if len(name) <= ID_LENGTH and clean(name) == name:
+    if len(name) <= ID_LENGTH and not _UNSTORABLE.search(name) and "\r\n" not in name:
         return name
     digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{service}:sha256:{digest}"
 
 
-def fitted(record: TaskRecord, lines: Iterable[str] = ()) -> TaskRecord:
-    """The task within the bounds of the service, with the lines at the end of its
-    description. A task without a title takes the first line of its description.
+def content_id(service: str, members: Members) -> str:
+    """The id of something that has none: it follows from the content."""
+    content = written(members).encode("utf-8", "surrogatepass")
+    return f"{service}:content:{sha256(content).hexdigest()}"
 
-    Raises `Refused` where the description gets too long, or there is no title at all.
+
+def fitted(draft: Draft) -> list[TaskRecord]:
+    """The task within the bounds of the service, and after it subtasks with what its
+    description has no room for (beside it, where it is a subtask itself).
+
+    A task without a title takes the first line of its description. What had to be
+    adjusted is added to the remarks. Raises `Refused` where the task cannot be stored
+    all the same; no input is known that does this.
     """
-    title = clean(record.title).strip()
-    description = clean(record.description).strip()
-    if not title:
-        title = description.partition("\n")[0].strip()
-    tags, left = _fitted_tags(record.tags)
-    told = description.startswith(title)
-    whole = [title] if len(title) > TITLE_LENGTH and not told else []
-    last = [*(clean(line).strip() for line in lines), *left]
-    parts = [*whole, description, "\n".join(filter(None, last))]
-    return checked_task(
-        replace(
-            record,
-            title=cut(title, TITLE_LENGTH),
-            description="\n\n".join(filter(None, parts)),
-            tags=tags,
+    remarks = draft.remarks
+    record = _fitted_times(draft.record, remarks)
+    for text in (record.title, record.description, *record.tags, *remarks.lines):
+        if _UNSTORABLE.search(text):
+            remarks.adjusted.append(
+                "Characters that cannot be stored are written as escapes, such as "
+                "\\u0000."
+            )
+            break
+    title, parts = _fitted_title(record, remarks)
+    tags, left = _fitted_tags(record.tags, remarks)
+    lines = filter(None, (clean(line).strip() for line in (*remarks.lines, *left)))
+    whole = "\n\n".join(filter(None, [*parts, "\n".join(lines)]))
+    texts = _pages(whole)
+    if len(texts) > 1:
+        remarks.adjusted.append(
+            f"The description has {len(whole):,} characters; what is over "
+            f"{DESCRIPTION_LENGTH:,} is in {len(texts) - 1} tasks of its own."
         )
-    )
+    first = checked_task(replace(record, title=title, description=texts[0], tags=tags))
+    return [first, *_more(first, texts)]
 
 
-def _fitted_tags(names: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
+def _fitted_title(record: TaskRecord, remarks: Remarks) -> tuple[str, list[str]]:
+    """The title, and the description with whatever it says that the title cannot."""
+    wanted = clean(record.title).strip()
+    description = clean(record.description)
+    if not description.strip():
+        description = ""
+    title = one_line(wanted)
+    if not visible(cut(title, TITLE_LENGTH)):
+        if wanted:
+            remarks.lines.append(f"Title: {wanted.encode('unicode_escape').decode()}")
+        lines = (cut(one_line(line), TITLE_LENGTH) for line in description.splitlines())
+        title = next(filter(visible, lines), UNTITLED)
+        remarks.adjusted.append(f"The title is empty; it is {cut(title, 50)!r} here.")
+        return title, [description]
+    short = cut(title, TITLE_LENGTH)
+    if short == wanted:
+        return short, [description]
+    why = "is not on one line" if title != wanted else f"has {len(title)} characters"
+    remarks.adjusted.append(f"The title {why}; all of it is in the description.")
+    whole = [] if description.lstrip().startswith(wanted) else [wanted]
+    return short, [*whole, description]
+
+
+def _fitted_times(record: TaskRecord, remarks: Remarks) -> TaskRecord:
+    """The task with those of its dates that can be stored; the others are told."""
+    changed: dict[str, None] = {}
+    for name, value in (
+        ("due_date", record.due_date),
+        ("due_at", record.due_at),
+        ("completed_at", record.completed_at),
+        ("created_at", record.created_at),
+        ("updated_at", record.updated_at),
+        ("deleted_at", record.deleted_at),
+    ):
+        if value is None:
+            continue
+        word = _TIMES[name]
+        if not FIRST_DAY <= _day(value) <= LAST_DAY:
+            reason = f"is not from {FIRST_DAY} to {LAST_DAY}"
+        elif name == "completed_at" and not record.completed:
+            reason = "is there, and the task is open"
+        else:
+            continue
+        told = write_instant(value) if isinstance(value, datetime) else f"{value}"
+        remarks.keep(word, told, reason)
+        changed[name] = None
+        if name == "due_at":
+            changed["due_timezone"] = None
+    return replace(record, **changed)  # type: ignore[arg-type]  # all may be None
+
+
+_TIMES = {
+    "due_date": "Due",
+    "due_at": "Due",
+    "completed_at": "Completed",
+    "created_at": "Created",
+    "updated_at": "Updated",
+    "deleted_at": "Deleted",
+}
+
+
+def _day(value: date | datetime) -> date:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).date()
+    return value
+
+
+def _fitted_tags(
+    names: Iterable[str], remarks: Remarks
+) -> tuple[tuple[str, ...], list[str]]:
     """The tags that fit, and a line that names those that do not."""
     whole = [name for name in (clean(name).strip() for name in names) if name]
     fitting: dict[str, str] = {}
     left: dict[str, str] = {}
     for name in whole:
-        short = cut(name, TAG_LENGTH)
-        if same(short) in fitting or len(fitting) < MOST_TAGS:
+        short = cut(one_line(name), TAG_LENGTH)
+        if visible(short) and (same(short) in fitting or len(fitting) < MOST_TAGS):
             fitting.setdefault(same(short), short)
             if short == name:
                 continue
         left.setdefault(same(name), name)
-    line = [f"Tags: {', '.join(left.values())}"] if left else []
-    return tuple(fitting.values()), line
+    if not left:
+        return tuple(fitting.values()), []
+    remarks.adjusted.append(
+        f"{len(left)} of the tags cannot be stored as they are; they are in the "
+        "description."
+    )
+    return tuple(fitting.values()), [f"Tags: {', '.join(left.values())}"]
+
+
+def _pages(text: str) -> list[str]:
+    """The text in pieces that descriptions have room for, cut after a line or a word
+    where there is one in the last tenth."""
+    pages = []
+    while len(text) > DESCRIPTION_LENGTH:
+        last = DESCRIPTION_LENGTH * 9 // 10
+        at = text.rfind("\n", last, DESCRIPTION_LENGTH) + 1
+        at = at or text.rfind(" ", last, DESCRIPTION_LENGTH) + 1 or DESCRIPTION_LENGTH
+        pages.append(text[:at])
+        text = text[at:]
+    return [*pages, text]
+
+
+def _more(task: TaskRecord, texts: list[str]) -> Iterator[TaskRecord]:
+    service = task.external_id.partition(":")[0]
+    for number, text in enumerate(texts[1:], 2):
+        yield replace(
+            task,
+            external_id=derived_id(service, task.external_id, f"part-{number}"),
+            title=numbered(
+                task.title, f" (part {number} of {len(texts)})", TITLE_LENGTH
+            ),
+            description=text,
+            parent=task.parent or task.external_id,
+            tags=(),
+            priority="none",
+            due_date=None,
+            due_at=None,
+            due_timezone=None,
+        )
+
+
+def derived_id(service: str, origin: str, *parts: str) -> str:
+    """The id of something that is made of a part of what has the id `origin`."""
+    return external_id(service, origin.removeprefix(f"{service}:"), *parts)
 
 
 class Reading:
     """What has been read of a document: its lists, its tasks, and what is neither."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: str) -> None:
+        self.service = service
         self.lists = Lists()
-        self.drafts: list[Draft] = []
         #: How many tasks have been come across.
         self.count = 0
-        self._bad: list[BadRow] = []
+        self._drafts: dict[str, Draft] = {}
+        self._others: list[BadRow | Adjusted] = []
+        self._left_out: dict[str, None] = {}
+        self._said: set[str] = set()
 
     @contextmanager
     def at(self, line: int) -> Iterator[None]:
@@ -141,35 +298,114 @@ class Reading:
         try:
             yield
         except Refused as refusal:
-            self._bad.append(BadRow(max(line, 1), str(refusal)))
+            self.refused(line, str(refusal))
+
+    def refused(self, line: int, reason: str) -> None:
+        self._others.append(BadRow(max(line, 1), reason))
+
+    def adjusted(self, line: int, what: str) -> None:
+        self._others.append(Adjusted(max(line, 1), what))
+
+    def adjusted_once(self, line: int, what: str) -> None:
+        """`adjusted`, unless this was said before."""
+        if what not in self._said:
+            self._said.add(what)
+            self.adjusted(line, what)
+
+    def left_out(self, names: Iterable[str]) -> None:
+        """Says that members of these names were met, for which there is no place."""
+        self._left_out.update(dict.fromkeys(names))
+
+    def add(self, draft: Draft) -> None:
+        """A task; one whose id was there before is a task of its own, unless it is the
+        same in all that is told of it."""
+        record, remarks = draft.record, draft.remarks
+        before = self._drafts.get(record.external_id)
+        if before is not None:
+            if _content(before) == _content(draft):
+                self.adjusted(
+                    draft.line,
+                    f"The task {shown(record.title)} is there twice; stored once.",
+                )
+                return
+            digest = sha256(_content(draft).encode("utf-8", "surrogatepass"))
+            copy = derived_id(self.service, record.external_id, digest.hexdigest()[:16])
+            remarks.adjusted.append(
+                f"It has the id of the task {shown(before.record.title)}; stored as a "
+                "task of its own."
+            )
+            if copy in self._drafts:
+                return
+            record = draft.record = replace(record, external_id=copy)
+        self._drafts[record.external_id] = draft
+
+    def drafts(self) -> Iterable[Draft]:
+        return self._drafts.values()
 
     def rows(self) -> Iterator[Row]:
-        """The lists; the tasks, parents before children; what was refused.
+        """The lists; the tasks, parents before children; what was refused or adjusted.
 
         A parent that is not there, or was refused, leaves its children at the top.
         """
         yield from self.lists.new()
         tops = top_ancestors(
-            {draft.record.external_id: draft.record.parent for draft in self.drafts}
+            {name: draft.record.parent for name, draft in self._drafts.items()}
         )
         there: set[str] = set()
         for wanted in (False, True):
-            for draft in self.drafts:
-                parent = tops[draft.record.external_id]
+            for name, draft in self._drafts.items():
+                parent = tops[name]
                 if (parent is not None) == wanted:
-                    row = row_of(draft, parent if parent in there else None)
-                    if isinstance(row, TaskRecord):
-                        there.add(row.external_id)
-                    yield row
-        yield from sorted(self._bad, key=lambda bad: bad.line)
+                    self._tell_parent(draft, parent)
+                    for row in rows_of(draft, parent if parent in there else None):
+                        if isinstance(row, TaskRecord):
+                            there.add(row.external_id)
+                        yield row
+        if self._left_out:
+            self.adjusted(1, f"Not imported: {', '.join(self._left_out)}.")
+        yield from sorted(self._others, key=lambda other: other.line)
+
+    def _tell_parent(self, draft: Draft, top: str | None) -> None:
+        """Says where the parent is not what the file says."""
+        parent = draft.record.parent
+        if parent is None or parent == top:
+            return
+        if parent not in self._drafts:
+            draft.remarks.adjusted.append(
+                f"Its parent {shown(parent)} is not in the file; it is a task of its own."
+            )
+        elif top is None:
+            draft.remarks.adjusted.append(
+                "Its parents go round in a circle; it is the one at the top here."
+            )
+        else:
+            title = one_line(clean(self._drafts[parent].record.title))
+            tell_level(draft.remarks, title or UNTITLED)
 
 
-def row_of(draft: Draft, parent: str | None) -> TaskRecord | BadRow:
-    """The task under that parent, made to fit."""
+def tell_level(remarks: Remarks, parent: str) -> None:
+    """Says of a subtask of a subtask whose it was."""
+    remarks.lines.append(f"Subtask of: {parent}")
+    remarks.adjusted.append(
+        f"Its parent {shown(parent)} is a subtask itself, and there is one level here: it "
+        "is under the task at the top, and its description names the parent."
+    )
+
+
+def _content(draft: Draft) -> str:
+    return repr((draft.record, draft.remarks.lines))
+
+
+def rows_of(draft: Draft, parent: str | None) -> Iterator[Row]:
+    """The task under that parent, made to fit, and what was adjusted for that."""
+    draft.record = replace(draft.record, parent=parent)
     try:
-        return fitted(replace(draft.record, parent=parent), draft.lines)
+        yield from fitted(draft)
     except Refused as refusal:
-        return BadRow(draft.line, str(refusal))
+        yield BadRow(draft.line, str(refusal))
+        return
+    for what in draft.remarks.adjusted:
+        yield Adjusted(draft.line, what)
 
 
 def top_ancestors(parents: Mapping[str, str | None]) -> dict[str, str | None]:

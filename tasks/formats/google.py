@@ -5,29 +5,25 @@ them (https://developers.google.com/tasks/reference/rest/v1/tasks, read by way o
 https://docs.rs/google-tasks1). `due` is a date: its time of day means nothing. That a
 list without tasks has no items, and which further members there are (`created`,
 `task_type`), was read in importers of such files: tasks.org and RLEAPP's
-scripts/artifacts/googleTasks.py.
+scripts/artifacts/googleTasks.py. What is not known here is kept in descriptions.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from typing import Any, BinaryIO
 
-from tasks.formats.documents import (
-    Members,
-    array,
-    as_object,
-    boolean,
-    identifier,
-    instant,
-    load,
-    objects,
-    text,
-)
-from tasks.formats.foreign import Draft, Reading, external_id
-from tasks.formats.records import BadRow, Refused, Row, TaskRecord, shown
+from tasks.formats.documents import Item, Members, Remarks, as_object, load
+from tasks.formats.foreign import Draft, Reading, content_id, external_id
+from tasks.formats.records import BadRow, Refused, Row, TaskRecord
 from tasks.formats.times import read_day
 
 STATUSES = {"": False, "needsAction": False, "completed": True}
+# Of these, nothing is anybody's words: names for programs, addresses of the task in
+# Google's own applications, and the order, which is kept.
+_UNUSED_OF_LISTS = ("kind", "id", "etag", "selfLink", "updated")
+_UNUSED = ("kind", "etag", "selfLink", "webViewLink", "position", "hidden", "task_type")
+_UNUSED_OF_LINKS = ("type",)
 
 
 def read(stream: BinaryIO, name: str = "Tasks") -> Iterator[Row]:
@@ -36,37 +32,50 @@ def read(stream: BinaryIO, name: str = "Tasks") -> Iterator[Row]:
 
     Tasks keep their order, which is that of `position`, and have none themselves.
     """
-    reading = Reading()
+    reading = Reading("google")
     try:
-        items = _lists(load(stream))
+        items, more = _lists(load(stream))
     except Refused as refusal:
         yield BadRow(1, str(refusal))
         return
-    for item in items:
+    for number, item in enumerate(items):
         with reading.at(reading.count + 1):
-            _read_list(reading, as_object("items", item), name)
+            _read_list(reading, as_object("items", item), number, name)
     yield from reading.rows()
+    if more:
+        yield BadRow(
+            max(reading.count, 1),
+            "The file has a nextPageToken: it is one page of several. Fetch the others "
+            "too.",
+        )
 
 
-def _lists(document: object) -> list[Any]:
+def _lists(document: object) -> tuple[list[Any], bool]:
+    """The lists, and whether the document says that there are more of them."""
     if not isinstance(document, dict) or not isinstance(document.get("items"), list):
         raise Refused(
             "The file is no Tasks.json of Google Takeout: an object with items is "
             "expected."
         )
+    more = bool(document.get("nextPageToken"))
     if document.get("kind") in ("tasks#taskList", "tasks#tasks"):
-        return [document]
-    return array(document, "items")
+        return [{**document, "nextPageToken": None}], more
+    return document["items"], more
 
 
-def _read_list(reading: Reading, members: Members, name: str) -> None:
-    title = reading.lists.name(text(members, "title") or name)
-    numbered = list(enumerate(array(members, "items"), reading.count + 1))
-    reading.count += len(numbered)
-    for ordinal, item in sorted(numbered, key=_position):
+def _read_list(reading: Reading, members: Members, number: int, name: str) -> None:
+    item = Item(members, Remarks())
+    line = reading.count + 1
+    key = ("id", members["id"]) if isinstance(members.get("id"), str) else number
+    title = reading.lists.name(item.text("title") or name, key, line)
+    tasks = list(enumerate(item.array("items"), line))
+    reading.count += len(tasks)
+    reading.left_out(f"{name} of lists" for name in item.passed_over(_UNUSED_OF_LISTS))
+    for what in item.remarks.adjusted:
+        reading.adjusted(line, f"In a list: {what}")
+    for ordinal, task in sorted(tasks, key=_position):
         with reading.at(ordinal):
-            draft = _draft(as_object("items", item), ordinal, title)
-            reading.drafts.append(draft)
+            reading.add(_draft(as_object("items", task), ordinal, title))
 
 
 def _position(numbered: tuple[int, Any]) -> str:
@@ -75,37 +84,55 @@ def _position(numbered: tuple[int, Any]) -> str:
     return position if isinstance(position, str) else ""
 
 
-def _draft(item: Members, ordinal: int, title: str) -> Draft:
-    status = text(item, "status")
+def _draft(members: Members, ordinal: int, title: str) -> Draft:
+    draft = Draft(ordinal, TaskRecord("", ""))
+    item = Item(members, draft.remarks)
+    status = item.text("status")
     if status not in STATUSES:
-        raise Refused(f"status is {shown(status)}; needsAction or completed is known.")
-    due, parent = text(item, "due"), text(item, "parent")
-    updated_at = instant(item, "updated")
-    record = TaskRecord(
-        external_id=external_id("google", identifier(item)),
-        title=text(item, "title"),
-        description=text(item, "notes"),
-        completed=STATUSES[status],
-        completed_at=instant(item, "completed"),
-        created_at=instant(item, "created"),
-        updated_at=updated_at,
+        draft.remarks.keep("status", status, "is not known here")
+    identifier, parent = item.identifier(), item.identifier("parent")
+    draft.record = record = TaskRecord(
+        external_id=external_id("google", identifier)
+        if identifier
+        else content_id("google", members),
+        title=item.text("title"),
+        description=item.text("notes"),
+        completed=STATUSES.get(status, False),
+        completed_at=item.instant("completed"),
+        created_at=item.instant("created"),
+        updated_at=item.instant("updated"),
         list=title,
         parent=external_id("google", parent) if parent else None,
-        due_date=read_day("due", due[:10]) if due else None,
+        due_date=_due(item),
     )
-    if boolean(item, "deleted"):
-        record = _deleted(record)
-    return Draft(ordinal, record, [_link(link) for link in objects(item, "links")])
+    if item.boolean("deleted"):
+        draft.record = _deleted(record, draft.remarks)
+    draft.remarks.lines[:0] = [
+        _link(link) for link in item.objects("links", _UNUSED_OF_LINKS)
+    ]
+    item.finish(_UNUSED)
+    return draft
 
 
-def _deleted(record: TaskRecord) -> TaskRecord:
-    """Deleting was the last change."""
+def _due(item: Item) -> date | None:
+    text = item.text("due")
+    if not text:
+        return None
+    try:
+        return read_day("due", text[: len("2026-01-31")])
+    except Refused:
+        item.remarks.keep("Due", text, "is no date")
+        return None
+
+
+def _deleted(record: TaskRecord, remarks: Remarks) -> TaskRecord:
+    """In the trash. Deleting was the last change."""
     deleted_at = record.updated_at or record.completed_at or record.created_at
     if deleted_at is None:
-        raise Refused("The task is deleted, and no time says when.")
+        remarks.keep("deleted", True, "is said of it, and no time; not in the trash")
     return replace(record, deleted_at=deleted_at)
 
 
-def _link(link: Members) -> str:
-    parts = (text(link, "description"), text(link, "link"))
+def _link(link: Item) -> str:
+    parts = (link.text("description"), link.text("link"))
     return f"Link: {' '.join(filter(None, parts))}"

@@ -1,7 +1,10 @@
-"""Lines of a file, without ever holding more than one of a bounded length."""
+"""Text of a file, in the encodings that can be told with certainty: UTF-8, with or
+without a byte order mark, and UTF-16 with one. Lines of it, without ever holding more
+than one of a bounded length."""
 
+import codecs
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from tasks.formats.records import Refused
 
@@ -9,15 +12,53 @@ from tasks.formats.records import Refused
 #: stores takes less than a tenth of it.
 LINE_BYTES = 2**20
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+#: What to do about a file in any other encoding.
+RESAVE = (
+    "Save it as UTF-8 (in a spreadsheet: CSV UTF-8), or convert it, as with `iconv -f "
+    "WINDOWS-1252 -t UTF-8`, and import that file"
+)
+
+_BLOCK = 2**16
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+
+
+def decoded(content: bytes) -> str:
+    """The text of a whole file. Raises `Refused` where its encoding is not certain."""
+    encoding = encoding_of(content)
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        name = encoding.removesuffix("-sig").upper()
+        raise Refused(f"The file is not {name} text. {RESAVE}.") from None
+
+
+def encoding_of(beginning: bytes) -> str:
+    """The name of the codec for a file that begins with these bytes. Raises `Refused`
+    for UTF-32, and where there are NULs, as in UTF-16 without a mark."""
+    # The mark of UTF-16 is half of one of UTF-32's.
+    if beginning.startswith(_UTF_32):
+        raise Refused(f"The file is UTF-32. {RESAVE}.")
+    if beginning.startswith(_UTF_16):
+        return "utf-16"
+    if b"\x00" in beginning[:4]:
+        raise Refused(
+            f"The file has NUL bytes, as UTF-16 without a byte order mark has. {RESAVE}."
+        )
+    return "utf-8-sig"
+
+
+class _Readable(Protocol):
+    def readline(self, size: int, /) -> bytes: ...
 
 
 class Lines:
-    """The lines of a stream, with their ends. A line that is too long raises `Refused`;
-    the next one can be asked for all the same, which a generator does not allow."""
+    """The lines of a stream as UTF-8, with their ends. A line that is too long raises
+    `Refused`; the next one can be asked for all the same, which a generator does not
+    allow. UTF-8 is not checked."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+        self._stream: _Readable = stream
         #: The line that was read last, counted from 1.
         self.number = 0
         #: Bytes since `begin`.
@@ -32,17 +73,68 @@ class Lines:
 
     def __next__(self) -> bytes:
         line = self._stream.readline(LINE_BYTES + 1)
+        if self.number == 0 and line:
+            line = self._first(line)
         if not line:
             raise StopIteration
         self.number += 1
-        if self.number == 1:
-            line = line.removeprefix(_BYTE_ORDER_MARK)
         self._taken += len(line)
         if self._taken > LINE_BYTES:
             self._skip(line)
             raise Refused(f"The line is longer than {LINE_BYTES:,} bytes.")
         return line
 
+    def _first(self, line: bytes) -> bytes:
+        """The first line as UTF-8; what follows is read in the encoding that it shows."""
+        if encoding_of(line) == "utf-16":
+            self._stream = _UTF16(self._stream, line)
+            line = self._stream.readline(LINE_BYTES + 1)
+        return line.removeprefix(codecs.BOM_UTF8)
+
     def _skip(self, line: bytes) -> None:
         while line and not line.endswith(b"\n"):
             line = self._stream.readline(LINE_BYTES)
+
+
+class _UTF16:
+    """A stream of UTF-16 as one of UTF-8, of which some was read before."""
+
+    def __init__(self, stream: _Readable, beginning: bytes) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-16")()
+        self._text = self._decode(beginning)
+        self._ended = False
+
+    def readline(self, size: int) -> bytes:
+        """At most that many characters; all of the line where it has fewer."""
+        parts: list[str] = []
+        length = 0
+        while "\n" not in self._text and length + len(self._text) < size:
+            if self._ended:
+                break
+            parts.append(self._text)
+            length += len(self._text)
+            block = self._stream.readline(_BLOCK)
+            self._ended = not block
+            self._text = self._decode(block)
+        whole = "".join(parts) + self._text
+        line, end, self._text = whole.partition("\n")
+        line += end
+        if len(line) > size:
+            line, self._text = line[:size], line[size:] + self._text
+        return line.encode()
+
+    def _decode(self, block: bytes) -> str:
+        try:
+            return self._decoder.decode(block, final=not block)
+        except UnicodeDecodeError:
+            self._ended = True
+            self._stream = _Ended()
+            raise Refused(
+                f"The file is not UTF-8, and not UTF-16 to its end. {RESAVE}."
+            ) from None
+
+
+class _Ended:
+    def readline(self, size: int, /) -> bytes:
+        return b""

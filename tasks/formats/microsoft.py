@@ -3,30 +3,25 @@
 There is no export of its own; what people have is what Graph gave them, one list's
 tasks or all lists with their tasks in them. Members were read in
 https://learn.microsoft.com/graph/api/resources/todotask and the pages it links to:
-checklistItem, linkedResource, patternedRecurrence, dateTimeTimeZone.
+checklistItem, linkedResource, patternedRecurrence, dateTimeTimeZone, taskFileAttachment.
+What is not known here is kept in descriptions.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, BinaryIO
 
-from tasks.formats.documents import (
-    Members,
-    array,
-    as_object,
-    boolean,
-    identifier,
-    instant,
-    load,
-    member,
-    number,
-    objects,
-    strings,
-    text,
+from tasks.formats.documents import Item, Members, Remarks, as_object, load
+from tasks.formats.foreign import (
+    Draft,
+    Reading,
+    content_id,
+    derived_id,
+    external_id,
 )
-from tasks.formats.foreign import Draft, Reading, external_id
 from tasks.formats.markup import plain_text
-from tasks.formats.records import BadRow, Refused, Row, TaskRecord, shown
+from tasks.formats.records import BadRow, Refused, Row, TaskRecord
 from tasks.formats.times import read_day, read_instant
 
 PRIORITIES = {"": "none", "low": "low", "normal": "none", "high": "high"}
@@ -35,27 +30,34 @@ STATUSES = ("", "notStarted", "completed", "inProgress", "waitingOnOthers", "def
 _PLAIN = ("", "notStarted", "completed")
 #: From this time of day on, a due is nearer to the next midnight: see `_due`.
 EVENING = time(11)
+_UTC = ("", "UTC", "GMT", "Etc/UTC", "tzone://Microsoft/Utc")
+# Of these, nothing is anybody's words.
+_UNUSED_OF_LISTS = ("id", "isOwner", "isShared", "wellknownListName", "tasks")
+_UNUSED = ("bodyLastModifiedDateTime",)
+_UNUSED_OF_LINKS = ("id", "externalId")
+_UNUSED_OF_ATTACHMENTS = ("id", "contentBytes", "contentType", "lastModifiedDateTime")
+_NO_DATE = "0001-01-01"
 
 
 def read(stream: BinaryIO, name: str = "Tasks") -> Iterator[Row]:
     """The lists and tasks of the document. Tasks that are in no list of it come into
     one called `name`. Items of checklists are subtasks."""
-    reading = Reading()
+    reading = Reading("microsoft")
     try:
         items, more = _items(load(stream))
     except Refused as refusal:
         yield BadRow(1, str(refusal))
         return
-    for item in items:
+    for number, item in enumerate(items):
         with reading.at(reading.count + 1):
-            _read_item(reading, as_object("value", item), name)
+            _read_item(reading, as_object("value", item), number, name)
     yield from reading.rows()
     if more:
-        yield BadRow(
-            max(reading.count, 1),
-            "The file has an @odata.nextLink: it is one page of several. Fetch the "
-            "others too.",
-        )
+        yield BadRow(max(reading.count, 1), _one_page("@odata.nextLink"))
+
+
+def _one_page(member: str) -> str:
+    return f"The file has {member}: it is one page of several. Fetch the others too."
 
 
 def _items(document: object) -> tuple[list[Any], bool]:
@@ -65,81 +67,164 @@ def _items(document: object) -> tuple[list[Any], bool]:
     if isinstance(document, dict):
         for name in ("value", "lists"):
             if isinstance(document.get(name), list):
-                return document[name], "@odata.nextLink" in document
+                return document[name], bool(document.get("@odata.nextLink"))
         if isinstance(document.get("tasks"), list):
-            return [document], "tasks@odata.nextLink" in document
+            return [document], False
     raise Refused(
         "The file is no answer of Microsoft Graph: an object with value, an array of "
         "lists or tasks, is expected."
     )
 
 
-def _read_item(reading: Reading, item: Members, name: str) -> None:
-    if "tasks" not in item and ("title" in item or "displayName" not in item):
-        _read_task(reading, item, reading.lists.name(name))
+def _read_item(reading: Reading, members: Members, number: int, name: str) -> None:
+    line = reading.count + 1
+    if "@removed" in members:
+        reading.adjusted(line, "It was removed, and only its id is there: left out.")
         return
-    title = reading.lists.name(text(item, "displayName") or name)
-    for task in array(item, "tasks"):
+    if "tasks" not in members and ("title" in members or "displayName" not in members):
+        _read_task(reading, members, reading.lists.name(name, "no list", line))
+        return
+    item = Item(members, Remarks())
+    key = ("id", members["id"]) if isinstance(members.get("id"), str) else number
+    title = reading.lists.name(item.text("displayName") or name, key, line)
+    _check_pages(reading, members, "tasks", line)
+    tasks = item.array("tasks")
+    reading.left_out(f"{name} of lists" for name in item.passed_over(_UNUSED_OF_LISTS))
+    for what in item.remarks.adjusted:
+        reading.adjusted(line, f"In a list: {what}")
+    for task in tasks:
         with reading.at(reading.count + 1):
             _read_task(reading, as_object("tasks", task), title)
 
 
-def _read_task(reading: Reading, task: Members, title: str) -> None:
+def _check_pages(reading: Reading, members: Members, name: str, line: int) -> None:
+    member = f"{name}@odata.nextLink"
+    if members.get(member):
+        reading.refused(line, _one_page(member))
+
+
+def _read_task(reading: Reading, members: Members, title: str) -> None:
     reading.count += 1
     ordinal = reading.count
-    drafts = [_draft(task, ordinal, title)]
-    parent = drafts[0].record.external_id
-    for item in array(task, "checklistItems"):
-        with reading.at(ordinal):
-            item = as_object("checklistItems", item)
-            drafts.append(Draft(ordinal, _subtask(item, task, parent, title)))
-    reading.drafts += drafts
-
-
-def _draft(task: Members, ordinal: int, title: str) -> Draft:
-    status, importance = text(task, "status"), text(task, "importance")
-    if status not in STATUSES:
-        raise Refused(f"status is {shown(status)}; known: {', '.join(STATUSES[1:])}.")
-    if importance not in PRIORITIES:
-        raise Refused(f"importance is {shown(importance)}; known: low, normal, high.")
-    lines = [] if status in _PLAIN else [f"Status: {status}"]
-    if recurrence := member(task, "recurrence"):
-        lines.append(_repeats(recurrence))
-    lines += [_link(link) for link in objects(task, "linkedResources")]
-    record = TaskRecord(
-        external_id=external_id("microsoft", identifier(task)),
-        title=text(task, "title"),
-        description=_description(member(task, "body")),
-        completed=status == "completed",
-        completed_at=_completed(member(task, "completedDateTime")),
-        created_at=instant(task, "createdDateTime"),
-        updated_at=instant(task, "lastModifiedDateTime"),
+    if "@removed" in members:
+        reading.adjusted(ordinal, "It was removed, and only its id is there: left out.")
+        return
+    _check_pages(reading, members, "checklistItems", ordinal)
+    draft = Draft(ordinal, TaskRecord("", ""))
+    item = Item(members, draft.remarks)
+    identifier = item.identifier()
+    draft.record = TaskRecord(
+        external_id=external_id("microsoft", identifier)
+        if identifier
+        else content_id("microsoft", members),
+        title=item.text("title"),
         list=title,
-        tags=tuple(strings(task, "categories")),
-        priority=PRIORITIES[importance],
-        due_date=_due(member(task, "dueDateTime")),
     )
-    return Draft(ordinal, record, lines)
+    drafts = [draft]
+    for step in item.array("checklistItems"):
+        if isinstance(step, dict):
+            drafts.append(_step(step, draft))
+        else:
+            draft.remarks.keep("checklistItems", step, "is no item")
+    _read_members(item, draft)
+    for each in drafts:
+        reading.add(each)
 
 
-def _subtask(item: Members, task: Members, parent: str, title: str) -> TaskRecord:
-    return TaskRecord(
-        external_id=external_id("microsoft", identifier(task), identifier(item)),
-        title=text(item, "displayName"),
-        completed=boolean(item, "isChecked"),
-        completed_at=instant(item, "checkedDateTime"),
-        created_at=instant(item, "createdDateTime"),
-        list=title,
+def _read_members(item: Item, draft: Draft) -> None:
+    remarks = draft.remarks
+    status, importance = item.text("status"), item.text("importance")
+    for name, value, known in (
+        ("status", status, STATUSES),
+        ("importance", importance, PRIORITIES),
+    ):
+        if value not in known:
+            remarks.keep(name, value, "is not known here")
+    draft.record = replace(
+        draft.record,
+        description=_description(item.member("body")),
+        completed=status == "completed",
+        completed_at=_completed(item.member("completedDateTime")),
+        created_at=item.instant("createdDateTime"),
+        updated_at=item.instant("lastModifiedDateTime"),
+        tags=tuple(item.strings("categories")),
+        priority=PRIORITIES.get(importance, "none"),
+        due_date=_due(item.member("dueDateTime")),
+    )
+    remarks.lines[:0] = _lines(item, status)
+    item.finish(_UNUSED)
+
+
+def _lines(item: Item, status: str) -> list[str]:
+    """What has no field here, a line each."""
+    lines = []
+    if status in STATUSES and status not in _PLAIN:
+        lines.append(f"Status: {status}")
+    if start := _moment(item.member("startDateTime")):
+        lines.append(f"Start: {start}")
+    on = item.boolean("isReminderOn")
+    if reminder := _moment(item.member("reminderDateTime")):
+        lines.append(f"Reminder: {reminder}{'' if on else ', off'}")
+    elif on:
+        lines.append("Reminder: on")
+    if recurrence := _repeats(item.member("recurrence")):
+        lines.append(f"Repeats: {recurrence}")
+    lines += [_link(link) for link in item.objects("linkedResources", _UNUSED_OF_LINKS)]
+    names = [
+        file.text("name")
+        for file in item.objects("attachments", _UNUSED_OF_ATTACHMENTS)
+    ]
+    if item.boolean("hasAttachments") and not names:
+        names.append("not in the file")
+    for name in names:
+        lines.append(f"Attachment: {name}")
+        item.remarks.adjusted.append(f"An attachment ({name}) is not imported.")
+    return lines
+
+
+def _step(members: Members, of: Draft) -> Draft:
+    """An item of a checklist, as a subtask."""
+    draft = Draft(of.line, TaskRecord("", ""))
+    item = Item(members, draft.remarks)
+    parent = of.record.external_id
+    identifier = item.identifier()
+    part = identifier or content_id("item", members)
+    draft.record = TaskRecord(
+        external_id=derived_id("microsoft", parent, part),
+        title=item.text("displayName"),
+        completed=item.boolean("isChecked"),
+        completed_at=item.instant("checkedDateTime"),
+        created_at=item.instant("createdDateTime"),
+        list=of.record.list,
         parent=parent,
     )
+    item.finish()
+    return draft
 
 
-def _description(body: Members) -> str:
-    content = text(body, "content")
-    return plain_text(content) if text(body, "contentType") == "html" else content
+def _description(body: Item) -> str:
+    content = body.text("content")
+    kind = body.text("contentType")
+    if kind not in ("", "text", "html"):
+        body.remarks.keep("contentType", kind, "is not known here")
+    if kind != "html":
+        return content
+    try:
+        return plain_text(content, certain=True)
+    except Refused:
+        body.remarks.adjusted.append("body is kept as the HTML that it is: too long.")
+        return content
 
 
-def _due(value: Members) -> date | None:
+def _moment(value: Item) -> str:
+    """A date and time with its zone, as text; empty where there is none."""
+    moment, zone = value.text("dateTime"), value.text("timeZone")
+    if "." in moment:
+        moment = moment.rstrip("0").rstrip(".")
+    return " ".join(filter(None, (moment, zone)))
+
+
+def _due(value: Item) -> date | None:
     """The date that To Do shows.
 
     It has dates only, and Graph tells them as a midnight: of UTC, or of the zone that
@@ -148,44 +233,71 @@ def _due(value: Members) -> date | None:
     one that was meant, whatever the zone is called. 11:00 could be that of New Zealand
     in summer or of Samoa; it is New Zealand's here.
     """
-    moment = text(value, "dateTime")
+    moment, zone = value.text("dateTime"), value.text("timeZone")
     if not moment:
         return None
-    if len(moment) == len("2026-01-31"):
-        return read_day("dueDateTime", moment)
-    midnight = read_instant("dueDateTime", f"{moment.removesuffix('Z')}Z")
-    day = midnight.date()
-    if midnight.time() < EVENING or day == date.max:
+    told = f"{moment} {zone}".strip()
+    try:
+        if len(moment) == len("2026-01-31"):
+            return read_day("dueDateTime", moment)
+        midnight = read_instant("dueDateTime", f"{moment.removesuffix('Z')}Z")
+    except Refused:
+        value.remarks.keep("Due", told, "is no date")
+        return None
+    day, clock = midnight.date(), midnight.time()
+    if clock != time() and (zone not in _UTC or clock.minute % 15 or clock.second):
+        value.remarks.keep("Due", told, "is more than a date")
+    if clock < EVENING or day == date.max:
         return day
     return day + timedelta(days=1)
 
 
-def _completed(value: Members) -> datetime | None:
+def _completed(value: Item) -> datetime | None:
     """None where the zone is not UTC: Graph's has names of Windows, and its time of day
     is known to be wrong (microsoft-graph-docs-contrib, issue 8663)."""
-    moment = text(value, "dateTime")
-    if not moment or text(value, "timeZone") not in ("UTC", "GMT", "Etc/UTC"):
+    moment, zone = value.text("dateTime"), value.text("timeZone")
+    if not moment:
         return None
-    return read_instant("completedDateTime", f"{moment.removesuffix('Z')}Z")
+    told = f"{moment} {zone}".strip()
+    if zone not in _UTC:
+        value.remarks.keep("Completed", told, "is not in UTC")
+        return None
+    try:
+        return read_instant("completedDateTime", f"{moment.removesuffix('Z')}Z")
+    except Refused:
+        value.remarks.keep("Completed", told, "is no time")
+        return None
 
 
-def _repeats(recurrence: Members) -> str:
-    """The rule in words, for a description: "Repeats: weekly, interval 2, monday"."""
-    pattern, limits = member(recurrence, "pattern"), member(recurrence, "range")
-    words = [text(pattern, "type") or "yes"]
-    for name in ("interval", "month", "dayOfMonth"):
-        if count := number(pattern, name):
+def _repeats(recurrence: Item) -> str:
+    """The rule in words: "weekly, interval 2, monday"; empty where there is none."""
+    if not recurrence.names():
+        return ""
+    pattern = recurrence.member("pattern", ("index", "firstDayOfWeek"))
+    limits = recurrence.member("range", ("type", "recurrenceTimeZone"))
+    words = [pattern.text("type") or "yes"]
+    interval = pattern.number("interval")
+    for name, count in (
+        ("interval", interval),
+        ("month", pattern.number("month")),
+        ("dayOfMonth", pattern.number("dayOfMonth")),
+    ):
+        if count:
             words.append(f"{name} {count:g}")
-    words += strings(pattern, "daysOfWeek")
+    words += pattern.strings("daysOfWeek")
     if "relative" in words[0]:
-        words.append(text(pattern, "index"))
-    if text(limits, "type") == "endDate":
-        words.append(f"until {text(limits, 'endDate')}")
-    if count := number(limits, "numberOfOccurrences"):
+        words.append(pattern.text("index"))
+    if words[0] == "weekly" and interval > 1:
+        words.append(f"weeks from {pattern.text('firstDayOfWeek') or 'sunday'}")
+    for word, day in (("from", "startDate"), ("until", "endDate")):
+        told = limits.text(day)
+        if told and not told.startswith(_NO_DATE):
+            words.append(f"{word} {told}")
+    if count := limits.number("numberOfOccurrences"):
         words.append(f"{count:g} times")
-    return f"Repeats: {', '.join(filter(None, words))}"
+    return ", ".join(filter(None, words))
 
 
-def _link(resource: Members) -> str:
+def _link(resource: Item) -> str:
     names = ("displayName", "applicationName", "webUrl")
-    return f"Link: {' - '.join(filter(None, (text(resource, name) for name in names)))}"
+    return f"Link: {' - '.join(filter(None, map(resource.text, names)))}"

@@ -1,27 +1,30 @@
 """Todoist, as it exports a project: the CSV of a template or of a backup.
 
-Columns and their meaning were read in Todoist's help, "Format a CSV file to import
-into Todoist" (https://todoist.com/help/articles/UVUXTmm6), and in programs that read
-such files, among them bboc/todoist-converter. A file is one project, whose name it does
-not hold. Rows are tasks, sections, notes on the task before them, `meta`, or empty.
-Labels are words of the content: @label. Priority 1 is the most urgent and 4 is none.
-Dates are what was typed, in the language of DATE_LANG.
+Columns and their meaning were read in Todoist's help, "Import or export a project as a
+CSV file" (https://todoist.com/help/articles/YC8YvN), and in programs that read such
+files, among them bboc/todoist-converter and memrynote/memry. A file is one project,
+whose name and id are those of the file: "Garden [2203306141].csv". Rows are tasks,
+sections, notes on the task before them, notes on the project, `meta`, or empty. Labels
+are words of the content: @label. Priority 1 is the most urgent and 4 is none. Dates are
+what was typed, in the language of DATE_LANG; the date of a note is when it was written.
 """
 
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from hashlib import sha256
 from typing import BinaryIO
 
 from taskproject import timezones
-from tasks.formats.foreign import Draft, Lists, row_of
+from tasks.formats.documents import Remarks
+from tasks.formats.foreign import UNNAMED, Draft, Lists, clean, cut, rows_of, tell_level
+from tasks.formats.lines import RESAVE
 from tasks.formats.records import (
-    FIRST_DAY,
-    LAST_DAY,
+    LIST_NAME_LENGTH,
+    Adjusted,
     BadRow,
     Refused,
     Row,
@@ -32,49 +35,90 @@ from tasks.formats.rows import Rows
 from tasks.formats.times import read_instant
 
 PRIORITIES = {"": "none", "1": "urgent", "2": "high", "3": "medium", "4": "none"}
-IGNORED = ("", "meta")
 #: Ancestors of a task. Todoist itself allows four.
 DEEPEST = 9
-_MONTHS = (
-    *("jan", "feb", "mar", "apr", "may", "jun"),
-    *("jul", "aug", "sep", "oct", "nov", "dec"),
-)
+Clock = Callable[[], datetime]
 
+_MONTHS = (
+    *("january", "february", "march", "april", "may", "june", "july", "august"),
+    *("september", "october", "november", "december"),
+)
+# Of these, nothing is anybody's words, or they say how another column is meant.
+_UNUSED = ("IS_COLLAPSED", "DATE_LANG", "DEADLINE_LANG", "TIMEZONE")
+
+# In the name of a backup's file: digits, or 16 letters and digits.
+_PROJECT_ID = re.compile(r"(?P<name>.*\S)\s*\[(\d{4,}|[0-9A-Za-z]{16})\]\s*")
 # An address has no space before its @.
-_LABEL = re.compile(r"(?:^|(?<=\s))@(\S+)")
-_CLOCK = r"(?:[T ]\s*(?P<clock>\d{1,2}:\d\d(?::\d\d)?)(?:\.0+)?)?"
-_ISO = re.compile(rf"(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d){_CLOCK}", re.ASCII)
-# What Todoist writes for English: "Oct 5 2026", "5 Oct 2026 15:30".
-_MONTH = r"(?P<month>[a-z]{3})[a-z]*"
-_DAY = r"(?P<day>\d\d?)"
-_YEAR = r",? (?P<year>\d{4})"
+_LABEL = re.compile(r"(?:^|\s)@(\S+)")
+_CLOCK = (
+    r"(?:(?:T|,? at | ) ?(?P<hour>\d{1,2})(?::(?P<minute>\d\d)(?::(?P<second>\d\d))?)?"
+    r"(?:\.0+)?(?: ?(?P<half>[ap])m)?)?"
+)
 _WORDS = re.ASCII | re.IGNORECASE
+_ISO = re.compile(rf"(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d){_CLOCK}", _WORDS)
+# What Todoist writes for English: "Oct 5 2026", "5 Oct 2026 15:30", and "17 Aug" for
+# that of the year in which it was written.
+_MONTH = r"(?P<month>[a-z]{3,9})\.?"
+_DAY = r"(?P<day>\d\d?)"
+_YEAR = r"(?:,? (?P<year>\d{4}))?"
 _ENGLISH = (
     re.compile(f"{_MONTH} {_DAY}{_YEAR}{_CLOCK}", _WORDS),
     re.compile(f"{_DAY} {_MONTH}{_YEAR}{_CLOCK}", _WORDS),
 )
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(slots=True)
 class _Project:
     """Where in the file reading is."""
 
-    name: str
+    #: The name of the list, and that of the file, which the ids of tasks follow from.
+    title: str
+    file: str
+    now: Clock
     section: str = ""
+    #: The line of the section's row, until a task is read in it.
+    new_section: int = 0
     #: The contents of the task that was read last and of its ancestors, and the id of
     #: the one at the top.
     path: list[str] = field(default_factory=list)
     top: str | None = None
     seen: Counter[bytes] = field(default_factory=Counter)
+    #: The task that was read last, which further notes may be on.
+    pending: Draft | None = None
+    #: What is said of the project as a whole.
+    notes: Draft | None = None
+    #: What was adjusted in the row that was read last.
+    said: list[Adjusted] = field(default_factory=list)
+    #: What is left out, and is to be told once.
+    left_out: dict[str, None] = field(default_factory=dict)
+
+    def say(self, line: int, what: str) -> None:
+        self.said.append(Adjusted(line, what))
+
+    def notes_at(self, line: int) -> Draft:
+        """What is said of the project as a whole: a task, made at the first of it."""
+        if self.notes is None:
+            digest = sha256(json.dumps({"notes on": self.file}).encode()).hexdigest()
+            name = f"Notes on {self.title}"
+            record = TaskRecord(f"todoist:{digest}", name, list=self.title)
+            self.notes = Draft(line, record)
+            self.say(line, f"What is said of the project is in the task {name!r}.")
+        return self.notes
 
 
-def read(stream: BinaryIO, name: str = "Todoist") -> Iterator[Row]:
-    """The list, which is called `name`, and its tasks, in the order of the file.
+def read(stream: BinaryIO, name: str = "Todoist", now: Clock = _now) -> Iterator[Row]:
+    """The list, which is called `name` without the id of the project, and its tasks, in
+    the order of the file. `now` tells which year a date without one is in.
 
     Todoist gives no ids: a task's follows from the name, its ancestors, its content, and
     how many like it came before. Give a file the same name each time. Sections,
     deadlines, durations and people are named in the description, and so is a date that
-    is not just a date, such as "every friday".
+    is not just a date, such as "every friday". Notes on the project, and what is said of
+    sections, are in a task of their own, the last one.
     """
     rows = Rows(stream)
     try:
@@ -83,36 +127,71 @@ def read(stream: BinaryIO, name: str = "Todoist") -> Iterator[Row]:
         yield BadRow(1, str(refusal))
         return
     lists = Lists()
-    project = _Project(lists.name(name))
+    found = _PROJECT_ID.fullmatch(name)
+    known = cut(clean(name).strip() or UNNAMED, LIST_NAME_LENGTH)
+    called = lists.name(found["name"] if found else name, name)
+    project = _Project(called, known, now)
     yield from lists.new()
-    pending: Draft | None = None
     while True:
         try:
             row = next(rows, None)
             if row is None:
                 break
-            cells = dict(zip(columns, row, strict=False))
-            kind = cells.get("TYPE", "").strip().lower()
-            if kind == "note":
-                _add_note(pending, cells)
-            elif kind == "section":
-                project.section = cells.get("CONTENT", "").strip()
-            elif kind == "task":
-                # Its notes come after a task: it is not complete before the next one.
-                if pending:
-                    yield _row(pending, project)
-                pending = None
-                pending = _draft(cells, rows.line, project)
-            elif kind not in IGNORED:
-                raise Refused(f"TYPE is {shown(kind)}; task, section or note is known.")
         except Refused as refusal:
+            # Nobody knows what it was: what follows is not said of the task before it.
+            yield from _finished(project)
+            project.path, project.top = [], None
             yield BadRow(rows.line, str(refusal))
-    if pending:
-        yield _row(pending, project)
+            continue
+        if not all(map(_is_text, row)):
+            yield from _finished(project)
+            yield BadRow(rows.line, f"From this line on it is not UTF-8. {RESAVE}.")
+            return
+        yield from _read_row(project, _Cells(columns, row), rows.line)
+    yield from _finished(project)
+    _end_section(project)
+    yield from project.said
+    if project.notes is not None:
+        yield from rows_of(project.notes, None)
+    if project.left_out:
+        yield Adjusted(1, f"Not imported: {', '.join(project.left_out)}.")
+
+
+def _is_text(cell: str) -> bool:
+    """Not so of what is no UTF-8, and of ISO 2022, which looks like it."""
+    return "\x1b" not in cell and not any("\ud800" <= it <= "\udfff" for it in cell)
+
+
+class _Cells:
+    """The cells of a row by their columns. Each that is read is taken out."""
+
+    def __init__(self, columns: list[str], row: list[str]) -> None:
+        self._left: dict[str, str] = {}
+        for number, cell in enumerate(row):
+            column = columns[number] if number < len(columns) else ""
+            name, count = column or "Without a column", 1
+            while name in self._left:
+                count += 1
+                name = f"{column or 'Without a column'} ({count})"
+            self._left[name] = cell
+
+    def text(self, column: str) -> str:
+        return self._left.pop(column, "")
+
+    def word(self, column: str) -> str:
+        return self.text(column).strip()
+
+    def left(self) -> Iterator[tuple[str, str]]:
+        """What has not been read, and is not empty."""
+        for column, cell in self._left.items():
+            if cell.strip() and column not in _UNUSED:
+                yield column, cell
 
 
 def _columns(header: list[str]) -> list[str]:
     columns = [cell.strip().upper() for cell in header]
+    if columns and columns[0].startswith("PK\x03\x04"):
+        raise Refused("The file is a zip: unpack it, and import each CSV in it.")
     if "TYPE" not in columns or "CONTENT" not in columns:
         raise Refused(
             "The file is no CSV of Todoist: the first row has no TYPE and CONTENT."
@@ -120,126 +199,231 @@ def _columns(header: list[str]) -> list[str]:
     return columns
 
 
-def _add_note(draft: Draft | None, cells: dict[str, str]) -> None:
-    note = cells.get("CONTENT", "").strip()
-    if draft is None:
-        raise Refused(f"The note {shown(note)} is on no task that could be read.")
-    draft.lines.append(note)
+def _read_row(project: _Project, cells: _Cells, line: int) -> Iterator[Row]:
+    kind = cells.word("TYPE").lower()
+    if kind == "task":
+        # Its notes come after a task: it is not complete before the next one.
+        yield from _finished(project)
+        project.pending = _draft(cells, line, project)
+        project.new_section = 0
+    elif kind == "section":
+        yield from _finished(project)
+        _read_section(project, cells, line)
+    elif kind == "note":
+        on = project.pending
+        if on is None:
+            project.say(line, "The note is before any task; it is one on the project.")
+        _add_note(cells, on or project.notes_at(line))
+    elif kind == "project_note":
+        _add_note(cells, project.notes_at(line))
+    elif kind == "meta":
+        words = (cells.word("CONTENT"), *(cell for _, cell in cells.left()))
+        project.left_out[f"meta {' '.join(filter(None, words))}"] = None
+    elif told := list(cells.left()):
+        on = project.pending or project.notes_at(line)
+        on.remarks.lines += [f"{column}: {cell}" for column, cell in told]
+        project.say(line, f"TYPE is {shown(kind)}; kept in a description.")
+    yield from project.said
+    project.said.clear()
 
 
-def _row(draft: Draft, project: _Project) -> TaskRecord | BadRow:
-    row = row_of(draft, draft.record.parent)
-    if isinstance(row, BadRow) and project.top == draft.record.external_id:
-        project.top = None
-    return row
+def _read_section(project: _Project, cells: _Cells, line: int) -> None:
+    _end_section(project)
+    project.section, project.new_section = cells.word("CONTENT"), line
+    for column in ("INDENT", "PRIORITY", "AUTHOR"):
+        cells.text(column)
+    for column, cell in cells.left():
+        column = "" if column == "DESCRIPTION" else f"{column}: "
+        remarks = project.notes_at(line).remarks
+        remarks.lines.append(f"Section {project.section}: {column}{cell}")
+        project.say(line, "What is said of the section is in a task of its own.")
+        project.new_section = 0
 
 
-def _draft(cells: dict[str, str], line: int, project: _Project) -> Draft:
-    content = cells.get("CONTENT", "").strip()
-    level = _level(cells.get("INDENT", ""), project)
+def _end_section(project: _Project) -> None:
+    """Keeps a section that no task tells of."""
+    if project.new_section:
+        line, project.new_section = project.new_section, 0
+        project.notes_at(line).remarks.lines.append(f"Section: {project.section}")
+        project.say(line, "The section has no tasks; it is named in a task of its own.")
+
+
+def _add_note(cells: _Cells, draft: Draft) -> None:
+    note = cells.text("CONTENT").strip()
+    author, moment = cells.word("AUTHOR"), cells.word("DATE")
+    for column in ("INDENT", "PRIORITY"):
+        cells.text(column)
+    written = moment[: len("2026-01-31")] if _ISO.match(moment) else moment
+    by = ", ".join(filter(None, (author, written)))
+    draft.remarks.lines.append(f"Comment ({by}): {note}" if by else note)
+    _keep_rest(cells, draft)
+
+
+def _keep_rest(cells: _Cells, draft: Draft) -> None:
+    for column, cell in cells.left():
+        draft.remarks.keep(column, cell, "is not known here")
+
+
+def _finished(project: _Project) -> Iterator[Row]:
+    """The task that was read last, as nothing more can be said of it."""
+    draft, project.pending = project.pending, None
+    if draft is not None:
+        for row in rows_of(draft, draft.record.parent):
+            if isinstance(row, BadRow) and project.top == draft.record.external_id:
+                project.top = None
+            yield row
+
+
+def _draft(cells: _Cells, line: int, project: _Project) -> Draft:
+    content = cells.word("CONTENT")
+    remarks = Remarks()
+    level = _level(cells.word("INDENT"), project, remarks)
     project.path[level:] = [content]
     external_id = _external_id(project)
     parent = project.top if level else None
     if not level:
-        project.top = None
-    priority = cells.get("PRIORITY", "").strip()
+        project.top = external_id
+    if level > 1:
+        tell_level(remarks, project.path[level - 1])
+    priority = _whole(cells.word("PRIORITY"))
     if priority not in PRIORITIES:
-        raise Refused(f"PRIORITY is {shown(priority)}; give 1, 2, 3 or 4.")
-    labels = tuple(_LABEL.findall(content))
+        remarks.keep("PRIORITY", priority, "is not 1, 2, 3 or 4")
     record = TaskRecord(
         external_id=external_id,
         # A content of labels only stays as it is.
-        title=" ".join(_LABEL.sub("", content).split()) or content,
-        description=cells.get("DESCRIPTION", ""),
-        list=project.name,
+        title=_LABEL.sub("", content).strip() or content,
+        description=cells.text("DESCRIPTION"),
+        list=project.title,
         parent=parent,
-        tags=labels,
-        priority=PRIORITIES[priority],
+        tags=tuple(_LABEL.findall(content)),
+        priority=PRIORITIES.get(priority, "none"),
     )
-    record, lines = _with_due(record, cells)
-    if not level:
-        project.top = external_id
-    return Draft(line, record, [*lines, *_lines(cells, project)])
+    record = _with_due(record, cells, remarks, project.now)
+    remarks.lines += _lines(cells, project)
+    if cells.word("AUTHOR"):
+        project.left_out["AUTHOR of tasks"] = None
+    draft = Draft(line, record, remarks)
+    _keep_rest(cells, draft)
+    return draft
 
 
-def _level(indent: str, project: _Project) -> int:
+def _whole(text: str) -> str:
+    """A number without the fraction that a spreadsheet may have given it."""
+    return re.sub(r"^(\d+)\.0+$", r"\1", text, flags=re.ASCII)
+
+
+def _level(indent: str, project: _Project, remarks: Remarks) -> int:
     """How many ancestors the task has. Todoist's INDENT is one more."""
-    text = indent.strip() or "1"
-    if not (text.isascii() and text.isdigit() and len(text) < 4):
-        project.path, project.top = [], None
-        raise Refused(f"INDENT is {shown(text)}; give 1 for a task, 2 for a subtask.")
-    return max(0, min(int(text) - 1, len(project.path), DEEPEST))
+    text = _whole(indent or "1")
+    if not re.fullmatch(r"[1-9]\d{0,2}", text, re.ASCII):
+        remarks.keep("INDENT", text, "is not from 1 on; it is a task of its own")
+        return 0
+    level = min(int(text) - 1, DEEPEST)
+    if level and (not project.path or project.top is None):
+        remarks.keep("INDENT", text, "is that of a subtask, and no task is above")
+        return 0
+    return min(level, len(project.path))
 
 
 def _external_id(project: _Project) -> str:
-    place = json.dumps([project.name, *project.path]).encode()
+    place = json.dumps([project.file, *project.path]).encode()
     key = sha256(place).digest()[:16]
     project.seen[key] += 1
     return f"todoist:{sha256(place + b'%d' % project.seen[key]).hexdigest()}"
 
 
 def _with_due(
-    record: TaskRecord, cells: dict[str, str]
-) -> tuple[TaskRecord, list[str]]:
-    """The task with its due, and the line for a date that is none, or not wholly one."""
-    text = cells.get("DATE", "").strip()
+    record: TaskRecord, cells: _Cells, remarks: Remarks, now: Clock
+) -> TaskRecord:
+    """The task with its due. A date that is none, or not wholly one, is kept in words."""
+    text, language = cells.word("DATE"), cells.word("DATE_LANG").lower()
+    named = cells.word("TIMEZONE")
     if not text:
-        return record, []
-    told = [f"Due: {text}"]
-    zone = cells.get("TIMEZONE", "").strip()
-    zone = zone if zone in timezones.names() else ""
+        return record
+    zone = named if named in timezones.names() else ""
+    if named and not zone and not _is_day(text):
+        remarks.keep("TIMEZONE", named, "is no IANA time zone")
     try:
         instant = read_instant("DATE", text)
     except Refused:
         pass
     else:
-        return _due_at(record, instant, zone or "UTC"), []
-    day, clock = _date(text, cells.get("DATE_LANG", "").strip().lower() in ("", "en"))
+        return replace(record, due_at=instant, due_timezone=zone or "UTC")
+    today = now().astimezone(timezones.zone(zone or "UTC")).date()
+    day, clock, guessed = _date(text, language in ("", "en"), today)
     if day is None:
-        return record, told
+        remarks.keep("Due", text, "is no single day")
+        return record
+    if guessed:
+        remarks.adjusted.append(f"DATE {shown(text)} has no year; read as {day}.")
     if clock is None:
-        return replace(record, due_date=day), []
+        return replace(record, due_date=day)
     if not zone:
-        # A time of day in no zone is no instant.
-        return replace(record, due_date=day), told
-    moment = datetime.combine(day, clock, timezones.zone(zone)).astimezone(UTC)
-    return _due_at(record, moment, zone), []
+        remarks.keep("Due", text, "has a time of day in no zone")
+        return replace(record, due_date=day)
+    try:
+        moment = datetime.combine(day, clock, timezones.zone(zone)).astimezone(UTC)
+    except OverflowError:
+        remarks.keep("Due", text, "is out of range")
+        return record
+    return replace(record, due_at=moment, due_timezone=zone)
 
 
-def _due_at(record: TaskRecord, instant: datetime, zone: str) -> TaskRecord:
-    return replace(record, due_at=instant, due_timezone=zone)
+def _is_day(text: str) -> bool:
+    return bool(re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII))
 
 
-def _date(text: str, english: bool) -> tuple[date | None, time | None]:
-    """The day and the time of day in the text; no day where it is any other text."""
+def _date(
+    text: str, english: bool, today: date
+) -> tuple[date | None, time | None, bool]:
+    """The day and the time of day in the text, and whether the year is today's for want
+    of one; no day where it is any other text."""
     patterns = (_ISO, *_ENGLISH) if english else (_ISO,)
     found = next(filter(None, (pattern.fullmatch(text) for pattern in patterns)), None)
     if found is None:
-        return None, None
-    month = found["month"].lower()
+        return None, None, False
     try:
-        number = _MONTHS.index(month) + 1 if month.isalpha() else int(month)
-        day = date(int(found["year"]), number, int(found["day"]))
-        clock = found["clock"]
-        at = time.fromisoformat(_padded(clock)) if clock else None
+        day = date(int(found["year"] or today.year), _month(found), int(found["day"]))
+        clock = _time(found)
     except ValueError:
-        return None, None
-    if not FIRST_DAY <= day <= LAST_DAY:
-        return None, None
-    return day, at
+        return None, None, False
+    return day, clock, not found["year"]
 
 
-def _padded(clock: str) -> str:
-    return clock if clock[1] != ":" else f"0{clock}"
+def _month(found: re.Match[str]) -> int:
+    word = found["month"].lower()
+    if word.isdigit():
+        return int(word)
+    word = "sep" if word == "sept" else word
+    return next(
+        number
+        for number, name in enumerate((*_MONTHS, word), 1)
+        if name.startswith(word)
+    )
 
 
-def _lines(cells: dict[str, str], project: _Project) -> Iterator[str]:
+def _time(found: re.Match[str]) -> time | None:
+    """Raises `ValueError` for what is no time of day: an hour alone is one only with
+    am or pm behind it."""
+    if found["hour"] is None:
+        return None
+    hour, half = int(found["hour"]), found["half"]
+    if half:
+        if not 1 <= hour <= 12:
+            raise ValueError
+        hour = hour % 12 + (12 if half.lower() == "p" else 0)
+    elif found["minute"] is None:
+        raise ValueError
+    return time(hour, int(found["minute"] or 0), int(found["second"] or 0))
+
+
+def _lines(cells: _Cells, project: _Project) -> Iterator[str]:
     """What has no field here, a line each."""
     if project.section:
         yield f"Section: {project.section}"
-    length = cells.get("DURATION", "").strip()
+    length, unit = cells.word("DURATION"), cells.word("DURATION_UNIT")
     if length and length != "None":
-        yield f"Duration: {length} {cells.get('DURATION_UNIT', '').strip()}"
+        yield f"Duration: {length} {unit}"
     for word, column in (("Deadline", "DEADLINE"), ("Assigned to", "RESPONSIBLE")):
-        if told := cells.get(column, "").strip():
+        if told := cells.word(column):
             yield f"{word}: {told}"

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from taskproject.names import one_line, same, visible
-from tasks.formats import BadRow, ListRecord, TagRecord, TaskRecord
+from tasks.formats import Adjusted, BadRow, ListRecord, TagRecord, TaskRecord
 from tasks.formats.records import PRIORITIES
 
 #: Any text but NULs and halves of surrogate pairs, and often what is awkward.
@@ -79,9 +79,22 @@ def bad_rows(rows: Iterable[object]) -> list[BadRow]:
     return [row for row in rows if isinstance(row, BadRow)]
 
 
+def adjusted(rows: Iterable[object]) -> list[str]:
+    """What the rows say that was adjusted."""
+    return [row.what for row in rows if isinstance(row, Adjusted)]
+
+
+def records(rows: Iterable[object]) -> list[Any]:
+    """The rows without what they say that was adjusted."""
+    return [row for row in rows if not isinstance(row, Adjusted)]
+
+
 def nothing_raises(rows: Iterable[object]) -> None:
     for row in rows:
-        assert isinstance(row, ListRecord | TagRecord | TaskRecord | BadRow)
+        assert isinstance(row, ListRecord | TagRecord | TaskRecord | BadRow | Adjusted)
+        if isinstance(row, Adjusted):
+            assert row.line >= 1
+            row.what.encode()
         if isinstance(row, BadRow):
             assert row.line >= 1
             assert 0 < len(row.reason) < 1000

@@ -9,8 +9,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 
-from tasks.formats import BadRow, ListRecord, TaskRecord, documents, vikunja
-from tests.formats.records import bad_rows, nothing_raises
+from tasks.formats import Adjusted, BadRow, ListRecord, TaskRecord, documents, vikunja
+from tests.formats.records import adjusted, bad_rows, nothing_raises, records
 
 SAMPLE = Path(__file__).parent.parent / "formats" / "vikunja.json"
 
@@ -28,6 +28,10 @@ def read(content: bytes) -> list[Any]:
 
 
 def sample() -> list[Any]:
+    return records(sample_rows())
+
+
+def sample_rows() -> list[Any]:
     return read(zipped(SAMPLE.read_bytes()))
 
 
@@ -38,7 +42,7 @@ def tasks() -> dict[str, TaskRecord]:
 def task(**members: Any) -> Any:
     """The only row of a project of one task, after the project."""
     project = {"title": "Home", "tasks": [{"id": 1, "title": "Buy milk", **members}]}
-    rows = read(zipped(json.dumps([project]).encode()))
+    rows = records(read(zipped(json.dumps([project]).encode())))
     assert rows[0] == ListRecord("Home")
     return rows[1]
 
@@ -98,10 +102,12 @@ def test_parents_come_before_their_children() -> None:
     assert titles.index("Worktop") < titles.index("Sand it")
 
 
-def test_a_task_that_is_none_is_told_by_its_ordinal() -> None:
-    (bad,) = bad_rows(sample())
-
-    assert bad == BadRow(5, "done is 'yes'; true or false is expected.")
+def test_an_odd_member_is_kept_and_told_by_the_ordinal_of_the_task() -> None:
+    assert bad_rows(sample()) == []
+    assert Adjusted(5, "done 'yes' is not true or false; kept in the description.") in (
+        sample_rows()
+    )
+    assert tasks()["Wrong"].description == "done: yes"
 
 
 @pytest.mark.parametrize(
@@ -123,29 +129,29 @@ def test_priorities(number: int | None, priority: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "members",
+    ("members", "kept"),
     [
-        {"id": None},
-        {"id": True},
-        {"title": ""},
-        {"title": []},
-        {"priority": "high"},
-        {"due_date": "soon"},
-        {"due_date": 5},
-        {"labels": [{"title": 1}]},
-        {"labels": {"title": "a"}},
-        {"related_tasks": []} | {"comments": [1]},
-        {"related_tasks": {"subtask": [{}]}},
-        {"assignees": ["bob"]},
-        {"attachments": [{"file": 1}]},
-        {"description": "<p>" + "x" * 10_001},
+        ({"title": []}, ""),
+        ({"title": 12}, "title: 12"),
+        ({"priority": "high"}, "priority: high"),
+        ({"due_date": "soon"}, "due_date: soon"),
+        ({"due_date": 5}, "due_date: 5"),
+        ({"labels": [{"title": 1}]}, "labels.title: 1"),
+        ({"labels": {"title": "a"}}, 'labels: {"title": "a"}'),
+        ({"comments": [1]}, "comments: 1"),
+        ({"related_tasks": {"subtask": ["x"]}}, "related_tasks.subtask: x"),
+        ({"assignees": ["bob"]}, "assignees: bob"),
+        ({"attachments": [{"file": 1}]}, "attachments.file: 1"),
+        ({"colour_of_the_day": "green"}, "colour_of_the_day: green"),
     ],
 )
-def test_a_task_with_a_wrong_member_is_a_bad_row(members: dict[str, Any]) -> None:
+def test_a_member_that_is_not_understood_is_kept_in_the_description(
+    members: dict[str, Any], kept: str
+) -> None:
     row = task(**members)
 
-    assert isinstance(row, BadRow)
-    assert row.line == 1
+    assert isinstance(row, TaskRecord)
+    assert kept in row.description
 
 
 @pytest.mark.parametrize(
@@ -198,5 +204,167 @@ def test_wrong_projects_are_passed_over() -> None:
     projects = [1, {"title": 1}, {"title": "Home", "tasks": "none"}, {"title": "Last"}]
     rows = read(zipped(json.dumps(projects).encode()))
 
-    assert [row.name for row in rows if isinstance(row, ListRecord)] == ["Home", "Last"]
-    assert len(bad_rows(rows)) == 3
+    assert [row.name for row in rows if isinstance(row, ListRecord)] == [
+        "Mine",
+        "Home",
+        "Last",
+    ]
+    assert len(bad_rows(rows)) == 1
+
+
+# What has no field here
+
+
+def dump(*projects: Any, **files: Any) -> list[Any]:
+    file = BytesIO()
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("data.json", json.dumps(projects))
+        for name, content in files.items():
+            archive.writestr(f"{name}.json", json.dumps(content))
+    return read(file.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("members", "kept"),
+    [
+        (
+            {"reminders": [{"reminder": "2026-10-05T09:00:00Z", "relative_period": 0}]},
+            "Reminder: 2026-10-05T09:00:00.000000Z",
+        ),
+        (
+            {
+                "reminders": [
+                    {
+                        "reminder": "2026-10-05T09:00:00Z",
+                        "relative_period": -5400,
+                        "relative_to": "due_date",
+                    }
+                ]
+            },
+            "Reminder: 2026-10-05T09:00:00.000000Z, 90 minutes before due_date",
+        ),
+        ({"reminders": ["2026-10-05T09:00:00Z"]}, "reminders: 2026-10-05T09:00:00Z"),
+        (
+            {"related_tasks": {"blocking": [{"id": 9, "title": "Paint"}]}},
+            "Blocking: Paint",
+        ),
+        ({"related_tasks": {"follows": [{"id": 9}]}}, "Follows: 9"),
+        (
+            {"related_tasks": {"parenttask": [{"id": 9, "title": "Kitchen"}]}},
+            "Subtask of: Kitchen",
+        ),
+        ({"repeat_after": 5400}, "Repeats: every 90 minutes"),
+        (
+            {"repeat_after": 86400, "repeat_mode": 2},
+            "Repeats: every 1 days, from the day that it was done",
+        ),
+        ({"percent_done": 0.333}, "Progress: 33.3%"),
+        ({"done_at": "2026-10-05T09:00:00Z"}, "Completed: 2026-10-05T09:00:00.000000Z"),
+        ({"identifier": "HOME-7"}, "Identifier: HOME-7"),
+        ({"hex_color": "ff0000"}, "Color: #ff0000"),
+        ({"is_favorite": True}, "Favorite: yes"),
+        ({"reactions": {"👍": [{"username": "bob"}]}}, "Reactions: 👍 bob"),
+        ({"priority": 99}, "Priority: 99"),
+        ({"due_date": "9999-12-31T23:00:00Z"}, "Due: 9999-12-31T23:00:00.000000Z"),
+        ({"description": "<p>" + "x" * 100_000}, "<p>xxx"),
+    ],
+)
+def test_what_a_task_has_besides_is_kept_in_its_description(
+    members: dict[str, Any], kept: str
+) -> None:
+    assert kept in task(**members).description
+
+
+def test_a_task_without_a_title_is_kept_with_its_children() -> None:
+    items = [
+        {"id": 1, "title": ""},
+        {"id": 2, "title": "Child", "related_tasks": {"parenttask": [{"id": 1}]}},
+    ]
+    rows = dump({"id": 1, "title": "Home", "tasks": items})
+
+    _, parent, child = records(rows)
+    assert parent.title == "(no title)"
+    assert child.parent == parent.external_id
+    assert Adjusted(1, "The title is empty; it is '(no title)' here.") in rows
+
+
+def test_the_description_of_a_project_is_a_task_in_its_list() -> None:
+    rows = dump({"id": 7, "title": "Home", "description": "<p>Mind the cat</p>"})
+
+    assert records(rows) == [
+        ListRecord("Home"),
+        TaskRecord("vikunja:project:7", "About Home", "Mind the cat", list="Home"),
+    ]
+    assert adjusted(rows) == [
+        "The description of the project 'Home' is a task of its own."
+    ]
+
+
+def test_projects_of_one_title_are_a_list_each_and_their_place_is_told() -> None:
+    rows = dump(
+        {"id": 1, "title": "Home", "tasks": [{"id": 1, "title": "a"}]},
+        {
+            "id": 2,
+            "title": "Home",
+            "parent_project_id": 1,
+            "tasks": [{"id": 2, "title": "b"}],
+        },
+    )
+
+    assert [(it.title, it.list) for it in records(rows)[2:]] == [
+        ("a", "Home"),
+        ("b", "Home (2)"),
+    ]
+    assert "The project 'Home' is within 'Home'; lists have no levels here." in (
+        adjusted(rows)
+    )
+
+
+def test_the_favorites_are_no_list() -> None:
+    rows = dump({"id": 1, "title": "Home"}, {"id": -1, "title": "Favorites"})
+
+    assert records(rows) == [ListRecord("Home")]
+
+
+def test_projects_within_projects_are_lists() -> None:
+    inner = {"id": 2, "title": "Inner", "tasks": [{"id": 1, "title": "a"}]}
+
+    rows = dump({"id": 1, "title": "Outer", "child_projects": [inner]})
+
+    assert [row.name for row in records(rows)[:2]] == ["Outer", "Inner"]
+
+
+def test_tasks_and_projects_keep_their_order() -> None:
+    items = [{"id": number, "title": f"{number}"} for number in (1, 2, 3)]
+    places = [
+        {"task_id": number, "project_view_id": 4, "position": position}
+        for number, position in ((1, 300), (2, 100), (3, 200))
+    ]
+    rows = dump(
+        {"id": 1, "title": "Last", "position": 9, "tasks": items, "positions": places},
+        {"id": 2, "title": "First", "position": 1},
+    )
+
+    assert [row.name for row in records(rows)[:2]] == ["First", "Last"]
+    assert [row.title for row in records(rows)[2:]] == ["2", "3", "1"]
+
+
+def test_what_is_left_out_is_told() -> None:
+    label = {"id": 1, "title": "home", "description": "All of <it>"}
+    rows = dump(
+        {
+            "id": 1,
+            "title": "Home",
+            "hex_color": "ff0000",
+            "views": [{"id": 1, "title": "List"}],
+            "buckets": [{"id": 1, "title": "Later"}],
+            "tasks": [{"id": 1, "title": "a", "labels": [label]}],
+        },
+        filters=[{"id": 1, "title": "Mine"}],
+    )
+
+    assert adjusted(rows) == [
+        "The label 'home' is described: 'All of <it>'; tags are not.",
+        "The saved filter 'Mine' is not imported.",
+        "Not imported: buckets without tasks, hex_color of projects, views of projects.",
+    ]
