@@ -56,67 +56,107 @@ class Numbered:
 
 
 class Survey:
-    """The first look at a file: passes on what can be stored, and notes what cannot,
-    or not as it stands in the file.
+    """What is in a file: looked at first, so that what can be stored is known, and what
+    cannot, or not as it stands in the file.
 
-    Names of tasks that went by, and what was adjusted, are kept in a file of its own:
-    memory stays constant.
+    Names of tasks, the numbers of bad rows, and what was adjusted, are kept in a file of
+    its own: memory stays constant, and a parent may come after its subtasks.
     """
 
-    def __init__(self, owner: User | None, file: Numbered) -> None:
+    def __init__(self, owner: User | None) -> None:
         self.owner = owner
-        self._file = file
         #: The first of the bad rows, and how many there are.
         self.shown: list[BadRow] = []
         self.bad = 0
         #: Why the file is known to lack records.
         self.incomplete: str | None = None
-        #: Rows that were looked at, and tasks among them.
-        self.number = self._tasks = 0
+        #: Whether a parent comes after one of its subtasks.
+        self.parents_last = False
+        #: Rows that were looked at.
+        self.number = 0
         self._users: dict[str, User | None] = {}
         # SQLite's own temporary file, which goes with the connection.
-        self._names = sqlite3.connect("")
-        self._names.execute(
-            "CREATE TABLE name (owner INTEGER, id TEXT, top INTEGER, "
-            "PRIMARY KEY (owner, id)) WITHOUT ROWID"
+        self._kept = sqlite3.connect("")
+        self._kept.executescript(
+            "CREATE TABLE name (owner INTEGER, id TEXT, parent TEXT, number INTEGER, "
+            "line INTEGER, PRIMARY KEY (owner, id)) WITHOUT ROWID;"
+            "CREATE TABLE bad (number INTEGER PRIMARY KEY);"
+            "CREATE TABLE adjusted (line INTEGER, what TEXT);"
         )
-        self._names.execute("CREATE TABLE adjusted (line INTEGER, what TEXT)")
 
     def close(self) -> None:
-        self._names.close()
+        self._kept.close()
 
-    def good(self, rows: Iterable[Row]) -> Iterator[tuple[User, Record]]:
-        """The records that can be stored, each with whom it will belong to."""
+    def look(self, rows: Iterable[Row], file: Numbered) -> None:
+        """Looks at all rows of the file."""
+        tasks = 0
         for row in rows:
             if isinstance(row, Incomplete):
                 self.incomplete = row.reason
                 continue
             if isinstance(row, Adjusted):
-                self._names.execute(
+                self._kept.execute(
                     "INSERT INTO adjusted VALUES (?, ?)", (row.line, row.what)
                 )
                 continue
             self.number += 1
-            self._tasks += isinstance(row, TaskRecord | BadRow)
-            reason = row.reason if isinstance(row, BadRow) else None
-            owner = None
-            if not isinstance(row, BadRow):
-                owner = self._owner(row)
-                reason = self._reason(owner, row)
-            if reason is not None:
-                line = self._file.line or self._tasks
-                line = row.line if isinstance(row, BadRow) else line
-                self.bad += 1
-                if self.bad <= SHOWN:
-                    self.shown.append(BadRow(line, reason))
-            elif owner is not None and not isinstance(row, BadRow):
+            tasks += isinstance(row, TaskRecord | BadRow)
+            line = file.line or tasks
+            if isinstance(row, BadRow):
+                self._refuse(self.number, row.line, row.reason)
+            elif (reason := self._reason(row, line)) is not None:
+                self._refuse(self.number, line, reason)
+        self._look_at_parents()
+        self.shown.sort(key=lambda bad: bad.line)
+        del self.shown[SHOWN:]
+
+    def good(
+        self, rows: Iterable[Row], top: bool | None = None
+    ) -> Iterator[tuple[User, Record]]:
+        """The records of the same rows that can be stored, each with whom it will belong
+        to: all, or subtasks alone, or all but those."""
+        number = 0
+        for row in rows:
+            if isinstance(row, Incomplete | Adjusted):
+                continue
+            number += 1
+            if isinstance(row, BadRow) or self._is_bad(number):
+                continue
+            below = isinstance(row, TaskRecord) and row.parent is not None
+            owner = self._owner(row)
+            if owner is not None and (top is None or top != below):
                 yield owner, row
 
     def adjusted(self) -> Iterator[Adjusted]:
         """All that was adjusted, by line."""
         found = "SELECT line, what FROM adjusted ORDER BY line, rowid"
-        for line, what in self._names.execute(found):
+        for line, what in self._kept.execute(found):
             yield Adjusted(line, what)
+
+    def of_digits(self) -> tuple[int, str]:
+        """How many tasks are new, and called by digits only; and one of their names."""
+        count, example = 0, ""
+        found = self._kept.execute(
+            "SELECT owner, id FROM name WHERE id NOT GLOB '*[^0-9]*' ORDER BY number"
+        )
+        while some := found.fetchmany(BATCH):
+            for owner_id, pairs in groupby(sorted(some), key=lambda pair: pair[0]):
+                names = [name for _, name in pairs]
+                new = [name for name in names if name not in known(owner_id, names)]
+                count += len(new)
+                example = example or (new[0] if new else "")
+        return count, example
+
+    def _is_bad(self, number: int) -> bool:
+        found = self._kept.execute("SELECT 1 FROM bad WHERE number = ?", (number,))
+        return found.fetchone() is not None
+
+    def _refuse(self, number: int, line: int, reason: str) -> None:
+        self._kept.execute("INSERT OR IGNORE INTO bad VALUES (?)", (number,))
+        self.bad += 1
+        # Those without their parents are found at the end: as many again.
+        if len(self.shown) < 2 * SHOWN:
+            self.shown.append(BadRow(line, reason))
 
     def _owner(self, record: Record) -> User | None:
         if self.owner is not None or record.owner is None:
@@ -126,39 +166,58 @@ class Survey:
             self._users[record.owner] = found
         return self._users[record.owner]
 
-    def _reason(self, owner: User | None, record: Record) -> str | None:
-        """Why the record cannot be stored."""
+    def _reason(self, record: Record, line: int) -> str | None:
+        """Why the record cannot be stored, whatever its parent is."""
+        owner = self._owner(record)
         if owner is None:
             if record.owner is None:
                 return "It names no owner; name one with --owner."
             return f"There is no user {record.owner!r}; name another with --owner."
         if not isinstance(record, TaskRecord):
             return None
-        if record.parent is not None:
-            top = self._is_top(owner, record.parent)
-            if top is None:
-                return f"Its parent {record.parent!r} is neither above nor stored."
-            if not top:
-                return "Its parent is a subtask itself; there is one level only."
         try:
-            self._names.execute(
-                "INSERT INTO name VALUES (?, ?, ?)",
-                (owner.pk, record.external_id, record.parent is None),
+            self._kept.execute(
+                "INSERT INTO name VALUES (?, ?, ?, ?, ?)",
+                (owner.pk, record.external_id, record.parent, self.number, line),
             )
         except sqlite3.IntegrityError:
             return f"The external_id {record.external_id!r} was there before."
         return None
 
-    def _is_top(self, owner: User, name: str) -> bool | None:
-        """Whether the task of this name is no subtask; None where there is none."""
-        row = self._names.execute(
-            "SELECT top FROM name WHERE owner = ? AND id = ?", (owner.pk, name)
-        ).fetchone()
-        if row is not None:
-            return bool(row[0])
-        for task in known(owner.pk, [name]).values():
-            return task.parent_id is None
-        return None
+    def _look_at_parents(self) -> None:
+        """Refuses tasks whose parent is nowhere, or a subtask itself."""
+        below = self._kept.execute(
+            "SELECT one.owner, one.parent, one.number, one.line, parent.number, "
+            "parent.parent IS NULL FROM name one LEFT JOIN name parent "
+            "ON parent.owner = one.owner AND parent.id = one.parent "
+            "WHERE one.parent IS NOT NULL ORDER BY one.number"
+        )
+        while some := below.fetchmany(BATCH):
+            stored = self._stored_parents(
+                (owner, name) for owner, name, _, _, above, _ in some if above is None
+            )
+            for owner, name, number, line, above, top in some:
+                if above is not None:
+                    self.parents_last |= above > number
+                elif (owner, name) in stored:
+                    top = stored[owner, name]
+                else:
+                    reason = f"Its parent {name!r} is neither in the file nor stored."
+                    self._refuse(number, line, reason)
+                    continue
+                if not top:
+                    reason = "Its parent is a subtask itself; there is one level only."
+                    self._refuse(number, line, reason)
+
+    def _stored_parents(
+        self, names: Iterable[tuple[int, str]]
+    ) -> dict[tuple[int, str], bool]:
+        """The stored tasks among these, and whether each is no subtask."""
+        return {
+            (owner, name): task.parent_id is None
+            for owner, pairs in groupby(sorted(set(names)), key=lambda pair: pair[0])
+            for name, task in known(owner, [name for _, name in pairs]).items()
+        }
 
 
 @dataclass

@@ -138,7 +138,7 @@ def test_each_bad_row_is_told_and_with_skip_bad_left_out(path: Path) -> None:
     assert errors.splitlines() == [
         "line 3: The line is not JSON: Invalid control character at.",
         "line 4: title is empty; give 1 to 200 characters.",
-        "line 5: Its parent 'x' is neither above nor stored.",
+        "line 5: Its parent 'x' is neither in the file nor stored.",
     ]
     assert output == told(2, 0, 0, 0, bad=3)
     names = Task.objects.order_by("pk").values_list("external_id", flat=True)
@@ -166,9 +166,9 @@ ALICES = {"owner": "alice"}
             "Its parent is a subtask itself; there is one level only.",
         ),
         (
-            [task("b", parent="a", **ALICES), task("a", **ALICES)],
+            [task("b", parent="x", **ALICES), task("a", **ALICES)],
             2,
-            "Its parent 'a' is neither above nor stored.",
+            "Its parent 'x' is neither in the file nor stored.",
         ),
         (
             [task("a", owner="zoe")],
@@ -196,7 +196,7 @@ def test_a_bad_row_after_blank_lines_is_told_with_its_own_line(path: Path) -> No
         "import_tasks", str(path), "--owner=alice", "--skip-bad", "--verbosity=0"
     )
 
-    assert errors == "line 5: Its parent 'x' is neither above nor stored.\n"
+    assert errors == "line 5: Its parent 'x' is neither in the file nor stored.\n"
 
 
 def test_of_many_bad_rows_the_first_are_told(path: Path) -> None:
@@ -209,6 +209,71 @@ def test_of_many_bad_rows_the_first_are_told(path: Path) -> None:
     shown = errors.splitlines()
     assert len(shown) == 51
     assert shown[-1] == "and 10 more"
+
+
+# Any order
+
+
+@pytest.mark.parametrize("batch", [1, 2, 1_000])
+def test_subtasks_may_come_before_their_parents(
+    alice: User, path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(imports, "BATCH", batch)
+    write(
+        path,
+        task("c1", "Child 1", parent="p1", list="Home"),
+        task("c2", "Child 2", parent="p2", tags=["x"]),
+        task("p2", "Parent 2"),
+        task("c3", "Child 3", parent="p1"),
+        task("p1", "Parent 1"),
+    )
+
+    dry = load(path, "--owner=alice", "--dry-run")
+    output = load(path, "--owner=alice")
+
+    assert output == told(5, 1, 1, 0)
+    assert dry == told(5, 1, 1, 0, done="Would import")
+    below = Task.objects.filter(parent__isnull=False).order_by("pk")
+    assert [(it.title, it.parent and it.parent.title) for it in below] == [
+        ("Child 1", "Parent 1"),
+        ("Child 2", "Parent 2"),
+        ("Child 3", "Parent 1"),
+    ]
+    assert load(path, "--owner=alice") == told(0, 0, 0, 5)
+
+
+def test_a_circle_of_parents_and_what_is_below_a_subtask_are_refused(
+    path: Path,
+) -> None:
+    write(
+        path,
+        task("a", parent="b"),
+        task("b", parent="a"),
+        task("c", parent="d"),
+        task("d", parent="e"),
+        task("e"),
+    )
+
+    output, errors = run(
+        "import_tasks", str(path), "--owner=alice", "--skip-bad", "--verbosity=0"
+    )
+
+    reason = "Its parent is a subtask itself; there is one level only."
+    assert errors.splitlines() == [f"line {n}: {reason}" for n in (2, 3, 4)]
+    assert output == told(2, 0, 0, 0, bad=3)
+
+
+def test_what_is_below_a_bad_row_is_bad_too(path: Path) -> None:
+    write(path, task("b", parent="a"), task("a", ""))
+
+    _, errors = run(
+        "import_tasks", str(path), "--owner=alice", "--skip-bad", "--verbosity=0"
+    )
+
+    assert errors.splitlines() == [
+        "line 2: Its parent 'a' is neither in the file nor stored.",
+        "line 3: title is empty; give 1 to 200 characters.",
+    ]
 
 
 # Again, and on
@@ -310,6 +375,27 @@ def test_each_task_has_an_event_by_the_command(alice: User, path: Path) -> None:
 
     events = [(it.verb, it.via, it.actor, it.owner) for it in Event.objects.in_order()]
     assert events == [("created", "command", None, alice)] * 2
+
+
+# Ids of digits only
+
+
+def test_new_ids_of_digits_only_in_a_csv_are_warned_of(
+    alice: User, tmp_path: Path
+) -> None:
+    make_task(alice, external_id="0012")
+    path = tmp_path / "tasks.csv"
+    path.write_text("external_id,title\n12,Buy milk\n0012,Buy milk\nx1,Bread\n")
+    options = ("--owner=alice", "--format=csv", "--verbosity=0")
+
+    _, errors = run("import_tasks", str(path), *options, "--dry-run")
+
+    assert errors.startswith("Warning: 1 new tasks have an external_id of digits only")
+    assert "'12'" in errors
+    assert "as text" in errors
+    run("import_tasks", str(path), *options)
+    _, errors = run("import_tasks", str(path), *options)
+    assert errors == ""
 
 
 # Files that are not whole

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -22,7 +22,9 @@ class Command(BaseCommand):
         "bad, nothing is stored, unless --skip-bad. What another service has and this one "
         "has not goes into descriptions, and lines marked 'adjusted' say where a row could "
         "not be stored as it stands. What is there already is left alone, "
-        "so that a file can be imported again, after an interruption too."
+        "so that a file can be imported again, after an interruption too. In a spreadsheet, "
+        "open a csv with all columns as text (else 0012 becomes 12, and long numbers others), "
+        "and save it as UTF-8; its rows may be in any order."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -62,35 +64,47 @@ class Command(BaseCommand):
     ) -> None:
         quiet = options["verbosity"] < 1
 
-        @contextmanager
-        def look(doing: str) -> Iterator[tuple[Survey, Iterator[Row]]]:
+        def read(doing: str) -> tuple[Iterator[Row], Numbered]:
             stream.seek(0)
             file = Numbered(stream)
-            found = READERS[options["format"]](cast(BinaryIO, file), path.stem)
-            with closing(Survey(owner, file)) as survey:
-                yield survey, iter(tqdm(found, doing, unit=" rows", disable=quiet))
+            rows = READERS[options["format"]](cast(BinaryIO, file), path.stem)
+            return iter(tqdm(rows, doing, unit=" rows", disable=quiet)), file
 
-        with look("Looking") as (survey, rows):
-            for _ in survey.good(rows):
-                pass
-            bad = survey.bad
-            self._report(survey.shown, bad)
+        with closing(Survey(owner)) as survey:
+            survey.look(*read("Looking"))
+            self._report(survey.shown, survey.bad)
             adjusted = self._report_adjusted(survey)
+            if options["format"] == "csv":
+                self._warn(*survey.of_digits())
+            self._check(survey, options)
+            importer = Importer(options["dry_run"])
+            for top in (True, False) if survey.parents_last else (None,):
+                rows, _ = read("Storing")
+                for _ in importer.store(survey.good(rows, top)):
+                    pass
+        self._tell(importer, survey.bad, adjusted)
+
+    def _check(self, survey: Survey, options: dict[str, Any]) -> None:
+        """Refuses a file that is not whole, or has bad rows, unless that is wanted."""
         if survey.incomplete and not options["allow_incomplete"]:
             raise CommandError(
                 f"{survey.incomplete} Nothing was stored; export it again, or store what "
                 "there is of it with --allow-incomplete."
             )
-        if bad and not options["skip_bad"]:
+        if survey.bad and not options["skip_bad"]:
             raise CommandError(
-                f"{bad:,} of {survey.number:,} rows are bad. Nothing was stored; "
+                f"{survey.bad:,} of {survey.number:,} rows are bad. Nothing was stored; "
                 "mend them, or leave them out with --skip-bad."
             )
-        importer = Importer(options["dry_run"])
-        with look("Storing") as (again, rows):
-            for _ in importer.store(again.good(rows)):
-                pass
-        self._tell(importer, bad, adjusted)
+
+    def _warn(self, count: int, example: str) -> None:
+        if count:
+            self.stderr.write(
+                f"Warning: {count:,} new tasks have an external_id of digits only, such "
+                f"as {example!r}. A spreadsheet turns 0012 into 12 and keeps 15 digits: "
+                "where it saved this file, they may be here under their real ids, and "
+                "come a second time. Open the export with the column external_id as text."
+            )
 
     def _owner(self, username: str | None) -> User | None:
         if username is None:
