@@ -38,7 +38,7 @@ CALENDAR: dict[str, Any] = {
 
 FIRST_LINES = {
     "jsonl": '{"kind":"header","format":"tasks","version":2}\n',
-    "csv": "external_id,title,description,list,parent,tags,priority,…\r\n",
+    "csv": "\ufeffexternal_id,title,description,list,parent,tags,priority,…\r\n",
     "ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\n…",
 }
 

@@ -1,5 +1,10 @@
 """CSV: one row a task, for spreadsheets (RFC 4180, UTF-8, CRLF).
 
+- A byte order mark comes first: without it, Excel reads another encoding than UTF-8.
+- Reading takes what spreadsheets make of it where that is certain: semicolons or tabs
+  between cells, UTF-16, line ends of CR alone, their words for true and false, and dates
+  with a time of midnight or written with the day first and dots. What may mean two
+  things, such as 01/02/2026, is refused.
 - A cell that a spreadsheet would take for a formula gets an apostrophe before it
   (https://owasp.org/www-community/attacks/CSV_Injection): one that begins with = + - @
   TAB, CR or LF, and one that begins with apostrophes before such a character, so that
@@ -13,10 +18,11 @@
 import csv
 import json
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
 from io import StringIO
 from typing import BinaryIO
@@ -54,16 +60,37 @@ COLUMNS = (
 _ESCAPED = re.compile(r"'+[=+\-@\t\r\n]")
 _TO_ESCAPE = re.compile(r"'*[=+\-@\t\r\n]")
 _TO_QUOTE = re.compile(r'[,"\r\n]')
+# The words of spreadsheets, which write them in the language of their user, and others.
 _BOOLEANS = {
-    **dict.fromkeys(("", "false", "no", "0"), False),
-    **dict.fromkeys(("true", "yes", "1"), True),
+    **dict.fromkeys(
+        (
+            *("", "0", "false", "no", "falsch", "nein", "faux", "non", "falso"),
+            *("onwaar", "nee", "fałsz", "nie", "falskt", "falsk", "epätosi"),
+            *("nepravda", "hamis", "ложь", "хибність", "yanlış", "偽", "假", "거짓"),
+        ),
+        False,
+    ),
+    **dict.fromkeys(
+        (
+            *("1", "true", "yes", "wahr", "ja", "vrai", "oui", "vero", "verdadero"),
+            *("verdadeiro", "sí", "sì", "sim", "waar", "prawda", "tak", "sant", "sand"),
+            *("tosi", "pravda", "igaz", "истина", "істина", "doğru", "真", "참"),
+        ),
+        True,
+    ),
 }
+# A number of many digits, as a spreadsheet shows it.
+_ROUNDED = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+[0-9]+")
+_MIDNIGHT = re.compile(r"(.+?)(?:[T ]00?:00(?::00(?:\.0+)?)?)?", re.ASCII)
+_YEAR_FIRST = re.compile(r"([0-9]{4})([-./])([0-9]{1,2})\2([0-9]{1,2})\.?")
+# No country puts the month first where dots stand between.
+_DAY_FIRST = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})")
 
 
 def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
     """The rows of the file, its header first; of the records, the tasks that are not in
     the trash. `name` is not part of it."""
-    yield _row(COLUMNS)
+    yield BOM_UTF8 + _row(COLUMNS)
     for record in records:
         if isinstance(record, TaskRecord) and record.deleted_at is None:
             yield _row([_escaped(cell) for cell in _cells(record)])
@@ -138,7 +165,10 @@ def _columns(header: list[str]) -> list[str]:
     columns = [cell.strip().lower() for cell in header]
     for column in columns:
         if column not in COLUMNS:
-            raise Refused(unknown(column, COLUMNS, "column"))
+            reason = unknown(column, COLUMNS, "column")
+            if len(columns) == 1 and any(name in column for name in COLUMNS):
+                reason += " Commas, semicolons or tabs stand between cells."
+            raise Refused(reason)
         if columns.count(column) > 1:
             raise Refused(f"The column {column!r} is there twice.")
     if "title" not in columns:
@@ -161,6 +191,12 @@ def _task(cells: dict[str, str]) -> TaskRecord:
     # What is not text somebody wrote means the same with space around it.
     word = {column: cell.strip() for column, cell in cells.items()}.get
     due_date = word("due_date")
+    for column in ("external_id", "parent"):
+        if _ROUNDED.fullmatch(word(column, "")):
+            raise Refused(
+                f"{column} {shown(cells[column])} was an id, which a spreadsheet took for "
+                "a number and cut; open the export again with this column as text."
+            )
     return TaskRecord(
         external_id=cells.get("external_id", "") if word("external_id") else "",
         title=cells.get("title", ""),
@@ -170,7 +206,7 @@ def _task(cells: dict[str, str]) -> TaskRecord:
         tags=_tags(cells.get("tags", "")),
         priority=(word("priority") or "none").lower(),
         completed=_boolean("completed", word("completed", "")),
-        due_date=read_day("due_date", due_date) if due_date else None,
+        due_date=_day("due_date", due_date) if due_date else None,
         due_timezone=word("due_timezone") or None,
         due_at=_instant(cells, "due_at"),
         completed_at=_instant(cells, "completed_at"),
@@ -179,9 +215,34 @@ def _task(cells: dict[str, str]) -> TaskRecord:
     )
 
 
+def _day(column: str, text: str) -> date:
+    """The day in one of the forms that mean one day only."""
+    match = _MIDNIGHT.fullmatch(text)
+    day = match[1] if match else text
+    if parts := _YEAR_FIRST.fullmatch(day):
+        day = f"{parts[1]}-{parts[3]:0>2}-{parts[4]:0>2}"
+    elif parts := _DAY_FIRST.fullmatch(day):
+        day = f"{parts[3]}-{parts[2]:0>2}-{parts[1]:0>2}"
+    try:
+        return read_day(column, day)
+    except Refused:
+        raise Refused(
+            f"{column} is {shown(text)}; give a date such as 2026-01-31. In a spreadsheet, "
+            "format the column as text or as YYYY-MM-DD, and save it as CSV again."
+        ) from None
+
+
 def _instant(cells: dict[str, str], column: str) -> datetime | None:
     text = cells.get(column, "").strip()
-    return read_instant(column, text) if text else None
+    if not text:
+        return None
+    try:
+        return read_instant(column, text)
+    except Refused as refusal:
+        raise Refused(
+            f"{refusal} Where a spreadsheet has changed it, open the export again with "
+            "this column as text."
+        ) from None
 
 
 def _boolean(column: str, text: str) -> bool:

@@ -3,6 +3,7 @@ without a byte order mark, and UTF-16 with one. Lines of it, without ever holdin
 than one of a bounded length."""
 
 import codecs
+from collections import deque
 from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
@@ -89,7 +90,12 @@ class Lines:
         if encoding_of(line) == "utf-16":
             self._stream = _UTF16(self._stream, line)
             line = self._stream.readline(LINE_BYTES + 1)
-        return line.removeprefix(codecs.BOM_UTF8)
+        line = line.removeprefix(codecs.BOM_UTF8)
+        end = line.find(b"\r")
+        if end >= 0 and end + 1 < len(line) and line[end + 1 : end + 2] != b"\n":
+            self._stream = _CarriageReturns(self._stream, line)
+            line = self._stream.readline(LINE_BYTES + 1)
+        return line
 
     def _skip(self, line: bytes) -> None:
         while line and not line.endswith(b"\n"):
@@ -133,6 +139,32 @@ class _UTF16:
             raise Refused(
                 f"The file is not UTF-8, and not UTF-16 to its end. {RESAVE}."
             ) from None
+
+
+class _CarriageReturns:
+    """A stream whose lines end in CR alone as one of lines that end in LF, of which some
+    was read before."""
+
+    def __init__(self, stream: _Readable, beginning: bytes) -> None:
+        self._stream = stream
+        self._lines = self._split(beginning)
+
+    def readline(self, size: int) -> bytes:
+        line = b""
+        while not line.endswith(b"\n") and len(line) < size:
+            if not self._lines:
+                block = self._stream.readline(_BLOCK)
+                if not block:
+                    break
+                self._lines = self._split(block)
+            line += self._lines.popleft()
+        if len(line) > size:
+            self._lines.appendleft(line[size:])
+            line = line[:size]
+        return line
+
+    def _split(self, block: bytes) -> deque[bytes]:
+        return deque(block.replace(b"\r", b"\n").splitlines(keepends=True))
 
 
 class _Ended:

@@ -36,7 +36,9 @@ def lines(api: ApiClient) -> list[Any]:
 
 
 def rows(api: ApiClient) -> list[dict[str, str]]:
-    return list(csv.DictReader(StringIO(export(api, "csv").getvalue().decode())))
+    return list(
+        csv.DictReader(StringIO(export(api, "csv").getvalue().decode("utf-8-sig")))
+    )
 
 
 def components(api: ApiClient, kind: str) -> list[Any]:
@@ -60,7 +62,12 @@ def micro(moment: datetime | None) -> str | None:
     [
         (None, "application/jsonl", "jsonl", b'{"kind":"header"'),
         ("jsonl", "application/jsonl", "jsonl", b'{"kind":"header"'),
-        ("csv", "text/csv; charset=utf-8; header=present", "csv", b"external_id,title"),
+        (
+            "csv",
+            "text/csv; charset=utf-8; header=present",
+            "csv",
+            b"\xef\xbb\xbfexternal_id,title",
+        ),
         ("ics", "text/calendar; charset=utf-8", "ics", b"BEGIN:VCALENDAR\r\n"),
     ],
 )

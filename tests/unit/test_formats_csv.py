@@ -29,7 +29,7 @@ def written(*records: TaskRecord | ListRecord) -> bytes:
 
 def cells(task: TaskRecord) -> dict[str, str]:
     """The cells of the row, as a spreadsheet would see them."""
-    text = StringIO(written(task).decode(), newline="")
+    text = StringIO(written(task).decode("utf-8-sig"), newline="")
     (row,) = standard.DictReader(text)
     return row
 
@@ -69,7 +69,7 @@ def test_a_file_is_rfc_4180() -> None:
     )
 
     assert written(task).decode() == (
-        "external_id,title,description,list,parent,tags,priority,due_date,due_at,"
+        "\ufeffexternal_id,title,description,list,parent,tags,priority,due_date,due_at,"
         "due_timezone,completed,completed_at,created_at,updated_at\r\n"
         'a,Buy milk,"two\nlines, and ""quotes""",,,'
         '"home, ""a, b"", ""say """"hi""""""",none,,2026-01-31T12:00:00.000000Z,'
@@ -150,7 +150,17 @@ def test_a_header_that_is_none_is_one_bad_row(text: str | bytes, words: str) -> 
         ("title\n' '\n' \n\" \"\n", "title is empty"),
         ("title,list\na,b,c\n", "3 cells for 2 columns"),
         ("title,completed\na,perhaps\n", "completed is 'perhaps'"),
-        ("title,due_date\na,31.01.2026\n", "give a date"),
+        ("title,due_date\na,31/01/2026\n", "format the column as text"),
+        ("title,due_date\na,12/31/2026\n", "format the column as text"),
+        ("title,due_date\na,31-12-2026\n", "format the column as text"),
+        ("title,due_date\na,31.12.26\n", "format the column as text"),
+        ("title,due_date\na,2026-12-31 12:00:00\n", "give a date"),
+        ("title,due_date\na,2026/12.31\n", "give a date"),
+        ("title,due_date\na,46387\n", "give a date"),
+        ("title,created_at\na,2026-12-31 12:00:00\n", "with this column as text"),
+        ("title,external_id\na,1.23456789012346E+018\n", "took for a number"),
+        ("title;parent\na;1,23457E+15\n", "took for a number"),
+        ("title|list\na|b\n", "semicolons or tabs stand between"),
         ("title,due_at\na,2026-01-31T12:00:00Z\n", "without due_timezone"),
         ("title,priority\na,hihg\n", "did you mean 'high'?"),
         ('title,tags\na,"""b""c"\n', "separate tags with commas"),
@@ -187,3 +197,91 @@ def test_a_row_without_end_is_not_held_in_memory() -> None:
 def test_no_bytes_raise(content: bytes) -> None:
     nothing_raises(csv.read(BytesIO(content)))
     nothing_raises(csv.read(BytesIO(b"title,tags,due_at,completed\n" + content)))
+
+
+# What spreadsheets make of it
+
+SHEET = (
+    "external_id,title,description,list,tags,completed\r\n"
+    'a,"Buy milk; now","two\nlines, ""Été""",Home,"x, y",TRUE\r\n'
+    "b,Bread,,,,FALSE\r\n"
+)
+MEANT = [
+    TaskRecord(
+        "a",
+        "Buy milk; now",
+        description='two\nlines, "Été"',
+        list="Home",
+        tags=("x", "y"),
+        completed=True,
+    ),
+    TaskRecord("b", "Bread"),
+]
+
+
+def resaved(separator: str, end: str = "\r\n", quoting: Any = 0) -> str:
+    text = StringIO(newline="")
+    rows = standard.reader(StringIO(SHEET, newline=""))
+    standard.writer(
+        text, delimiter=separator, lineterminator=end, quoting=quoting
+    ).writerows(rows)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("quoting", [standard.QUOTE_MINIMAL, standard.QUOTE_ALL])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_any_way_in_which_spreadsheets_save_it_is_read(
+    separator: str, end: str, quoting: int, encoding: str
+) -> None:
+    assert read(resaved(separator, end, quoting).encode(encoding)) == MEANT
+
+
+def test_a_first_line_may_name_the_separator() -> None:
+    assert read("sep=;\r\n" + resaved(";")) == MEANT
+
+
+@pytest.mark.parametrize("end", ["\r", "\n"])
+def test_a_row_that_is_too_long_does_not_hide_the_next(end: str) -> None:
+    rows = read(f"title{end}" + "a" * 2 * LINE_BYTES + f"{end}Bread{end}")
+
+    assert [type(row) for row in rows] == [BadRow, TaskRecord]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-12-31",
+        "2026-12-31 00:00:00",
+        "2026-12-31T00:00:00",
+        "2026-12-31 00:00",
+        "2026-12-31 0:00",
+        "31.12.2026",
+        "31.12.2026 00:00:00",
+        "2026/12/31",
+        "2026.12.31",
+    ],
+)
+def test_a_date_that_is_certain_is_read(text: str) -> None:
+    (task,) = read(f"title,due_date\na,{text}\n")
+
+    assert task.due_date == date(2026, 12, 31)
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("TRUE", True),
+        ("WAHR", True),
+        ("Vrai", True),
+        ("1", True),
+        ("FALSE", False),
+        ("FALSCH", False),
+        ("0", False),
+    ],
+)
+def test_a_word_for_true_or_false_is_read(word: str, value: bool) -> None:
+    (task,) = read(f"title,completed\na,{word}\n")
+
+    assert task.completed is value
