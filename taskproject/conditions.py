@@ -1,19 +1,47 @@
-"""Conditional requests (RFC 9110, section 13), with a row's version as its validator."""
+"""Conditional requests (RFC 9110, section 13).
+
+An ETag is a row's version, a dot, the number of the form it is represented in, and behind
+a hyphen what it shows besides the row: `"7.2-3overdue"`. If-Match is about the version
+alone; tags of earlier releases, without the form, are taken too.
+"""
 
 import re
+from collections.abc import Collection
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.http import parse_etags
 
-from taskproject.problems import MalformedCondition, VersionRequired
+from taskproject.problems import (
+    AlteredTag,
+    MalformedCondition,
+    StaleVersion,
+    VersionRequired,
+)
 
-# A PostgreSQL bigint has at most 19 digits; no version gets there. What may follow is what
-# a representation has besides its row (see tasks.api.answers.etag); no write is about it.
-VERSION = re.compile(r'"([1-9][0-9]{0,17})(?:-[0-9]*(?:overdue)?)?"')
+# A PostgreSQL bigint has at most 19 digits; no version gets there.
+VERSION = re.compile(r'"([1-9][0-9]{0,17})(?:\.[0-9]{1,9})?(?:-[0-9]*(?:overdue)?)?"')
+# What proxies that compress make of a tag: W/"7" (nginx), "7-gzip" (Apache).
+ALTERED = re.compile(r'(?:W/)?"([1-9][0-9]{0,17})(?:[^0-9"][^"]*)?"')
 
 
-def expected_versions(request: HttpRequest) -> set[int] | None:
+class Versions(set[int]):
+    """The versions that If-Match names. `altered` has those of tags that match nothing,
+    because something on the way made them weak or longer."""
+
+    def __init__(self, tags: Collection[str]) -> None:
+        super().__init__(
+            int(match[1]) for tag in tags if (match := VERSION.fullmatch(tag))
+        )
+        self.altered = {
+            int(match[1]): tag
+            for tag in tags
+            if not VERSION.fullmatch(tag) and (match := ALTERED.fullmatch(tag))
+        }
+
+
+def expected_versions(request: HttpRequest) -> Versions | None:
     """The versions that If-Match allows the change to be made to; None for any.
 
     Comparison is strong: a weak tag (`W/"7"`) matches nothing. Without the header, 428
@@ -30,7 +58,32 @@ def expected_versions(request: HttpRequest) -> set[int] | None:
         raise MalformedCondition('Send If-Match: "7", in double quotes, or *.')
     if tags == ["*"]:
         return None
-    return {int(match[1]) for tag in tags if (match := VERSION.fullmatch(tag))}
+    return Versions(tags)
+
+
+def stale_version(
+    versions: set[int],
+    version: int,
+    etag: str,
+    current: dict[str, Any],
+    changed: list[str] | None,
+) -> StaleVersion:
+    """The problem of a change that names other versions than the row's, which is
+    represented as `current`; `changed` names the members that differ."""
+    kind, detail = (
+        StaleVersion,
+        "Merge with `current`, then send its version in If-Match.",
+    )
+    altered = versions.altered if isinstance(versions, Versions) else {}
+    if version in altered:
+        kind, changed = AlteredTag, []
+        detail = (
+            f"{altered[version][:100]} in If-Match matches nothing: a proxy that "
+            "compresses answers has made the ETag weak or longer. Nothing else has "
+            f'changed. Send If-Match: "{version}", the version, in double quotes.'
+        )
+    headers = {"ETag": etag}
+    return kind(detail, headers=headers, current=current, changed=changed)
 
 
 def check_version_given(versions: set[int] | None) -> VersionRequired | None:

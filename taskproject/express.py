@@ -36,9 +36,9 @@ from taskproject.inputs import StrictParser, check_body_headers
 from taskproject.middleware import log, request_id
 from taskproject.problems import Problem, respond
 from taskproject.rows import Unproven, this_thread
+from tasks.api.answers import InZone
 from tasks.api.collection import TaskFilters, count_tasks, create_task, list_tasks
 from tasks.api.tasks import (
-    InZone,
     TaskIn,
     TaskPatch,
     complete_task,
@@ -258,7 +258,7 @@ def _call(request: HttpRequest) -> Call | None:
             case "GET" if not _length(request):
                 return list_tasks, {"filters": _filters(query)}
             case "POST" if not query:
-                return _with_body(create_task, request, TaskIn)
+                return _with_body(create_task, request, TaskIn, zone=OWN_ZONE)
         return None
     if request.path_info == "/api/tasks/counts":
         counted = request.method == "GET" and not query and not _length(request)
@@ -271,9 +271,10 @@ def _call(request: HttpRequest) -> Call | None:
         case "GET", None if not _length(request):
             return get_task, {"task_id": task_id, "zone": OWN_ZONE}
         case "PATCH", None:
-            return _with_body(update_task, request, TaskPatch, task_id=task_id)
+            inputs = {"task_id": task_id, "zone": OWN_ZONE}
+            return _with_body(update_task, request, TaskPatch, **inputs)
         case "POST", verb if verb in VERBS and not _length(request):
-            return VERBS[verb], {"task_id": task_id}
+            return VERBS[verb], {"task_id": task_id, "zone": OWN_ZONE}
     return None
 
 

@@ -35,7 +35,7 @@ HEADERS: dict[str, dict[str, Any]] = {
     "ETag": {
         "description": "Identifies this state, for If-Match and If-None-Match.",
         "schema": {"type": "string"},
-        "example": '"7"',
+        "example": '"7.2"',
     },
     "Location": {
         "description": "Where it is now.",
@@ -51,6 +51,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "enum": ["true"]},
     },
 }
+TAG = r"[1-9][0-9]{0,17}(\.[0-9]{1,9})?(-[0-9]*(overdue)?)?"
 IF_MATCH = {
     "in": "header",
     "name": "If-Match",
@@ -58,8 +59,7 @@ IF_MATCH = {
     "description": "Change it only if it still has this version; else 412.",
     "schema": {
         "type": "string",
-        "pattern": r'^(\*|"[1-9][0-9]{0,17}(-[0-9]*(overdue)?)?"'
-        r'(, ?"[1-9][0-9]{0,17}(-[0-9]*(overdue)?)?")*)$',
+        "pattern": rf'^(\*|"{TAG}"(, ?"{TAG}")*)$',
     },
     "example": '"7"',
 }

@@ -23,6 +23,7 @@
     │   └── CursorExpired       410 cursor_expired
     ├── LengthRequired          411 length_required
     ├── StaleVersion            412 stale_version
+    │   └── AlteredTag          412 altered_tag
     ├── ContentTooLarge         413 content_too_large
     ├── UnsupportedMediaType    415 unsupported_media_type
     ├── Invalid                 422 invalid
@@ -244,6 +245,12 @@ class StaleVersion(Problem):
     """The task has changed since the version in If-Match; `current` is how it is now."""
 
     status, code, title = 412, "stale_version", "Somebody changed this meanwhile"
+
+
+class AlteredTag(StaleVersion):
+    """If-Match has the version, in a tag that something on the way made weak or longer."""
+
+    code, title = "altered_tag", "If-Match holds an ETag that was altered on its way"
 
 
 class ContentTooLarge(Problem):

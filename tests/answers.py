@@ -65,7 +65,7 @@ def etag(task: Task) -> str:
     """The ETag of the task as it is stored now."""
     shown = as_json(task)
     derived = str(shown["open_subtasks"] or "") + "overdue" * shown["overdue"]
-    return f'"{task.version}-{derived}"' if derived else f'"{task.version}"'
+    return f'"{task.version}.2-{derived}"' if derived else f'"{task.version}.2"'
 
 
 def missing(path: str) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject import timezones
 from taskproject.accounts.auth import ApiRequest
-from taskproject.conditions import expected_versions, not_modified
-from taskproject.inputs import DIGITS, Closed
+from taskproject.conditions import expected_versions, not_modified, stale_version
+from taskproject.inputs import DIGITS, Closed, Zone
 from taskproject.problems import Gone, NotFound, StaleVersion
 from tasks import cursors
 from tasks.models import Actor, Event, Outcome, Task, TaskQuerySet, listing
@@ -43,6 +43,9 @@ EXAMPLE: dict[str, Any] = {
     "version": 1,
 }
 WORDS: list[str] = Task.Priority.labels
+#: The form in which tasks, and lists of them, are represented, as a part of their ETags:
+#: raise it whenever the members change, or how one of them is written.
+REPRESENTATION = 2
 
 
 # Within TaskOut `list` is a member.
@@ -73,7 +76,8 @@ class TaskOut(BaseModel):
 
 
 def represent(task: Task | Row, clock: Clock) -> dict[str, Any]:
-    """The members of TaskOut, in its order; `clock` is the caller's."""
+    """The members of TaskOut, in its order; `clock` is the request's. See
+    REPRESENTATION."""
     # Taken all at once: one by one, a page takes a third more.
     (
         key, title, description, list_id, parent_id, tags, priority,
@@ -103,9 +107,18 @@ def represent(task: Task | Row, clock: Clock) -> dict[str, Any]:
     }
 
 
-def clock_of(request: ApiRequest, zone: str | None = None) -> Clock:
-    """The time in the zone that is asked for, else in the caller's."""
-    return clock(zone or request.auth.user.timezone)
+class InZone(Closed):
+    """The query of every operation that answers with a task."""
+
+    tz: Zone | None = Field(
+        None, description="The zone of days and of `overdue`; yours if left out."
+    )
+
+
+def clock_of(request: ApiRequest, zone: InZone) -> Clock:
+    """The clock that the request is answered by: the time in the zone that it asks for,
+    else in its caller's."""
+    return clock(zone.tz or request.auth.user.timezone)
 
 
 class JSONAnswer(HttpResponse):
@@ -227,12 +240,14 @@ def task_answer(
 
 
 def etag(task: Task | Row, clock: Clock) -> str:
-    """The version, and behind a hyphen what changes without it: the number of open
-    subtasks, and whether the due has passed. If-Match looks at the version alone."""
+    """The version and the form, and behind a hyphen what changes without the version:
+    the number of open subtasks, and whether the due has passed. If-Match looks at the
+    version alone."""
     derived = str(task.open_subtasks or "")
     if is_overdue(task.completed, task.due_date, task.due_at, clock):
         derived += "overdue"
-    return f'"{task.version}-{derived}"' if derived else f'"{task.version}"'
+    tag = f"{task.version}.{REPRESENTATION}"
+    return f'"{tag}-{derived}"' if derived else f'"{tag}"'
 
 
 def actor(request: ApiRequest) -> Actor:
@@ -266,6 +281,7 @@ def change(
     request: ApiRequest,
     task_id: int,
     verb: Callable[..., Outcome],
+    clock: Clock,
     *,
     trashed_too: bool = False,
     **fields: Any,
@@ -281,27 +297,33 @@ def change(
         raise missing()
     task = TaskQuerySet.one(request.auth.user_id, task_id)
     outcome = verb(task, actor(request), versions, **fields)
-    return verdict(outcome, task_id, versions, request.auth.user.timezone, trashed_too)
+    return verdict(outcome, task_id, versions, clock, trashed_too)
 
 
 def changed(
-    request: ApiRequest, task_id: int, verb: Callable[..., Outcome], **fields: Any
+    request: ApiRequest,
+    task_id: int,
+    verb: Callable[..., Outcome],
+    zone: InZone,
+    /,
+    **fields: Any,
 ) -> HttpResponse:
     """The answer to such a change: the task after it."""
-    return task_answer(change(request, task_id, verb, **fields), clock_of(request))
+    clock = clock_of(request, zone)
+    return task_answer(change(request, task_id, verb, clock, **fields), clock)
 
 
 def verdict(
     outcome: Outcome,
     task_id: int,
     versions: set[int] | None,
-    zone: str,
+    clock: Clock,
     trashed_too: bool = False,
     differences: Callable[[int, int], list[str] | None] | None = None,
 ) -> Task:
-    """The task as a verb left it; raises the problem of one that it left alone. `zone` is
-    the caller's; `differences` tells the fields that differ between two versions of the
-    task, where the stored events do not."""
+    """The task as a verb left it; raises the problem of one that it left alone. `clock`
+    is the request's; `differences` tells the fields that differ between two versions of
+    the task, where the stored events do not."""
     changed: Task | None = outcome.changed.get(task_id)
     if changed is not None:
         return changed
@@ -312,7 +334,7 @@ def verdict(
         raise gone(task)
     if versions is not None and task.version not in versions:
         told = differences or Event.objects.of_task(task_id).differences
-        raise _stale(task, versions, clock(zone), told)
+        raise _stale(task, versions, clock, told)
     return task
 
 
@@ -341,9 +363,4 @@ def _stale(
     if changed is not None:
         names = [name.removesuffix("_id") for name in changed]
         changed = [name for name in names if name in current]
-    return StaleVersion(
-        "Merge with `current`, then send its version in If-Match.",
-        headers={"ETag": etag(task, clock)},
-        current=current,
-        changed=changed,
-    )
+    return stale_version(versions, task.version, etag(task, clock), current, changed)

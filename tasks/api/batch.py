@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from django.http import HttpResponse
-from ninja import Router
+from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest
@@ -12,6 +12,7 @@ from taskproject.inputs import Closed, absent, refusal_of
 from taskproject.problems import Invalid, Problem
 from tasks.api.answers import (
     EXAMPLE,
+    InZone,
     TaskOut,
     actor,
     clock_of,
@@ -95,27 +96,28 @@ class BatchOut(BaseModel):
 
 
 @router.post("/tasks/batch", response=BatchOut)
-def batch_tasks(request: ApiRequest, body: BatchIn) -> HttpResponse:
+def batch_tasks(
+    request: ApiRequest, body: BatchIn, zone: Query[InZone]
+) -> HttpResponse:
     """Does up to 500 changes in order, in one transaction.
 
     An atomic batch does all of them, or, where one cannot be done, none: the answer is
     the problem of that one, with its number in `operation`. Otherwise each is done or
     answered with its problem. Send an Idempotency-Key to be able to repeat it.
     """
-    clock = clock_of(request)
-    results = _batch(request, body.atomic).run(_operations(request, body))
+    clock = clock_of(request, zone)
+    results = _batch(request, clock, body.atomic).run(_operations(request, body))
     answers = zip(body.operations, results, strict=True)
     return json_answer({"results": [_result(*one, clock) for one in answers]})
 
 
-def _batch(request: ApiRequest, atomic: bool) -> Batch:
-    zone = request.auth.user.timezone
+def _batch(request: ApiRequest, clock: Clock, atomic: bool) -> Batch:
     return Batch(
         actor(request),
         request.auth.user_id,
-        zone,
+        request.auth.user.timezone,
         lambda outcome, key, versions, differences: verdict(
-            outcome, key, versions, zone, differences=differences
+            outcome, key, versions, clock, differences=differences
         ),
         atomic,
     )

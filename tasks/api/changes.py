@@ -8,11 +8,12 @@ from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest
-from taskproject.inputs import DIGITS, Closed
+from taskproject.inputs import DIGITS
 from taskproject.problems import CursorExpired
 from tasks import cursors
 from tasks.api.answers import (
     EXAMPLE,
+    InZone,
     Page,
     TaskOut,
     clock_of,
@@ -109,7 +110,7 @@ class HistoryPage(BaseModel):
     next_cursor: str | None = Field(description="For the next page; null on the last.")
 
 
-class ChangesQuery(Closed):
+class ChangesQuery(InZone):
     after: Annotated[str, Field(max_length=100)] | None = Field(
         None,
         description="The `next_cursor` that you remember; `latest` for the cursor of "
@@ -133,14 +134,14 @@ def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpRespons
     """
     events = Event.objects.owned_by(request.auth.user_id)
     if query.after == "latest":
-        return _changes(request, [], events.last_sequence())
+        return _changes(request, query, [], events.last_sequence())
     after = 0
     if query.after is not None:
         after = cursors.decode_number(query.after, "after", "after", least=0)
     page = list(events.after(after).in_order()[: query.limit])
     if query.after is not None:
         _check_horizon(request, after)
-    return _changes(request, page, page[-1].sequence if page else after)
+    return _changes(request, query, page, page[-1].sequence if page else after)
 
 
 @router.get("/tasks/{int:task_id}/history", response=HistoryPage)
@@ -168,8 +169,10 @@ def _check_horizon(request: ApiRequest, after: int) -> None:
     )
 
 
-def _changes(request: ApiRequest, events: list[Event], cursor: int) -> HttpResponse:
-    clock = clock_of(request)
+def _changes(
+    request: ApiRequest, zone: InZone, events: list[Event], cursor: int
+) -> HttpResponse:
+    clock = clock_of(request, zone)
     keys = {event.task_id for event in events if event.task_id is not None}
     tasks = Task.objects.live().shown().in_bulk(keys)
     items: list[dict[str, Any]] = []

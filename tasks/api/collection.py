@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import not_modified
-from taskproject.inputs import WORD, Zone
+from taskproject.inputs import WORD
 from tasks import cursors
 from tasks.api.answers import (
     EXAMPLE,
+    REPRESENTATION,
+    InZone,
     OrderedPage,
     TaskOut,
     actor,
@@ -32,7 +34,7 @@ from tasks.api.fields import (
     TagWanted,
     stored,
 )
-from tasks.api.tasks import InZone, TaskIn
+from tasks.api.tasks import TaskIn
 from tasks.models import MOST_TAGS, PRIORITIES, Task, listing
 from tasks.models.criteria import Criteria
 from tasks.models.dues import Clock
@@ -72,7 +74,7 @@ TagNames = list[TagWanted]
 PriorityNames = list[Priority]
 
 
-class TaskFilters(OrderedPage):
+class TaskFilters(OrderedPage, InZone):
     """Which tasks, in which order; several filters must all be met."""
 
     completed: Annotated[bool, WORD] | None = Field(
@@ -116,9 +118,6 @@ class TaskFilters(OrderedPage):
         description="A minus turns the order around. `created` is the order in which "
         "the tasks were added here; `due` has those without one last, a day at its end; "
         "`title` is without regard to case and accents.",
-    )
-    tz: Zone | None = Field(
-        None, description="The zone of days and of `overdue`; yours if left out."
     )
 
     def criteria(self) -> Criteria:
@@ -184,7 +183,7 @@ def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse
     written. The ETag changes with every change of a task of yours, and when one becomes
     overdue: polling with If-None-Match costs one small query and a 304.
     """
-    owner_id, clock = request.auth.user_id, clock_of(request, filters.tz)
+    owner_id, clock = request.auth.user_id, clock_of(request, filters)
     if "HTTP_IF_NONE_MATCH" in request.META:
         tag = _tag(listing.state(owner_id, clock, request.auth.proof), clock)
         if not_modified(request, tag):
@@ -193,20 +192,20 @@ def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse
 
 
 @router.post("/tasks", response={201: TaskOut})
-def create_task(request: ApiRequest, body: TaskIn) -> HttpResponse:
+def create_task(request: ApiRequest, body: TaskIn, zone: Query[InZone]) -> HttpResponse:
     """Adds a task, at the end of its list."""
     fields = stored(vars(body))
     if body.due_at is not None and body.due_timezone is None:
         fields["due_timezone"] = request.auth.user.timezone
     task = Task.objects.add(actor(request), owner_id=request.auth.user_id, **fields)
     location = f"/api/tasks/{task.id}"
-    return task_answer(task, clock_of(request), status=201, Location=location)
+    return task_answer(task, clock_of(request, zone), status=201, Location=location)
 
 
 @router.get("/tasks/counts", response={200: Counts, 304: None})
 def count_tasks(request: ApiRequest, zone: Query[InZone]) -> HttpResponse:
     """How many tasks you have, for badges. Tasks in the trash do not count."""
-    owner_id, clock = request.auth.user_id, clock_of(request, zone.tz)
+    owner_id, clock = request.auth.user_id, clock_of(request, zone)
     tag = _tag(listing.state(owner_id, clock, request.auth.proof), clock)
     if not_modified(request, tag):
         return unchanged(tag)
@@ -227,8 +226,10 @@ def _page(request: ApiRequest, filters: TaskFilters, clock: Clock) -> HttpRespon
 
 
 def _tag(state: tuple[int, datetime | None], clock: Clock) -> str:
-    """The newest change, the day and whose it is, and the latest instant at which a task
-    became overdue."""
+    """The newest change, the form, the day and whose it is, and the latest instant at
+    which a task became overdue. See REPRESENTATION, which is of the counts too."""
     sequence, passed = state
     instant = f"{passed:%Y%m%d%H%M%S%f}" if passed else "0"
-    return f'"{sequence}-{clock.today:%Y%m%d}-{clock.zone.key}-{instant}"'
+    return (
+        f'"{sequence}.{REPRESENTATION}-{clock.today:%Y%m%d}-{clock.zone.key}-{instant}"'
+    )

@@ -142,7 +142,7 @@ def read_calendar(request: HttpRequest, secret: str) -> HttpResponse:
         raise NotFound("There is no calendar at this address.")
     now = clock(feed.owner.timezone)
     sequence, _ = listing.state(feed.owner_id, now)
-    tag = f'"{sequence}-{now.today:%Y%m%d}"'
+    tag = f'"{sequence}.{calendar.REPRESENTATION}-{now.today:%Y%m%d}"'
     if not_modified(request, tag):
         return unchanged(tag)
     response = HttpResponse(

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 
 from taskproject import jobs
 from taskproject.accounts.auth import ApiRequest
-from taskproject.conditions import expected_versions, not_modified
+from taskproject.conditions import expected_versions, not_modified, stale_version
 from taskproject.models import Job
 from taskproject.problems import NotFound, StaleVersion
 from tasks.api.answers import actor, json_answer, no_content, unchanged
@@ -16,7 +16,11 @@ from tasks.api.jobs import job_answer
 from tasks.cursors import BIGINT
 from tasks.models import Actor, Event, feed_of
 
+#: What represents a list or a tag.
 Represent = Callable[[Any], dict[str, Any]]
+#: The form in which they do, as a part of their ETags: raise it whenever the members
+#: change, or how one of them is written.
+REPRESENTATION = 2
 
 
 def find_row(rows: QuerySet[Any], key: int) -> Any:
@@ -28,7 +32,7 @@ def find_row(rows: QuerySet[Any], key: int) -> Any:
 
 
 def row_answer(row: Any, represent: Represent, status: int = 200) -> HttpResponse:
-    return json_answer(represent(row), status, ETag=f'"{row.version}"')
+    return json_answer(represent(row), status, ETag=_etag(row))
 
 
 def read_row(
@@ -36,7 +40,7 @@ def read_row(
 ) -> HttpResponse:
     """The answer to reading a row: 200, 304 or 404."""
     row = find_row(rows, key)
-    tag = f'"{row.version}"'
+    tag = _etag(row)
     return unchanged(tag) if not_modified(request, tag) else row_answer(row, represent)
 
 
@@ -112,9 +116,8 @@ def _stale(row: Any, represent: Represent, versions: set[int]) -> StaleVersion:
         kind = "list_id" if hasattr(row, "position") else "tag_id"
         events = Event.objects.filter(**{kind: row.pk})
         changed = events.differences(min(versions), row.version)
-    return StaleVersion(
-        "Merge with `current`, then send its version in If-Match.",
-        headers={"ETag": f'"{row.version}"'},
-        current=represent(row),
-        changed=changed,
-    )
+    return stale_version(versions, row.version, _etag(row), represent(row), changed)
+
+
+def _etag(row: Any) -> str:
+    return f'"{row.version}.{REPRESENTATION}"'

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import WORD, Closed, Zone, absent
 from tasks.api.answers import (
+    InZone,
     TaskOut,
     change,
     changed,
@@ -121,43 +122,41 @@ class Move(Closed):
         return self
 
 
-class Removal(Closed):
+class Removal(InZone):
     permanent: Annotated[bool, WORD] = Field(
         False, description="Delete for good instead of moving to the trash."
-    )
-
-
-class InZone(Closed):
-    tz: Zone | None = Field(
-        None, description="The zone that `overdue` is told in; yours if left out."
     )
 
 
 @router.get("/tasks/{int:task_id}", response={200: TaskOut, 304: None})
 def get_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpResponse:
     """One task of yours."""
-    return read(request, task_id, clock_of(request, zone.tz))
+    return read(request, task_id, clock_of(request, zone))
 
 
 @router.put("/tasks/{int:task_id}", response=TaskOut)
-def replace_task(request: ApiRequest, task_id: int, body: TaskIn) -> HttpResponse:
+def replace_task(
+    request: ApiRequest, task_id: int, body: TaskIn, zone: Query[InZone]
+) -> HttpResponse:
     """Replaces a task: what is left out goes back to its default."""
     fields = stored(body.model_dump())
     if body.due_timezone is None:
         fields["due_timezone"] = body.due_at and request.auth.user.timezone
-    return changed(request, task_id, TaskQuerySet.edit, **fields)
+    return changed(request, task_id, TaskQuerySet.edit, zone, **fields)
 
 
 @router.patch("/tasks/{int:task_id}", response=TaskOut)
-def update_task(request: ApiRequest, task_id: int, body: TaskPatch) -> HttpResponse:
+def update_task(
+    request: ApiRequest, task_id: int, body: TaskPatch, zone: Query[InZone]
+) -> HttpResponse:
     """Changes the members that are sent, and no others.
 
     A due is one value in two forms: due_date clears due_at, and due_at clears due_date.
     Another list puts the task at its end.
     """
     fields = stored(body.model_dump(exclude_unset=True))
-    zone = request.auth.user.timezone
-    return changed(request, task_id, TaskQuerySet.edit, zone=zone, **fields)
+    fields["zone"] = request.auth.user.timezone
+    return changed(request, task_id, TaskQuerySet.edit, zone, **fields)
 
 
 @router.delete("/tasks/{int:task_id}", response={204: None})
@@ -166,39 +165,44 @@ def delete_task(
 ) -> HttpResponse:
     """Moves a task to the trash, from where restore brings it back; with
     `permanent=true` deletes it for good, out of the trash as well. Its subtasks stay."""
+    clock = clock_of(request, removal)
     if removal.permanent:
-        change(request, task_id, TaskQuerySet.remove, trashed_too=True)
+        change(request, task_id, TaskQuerySet.remove, clock, trashed_too=True)
     else:
-        change(request, task_id, TaskQuerySet.trash)
+        change(request, task_id, TaskQuerySet.trash, clock)
     return no_content()
 
 
 @router.post("/tasks/{int:task_id}/toggle", response=TaskOut)
-def toggle_task(request: ApiRequest, task_id: int) -> HttpResponse:
+def toggle_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpResponse:
     """Completes an open task, reopens a completed one; answers the task after it.
 
     Atomic: each of many callers at once sees the state that its own toggle made. A
     repeated toggle flips back: send an Idempotency-Key, or use complete and reopen.
     """
-    return changed(request, task_id, TaskQuerySet.toggle)
+    return changed(request, task_id, TaskQuerySet.toggle, zone)
 
 
 @router.post("/tasks/{int:task_id}/complete", response=TaskOut)
-def complete_task(request: ApiRequest, task_id: int) -> HttpResponse:
+def complete_task(
+    request: ApiRequest, task_id: int, zone: Query[InZone]
+) -> HttpResponse:
     """Completes a task; safe to repeat. Its subtasks stay as they are: `open_subtasks`
     tells how many are open."""
-    return changed(request, task_id, TaskQuerySet.complete)
+    return changed(request, task_id, TaskQuerySet.complete, zone)
 
 
 @router.post("/tasks/{int:task_id}/reopen", response=TaskOut)
-def reopen_task(request: ApiRequest, task_id: int) -> HttpResponse:
+def reopen_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpResponse:
     """Reopens a task; safe to repeat."""
-    return changed(request, task_id, TaskQuerySet.reopen)
+    return changed(request, task_id, TaskQuerySet.reopen, zone)
 
 
 @router.post("/tasks/{int:task_id}/move", response=TaskOut)
-def move_task(request: ApiRequest, task_id: int, body: Move) -> HttpResponse:
+def move_task(
+    request: ApiRequest, task_id: int, body: Move, zone: Query[InZone]
+) -> HttpResponse:
     """Puts a task right before or right after another one, into the list of that one.
     It is the only one that changes."""
     fields = body.model_dump(exclude_unset=True)
-    return changed(request, task_id, TaskQuerySet.move, **fields)
+    return changed(request, task_id, TaskQuerySet.move, zone, **fields)

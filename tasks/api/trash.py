@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from taskproject.accounts.auth import ApiRequest
 from tasks.api.answers import (
     EXAMPLE,
+    InZone,
     Page,
     TaskOut,
     changed,
@@ -47,18 +48,24 @@ class TrashPage(BaseModel):
     next_cursor: str | None = Field(description="For the next page; null on the last.")
 
 
+class TrashQuery(Page, InZone):
+    """A page of the trash."""
+
+
 @router.get("/tasks/trash", response=TrashPage)
-def list_trash(request: ApiRequest, page: Query[Page]) -> HttpResponse:
+def list_trash(request: ApiRequest, page: Query[TrashQuery]) -> HttpResponse:
     """Your tasks in the trash, newest first."""
     tasks = Task.objects.owned_by(request.auth.user_id).trashed().newest_first()
-    show = partial(_represent, clock=clock_of(request))
+    show = partial(_represent, clock=clock_of(request, page))
     return page_answer(request, tasks.shown(), page, "trash", show)
 
 
 @router.post("/tasks/{int:task_id}/restore", response=TaskOut)
-def restore_task(request: ApiRequest, task_id: int) -> HttpResponse:
+def restore_task(
+    request: ApiRequest, task_id: int, zone: Query[InZone]
+) -> HttpResponse:
     """Brings a task back from the trash; safe to repeat."""
-    return changed(request, task_id, TaskQuerySet.restore, trashed_too=True)
+    return changed(request, task_id, TaskQuerySet.restore, zone, trashed_too=True)
 
 
 def _represent(task: Task, clock: Clock) -> dict[str, Any]:
