@@ -37,6 +37,8 @@ from tasks.models.tags import Tag, created, label, relabel
 from tasks.models.tasks import Task
 
 MOST_OPERATIONS = 500
+#: New tags of one batch: each is a row and an event, and so many take half a second.
+MOST_NEW_TAGS = 5_000
 #: Events that are read to tell what differs from stale versions, for all operations.
 MOST_READ = 5_000
 #: What is written of each task that has changed, and of one whose texts have.
@@ -288,7 +290,8 @@ class _Changes:
             raise Invalid.of(*references.HAS_SUBTASKS)
 
     def _new_names(self, fields: Mapping[str, Any]) -> dict[str, Tag]:
-        """The tags that the fields name and that are not there yet, by their keys."""
+        """The tags that the fields name and that are not there yet, by their keys. Raises
+        `Invalid` where they are more than a batch may make."""
         new: dict[str, Tag] = {}
         for name in fields.get("tags", ()):
             key = same(name)
@@ -296,6 +299,10 @@ class _Changes:
                 new[key] = Tag(
                     owner_id=self.owner_id, name=name, key=key, created_at=self.now
                 )
+        if new and len(self._new_tags) + len(new) > MOST_NEW_TAGS:
+            most = f"{MOST_NEW_TAGS:,}"
+            detail = f"A batch makes at most {most} new tags. Send the rest in another."
+            raise Invalid.of("tags", detail)
         return new
 
     def _make(self, tags: Mapping[str, Tag]) -> None:
