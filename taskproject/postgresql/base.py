@@ -12,6 +12,7 @@ from contextlib import (
     nullcontext,
     suppress,
 )
+from functools import cache
 from math import ceil
 from select import POLLIN, poll
 from socket import SOCK_STREAM, getaddrinfo
@@ -78,11 +79,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             checked(self.connection.pgconn.exec_(READ_COMMITTED))
             self._session = self._session._replace(isolated=True)
             return
-        logger.warning(
-            "default_transaction_isolation is not read committed, which costs each "
-            "statement two round trips behind a pooler: ALTER ROLE ... SET "
-            "default_transaction_isolation = 'read committed'"
-        )
+        _warn_of_isolation()
 
     def is_pooled(self) -> bool:
         """Whether a pooler stands between, which may change the server's process."""
@@ -180,6 +177,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
         is a part of the whole."""
         each = ceil(seconds / _addresses(conn_params))
         return super().get_new_connection({**conn_params, "connect_timeout": each})
+
+
+@cache
+def _warn_of_isolation() -> None:
+    """Once a process, not for each connection."""
+    logger.warning(
+        "default_transaction_isolation is not read committed, which costs each statement "
+        "two round trips behind a pooler: ALTER ROLE ... SET "
+        "default_transaction_isolation = 'read committed'"
+    )
 
 
 def _addresses(conn_params: dict[str, Any]) -> int:

@@ -71,6 +71,18 @@ def test_nothing_is_set_in_a_poolers_session(serializable: None, pooled: None) -
     assert fetch("SHOW default_transaction_isolation", []) == [("serializable",)]
 
 
+def test_the_log_says_once_what_to_set(
+    serializable: None, pooled: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    base._warn_of_isolation.cache_clear()
+    for _ in range(2):
+        fetch("SELECT 1", [])
+        connection.close()
+
+    [line] = [one for one in caplog.messages if "isolation" in one]
+    assert "ALTER ROLE" in line
+
+
 @pytest.mark.usefixtures("either")
 def test_a_statement_that_fails_leaves_no_transaction_behind() -> None:
     with pytest.raises(Exception, match="division by zero"):
