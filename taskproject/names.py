@@ -40,6 +40,8 @@ _VISIBLE = re.compile(f"[^{INVISIBLE}]")
 
 def same(name: str) -> str:
     """Equal for names that differ in case only."""
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

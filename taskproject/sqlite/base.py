@@ -12,10 +12,12 @@ until the service is started anew.
 
 import logging
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 
@@ -24,6 +26,8 @@ from django.db import transaction
 from django.db.backends.sqlite3 import base
 from django.db.backends.sqlite3.features import DatabaseFeatures as Features
 from django.db.utils import OperationalError
+
+from taskproject.names import same
 
 logger = logging.getLogger("taskproject.sqlite")
 
@@ -64,6 +68,22 @@ def is_replaced(path: str) -> bool:
     return True
 
 
+def _like(pattern: str | None, value: object, escape: str) -> bool | None:
+    """SQLite's `value LIKE pattern ESCAPE escape`."""
+    if pattern is None or value is None:
+        return None
+    return _pattern(pattern, escape).fullmatch(same(str(value))) is not None
+
+
+@lru_cache(maxsize=100)
+def _pattern(pattern: str, escape: str) -> re.Pattern[str]:
+    parts = re.findall(f"{re.escape(escape)}.|.", same(pattern), re.DOTALL)
+    any_of = {"%": ".*", "_": "."}
+    return re.compile(
+        "".join(any_of.get(part) or re.escape(part[-1]) for part in parts), re.DOTALL
+    )
+
+
 class DatabaseFeatures(Features):
     # SQLite's own limit since 3.32; Django keeps to the 999 of before, and would insert
     # 500 tasks by eleven statements.
@@ -100,6 +120,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise sqlite3.OperationalError("the database file was replaced")
         session = super().get_new_connection(conn_params)
         remember(path)
+        # A LIKE for which all letters have two cases, not those of ASCII alone: the admin
+        # looks for names by it.
+        session.create_function("like", 3, _like, deterministic=True)
         return session
 
     def close_if_unusable_or_obsolete(self) -> None:

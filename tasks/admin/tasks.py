@@ -37,7 +37,7 @@ from tasks.models import Event, EventQuerySet, Task, TaskList, feed_of
 from tasks.models.dues import clock, is_overdue
 from tasks.models.search import holding
 from tasks.models.statements import UNREAD
-from tasks.models.words import MOST_WORDS, words
+from tasks.models.words import MOST_WORDS, asked
 
 # Users whose name begins with a word that is looked for.
 MOST_USERS = 20
@@ -125,7 +125,7 @@ class TaskAdmin(TaskActions):
             users = User.objects.filter(username__istartswith=term).order_by("pk")
             owners = list(users.values_list("pk", flat=True)[:MOST_USERS])
             found = Q(owner_id__in=owners) if owners else Q()
-            parts = words(term)
+            parts = asked(term)[:MOST_WORDS]
             if parts:
                 condition, question = holding(parts)
                 found |= Q(RawSQL(condition, [question], BooleanField()))

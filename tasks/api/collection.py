@@ -38,7 +38,7 @@ from tasks.api.tasks import TaskIn
 from tasks.models import MOST_TAGS, PRIORITIES, Task, listing
 from tasks.models.criteria import Criteria
 from tasks.models.dues import Clock
-from tasks.models.words import words
+from tasks.models.words import asked
 
 router = Router(tags=["tasks"])
 
@@ -133,7 +133,7 @@ class TaskFilters(OrderedPage, InZone):
             has_due=self.has_due,
             created_after=self.created_after,
             updated_after=self.updated_after,
-            words=words(self.q or ""),
+            words=asked(self.q or ""),
         )
 
     def place(self) -> listing.Place | None:

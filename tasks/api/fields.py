@@ -21,7 +21,7 @@ from tasks.models import (
     TITLE_LENGTH,
 )
 from tasks.models.dues import read_day, read_instant
-from tasks.models.words import MOST_WORDS, QUESTION_LENGTH, words
+from tasks.models.words import MOST_WORDS, QUESTION_LENGTH, asked
 
 # JSON Schema's own formats know no bounds, and its patterns other spaces than Python.
 NAME = f"^[{SPACE}]*[^{BREAKS}]*[^{INVISIBLE}][^{BREAKS}]*[{SPACE}]*$"
@@ -90,7 +90,7 @@ def _name(value: str) -> str:
 
 
 def _question(value: str) -> str:
-    if not 1 <= len(words(value)) <= MOST_WORDS:
+    if not 1 <= len(asked(value)) <= MOST_WORDS:
         raise PydanticCustomError(
             "words", f"Write 1 to {MOST_WORDS} words of letters or digits."
         )
@@ -192,7 +192,8 @@ Question = Annotated[
     Field(
         description=f"Up to {MOST_WORDS} words that a title or a description has, or that "
         "words in it begin with: all of them, in any order, whatever the case and the "
-        "accents. Each Chinese or Japanese character is a word.",
+        "accents. Each Chinese or Japanese character is a word, and so are up to three "
+        "characters of Thai and other scripts without spaces.",
         examples=["oat mil"],
     ),
 ]

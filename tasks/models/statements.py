@@ -21,6 +21,8 @@ from tasks.models.events import IN_PLACE, Actor, Story, place_of
 from tasks.models.portions import portions
 from tasks.models.words import (
     BETWEEN,
+    CURRENT,
+    MARK,
     description_searched_as,
     sorted_as,
     title_searched_as,
@@ -344,16 +346,24 @@ def _completing(completed: bool | None) -> _Parts:
 @cache
 def _rewriting(*names: str) -> _Parts:
     settings = [*names, *(["sorted_title"] if "title" in names else [])]
-    searched = [
-        "%s" if name in names else f'split_part("was"."search", \'{BETWEEN}\', {part})'
+    parts = {
+        name: f'split_part("was"."search", \'{BETWEEN}\', {part})'
         for part, name in enumerate(_SEARCHED, 1)
-    ]
+    }
+    searched = ["%s" if name in names else parts[name] for name in parts]
+    kept = "".join(parts[name] for name in parts if name not in names)
+    # As `searched_as` marks it: by what is new, or by what is kept.
+    mark = (
+        f"CASE WHEN octet_length({kept}) = length({kept}) THEN %s ELSE '{MARK}' END"
+        if kept
+        else "%s"
+    )
     differ = " OR ".join(f'"{name}" <> %s' for name in names)
     return _Parts(
         # Without BETWEEN, as before version 1.3, it cannot be told apart.
-        f"strpos(\"search\", '{BETWEEN}') > 0 AND ({differ}) AND ",
+        f"strpos(\"search\", '{BETWEEN}') > 0 AND ({CURRENT}) AND ({differ}) AND ",
         "".join(f'"{name}" = %s, ' for name in settings)
-        + f"\"search\" = {searched[0]} || '{BETWEEN}' || {searched[1]}",
+        + f"\"search\" = {searched[0]} || '{BETWEEN}' || {searched[1]} || {mark}",
         "'edited'",
         " || ".join(
             f'CASE WHEN "was"."{name}" = "written"."{name}" THEN \'{{}}\' ELSE '
@@ -370,7 +380,8 @@ def _rewritten(values: Mapping[str, str]) -> list[str]:
     searched = [
         words_of(values[name]) for name, words_of in _SEARCHED.items() if name in values
     ]
-    return [*values.values(), *sorted_title, *searched]
+    mark = "" if "".join(searched).isascii() else MARK
+    return [*values.values(), *sorted_title, *searched, mark]
 
 
 def _places(

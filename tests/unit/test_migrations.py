@@ -149,7 +149,7 @@ def test_old_rows_are_filled(upgraded: Client) -> None:
         1: "zurich bucher holen | die bibliothek schliesst um sechs",
         2: "buy oat milk |",
         3: "apples | two pounds of milk chocolate",
-        4: "emile anrufen | 牛 奶",
+        4: "emile anrufen | 牛 奶|",
     }
     assert {key: row["sorted_title"] for key, row in rows.items()} == {
         1: "zurich: bucher holen",

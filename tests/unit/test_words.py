@@ -1,6 +1,8 @@
 """Words: how titles are put in order, and how text is searched"""
 
+import re
 import unicodedata
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from tasks.models.tags import TAG_LENGTH
 from tasks.models.words import (
     SORTED_LENGTH,
     WORD_LENGTH,
+    asked,
     searched_as,
     sorted_as,
     words,
@@ -30,11 +33,24 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
         ("Çafé CAFE\u0301 caf\xe9", ["cafe", "cafe", "cafe"]),
         ("Straße STRASSE", ["strasse", "strasse"]),
         ("ﬁne Ⅷ ²", ["fine", "viii", "2"]),
-        ("Ärger Øre Łódź", ["arger", "øre", "łodz"]),
+        ("Ärger Øre Łódź", ["arger", "ore", "lodz"]),
         ("ΣΊΣΥΦΟΣ σίσυφος", ["σισυφοσ", "σισυφοσ"]),
         ("İstanbul", ["istanbul"]),
         ("買牛奶2瓶", ["買", "牛", "奶", "2瓶"[0], "瓶"]),
         ("がぎグ", ["か", "き", "ク"]),
+        (
+            "Đà Nẵng æon þing ðu ısı Œuvre",
+            ["da", "nang", "aeon", "thing", "du", "isi", "oeuvre"],
+        ),
+        ("Қазақстан Ғылым Өзен", ["казакстан", "гылым", "озен"]),
+        ("किताब क्यों", ["किताब", "क्यों"]),
+        (
+            "Donau\u00addampf می\u200cخواهم 1\ufe0f\u20e3",
+            ["donaudampf", "میخواهم", "1"],
+        ),
+        ("ไข่ ad", ["ไข่", "ข่", "่", "ad"]),
+        ("𠮷野家", ["𠮷", "野", "家"]),
+        ("한국어", [unicodedata.normalize("NFD", "한국어")]),
         ("Молоко ЁЖ", ["молоко", "еж"]),
         ("🥛 🐄 — … %&", []),
         ("", []),
@@ -52,6 +68,71 @@ def test_a_search_has_each_word_once() -> None:
 
 def test_no_word_runs_over_from_one_text_to_the_next() -> None:
     assert searched_as("butter", "milk") == "butter | milk"
+
+
+def letters() -> list[tuple[str, str]]:
+    """Letters of Latin, Greek and Cyrillic with something, and the same without."""
+    found = []
+    for letter in map(chr, range(0x20000)):
+        name = unicodedata.name(letter, "")
+        kind = unicodedata.category(letter)
+        if not re.match("(LATIN|GREEK|CYRILLIC) (SMALL|CAPITAL) LETTER .* WITH ", name):
+            continue
+        with suppress(KeyError):
+            bare = unicodedata.lookup(name.partition(" WITH ")[0])
+            if kind in ("Lu", "Ll") and "·" not in unicodedata.normalize(
+                "NFKD", letter
+            ):
+                found.append((letter, bare))
+    return found
+
+
+def test_a_letter_with_something_is_compared_as_the_letter() -> None:
+    pairs = letters()
+    # A half ring above is no mark, but an apostrophe of transliteration.
+    others = [
+        letter
+        for letter, bare in pairs
+        if sorted_as(letter) != sorted_as(bare) and letter != "ẚ"
+    ]
+
+    assert len(pairs) > 1_000
+    assert others == []
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("Łódź", "lodz"),
+        ("Đà Nẵng", "da nang"),
+        ("Øresund", "oresund"),
+        ("Þingvellir", "thingvellir"),
+        ("Ísafjörður", "isafjordur"),
+        ("Gəncə", "gence"),
+        ("ŋaŋ", "nan"),
+        ("Straße", "strasse"),
+        ("Ελλάς", "ελλασ"),
+    ],
+)
+def test_titles_and_words_are_compared_by_the_same_letters(
+    text: str, typed: str
+) -> None:
+    assert sorted_as(text) == typed
+    assert words(text) == typed.split()
+
+
+@given(TEXT)
+def test_a_text_is_found_by_what_is_asked_with_it(text: str) -> None:
+    assert set(asked(text)) <= set(words(text))
+
+
+@given(st.text(st.sampled_from("กขคนมไาำ่้ะ"), min_size=1, max_size=30), st.data())
+def test_a_part_of_a_run_without_spaces_is_found(run: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(run) - 1))
+    part = run[start : data.draw(st.integers(start + 1, len(run)))]
+
+    found = words(run)
+    assert all(any(word.startswith(one) for word in found) for one in asked(part))
 
 
 @given(TEXT)

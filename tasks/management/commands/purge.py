@@ -6,13 +6,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from tqdm import tqdm
 
 from taskproject import jobs
 from taskproject.models import Job, StoredAnswer
 from tasks.models import Actor, Event, FeedHorizon, Task
+from tasks.models.keys import bring_up_to_date
 
 BATCH = 1_000
 
@@ -54,6 +55,8 @@ class Command(BaseCommand):
                 self._purge_answers(),
                 self._purge_events(events),
             )
+        # What the release before wrote while this one was being deployed.
+        bring_up_to_date(connection)
 
     def _tell(self, done: str, tasks: int, answers: int, events: int) -> None:
         self.stdout.write(
