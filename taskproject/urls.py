@@ -6,7 +6,6 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
-from taskproject import health
 from taskproject.api import api
 
 # Any method but GET and HEAD is 405, whatever cookies come with it.
@@ -17,8 +16,6 @@ urlpatterns = [
     path("api", to_docs),
     path("api/", api.urls),
     path("admin/", admin.site.urls),
-    path("livez", health.livez),
-    path("readyz", health.readyz),
 ]
 
 handler400 = "taskproject.problems.bad_request"

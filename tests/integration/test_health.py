@@ -155,19 +155,3 @@ def test_another_method_is_refused(path: str, method: str) -> None:
         "instance": path,
         "code": "method_not_allowed",
     }
-
-
-@paths
-def test_a_foreign_host_is_refused(path: str) -> None:
-    answer = Client().get(path, headers={"Host": "evil.example"})
-
-    assert answer.status_code == 400
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json() == {
-        "type": "/api/problems#bad_host",
-        "title": "This host is not served here",
-        "status": 400,
-        "detail": "Send the request to a host that this service answers to.",
-        "instance": path,
-        "code": "bad_host",
-    }
