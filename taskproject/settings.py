@@ -196,6 +196,7 @@ CORS_EXPOSE_HEADERS = [
     "Idempotency-Replayed",
     "WWW-Authenticate",
     "Allow",
+    "Content-Disposition",
 ]
 if CORS_ALLOW_ALL_ORIGINS:
     if CORS_ALLOW_CREDENTIALS:
@@ -216,6 +217,29 @@ API_GUEST = environment.username("API_GUEST")
 HTTPS = environment.boolean("HTTPS", True)
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
+# Which sites' pages the session goes along with. Its writes need both cookies.
+SESSION_COOKIE_SAMESITE = environment.choice(
+    "SESSION_COOKIE_SAMESITE", "LAX", ["STRICT", "LAX", "NONE"]
+).capitalize()
+CSRF_COOKIE_SAMESITE = SESSION_COOKIE_SAMESITE
+if SESSION_COOKIE_SAMESITE == "None":
+    if not HTTPS:
+        raise ImproperlyConfigured(
+            "SESSION_COOKIE_SAMESITE is None and HTTPS is off: browsers drop such a "
+            "cookie unless it is sent over https only. Set HTTPS=on, or "
+            "SESSION_COOKIE_SAMESITE=Lax."
+        )
+    if not (CORS_ALLOW_CREDENTIALS and CORS_ALLOWED_ORIGINS):
+        raise ImproperlyConfigured(
+            "SESSION_COOKIE_SAMESITE is None, and no other site may use the session: set "
+            "CORS_ALLOW_CREDENTIALS=on and list its origin in CORS_ALLOWED_ORIGINS, or "
+            "set SESSION_COOKIE_SAMESITE=Lax."
+        )
+    if not set(CORS_ALLOWED_ORIGINS) <= set(CSRF_TRUSTED_ORIGINS):
+        raise ImproperlyConfigured(
+            "SESSION_COOKIE_SAMESITE is None: list the origins in CORS_ALLOWED_ORIGINS "
+            "in CSRF_TRUSTED_ORIGINS too, or their writes are refused."
+        )
 SECURE_SSL_REDIRECT = HTTPS
 # A redirect would lose a POST and teach a client to send its token in the clear.
 SECURE_REDIRECT_EXEMPT = [r"^api(/|$)", r"^livez", r"^readyz"]

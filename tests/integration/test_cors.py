@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from taskproject.accounts.models import User
+from taskproject.openapi import HEADERS
 from tests.conftest import ApiClient, make_task
 
 FRONTEND = "http://localhost:3000"
@@ -172,3 +173,21 @@ def test_the_next_page_is_readable_from_a_page(api: ApiClient, alice: User) -> N
 
     assert 'rel="next"' in answer.headers["Link"]
     assert "link" in words(answer.headers["Access-Control-Expose-Headers"])
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["sentry-trace", "baggage", "traceparent", "tracestate", "x-requested-with"]
+    + ["cache-control", "pragma", "x-datadog-trace-id", "x-b3-traceid", "request-id"],
+)
+def test_what_libraries_add_to_every_call_is_allowed(header: str) -> None:
+    answer = preflight("/api/tasks", "POST")
+
+    assert header in words(answer.headers["Access-Control-Allow-Headers"])
+
+
+def test_every_header_of_the_document_may_be_read_by_a_page(api: ApiClient) -> None:
+    answer = api.send("GET", "/api/tasks/export", headers={"Origin": FRONTEND})
+
+    exposed = words(answer.headers["Access-Control-Expose-Headers"])
+    assert {"content-disposition", *map(str.lower, HEADERS)} <= exposed
