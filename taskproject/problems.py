@@ -11,6 +11,7 @@
     │   └── InvalidToken        401 invalid_token
     ├── Forbidden               403 forbidden
     │   ├── CSRFFailed          403 csrf_failed
+    │   ├── HTTPSRequired       403 https_required
     │   ├── InsufficientScope   403 insufficient_scope
     │   └── OriginRefused       403 origin_refused
     ├── NotFound                404 not_found
@@ -172,6 +173,12 @@ class CSRFFailed(Forbidden):
     """A write with the session cookie lacks the X-CSRFToken header."""
 
     code, title = "csrf_failed", "The CSRF token is missing or wrong"
+
+
+class HTTPSRequired(Forbidden):
+    """A credential came over plain http, and this installation has HTTPS on."""
+
+    code, title = "https_required", "Credentials must come over https"
 
 
 class InsufficientScope(Forbidden):

@@ -14,6 +14,7 @@ from ninja.utils import check_csrf
 from taskproject.accounts.models import TOKEN_PREFIX, ApiToken, User, digest
 from taskproject.problems import (
     CSRFFailed,
+    HTTPSRequired,
     InsufficientScope,
     InvalidToken,
     OriginRefused,
@@ -22,6 +23,32 @@ from taskproject.rows import PROVEN, Proof
 
 BEARER = f"Bearer {TOKEN_PREFIX}"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+
+# As the server tells them; an IPv4 one may come as IPv6. A socket of the host has none.
+LOOPBACK = ("127.", "::1", "::ffff:127.")
+
+
+def in_the_clear(request: HttpRequest) -> bool:
+    """Whether a secret in this request could be read on its way, although HTTPS is on. A
+    caller on this host has no way to speak of, unless a proxy says that it did."""
+    if not settings.HTTPS or request.is_secure():
+        return False
+    proxy = settings.SECURE_PROXY_SSL_HEADER
+    if proxy and proxy[0] in request.META:
+        return True
+    address = request.META.get("REMOTE_ADDR", "")
+    return bool(address) and not address.startswith(LOOPBACK)
+
+
+def demand_https(request: HttpRequest) -> None:
+    """Raises `HTTPSRequired` where a secret came in the clear."""
+    if in_the_clear(request):
+        raise HTTPSRequired(
+            "Send credentials over https, and replace this one: it came in the clear. "
+            "Behind a proxy that ends TLS, set TRUST_X_FORWARDED_PROTO=on; where there "
+            "is no TLS at all, HTTPS=off."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +75,7 @@ def last_seen(request: HttpRequest) -> Caller | None:
     they still are who they were: every statement whose result they are told, and every
     one that writes, must take it along, or come after one that did."""
     secret = request.META.get("HTTP_AUTHORIZATION", "")
-    if not secret.startswith(BEARER):
+    if not secret.startswith(BEARER) or in_the_clear(request):
         return None
     caller = _seen.get(digest(secret.removeprefix("Bearer ")))
     needed = "read" if request.method in SAFE_METHODS else "write"
@@ -79,6 +106,7 @@ class TokenAuth(HttpBearer):
         header = request.headers.get("Authorization")
         if header is None:
             return None
+        demand_https(request)
         scheme, _, secret = header.partition(" ")
         if scheme.lower() != "bearer":
             raise InvalidToken("Send Authorization: Bearer tk_...")
@@ -117,6 +145,7 @@ class SessionAuth(APIKeyCookie):
     def __call__(self, request: HttpRequest) -> Caller | None:
         if self.param_name not in request.COOKIES:
             return None
+        demand_https(request)
         return self.authenticate(request, None)
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Caller | None:

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
 
-from taskproject.accounts.auth import ApiRequest
+from taskproject.accounts.auth import ApiRequest, demand_https
 from taskproject.conditions import not_modified
 from taskproject.deadlines import extend
 from taskproject.downloads import download
@@ -137,6 +137,7 @@ def read_calendar(request: HttpRequest, secret: str) -> HttpResponse:
     At most 2,000 tasks and 900 KB: open ones first, and those nearest to today. The
     calendar's description says what was left out.
     """
+    demand_https(request)
     feed = CalendarFeed.objects.opened_by(secret).select_related("owner").first()
     if feed is None:
         raise NotFound("There is no calendar at this address.")
