@@ -32,9 +32,9 @@ from pydantic import BaseModel, ValidationError
 
 from taskproject.accounts.auth import last_seen
 from taskproject.deadlines import deadline
-from taskproject.inputs import StrictParser, check_body_headers
+from taskproject.inputs import StrictParser, check_body_headers, is_unmeasured
 from taskproject.middleware import log, request_id
-from taskproject.problems import Problem, respond
+from taskproject.problems import Invalid, Problem, respond
 from taskproject.rows import Unproven, this_thread
 from tasks.api.answers import InZone
 from tasks.api.collection import TaskFilters, count_tasks, create_task, list_tasks
@@ -257,14 +257,14 @@ def _call(request: HttpRequest) -> Call | None:
         match request.method:
             case "GET" if not _length(request):
                 return list_tasks, {"filters": _filters(query)}
-            case "POST" if not query:
+            case "POST" if not query and not is_unmeasured(request):
                 return _with_body(create_task, request, TaskIn, zone=OWN_ZONE)
         return None
     if request.path_info == "/api/tasks/counts":
         counted = request.method == "GET" and not query and not _length(request)
         return (count_tasks, {"zone": OWN_ZONE}) if counted else None
     path = TASK.fullmatch(request.path_info)
-    if path is None or query:
+    if path is None or query or is_unmeasured(request):
         return None
     task_id = int(path[1])
     match request.method, path[2]:
@@ -302,5 +302,8 @@ def _with_body(
 @lru_cache(maxsize=1_000)
 def _filters(query: str) -> TaskFilters:
     """Clients ask the same few questions over and over."""
-    members = _parser.parse_querydict(QueryDict(query), [*LISTS], HttpRequest())
+    given = QueryDict(query)
+    if any(len(values) > 1 and name not in LISTS for name, values in given.lists()):
+        raise Invalid("Send each parameter once.")
+    members = _parser.parse_querydict(given, [*LISTS], HttpRequest())
     return TaskFilters.model_validate(members)

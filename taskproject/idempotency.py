@@ -21,7 +21,7 @@ from taskproject.problems import InProgress, KeyRefused, KeyReused, MalformedKey
 
 # The draft's quoted string, or the bare characters that most clients send.
 KEY = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
-KEPT_HEADERS = ("Content-Type", "ETag", "Location")
+KEPT_HEADERS = ("Content-Type", "ETag", "Location", "Retry-After")
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 

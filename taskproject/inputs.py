@@ -21,8 +21,7 @@ from typing import (
 )
 
 from django.conf import settings
-from django.http import HttpRequest
-from django.utils.datastructures import MultiValueDict
+from django.http import HttpRequest, QueryDict
 from ninja.errors import ValidationErrorContext
 from ninja.params.models import Query
 from ninja.parser import Parser
@@ -55,6 +54,11 @@ MEDIA_TYPES = {"application/json", "application/merge-patch+json"}
 # How pydantic calls a body that is no object. (Members that do not go together are found
 # in the whole body too.)
 NO_OBJECT = {"missing", "model_type", "model_attributes_type", "dict_type"}
+#: Members of one object at most: none here has a quarter of them.
+MOST_MEMBERS = 50
+#: Errors of a request that are looked at and told, and of one operation of a batch.
+MOST_ERRORS = 100
+MOST_ERRORS_OF_OPERATION = 10
 # A \u escape of half a surrogate pair, which may or may not have its other half.
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -160,20 +164,6 @@ class StrictParser(Parser):
             raise MalformedBody("The body has a number with too many digits.") from None
         return value
 
-    def parse_querydict(
-        self,
-        data: MultiValueDict[str, str],
-        list_fields: list[str],
-        request: HttpRequest,
-    ) -> dict[str, Any]:
-        for name in data:
-            if name not in list_fields and len(data.getlist(name)) > 1:
-                raise Invalid(
-                    f"Send the parameter {name} once.",
-                    errors=[_error("query", [name], "repeated", "Send it once.")],
-                )
-        return super().parse_querydict(data, list_fields, request)
-
 
 def check_body_headers(request: HttpRequest) -> None:
     """Refuses a body that its headers already show to be no JSON of at most 256 KB."""
@@ -181,6 +171,8 @@ def check_body_headers(request: HttpRequest) -> None:
     length = meta.get("CONTENT_LENGTH") or ""
     if not length and "HTTP_TRANSFER_ENCODING" in meta:
         raise LengthRequired("Send Content-Length; chunked bodies are not taken.")
+    if is_unmeasured(request) and request.environ["wsgi.input"].read(1):  # type: ignore[attr-defined]  # of WSGI
+        raise LengthRequired("Send Content-Length with a body, over HTTP/2 too.")
     if length in ("", "0"):
         return
     if not (length.isascii() and length.isdigit()):
@@ -196,7 +188,20 @@ def check_body_headers(request: HttpRequest) -> None:
         )
 
 
+def is_unmeasured(request: HttpRequest) -> bool:
+    """Whether only reading tells if there is a body: HTTP/2 has neither to say its length
+    nor that it is chunked."""
+    meta = request.META
+    return (
+        request.method not in ("GET", "HEAD")
+        and not meta.get("CONTENT_LENGTH")
+        and meta.get("SERVER_PROTOCOL", "").startswith("HTTP/2")
+    )
+
+
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MOST_MEMBERS:
+        raise Invalid(f"Send at most {MOST_MEMBERS} members in an object.")
     members = dict(pairs)
     if len(members) < len(pairs):
         seen: set[str] = set()
@@ -218,6 +223,7 @@ def _finite(digits: str) -> float:
     return number
 
 
+_parser = StrictParser()
 _strict = json.JSONDecoder(
     object_pairs_hook=_unique_members,
     parse_constant=_refuse_constant,
@@ -225,41 +231,63 @@ _strict = json.JSONDecoder(
 )
 
 
-# The query
+# What a handler does not take
 
 
-def closed_query(handler: Callable[P, R]) -> Callable[P, R]:
-    """Refuses query parameters that `handler` does not name, with a did-you-mean."""
-    known = _query_names(handler)
+def closed(handler: Callable[P, R]) -> Callable[P, R]:
+    """Refuses query parameters that `handler` does not name, with a did-you-mean, those
+    that are repeated and may not be, and a body where it takes none."""
+    fields = _query_fields(handler)
 
     @wraps(handler)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         request = args[0]
         assert isinstance(request, HttpRequest)
-        if not request.META.get("QUERY_STRING"):
-            return handler(*args, **kwargs)
-        errors = [
-            _error("query", [name], "unknown", _unknown(name, known, "parameter"))
-            for name in request.GET
-            if name not in known
-        ]
-        if errors:
-            raise Invalid(errors[0]["detail"], errors=errors)
+        if request.META.get("QUERY_STRING"):
+            _check_query(request.GET, fields)
+        if "body" not in kwargs and request.META.get("CONTENT_LENGTH"):
+            _check_no_body(request)
         return handler(*args, **kwargs)
 
     return checked
 
 
-def _query_names(handler: Callable[..., Any]) -> set[str]:
-    names: set[str] = set()
+def _check_query(query: QueryDict, fields: dict[str, bool]) -> None:
+    unknown = [name for name in query if name not in fields]
+    errors = [
+        _error("query", [name], "unknown", _unknown(name, [*fields], "parameter"))
+        for name in unknown[:MOST_ERRORS]
+    ]
+    if errors:
+        raise Invalid(errors[0]["detail"], errors=errors)
+    for name, may_repeat in fields.items():
+        if not may_repeat and len(query.getlist(name)) > 1:
+            raise Invalid(
+                f"Send the parameter {name} once.",
+                errors=[_error("query", [name], "repeated", "Send it once.")],
+            )
+
+
+def _check_no_body(request: HttpRequest) -> None:
+    """An empty object says nothing, and many clients always send one."""
+    if request.body and _parser.parse_body(request) not in ({}, None):
+        detail = "This operation takes no body; send none."
+        raise Invalid(detail, errors=[_error("body", [], "unexpected", detail)])
+
+
+def _query_fields(handler: Callable[..., Any]) -> dict[str, bool]:
+    """The parameters that a handler names, in their order, and whether each may be
+    repeated."""
+    fields: dict[str, bool] = {}
     for hint in get_type_hints(handler, include_extras=True).values():
         if get_origin(hint) is Annotated:
             model, *marks = get_args(hint)
             if any(isinstance(mark, Query) for mark in marks):
-                names |= {
-                    field.alias or name for name, field in model.model_fields.items()
+                fields |= {
+                    field.alias or name: get_origin(field.annotation) is list
+                    for name, field in model.model_fields.items()
                 }
-    return names
+    return fields
 
 
 # What was wrong
@@ -270,7 +298,8 @@ def invalid(contexts: Iterable[ValidationErrorContext[Any]]) -> Problem:
     errors: list[dict[str, str]] = []
     for context in contexts:
         source = context.model.__ninja_param_source__
-        for error in context.pydantic_validation_error.errors(include_url=False):
+        found = context.pydantic_validation_error.errors(include_url=False)
+        for error in found[: MOST_ERRORS - len(errors)]:
             # ninja puts the name of the handler's argument in front.
             path = list(error["loc"])[1:]
             if source == "body" and not path and error["type"] in NO_OBJECT:
@@ -295,7 +324,7 @@ def refusal_of(model: type[BaseModel], value: Any, place: str) -> Invalid | None
         path = place.strip("/").split("/")
         errors = [
             _error("body", [*path, *one["loc"]], one["type"], _sentence(one, model))
-            for one in error.errors(include_url=False)
+            for one in error.errors(include_url=False)[:MOST_ERRORS_OF_OPERATION]
         ]
         return _refusal(errors)
     return None
@@ -305,7 +334,7 @@ def _refusal(errors: list[dict[str, str]]) -> Invalid:
     first = "; ".join(
         f"{error['pointer'] or 'body'}: {error['detail']}" for error in errors[:3]
     )
-    return Invalid(first, errors=errors[:100])
+    return Invalid(first, errors=errors)
 
 
 def _error(source: str, path: list[Any], code: str, detail: str) -> dict[str, str]:
@@ -330,6 +359,8 @@ def _sentence(error: Any, model: type[BaseModel]) -> str:
             return "Send a string."
         case "literal_error":
             words = re.findall(r"'([^']*)'", str(limits["expected"]))
+            if not isinstance(error["input"], str):
+                return f"Send one of these words: {', '.join(words)}."
             return _unknown(str(error["input"]), words, "value")
         case "too_long":
             return f"Send at most {limits['max_length']} of them."

@@ -56,12 +56,12 @@ IF_MATCH = {
     "in": "header",
     "name": "If-Match",
     "required": False,
-    "description": "Change it only if it still has this version; else 412.",
+    # Without `example`, which the interactive page would send.
+    "description": 'Change it only if it still has this version, such as `"7"`; else 412.',
     "schema": {
         "type": "string",
         "pattern": rf'^(\*|"{TAG}"(, ?"{TAG}")*)$',
     },
-    "example": '"7"',
 }
 IF_NONE_MATCH = {
     "in": "header",
@@ -69,16 +69,14 @@ IF_NONE_MATCH = {
     "required": False,
     "description": "Answer 304 if this is still the ETag.",
     "schema": {"type": "string"},
-    "example": '"7"',
 }
 IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
     "required": False,
     "description": "Makes the request safe to repeat: the same key with the same "
-    "request gets the first answer again.",
+    "request gets the first answer again. Make a new one, such as a UUID, for each intention.",
     "schema": {"type": "string", "pattern": '^("[!#-\\[\\]-~]{1,255}"|[!#-~]{1,255})$'},
-    "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
 }
 #: Operations whose answer holds a secret, and is not kept for an Idempotency-Key.
 UNKEPT = {"create_calendar"}
@@ -173,7 +171,7 @@ class API(NinjaAPI):
             docs_decorator=lambda view: csrf_exempt(require_safe(view)),
             **options,
         )
-        self.add_decorator(inputs.closed_query)
+        self.add_decorator(inputs.closed)
         self.add_decorator(idempotent)
         self._document: OpenAPISchema | None = None
 

@@ -1,10 +1,10 @@
 """`/api/tasks/batch`: many changes in one request."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.http import HttpResponse
 from ninja import Query, Router
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import check_version_given
@@ -61,7 +61,10 @@ class BatchIn(Closed):
     atomic: bool = Field(
         True, description="All or nothing (true), or each by itself (false)."
     )
-    operations: list[OperationIn] = Field(min_length=1, max_length=MOST_OPERATIONS)
+    # The first one that is no operation is told: one that is wrong often comes 500 times.
+    operations: Annotated[list[OperationIn], FailFast()] = Field(
+        min_length=1, max_length=MOST_OPERATIONS
+    )
 
 
 class ProblemOut(BaseModel):
