@@ -23,8 +23,10 @@ logger = logging.getLogger("taskproject.requests")
 # Seconds that a page of the admin may wait for PostgreSQL.
 PAGE_TIMEOUT = 20
 WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
-# The address of a calendar feed is all that opens it.
-SECRET = re.compile(r"(?<=^/api/calendar)/.*")
+# The address of a calendar feed is all that opens it: whatever follows the word, and
+# whatever is as long as a secret, however the path is written.
+SECRET = re.compile(r"(?i)(?<=calendar)[^a-z].*|[\w-]{32,}")
+SHORTEST_SECRET = 32  # characters
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -136,6 +138,10 @@ def request_id(request: HttpRequest) -> str:
     return given if WELL_FORMED_ID.fullmatch(given) else os.urandom(16).hex()
 
 
+def _masked(path: str) -> str:
+    return SECRET.sub("/…", path) if len(path) > SHORTEST_SECRET else path
+
+
 def log(
     request: HttpRequest,
     method: str | None,
@@ -158,7 +164,7 @@ def log(
         {
             "id": request.id,  # type: ignore[attr-defined]
             "method": method,
-            "path": SECRET.sub("/…", request.path),
+            "path": _masked(request.path),
             "status": response.status_code,
             "ms": round((time.perf_counter() - started) * 1000, 1),
             "user": user,
