@@ -468,7 +468,8 @@ def test_what_stands_before_the_short_way_is_known_to_it() -> None:
     assert names[: names.index("ExpressMiddleware")] == [
         "RequestMiddleware",
         "CorsMiddleware",
-        "RefusalMiddleware",
         "SecurityMiddleware",
         "XFrameOptionsMiddleware",
+        "ProbeMiddleware",
+        "RefusalMiddleware",
     ]
