@@ -228,6 +228,8 @@ class Tally:
     tags: int = 0
     tasks: int = 0
     known: int = 0
+    #: The lists that were there already and to which tasks were added.
+    joined: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -280,6 +282,11 @@ class Importer:
                 wanted.setdefault(same(record.list), ListRecord(record.list))
         lists = TaskList.objects.owned_by(owner_id).filter(key__in=list(wanted))
         keys = dict(lists.values_list("key", "pk"))
+        for record in tasks:
+            if record.list is None or (key := same(record.list)) not in keys:
+                continue
+            if ("list", owner_id, key) not in self._seen:
+                self.tally.joined.add(record.list)
         for key, new in wanted.items():
             if key not in keys:
                 self.tally.lists += self._unseen("list", owner_id, [key])

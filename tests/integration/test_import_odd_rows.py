@@ -112,3 +112,16 @@ def test_each_adjustment_is_told_with_its_line(alice: User, tmp_path: Path) -> N
         f"line {line}: adjusted: Due 'someday' is no single day; kept in the description."
         for line in range(2, 62)
     ]
+
+
+def test_a_list_that_was_there_already_is_told(alice: User, tmp_path: Path) -> None:
+    options = ("--owner=alice", "--format=todoist", "--verbosity=0")
+    errors = []
+    for number, title in ((1, "a"), (2, "b"), (2, "b")):
+        path = tmp_path / f"Home [220330614{number}].csv"
+        path.write_text(f"TYPE,CONTENT\ntask,{title}\n")
+        errors.append(run("import_tasks", str(path), *options)[1])
+
+    told = "adjusted: There is a list 'Home' already; the tasks are added to it.\n"
+    assert errors == ["", told, ""]
+    assert Task.objects.filter(list__name="Home").count() == 2

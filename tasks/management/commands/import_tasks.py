@@ -13,6 +13,9 @@ from taskproject.accounts.models import User
 from tasks.formats import READERS, BadRow, Row
 from tasks.imports import Importer, Numbered, Survey
 
+#: Those whose lists are known by their names.
+OWN_FORMATS = ("csv", "jsonl")
+
 
 class Command(BaseCommand):
     help = (
@@ -82,6 +85,8 @@ class Command(BaseCommand):
                 rows, _ = read("Storing")
                 for _ in importer.store(survey.good(rows, top)):
                     pass
+        if options["format"] not in OWN_FORMATS:
+            adjusted += self._report_joined(importer)
         self._tell(importer, survey.bad, adjusted)
 
     def _check(self, survey: Survey, options: dict[str, Any]) -> None:
@@ -129,6 +134,16 @@ class Command(BaseCommand):
         for count, row in enumerate(survey.adjusted(), 1):
             self.stderr.write(f"line {row.line}: adjusted: {row.what}")
         return count
+
+    def _report_joined(self, importer: Importer) -> int:
+        """Lists of another service are known by nothing but their names here: one that
+        bears the name of a list that is there already is not always the same."""
+        joined = sorted(importer.tally.joined)
+        for name in joined:
+            self.stderr.write(
+                f"adjusted: There is a list {name!r} already; the tasks are added to it."
+            )
+        return len(joined)
 
     def _tell(self, importer: Importer, bad: int, adjusted: int) -> None:
         tally = importer.tally
