@@ -25,7 +25,7 @@ logger = logging.getLogger("taskproject.jobs")
 
 #: Rows that one portion writes: a tenth of a second, in which its owner's other writers
 #: wait (on SQLite, all writers).
-PORTION = 500
+PORTION = 250
 #: Rows that a request writes in its own transaction instead of by a job.
 AT_ONCE = 1_000
 REQUEST_SECONDS = 1.0  # that a request spends on its job before it answers 202

@@ -1,0 +1,326 @@
+"""Everything at once: the API, the admin, imports, purges and kills, and an audit of all
+that must still be true afterwards."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+
+from tests.faults.conftest import Service, Start
+from tests.faults.databases import Database
+from tests.faults.load import HOST, Client, NeverAcknowledged, Record, Reply, until
+from tests.faults.postgres import PostgreSQL
+from tests.servers import ROOT, manage
+
+WRITES = 700  # acknowledged, over all clients
+WITHIN = 150.0  # seconds
+#: What a client may be answered that works on what others change, too.
+EXPECTED = {200, 201, 202, 204, 404, 409, 410, 412, 422}
+SIGN_IN = """
+from django.contrib.auth import SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+from taskproject.accounts.models import User
+user, _ = User.objects.get_or_create(username="carol", is_staff=True, is_superuser=True)
+session = SessionStore()
+session[SESSION_KEY] = str(user.pk)
+session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+session.save()
+print(session.session_key)
+"""
+
+
+class Storm:
+    """Clients that do at random whatever the API offers, until told to stop."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.record = service.record
+        self.stopping = Event()
+        self.versions: set[tuple[int, int]] = set()  # acknowledged, of tasks
+        self.created: set[int] = set()
+        self.threads: list[Thread] = []
+
+    def start(self, work: Callable[..., None], *args: Any) -> None:
+        def guarded() -> None:
+            try:
+                work(*args)
+            except NeverAcknowledged as error:
+                self.record.surprises.append(str(error))
+            except Exception as error:  # noqa: BLE001  # whatever it is, the test fails
+                self.record.surprises.append(repr(error))
+
+        thread = Thread(target=guarded, daemon=True)
+        thread.start()
+        self.threads.append(thread)
+
+    def stop(self) -> None:
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(120)
+            assert not thread.is_alive(), "a client is stuck"
+
+    def proceed(self, writes: int) -> None:
+        """Waits until so many more versions are acknowledged."""
+        enough = len(self.versions) + writes
+        until(
+            lambda: len(self.versions) >= enough or bool(self.record.surprises), WITHIN
+        )
+        assert not self.record.surprises, self.record.surprises[:3]
+
+    def work(self, token: str, seed: int) -> None:
+        """One client; two of one token work on the same tasks."""
+        chance = random.Random(seed)
+        with Client(self.service.port, token, self.record) as client:
+            while not self.stopping.is_set():
+                method, path, body = _request(chance, client)
+                reply = client.insist(method, path, body, key=str(uuid4()))
+                self.note(reply)
+
+    def note(self, reply: Reply) -> None:
+        if reply.status not in EXPECTED:
+            said = (*reply[:3], reply.body[:300])
+            self.record.surprises.append(f"unexpected: {said}")
+        if reply.status in (200, 201) and reply.method != "GET":
+            answer = reply.json()
+            for each in answer.get("results", [answer]):
+                task = each.get("task", each)
+                if task and "open_subtasks" in task:
+                    self.versions.add((task["id"], task["version"]))
+                    self.record.acknowledged += 1
+                    if reply.status == 201:
+                        self.created.add(task["id"])
+
+    def follow(self, token: str, seen: list[tuple[Any, ...]]) -> None:
+        """A reader of the feed, from its present end on."""
+        with Client(self.service.port, token, self.record) as client:
+            cursor = client.insist("GET", "/api/changes?after=latest").json()[
+                "next_cursor"
+            ]
+            ended = False
+            while True:
+                stopped = self.stopping.is_set()
+                page = client.insist(
+                    "GET", f"/api/changes?after={cursor}&limit=100"
+                ).json()
+                seen += [(e["task_id"], e["version"], e["verb"]) for e in page["items"]]
+                cursor = page["next_cursor"]
+                if not page["items"] and ended:
+                    return
+                ended = stopped and not page["items"]
+                time.sleep(0.05)
+
+    def administer(self, session: str) -> None:
+        """Staff who complete, reopen and prioritize whatever stands first."""
+        chance = random.Random(7)
+        actions = ("complete", "reopen", "priority_high", "trash", "take_out")
+        token = "a" * 32
+        headers = {
+            "Cookie": f"sessionid={session}; csrftoken={token}",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        with Client(self.service.port, self.service.database.token, self.record) as api:
+            while not self.stopping.is_set():
+                found = api.insist("GET", "/api/tasks?limit=20").json()["items"]
+                keys = [task["id"] for task in chance.sample(found, min(3, len(found)))]
+                form = [
+                    ("csrfmiddlewaretoken", token),
+                    ("action", chance.choice(actions)),
+                ]
+                form += [("_selected_action", str(key)) for key in keys]
+                connection = HTTPConnection(HOST, self.service.port, timeout=60)
+                try:
+                    connection.request(
+                        "POST", "/admin/tasks/task/", urlencode(form), headers
+                    )
+                    status = connection.getresponse().status
+                    if status not in (200, 302, 409, 503):
+                        self.record.surprises.append(f"the admin answered {status}")
+                except OSError:
+                    pass  # its worker was killed
+                finally:
+                    connection.close()
+                time.sleep(0.1)
+
+
+def _request(chance: random.Random, client: Client) -> tuple[str, str, Any]:
+    """A random operation, on what is there."""
+    tasks = client.insist("GET", "/api/tasks?limit=30").json()["items"]
+    lists = client.insist("GET", "/api/lists").json()["items"]
+    tags = client.insist("GET", "/api/tags").json()["items"]
+    some = chance.choice(tasks)["id"] if tasks else 1
+    other = chance.choice(tasks)["id"] if tasks else 2
+    into = chance.choice([None, *(row["id"] for row in lists)])
+    names = chance.sample(["home", "Errand", "work", "später", "買い物"], 2)
+    fields: dict[str, Any] = {
+        "title": f"Task {chance.randrange(1_000)} Łódź",
+        "description": chance.choice(["", "some words", "and others"]),
+        "list": into,
+        "tags": names,
+        "due_date": chance.choice([None, "2026-12-31"]),
+    }
+    one = dict([chance.choice([*fields.items()])])
+    place = chance.choice(["before", "after"])
+    at = f"/api/tasks/{some}"
+    choices: list[tuple[int, tuple[str, str, Any]]] = [
+        (8, ("POST", "/api/tasks", fields)),
+        (2, ("POST", "/api/tasks", {"title": "Below", "parent": some})),
+        (6, ("PATCH", at, one)),
+        (2, ("PATCH", at, {"completed": chance.random() < 0.5})),
+        (1, ("PUT", at, fields)),
+        (4, ("POST", f"{at}/toggle", None)),
+        (2, ("POST", f"{at}/complete", None)),
+        (1, ("POST", f"{at}/reopen", None)),
+        (3, ("POST", f"{at}/move", {place: other})),
+        (2, ("DELETE", at, None)),
+        (1, ("DELETE", f"{at}?permanent=true", None)),
+        (1, ("POST", f"/api/tasks/{other}/restore", None)),
+        (2, ("POST", "/api/tasks/batch", _batch(chance, some, other))),
+        (1, ("POST", "/api/lists", {"name": f"List {chance.randrange(6)}"})),
+    ]
+    if lists:
+        row = chance.choice(lists)["id"]
+        kept = chance.choice(["keep", "delete"])
+        choices.append((1, ("DELETE", f"/api/lists/{row}?tasks={kept}", None)))
+    if tags:
+        row = chance.choice(tags)["id"]
+        name = f"tag {chance.randrange(4)}"
+        choices.append((1, ("PATCH", f"/api/tags/{row}", {"name": name})))
+        choices.append((1, ("DELETE", f"/api/tags/{row}", None)))
+    weights, requests = zip(*choices, strict=True)
+    chosen: tuple[str, str, Any] = chance.choices(requests, weights)[0]
+    return chosen
+
+
+def _batch(chance: random.Random, some: int, other: int) -> dict[str, Any]:
+    operations: list[dict[str, Any]] = [
+        {"op": "create", "body": {"title": "In a batch", "tags": ["work"]}},
+        {"op": "toggle", "id": some},
+        {"op": "update", "id": some, "body": {"description": "batched"}},
+        {"op": "complete", "id": other},
+        {"op": "move", "id": some, "body": {"after": other}},
+    ]
+    chance.shuffle(operations)
+    return {"operations": operations[: chance.randrange(1, 6)], "atomic": False}
+
+
+def _command(database: Database, *args: str, **env: str) -> None:
+    """A command of an operator, again while the database is away."""
+    for attempt in range(5):
+        try:
+            manage(database.url, *args, **env)
+            return
+        except RuntimeError:
+            if attempt == 4:
+                raise
+            time.sleep(1)
+
+
+def _audit(database: Database) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.audit"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": database.url},
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=120,
+    )
+    found: list[str] = json.loads(done.stdout)
+    return found
+
+
+def _file(directory: Path) -> Path:
+    """Tasks to import, some of them below others."""
+    file = directory / "import.csv"
+    lines = ["external_id,title,list,parent,tags"]
+    for number in range(120):
+        parent = f"i{number - 1}" if number % 3 == 2 else ""
+        lines.append(f"i{number},Imported {number},List 1,{parent},home")
+    file.write_text("\n".join([*lines, ""]))
+    return file
+
+
+@pytest.mark.parametrize("seed", [20_261_128])
+def test_a_storm_of_everything_leaves_nothing_lost_doubled_or_untrue(
+    start: Start,
+    database: Database,
+    record: Record,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    seed: int,
+) -> None:
+    service = start(database, WORKERS="2", THREADS="3")
+    session = manage(database.url, "shell", "--verbosity", "0", "-c", SIGN_IN)
+    bob = manage(database.url, "create_token", "bob", "--create-user")
+    storm = Storm(service)
+    seen: list[tuple[Any, ...]] = []
+    for number in range(3):
+        storm.start(storm.work, database.token, seed + number)
+    storm.start(storm.work, bob, seed + 3)
+    storm.start(storm.follow, database.token, seen)
+    storm.start(storm.administer, session)
+    try:
+        storm.proceed(WRITES // 5)
+        importing = ("import_tasks", "--owner", "alice", "--format", "csv")
+        _command(database, *importing, str(_file(tmp_path)))
+        storm.proceed(WRITES // 5)
+        os.kill(service.workers()[0], signal.SIGKILL)
+        storm.proceed(WRITES // 5)
+        _command(database, "purge", "--verbosity", "0", TRASH_DAYS="0")
+        if database.url.startswith("postgresql"):
+            postgresql: PostgreSQL = request.getfixturevalue("postgresql")
+            postgresql.stop()
+            postgresql.start()
+        else:
+            with database.locked():
+                time.sleep(0.5)
+        storm.proceed(WRITES // 5)
+        _command(database, *importing, str(_file(tmp_path)))
+        storm.proceed(WRITES // 5)
+    finally:
+        storm.stop()
+
+    assert not record.surprises, record.surprises[:3]
+    untrue = _audit(database)
+    events = {(key, version) for key, version, _ in database.events()}
+    lost = storm.versions - events
+    deleted = {key for key, _, verb in database.events() if verb == "deleted"}
+    gone = storm.created - set(database.tasks()) - deleted
+    record.lost, record.doubled = len(lost | {(key, 0) for key in gone}), len(untrue)
+    record.notes.append(
+        f"{len(storm.versions)} acknowledged versions, {len(seen)} events followed"
+    )
+    assert untrue == []
+    assert lost == set()
+    assert gone == set()
+    _followed(service, database, seen)
+
+
+def _followed(
+    service: Service, database: Database, seen: list[tuple[Any, ...]]
+) -> None:
+    """That who followed the feed saw each event once, in the order of a second reading."""
+    again: list[tuple[Any, ...]] = []
+    with service.client() as client:
+        cursor = ""
+        while True:
+            after = f"&after={cursor}" if cursor else ""
+            page = client.insist("GET", f"/api/changes?limit=100{after}").json()
+            again += [(e["task_id"], e["version"], e["verb"]) for e in page["items"]]
+            cursor = page["next_cursor"]
+            if not page["items"]:
+                break
+    assert again[len(again) - len(seen) :] == seen
