@@ -34,6 +34,7 @@ from tasks.formats.records import (
     Row,
     TaskRecord,
     checked_task,
+    put_on_one_line,
     shown,
     unknown,
 )
@@ -156,7 +157,9 @@ def read(stream: BinaryIO, name: str = "tasks") -> Iterator[Row]:
             if row is None:
                 return
             if any(row):
-                yield _identified(_task(_by_column(columns, row)), seen)
+                given = _task(_by_column(columns, row))
+                yield _identified(given, seen)
+                yield from put_on_one_line(rows.line, given)
         except Refused as refusal:
             yield BadRow(rows.line, str(refusal))
 

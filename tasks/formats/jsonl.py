@@ -27,6 +27,7 @@ from tasks.formats.records import (
     TagRecord,
     TaskRecord,
     checked,
+    put_on_one_line,
     shown,
     unknown,
 )
@@ -97,7 +98,9 @@ def read(stream: BinaryIO, name: str = "tasks") -> Iterator[Row]:
             if members.get("kind") == "end":
                 end = _end(members, end)
                 continue
-            yield _record(members)
+            given = _record(members)
+            yield checked(given)
+            yield from put_on_one_line(lines.number, given)
         except Refused as refusal:
             yield BadRow(lines.number, str(refusal))
         number += 1
@@ -160,13 +163,11 @@ def _record(members: dict[str, Any]) -> Record:
     for member, default in known.items():
         if default is MISSING and member not in members:
             raise Refused(f"{member} is missing; a {kind} needs it.")
-    return checked(
-        KINDS[kind](
-            **{
-                member: _value(member, value, known[member])
-                for member, value in members.items()
-            }
-        )
+    return KINDS[kind](
+        **{
+            member: _value(member, value, known[member])
+            for member, value in members.items()
+        }
     )
 
 

@@ -5,7 +5,7 @@ a reader hands each record to it, and gives a `BadRow` where it raises `Refused`
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
@@ -134,6 +134,17 @@ def checked(record: Record) -> Record:
         record.archived,
         _owner(record.owner),
     )
+
+
+def put_on_one_line(line: int, record: Record) -> Iterator[Adjusted]:
+    """What `checked` did to the names of this record, if it had to."""
+    for name in ("title", "name", "list", "tags"):
+        given = getattr(record, name, None) or ()
+        values = (given,) if isinstance(given, str) else given
+        if any(one_line(value) != value.strip() for value in values):
+            yield Adjusted(
+                line, f"{name} has line breaks or control characters; they are spaces."
+            )
 
 
 def checked_task(record: TaskRecord) -> TaskRecord:

@@ -103,10 +103,13 @@ def test_an_import_puts_a_space_for_a_line_break(alice: User, tmp_path: Path) ->
     path = tmp_path / "tasks.jsonl"
     record = {"external_id": "1", "title": "first\r\nsecond", "list": "a\nb"}
     task = {"kind": "task", **record, "tags": ["c\u2028d"]}
-    path.write_text(f"{json.dumps(jsonl.HEADER)}\n{json.dumps(task)}\n")
+    path.write_text(
+        f"{json.dumps(jsonl.HEADER | {'version': 1})}\n{json.dumps(task)}\n"
+    )
 
-    run("import_tasks", str(path), "--owner", "alice")
+    told = run("import_tasks", str(path), "--owner", "alice")
 
+    assert "title has line breaks" in "".join(map(str, told))
     stored = Task.objects.select_related("list").get()
     assert (stored.title, stored.tags) == ("first second", ["c d"])
     assert stored.list is not None and stored.list.name == "a b"
