@@ -13,11 +13,6 @@ import unicodedata
 #: What ends a line somewhere, and what no field of one line can show, as in a class of a
 #: regular expression.
 BREAKS = r"\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029"
-#: White space as Python has it: taken off the ends.
-SPACE = (
-    r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f"
-    r"\u3000"
-)
 #: What is drawn as nothing: white space and controls, what Unicode calls format characters
 #: (without those that are drawn: signs before Arabic and Kaithi numbers, for instance) or
 #: ignorable by default, and the letters and symbols that are blank: fillers of Hangul and

@@ -10,7 +10,7 @@ from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from taskproject.inputs import NO_NUL, STRIPPED
-from taskproject.names import BREAKS, INVISIBLE, ON_ONE_LINE, SPACE, fault
+from taskproject.names import BREAKS, INVISIBLE, ON_ONE_LINE, fault
 from tasks.cursors import BIGINT
 from tasks.models import (
     DESCRIPTION_LENGTH,
@@ -24,7 +24,8 @@ from tasks.models.dues import read_day, read_instant
 from tasks.models.words import MOST_WORDS, QUESTION_LENGTH, asked
 
 # JSON Schema's own formats know no bounds, and its patterns other spaces than Python.
-NAME = f"^[{SPACE}]*[^{BREAKS}]*[^{INVISIBLE}][^{BREAKS}]*[{SPACE}]*$"
+# (What is taken off the ends of a name is left out: it says nothing of a length.)
+NAME = f"^[^{BREAKS}]*[^{INVISIBLE}][^{BREAKS}]*$"
 NOT_NUL = r"^[^\u0000]*$"
 DAY_SCHEMA = {"type": "string", "format": "date", "examples": ["2026-12-31"]}
 INSTANT_SCHEMA = {

@@ -57,7 +57,7 @@ def test_what_is_made_one_line_is_a_name_or_nothing_to_see(text: str) -> None:
 def test_the_pattern_of_the_document_says_the_same(text: str) -> None:
     stripped = text.strip()
 
-    assert bool(re.search(NAME.replace("$", r"\Z"), text)) == (
+    assert bool(re.search(NAME.replace("$", r"\Z"), stripped)) == (
         bool(stripped) and fault(stripped) is None
     )
 
