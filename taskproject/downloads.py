@@ -79,6 +79,7 @@ class Download:
         self._user_id = user_id
         self._request_id: str | None = getattr(request, "id", None)
         self._port = request.META.get("SERVER_PORT", "")
+        self._head = request.META.get("REQUEST_METHOD") == "HEAD"
         self._file: IO[bytes] | None = None
         self._sent = 0
         self.size = 0
@@ -122,7 +123,7 @@ class Download:
         slots.give_back(self._user_id)
         if self._file is not None:
             self._file.close()
-        if self._began is not None and self._sent < self.size:
+        if self._began is not None and self._sent < self.size and not self._head:
             logger.warning("export cut off", extra={"fields": self._fields()})
 
     def __del__(self) -> None:

@@ -265,6 +265,15 @@ def test_a_client_that_does_not_read_is_cut_off_and_sees_it(large: str) -> None:
     assert cut[0]["sent"] < cut[0]["size"] == len(again.body)
 
 
+def test_a_head_request_is_no_export_that_was_cut_off(large: str) -> None:
+    with live_server(large, WORKERS="1", THREADS="2") as server:
+        answer = server.send("HEAD", PATH)
+        assert server.send("HEAD", PATH).status == 200
+
+        assert int(answer.headers["Content-Length"]) > 10_000
+        assert "cut off" not in server.output
+
+
 def test_unread_exports_leave_threads_for_the_others(large: str) -> None:
     with live_server(large, WORKERS="1", THREADS="4") as server:
         clients = [unread(server) for _ in range(2)]

@@ -50,7 +50,7 @@ class Command(BaseCommand):
             "--allow-incomplete",
             action="store_true",
             help="store what there is of a jsonl that was cut off, or from which lines "
-            "were taken",
+            "were taken (those of version 1.3 and earlier have no end to tell it by)",
         )
 
     def handle(self, **options: Any) -> None:
