@@ -106,7 +106,8 @@ def batch_tasks(
 
     An atomic batch does all of them, or, where one cannot be done, none: the answer is
     the problem of that one, with its number in `operation`. Otherwise each is done or
-    answered with its problem. Send an Idempotency-Key to be able to repeat it.
+    answered with its problem. At most 5,000 tags can be new. Send an Idempotency-Key to
+    be able to repeat it.
     """
     clock = clock_of(request, zone)
     results = _batch(request, clock, body.atomic).run(_operations(request, body))

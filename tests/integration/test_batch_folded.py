@@ -120,6 +120,30 @@ def test_a_batch_ends_with_the_labels_and_tallies_of_its_last_tags(
     assert names == ["old", "A", "b", "c"]
 
 
+def test_more_new_tags_than_a_batch_may_make_are_refused(
+    api: ApiClient, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.models.batches.MOST_NEW_TAGS", 3)
+    keys = many(alice, 4)
+
+    told = results(
+        send(
+            api,
+            update(keys[0], tags=["a", "b"]),
+            update(keys[1], tags=["c", "d"]),
+            update(keys[2], tags=["a", "b", "c"]),
+            create("New", tags=["d"]),
+            atomic=False,
+        )
+    )
+
+    assert [each["status"] for each in told] == [200, 422, 200, 422]
+    [error] = told[1]["problem"]["errors"]
+    assert error["pointer"] == "/operations/1/body/tags"
+    assert error["detail"].startswith("A batch makes at most 3 new tags.")
+    assert sorted(Tag.objects.values_list("name", flat=True)) == ["a", "b", "c"]
+
+
 def test_a_task_of_the_batch_can_be_changed_by_its_key(
     api: ApiClient, alice: User
 ) -> None:
