@@ -25,7 +25,7 @@ PAGE_TIMEOUT = 20
 WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
 # The address of a calendar feed is all that opens it: whatever follows the word, and
 # whatever is as long as a secret, however the path is written.
-SECRET = re.compile(r"(?i)(?<=calendar)[^a-z].*|[\w-]{32,}")
+SECRET = re.compile(r"(?i)(?<=calendar).+|[\w-]{32,}")
 SHORTEST_SECRET = 32  # characters
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -139,7 +139,9 @@ def request_id(request: HttpRequest) -> str:
 
 
 def _masked(path: str) -> str:
-    return SECRET.sub("/…", path) if len(path) > SHORTEST_SECRET else path
+    if len(path) <= SHORTEST_SECRET and "calendar" not in path.lower():
+        return path
+    return SECRET.sub("/…", path)
 
 
 def log(

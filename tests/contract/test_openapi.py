@@ -262,3 +262,20 @@ class Loads(HTMLParser):
             self.loaded.append(address)
         elif tag == "script" and attributes.get("type") != "application/json":
             self.inline_scripts += 1
+
+
+def test_no_header_has_an_example_that_the_interactive_page_would_send(
+    document: Any,
+) -> None:
+    headers = [
+        parameter
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for parameter in operation["parameters"]
+        if parameter["in"] == "header"
+    ]
+
+    assert headers
+    for header in headers:
+        sent = {"example", "examples", "default"}
+        assert not sent & {*header, *header["schema"]}, header["name"]
