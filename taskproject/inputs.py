@@ -201,7 +201,8 @@ def is_unmeasured(request: HttpRequest) -> bool:
 
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > MOST_MEMBERS:
-        raise Invalid(f"Send at most {MOST_MEMBERS} members in an object.")
+        detail = f"Send at most {MOST_MEMBERS} members in an object."
+        raise Invalid(detail, errors=[_error("body", [], "too_many_members", detail)])
     members = dict(pairs)
     if len(members) < len(pairs):
         seen: set[str] = set()
@@ -255,7 +256,7 @@ def closed(handler: Callable[P, R]) -> Callable[P, R]:
 def _check_query(query: QueryDict, fields: dict[str, bool]) -> None:
     unknown = [name for name in query if name not in fields]
     errors = [
-        _error("query", [name], "unknown", _unknown(name, [*fields], "parameter"))
+        _error("query", [name], "unknown", _unknown(name, fields.keys(), "parameter"))
         for name in unknown[:MOST_ERRORS]
     ]
     if errors:

@@ -158,7 +158,7 @@ def test_a_session_and_a_guest_are_told_apart(
 def test_a_bad_host_has_an_identifier_and_a_line(
     lines: pytest.LogCaptureFixture,
 ) -> None:
-    answer = Client().get("/livez", headers={"Host": "evil.example"})
+    answer = Client().get("/api/me", headers={"Host": "evil.example"})
 
     line = only_line(lines)
     assert (line["id"], line["status"]) == (answer.headers["X-Request-ID"], 400)
