@@ -11,11 +11,15 @@ from taskproject.api import api
 # Any method but GET and HEAD is 405, whatever cookies come with it.
 to_docs = csrf_exempt(require_safe(RedirectView.as_view(url="/api/docs")))
 
+# What browsers ask for beside any page.
+favicon = RedirectView.as_view(url="/static/taskproject/favicon.svg", permanent=True)
+
 urlpatterns = [
     path("", to_docs),
     path("api", to_docs),
     path("api/", api.urls),
     path("admin/", admin.site.urls),
+    path("favicon.ico", csrf_exempt(require_safe(favicon))),
 ]
 
 handler400 = "taskproject.problems.bad_request"

@@ -4,9 +4,10 @@ import re
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -42,6 +43,9 @@ def is_plain(lookup: str, value: str) -> bool:
 @admin.register(User)
 class PersonAdmin(UserAdmin):
     """Users, edited by staff who hold all that these hold."""
+
+    class Media:
+        js = ("taskproject/unsaved.js",)
 
     fieldsets = (
         *(UserAdmin.fieldsets or ()),
@@ -136,6 +140,9 @@ admin.site.unregister(Group)
 class RoleAdmin(GroupAdmin):
     """Groups, edited by staff who hold every permission that these give."""
 
+    class Media:
+        js = ("taskproject/unsaved.js",)
+
     def has_change_permission(
         self, request: HttpRequest, obj: Group | None = None
     ) -> bool:
@@ -158,6 +165,8 @@ class RoleAdmin(GroupAdmin):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 
+#: Tokens that are revoked in one transaction.
+CHUNK = 500
 # What the service knows of a token that exists.
 MADE = ("prefix", "state", "created_at", "last_used_at", "revoked_at")
 
@@ -169,6 +178,9 @@ class ApiTokenAdmin(admin.ModelAdmin):
     Staff make tokens for themselves, and for others only what they could do here anyway.
     Revoking grants nothing: whoever may change tokens may revoke anybody's.
     """
+
+    class Media:
+        js = ("taskproject/unsaved.js",)
 
     form = TokenForm
     list_display = (
@@ -244,7 +256,8 @@ class ApiTokenAdmin(admin.ModelAdmin):
     def get_fields(
         self, request: HttpRequest, obj: ApiToken | None = None
     ) -> tuple[str, ...]:
-        return ("user", "name", "scopes", "expires_at", *(MADE if obj else ()))
+        fields = ("user", "name", "scopes", "expires_at")
+        return (*fields, "opened") if obj is None else (*fields, *MADE)
 
     def save_model(
         self,
@@ -258,7 +271,21 @@ class ApiTokenAdmin(admin.ModelAdmin):
             obj.save(update_fields=form.changed_data)
         else:
             # On the row, not on self: one admin object serves every thread.
-            obj.secret = obj.issue()  # type: ignore[attr-defined]  # for response_add
+            secret = form.secret(obj)  # type: ignore[attr-defined]  # a TokenForm
+            try:
+                with transaction.atomic():
+                    secret = obj.issue(secret)
+            except IntegrityError:
+                # The form was sent before: the page is reloaded, or went out twice.
+                obj.pk = ApiToken.objects.matching(secret).get().pk
+                obj.refresh_from_db()
+                obj.sent_again = True  # type: ignore[attr-defined]  # for log_addition
+            obj.secret = secret  # type: ignore[attr-defined]  # for response_add
+
+    def log_addition(self, request: HttpRequest, obj: ApiToken, message: Any) -> Any:
+        if not hasattr(obj, "sent_again"):
+            return super().log_addition(request, obj, message)
+        return None
 
     def response_add(
         self, request: HttpRequest, obj: ApiToken, *args: Any, **kwargs: Any
@@ -279,6 +306,19 @@ class ApiTokenAdmin(admin.ModelAdmin):
 
     @admin.action(description="Revoke the selected tokens", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: ApiTokenQuerySet) -> None:
-        revoked = queryset.revoke()
+        """Writes the history of each as well, in chunks, each in a transaction."""
+        working = queryset.filter(revoked_at__isnull=True).order_by()
+        keys = list(working.values_list("pk", flat=True))
+        revoked = 0
+        for start in range(0, len(keys), CHUNK):
+            chunk = ApiToken.objects.filter(pk__in=keys[start : start + CHUNK])
+            with transaction.atomic():
+                locked = chunk.filter(revoked_at__isnull=True).select_for_update()
+                tokens = list(locked.order_by("pk"))
+                chosen = ApiToken.objects.filter(pk__in=[token.pk for token in tokens])
+                revoked += chosen.revoke()
+                LogEntry.objects.log_actions(
+                    viewer(request).pk, tokens, CHANGE, "Revoked."
+                )
         plural = "" if revoked == 1 else "s"
         self.message_user(request, f"Revoked {revoked} token{plural}.")

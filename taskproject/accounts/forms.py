@@ -1,15 +1,33 @@
 """The form of an API token in the admin."""
 
+import json
+import secrets
+from base64 import urlsafe_b64encode
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
-from taskproject.accounts.models import ApiToken, User
+from taskproject.accounts.models import TOKEN_PREFIX, ApiToken, User
 from taskproject.accounts.privileges import may_issue_token
 from taskproject.forms import OneLineField
 
+#: Days for which a new token works, unless the form is told otherwise.
+LIFETIME = 90
+
 
 class TokenForm(forms.ModelForm):
+    # The same at every sending of one opened form, so that reloading the page after it
+    # makes no second token.
+    opened = forms.CharField(
+        required=False,
+        max_length=64,
+        widget=forms.HiddenInput,
+        initial=secrets.token_urlsafe,
+    )
+
     #: Who fills it in.
     editor: ClassVar[User]
 
@@ -17,6 +35,26 @@ class TokenForm(forms.ModelForm):
         model = ApiToken
         fields = ("user", "name", "scopes", "expires_at")
         field_classes: ClassVar = {"name": OneLineField}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            del self.fields["opened"]
+        elif "expires_at" in self.fields:
+            end = timezone.now() + timedelta(days=LIFETIME)
+            self.initial.setdefault("expires_at", end.replace(microsecond=0))
+
+    def secret(self, token: ApiToken) -> str:
+        """What the token of this form is opened by: the same where all that was sent is
+        the same, and known to nobody without SECRET_KEY; empty where the form does not
+        say which one it is."""
+        key = self.cleaned_data.get("opened")
+        if not key:
+            return ""
+        told = [self.editor.pk, key, token.user_id, token.name, token.scopes]
+        text = json.dumps([*told, str(token.expires_at)])
+        mac = salted_hmac("taskproject.accounts.token", text, algorithm="sha256")
+        return TOKEN_PREFIX + urlsafe_b64encode(mac.digest()).decode().rstrip("=")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

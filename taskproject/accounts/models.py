@@ -146,10 +146,10 @@ class ApiToken(models.Model):
         if self.pk is None and (wrong := fault(self.name)):
             raise ValidationError({"name": wrong})
 
-    def issue(self) -> str:
+    def issue(self, secret: str = "") -> str:
         """Gives the token a new secret, stores it, and returns the secret: the only
         moment at which it can be seen."""
-        secret = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+        secret = secret or TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
         self.prefix = secret[:SHOWN_CHARACTERS]
         self.digest = digest(secret)
         self.save()

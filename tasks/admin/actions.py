@@ -73,6 +73,24 @@ class TaskActions(RowAdmin):
             "tasks.view_tasklist"
         )
 
+    def has_restore_permission(self, request: HttpRequest) -> bool:
+        """Who moves tasks to the trash may take them out again."""
+        return request.user.has_perm("tasks.delete_task")
+
+    def get_actions(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Those that do something with the tasks that are listed."""
+        actions = super().get_actions(request, *args, **kwargs)
+        trash = request.GET.get("trash", "")
+        if trash == "all" or request.method == "POST":
+            return actions
+        return {
+            name: action
+            for name, action in actions.items()
+            if name == "remove" or (name == "restore") == (trash == "in")
+        }
+
     def has_remove_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("tasks.remove_task")
 
@@ -132,7 +150,7 @@ class TaskActions(RowAdmin):
         self._all(request, queryset, TaskQuerySet.trash, "Moved to the trash:")
 
     @admin.action(
-        description="Restore the selected tasks from the trash", permissions=["delete"]
+        description="Restore the selected tasks from the trash", permissions=["restore"]
     )
     def restore(self, request: HttpRequest, queryset: QuerySet[Task]) -> None:
         self._all(request, queryset, TaskQuerySet.restore, "Restored")

@@ -20,9 +20,18 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
+        return min(self._found, self.per_page * COUNTED_PAGES)
+
+    @property
+    def capped(self) -> bool:
+        """Whether there are more than `count` tells."""
+        return self._found > self.count
+
+    @cached_property
+    def _found(self) -> int:
         assert isinstance(self.object_list, QuerySet)
         most = self.per_page * COUNTED_PAGES
-        return len(self.object_list.order_by().values_list("pk")[:most])
+        return len(self.object_list.order_by().values_list("pk")[: most + 1])
 
 
 class CalendarQuerySet(TaskQuerySet):

@@ -40,6 +40,10 @@ def actor(request: HttpRequest) -> Actor:
 class RowAdmin(admin.ModelAdmin):
     """Rows that have a version, and events that tell of their changes."""
 
+    class Media:
+        css: ClassVar = {"all": ("taskproject/admin.css",)}
+        js = ("taskproject/unsaved.js",)
+
     # Counting what each filter would show reads every row, as counting them does.
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
@@ -112,12 +116,22 @@ class RowAdmin(admin.ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: Any = None
     ) -> HttpResponse:
+        refused = f"{request.path}?{ERROR_FLAG}=1"
         try:
-            return super().changelist_view(request, extra_context)
+            response = super().changelist_view(request, extra_context)
         except (ValueError, OverflowError):
             # A forged selection or a year beyond the calendar, which Django lets
             # through to where it fails: its own answer to a bad filter.
-            return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
+            response = HttpResponseRedirect(refused)
+        if response.headers.get("Location") == refused:
+            self.message_user(
+                request,
+                "There is no such page, or a filter in the address means nothing. This "
+                f"is the first page without filters; {COUNTED_PAGES} pages can be "
+                "turned, and what lies beyond is found by a filter or a search.",
+                messages.WARNING,
+            )
+        return response
 
     def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
         _, *further = lookup.split("__")

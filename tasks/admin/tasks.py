@@ -1,8 +1,10 @@
 """Tasks in the admin."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
@@ -13,6 +15,7 @@ from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 
 from taskproject import timezones
@@ -49,16 +52,27 @@ ROW_KEY = re.compile(r"form-[0-9]+-id$")
 class TaskAdmin(TaskActions):
     form = TaskForm
     subject = "task_id"
-    # And the due, which looks different to each viewer: see get_list_display.
     list_display = (
         "id",
         "title",
         "owner",
         "list",
         "priority",
+        "due",
         "tag_names",
         "completed",
         "created_at",
+    )
+    # In the trash, where nothing can be ticked.
+    trash_display = (
+        "id",
+        "title",
+        "owner",
+        "list",
+        "priority",
+        "due",
+        "deleted_at",
+        "purged_on",
     )
     list_display_links = ("id", "title")
     list_editable = ("completed",)
@@ -74,11 +88,10 @@ class TaskAdmin(TaskActions):
     )
     list_select_related = ("owner", "list")
     search_fields = ("title", "description", "owner__username")
-    search_help_text = (
-        "Words of the title or the description, or how they begin, or a user name."
-    )
+    search_help_text = "Words of the title or the description, or how they begin, a user name, or an id."
     date_hierarchy = "created_at"
-    sortable_by = ("id", "created_at")
+    # By due and by priority a million rows are sorted within a page's time.
+    sortable_by = ("id", "due", "priority", "created_at")
     autocomplete_fields = ("owner", "list", "parent")
     readonly_fields = (
         "subtasks_shown",
@@ -102,16 +115,27 @@ class TaskAdmin(TaskActions):
         return self.ordering
 
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
-        now = clock(viewer(request).timezone)
+        return self.trash_display if _in_trash(request) else self.list_display
 
-        def due(task: Task) -> str:
-            """In the zone that it is meant in; whether it has passed, in the viewer's."""
-            text = self.due_shown(task)
-            if is_overdue(task.completed, task.due_date, task.due_at, now):
-                return format_html("{} <strong>overdue</strong>", text)
-            return text
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Boxes of tasks in the trash would do nothing."""
+        changelist = super().get_changelist_instance(request)
+        if _in_trash(request):
+            changelist.list_editable = ()
+        return changelist
 
-        return (*self.list_display[:5], due, *self.list_display[5:])
+    @admin.display(description="Due", ordering="due_moment")
+    def due(self, task: Task) -> str:
+        """In the zone that it is meant in; whether it has passed, in the viewer's."""
+        text = self.due_shown(task)
+        now = clock(timezone.get_current_timezone_name())
+        if is_overdue(task.completed, task.due_date, task.due_at, now):
+            return format_html("{} <strong>overdue</strong>", text)
+        return text
+
+    @admin.display(description="Purged after")
+    def purged_on(self, task: Task) -> Any:
+        return task.deleted_at and task.deleted_at + timedelta(settings.TRASH_DAYS)
 
     @admin.display(description="Tags")
     def tag_names(self, task: Task) -> str:
@@ -125,6 +149,8 @@ class TaskAdmin(TaskActions):
             users = User.objects.filter(username__istartswith=term).order_by("pk")
             owners = list(users.values_list("pk", flat=True)[:MOST_USERS])
             found = Q(owner_id__in=owners) if owners else Q()
+            if KEY.fullmatch(term):
+                found |= Q(pk=int(term))
             parts = asked(term)[:MOST_WORDS]
             if parts:
                 condition, question = holding(parts)
@@ -210,6 +236,8 @@ class TaskAdmin(TaskActions):
             theirs = str(row.owner_id)
             if initial.setdefault("owner", theirs) == theirs:
                 initial[name] = row.pk
+        if not request.GET.keys() & set(TaskForm.base_fields):
+            initial["owner"] = viewer(request).pk
         return initial
 
     # Writing, by the verbs of the model
@@ -220,13 +248,83 @@ class TaskAdmin(TaskActions):
         """Writes the fields that were changed here, and no others."""
         values = form.values()
         if change:
+            before = Task.objects.select_related("list", "parent").get(pk=obj.pk)
             Task.objects.filter(pk=obj.pk).edit(actor(request), **values)
+            if values.get("owner_id", before.owner_id) != before.owner_id:
+                self._tell_left_behind(request, before, form.cleaned_data["owner"])
         else:
             obj.pk = Task.objects.add(actor(request), **values).pk
         obj.refresh_from_db()
 
+    def _tell_left_behind(
+        self, request: HttpRequest, before: Task, owner: User
+    ) -> None:
+        """What a task that changed hands does not keep, as people read it."""
+        after = Task.objects.get(pk=before.pk)
+        for kind in ("list", "parent"):
+            row = getattr(before, kind)
+            if row is not None and getattr(after, f"{kind}_id") is None:
+                self.message_user(
+                    request,
+                    f"The {kind} “{row}” stays {before.owner}'s: the task, which is "
+                    f"{owner}'s now, has no {kind} any more.",
+                    messages.WARNING,
+                )
+
+    def _response_post_save(self, request: HttpRequest, obj: Task) -> HttpResponse:
+        """Back to the page that led here: of the parent, or of the list."""
+        for name, model in (("parent", Task), ("list", TaskList)):
+            key = request.GET.get(name, "")
+            if not (KEY.fullmatch(key) and may_see(request, model)):
+                continue
+            if model._default_manager.filter(pk=int(key)).exists():
+                page = f"admin:tasks_{model._meta.model_name}_change"
+                return HttpResponseRedirect(reverse(page, args=[int(key)]))
+        return super()._response_post_save(request, obj)  # type: ignore[no-any-return,misc]
+
+    # The trash
+
     def delete_model(self, request: HttpRequest, obj: Task) -> None:
         Task.objects.filter(pk=obj.pk).trash(actor(request))
+
+    def response_delete(
+        self, request: HttpRequest, obj_display: str, obj_id: int
+    ) -> HttpResponse:
+        """As Django's, which says that the task was deleted."""
+        told = format_html(
+            "The task “{}” was moved to the trash. "
+            '<a href="{}">Its page</a> can restore it.',
+            obj_display,
+            reverse("admin:tasks_task_change", args=[obj_id]),
+        )
+        self.message_user(request, told, messages.SUCCESS)
+        return self._response_post_save(request, Task(pk=obj_id))
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: Task | None = None
+    ) -> bool:
+        """What is in the trash cannot be moved there again."""
+        trashed = obj is not None and obj.deleted_at is not None
+        return super().has_delete_permission(request, obj) and not trashed
+
+    def restore_task_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Takes a task out of the trash, from its page."""
+        task = get_object_or_404(Task, pk=object_id)
+        may = self.has_restore_permission(request)
+        if request.method != "POST" or not may:
+            raise PermissionDenied
+        Task.objects.filter(pk=task.pk).restore(actor(request))
+        self.message_user(request, f"The task “{task}” is restored.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:tasks_task_change", args=[task.pk]))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        obj = kwargs.get("obj")
+        if obj is not None and obj.deleted_at is not None:
+            context["purged_on"] = self.purged_on(obj)
+            context["may_restore"] = self.has_restore_permission(request)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def has_change_permission(
         self, request: HttpRequest, obj: Task | None = None
@@ -246,6 +344,11 @@ class TaskAdmin(TaskActions):
         choices = self.admin_site.admin_view(choices_view)
         return [
             path(place, view, name="tasks_task_restore_value"),
+            path(
+                "<int:object_id>/restore/",
+                self.admin_site.admin_view(self.restore_task_view),
+                name="tasks_task_restore",
+            ),
             path("choices/", choices, name=CHOICES),
             *super().get_urls(),
         ]
@@ -292,3 +395,7 @@ class TaskAdmin(TaskActions):
         if not outcome.changed:
             return messages.INFO, f"The {name} is as it was already."
         return messages.SUCCESS, f"Restored {name}."
+
+
+def _in_trash(request: HttpRequest) -> bool:
+    return request.GET.get("trash") == "in"

@@ -25,7 +25,7 @@ def timeline(events: EventQuerySet) -> list[dict[str, Any]]:
 def earlier(event: Event, field: str) -> dict[str, Any] | None:
     """What `edit` takes to set a field of a task back to its value before the event;
     None where it had none."""
-    if field not in event.changes or event.verb == Event.Verb.CREATED:
+    if not restorable(event, field):
         return None
     old = event.changes[field][0]
     if field == "priority":
@@ -37,6 +37,13 @@ def earlier(event: Event, field: str) -> dict[str, Any] | None:
         back = {field: old and read_instant(old)}
         return back | {"due_timezone": zone} if old and zone else back
     return {field: old}
+
+
+def restorable(event: Event, field: str) -> bool:
+    """Whether the event has an earlier value of the field that means something by itself.
+    A position does not: others have moved since."""
+    made = event.verb == Event.Verb.CREATED
+    return field in event.changes and field != "position" and not made
 
 
 def lost(task: Task, field: str, value: Any) -> str:
@@ -93,6 +100,7 @@ def _told(event: Event, names: dict[tuple[str, int], str]) -> dict[str, Any]:
                 "name": field.removesuffix("_id"),
                 "old": _text(field, old, names),
                 "new": _text(field, new, names),
+                "restorable": restorable(event, field),
             }
             for field, (old, new) in event.changes.items()
         ],

@@ -16,8 +16,9 @@ from tasks.models import MOST_TAGS, TAG_LENGTH
 from tasks.models.dues import FIRST_DUE, LAST_DUE
 
 _MOMENT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
-    r"(Z|[+-][0-9]{2}:[0-9]{2})?"
+    r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(?:T| +)"
+    r"(?P<time>[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
+    r" ?(Z|[+-][0-9]{2}:[0-9]{2})?)"
 )
 
 
@@ -97,9 +98,12 @@ def read_moment(text: str, zone: str) -> datetime:
     """The instant that the text tells, in UTC; by the clocks of the zone if it tells no
     offset. Raises ValidationError."""
     moment = None
-    if _MOMENT.fullmatch(text):
+    written = _MOMENT.fullmatch(text)
+    if written:
         with suppress(ValueError, OverflowError):
-            moment = datetime.fromisoformat(text)
+            time = written["time"].replace(" ", "")
+            time = time.zfill(len(time) + (time[1] == ":"))
+            moment = datetime.fromisoformat(f"{written['day']} {time}")
             if moment.tzinfo is None:
                 moment = _in_zone(moment, timezones.zone(zone))
             moment = moment.astimezone(UTC)

@@ -203,6 +203,8 @@ class RowForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["completed"].show_hidden_initial = True
+        name = f"Completed: {self.instance.title}"
+        self.fields["completed"].widget.attrs["aria-label"] = name
         # What is in the trash is only looked at there.
         self.fields["completed"].disabled = self.instance.deleted_at is not None
 

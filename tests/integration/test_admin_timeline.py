@@ -200,16 +200,28 @@ def test_the_earlier_tags_are_put_back_and_made_anew(
     assert (task.tags, Tag.objects.get(tasks=task).name) == (["home"], "home")
 
 
-def test_the_earlier_position_can_be_restored(
+def test_an_earlier_position_is_not_restored(
     staff: Client, api: ApiClient, alice: User
 ) -> None:
     first, second = make_task(alice), make_task(alice)
     api.send("POST", f"/api/tasks/{first.pk}/move", {"after": second.pk})
     event = Event.objects.latest("sequence")
+    moved = Task.objects.get(pk=first.pk).position
+    assert "Restore" not in timeline(staff, first)
 
     restore(staff, first, event, "position")
 
-    assert Task.objects.get(pk=first.pk).position == first.position
+    assert Task.objects.get(pk=first.pk).position == moved
+
+
+def test_the_button_names_the_value_that_it_restores(staff: Client, task: Task) -> None:
+    home = make_list(task.owner)
+    Task.objects.filter(pk=task.pk).edit(BY, title="Buy bread", list_id=home.pk)
+
+    page = timeline(staff, task)
+
+    assert ">Restore “Buy milk”</button>" in page
+    assert ">Restore to empty</button>" in page
 
 
 def test_a_list_that_is_gone_cannot_be_restored(staff: Client, alice: User) -> None:
