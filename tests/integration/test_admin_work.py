@@ -100,7 +100,7 @@ def test_a_task_in_the_trash_says_so_and_is_restored_from_its_page(
 ) -> None:
     task = trashed(alice)
     page = text(staff.get(page_of(task)))
-    assert "This task is in the trash" in page
+    assert "This task has been in the trash since" in page
     assert f"{LIST}{task.pk}/delete/" not in page
 
     answer = staff.post(f"{LIST}{task.pk}/restore/", follow=True)

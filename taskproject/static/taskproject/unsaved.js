@@ -2,7 +2,7 @@
 // Asks before a page is left on which something was ticked or typed and not sent.
 {
     const changed = function(field) {
-        if (!field.name || field.type === 'hidden' || field.disabled) {
+        if (!field.name || field.disabled || ['hidden', 'submit'].includes(field.type)) {
             return false;
         }
         if (field.type === 'checkbox' || field.type === 'radio') {
