@@ -42,7 +42,7 @@ class ListAdmin(RowAdmin):
 
     @admin.display(description="Tasks")
     def tasks_shown(self, row: TaskList) -> str:
-        return first_tasks(row.tasks.all(), f"list={row.pk}")
+        return first_tasks(row.tasks.all(), f"list={row.pk}", f"list={row.pk}")
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: TaskList | None = None

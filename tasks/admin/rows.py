@@ -251,8 +251,9 @@ def add_link(request: HttpRequest, text: str, values: dict[str, Any]) -> str:
     return format_html('<a class="addlink" href="{}">{}</a>', address, text)
 
 
-def first_tasks(tasks: QuerySet[Task], query: str) -> str:
-    """The newest of the tasks as links, and a link to all, which `query` finds."""
+def first_tasks(tasks: QuerySet[Task], query: str, back: str = "") -> str:
+    """The newest of the tasks as links, and a link to all, which `query` finds. Saving
+    one leads back to the row that `back` names, as the query of an address."""
     newest = tasks.filter(deleted_at__isnull=True).order_by("-pk")
     shown = list(newest.values("pk", "title", "completed")[: SHOWN_TASKS + 1])
     address = reverse("admin:tasks_task_changelist")
@@ -260,5 +261,6 @@ def first_tasks(tasks: QuerySet[Task], query: str) -> str:
         "tasks": shown[:SHOWN_TASKS],
         "more": len(shown) > SHOWN_TASKS,
         "all": f"{address}?{query}",
+        "back": f"?{back}" if back else "",
     }
     return render_to_string("admin/tasks/first_tasks.html", context)

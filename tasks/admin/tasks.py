@@ -221,7 +221,8 @@ class TaskAdmin(TaskActions):
 
     @admin.display(description="Subtasks")
     def subtasks_shown(self, task: Task) -> str:
-        return first_tasks(task.subtasks.all(), f"parent__id__exact={task.pk}")
+        everything = f"parent__id__exact={task.pk}"
+        return first_tasks(task.subtasks.all(), everything, f"parent={task.pk}")
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """What the address tells of a new task, without a list or a parent that its
@@ -271,16 +272,15 @@ class TaskAdmin(TaskActions):
                     messages.WARNING,
                 )
 
-    def _response_post_save(self, request: HttpRequest, obj: Task) -> HttpResponse:
-        """Back to the page that led here: of the parent, or of the list."""
-        for name, model in (("parent", Task), ("list", TaskList)):
-            key = request.GET.get(name, "")
-            if not (KEY.fullmatch(key) and may_see(request, model)):
-                continue
-            if model._default_manager.filter(pk=int(key)).exists():
-                page = f"admin:tasks_{model._meta.model_name}_change"
-                return HttpResponseRedirect(reverse(page, args=[int(key)]))
-        return super()._response_post_save(request, obj)  # type: ignore[no-any-return,misc]
+    def response_post_save_add(
+        self, request: HttpRequest, obj: Task
+    ) -> HttpResponseRedirect:
+        return _back(request) or super().response_post_save_add(request, obj)
+
+    def response_post_save_change(
+        self, request: HttpRequest, obj: Task
+    ) -> HttpResponseRedirect:
+        return _back(request) or super().response_post_save_change(request, obj)
 
     # The trash
 
@@ -298,7 +298,7 @@ class TaskAdmin(TaskActions):
             reverse("admin:tasks_task_change", args=[obj_id]),
         )
         self.message_user(request, told, messages.SUCCESS)
-        return self._response_post_save(request, Task(pk=obj_id))
+        return self.response_post_save_change(request, Task(pk=obj_id))
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Task | None = None
@@ -399,3 +399,15 @@ class TaskAdmin(TaskActions):
 
 def _in_trash(request: HttpRequest) -> bool:
     return request.GET.get("trash") == "in"
+
+
+def _back(request: HttpRequest) -> HttpResponseRedirect | None:
+    """To the page that led here, of the parent or of the list; None where none did."""
+    for name, model in (("parent", Task), ("list", TaskList)):
+        key = request.GET.get(name, "")
+        if not (KEY.fullmatch(key) and may_see(request, model)):
+            continue
+        if model._default_manager.filter(pk=int(key)).exists():
+            page = f"admin:tasks_{model._meta.model_name}_change"
+            return HttpResponseRedirect(reverse(page, args=[int(key)]))
+    return None

@@ -172,6 +172,23 @@ def test_a_new_task_leads_back_to_where_it_was_begun(
     assert answer.headers["Location"] == page_of(row)
 
 
+def test_a_subtask_that_is_saved_leads_back_to_its_parent(
+    staff: Client, alice: User
+) -> None:
+    parent = make_task(alice)
+    task = make_task(alice, "Oat", parent_id=parent.pk)
+    address = f"{page_of(task)}?parent={parent.pk}"
+    assert f'href="{address}"' in text(staff.get(page_of(parent)))
+
+    form = open_form(staff, task).values
+    answer = staff.post(address, form | {"title": "Soy", "_save": "Save"})
+
+    assert answer.headers["Location"] == page_of(parent)
+    form = open_form(staff, task).values
+    answer = staff.post(page_of(task), form | {"_save": "Save"})
+    assert answer.headers["Location"] == LIST
+
+
 def test_what_another_owner_does_not_get_is_told(
     staff: Client, alice: User, bob: User
 ) -> None:
