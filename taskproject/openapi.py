@@ -83,6 +83,7 @@ UNKEPT = {"create_calendar"}
 #: Any request can name a body too large, an unknown parameter or a bad header.
 ANYWHERE = (
     problems.BadRequest,
+    problems.RequestTimeout,
     problems.LengthRequired,
     problems.ContentTooLarge,
     problems.UnsupportedMediaType,

@@ -16,6 +16,7 @@
     │   └── OriginRefused       403 origin_refused
     ├── NotFound                404 not_found
     ├── MethodNotAllowed        405 method_not_allowed
+    ├── RequestTimeout          408 request_timeout
     ├── Conflict                409 conflict
     │   ├── InProgress          409 in_progress
     │   ├── NameTaken           409 name_taken
@@ -203,6 +204,12 @@ class MethodNotAllowed(Problem):
     """The path exists and does not take this method; see the Allow header."""
 
     status, code, title = 405, "method_not_allowed", "The method is not allowed here"
+
+
+class RequestTimeout(Problem):
+    """The body did not come in time; the connection is closed."""
+
+    status, code, title = 408, "request_timeout", "The body did not come in time"
 
 
 class Conflict(Problem):

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 from granian import _signals
 from granian._granian import SocketHolder, WorkerSignal
+from granian.server import mp
 from granian.server.mp import MPServer
 
 logger = logging.getLogger("taskproject.server")
@@ -31,8 +32,8 @@ UNREAD_TIMEOUT = 30
 
 #: Seconds between two looks at the main process, and those that a worker without one has
 #: to finish its requests: together under two.
-PARENT_INTERVAL = 0.4
-ORPHAN_TIMEOUT = 1.2
+PARENT_INTERVAL = 0.25
+ORPHAN_TIMEOUT = 0.8
 
 #: A worker that lived this many seconds is replaced at once when it ends; after shorter
 #: lives the wait doubles from the first to the longest.
@@ -200,13 +201,18 @@ def work(
 ) -> None:
     """The life of a worker, whose main process is `parent`."""
     _stand_alone()
-    # A signal that this thread took would end the worker at once.
-    _hold_signals()
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
-    _release_signals()
     _signals.set_sync_signals = _listen_for_stop
+    mp._wsgi_call_wrap = _gateway  # type: ignore[attr-defined,assignment]  # private
     sockets = ((None, port.holder()), None)
     MPServer._spawn_wsgi_worker(number, name, loader, sockets, *options)
+
+
+def _gateway(application: Any, *_: Any) -> Any:
+    # Not before the application is loaded, and the settings with it.
+    from taskproject.slow_clients import Gateway
+
+    return Gateway(application)
 
 
 def _end_with(parent: int) -> None:
@@ -247,17 +253,20 @@ def _listen_for_stop() -> WorkerSignal:
     Granian sets a threading.Event in the signal's handler, which locks up when the
     signal comes while the main thread is about to wait for that event, and is lost when
     nobody waits yet. And Python runs a handler in the main thread only, which may be
-    about to wait for good. Here another thread waits for the signal, which is held from
-    all others, and then sets the event until the worker ends.
+    about to wait for good. Here a byte in a pipe tells another thread of the signal,
+    whichever thread it came to. That one sets the event once: granian keeps it, and
+    a third time would wait in native code with the interpreter locked.
     """
     stopping = WorkerSignal()
+    told, tell = os.pipe()
 
     def stop() -> None:
-        signal.sigwait(STOPS)
-        while True:
-            stopping.set()
-            time.sleep(0.2)
+        os.read(told, 1)
+        stopping.set()
 
-    _hold_signals()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    for number in STOPS:
+        signal.signal(number, lambda *_: None)  # the byte is written all the same
     threading.Thread(target=stop, daemon=True).start()
     return stopping

@@ -8,9 +8,9 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from select import select
 from typing import Any
 from uuid import uuid4
@@ -198,9 +198,7 @@ def test_workers_end_within_2_seconds_of_a_main_process_that_is_killed(
     # One has a request under way, whose body does not come.
     with half_sent(service.port):
         os.kill(service.process.pid, signal.SIGKILL)
-        _, alive = psutil.wait_procs(workers, timeout=2)
-
-    assert alive == []
+        until(lambda: not any(map(runs, workers)), within=2)
 
 
 def test_a_worker_that_is_killed_again_and_again_is_replaced_each_time(
@@ -339,12 +337,78 @@ def test_an_answer_that_overtakes_its_body_does_not_break_the_next_request(
             assert response.status == 401
 
 
+def test_half_sent_bodies_keep_nobody_from_an_answer(
+    start: Start, on_sqlite: Database, record: Record
+) -> None:
+    """Three for each thread, without a credential."""
+    service = start(on_sqlite, WORKERS="1", THREADS="4")
+
+    with ExitStack() as slow, service.client() as client:
+        for _ in range(12):
+            slow.enter_context(half_sent(service.port))
+        live = client.send("GET", "/livez")
+        client.create("Sent at once")
+
+    assert live.status == 200
+    assert live.seconds <= AT_MOST
+    record.audit(on_sqlite)
+    record.check()
+
+
+def test_a_body_that_does_not_come_is_408_and_its_connection_closes(
+    start: Start, on_sqlite: Database
+) -> None:
+    service = start(on_sqlite, WORKERS="1", THREADS="2")
+
+    with half_sent(service.port) as slow:
+        slow.settimeout(30)
+        response = HTTPResponse(slow, method="POST")
+        response.begin()
+        answer = json.loads(response.read())
+        assert slow.recv(1) == b""
+
+    assert (response.status, answer["code"]) == (408, "request_timeout")
+    assert "a body came too slowly" in service.output
+
+
+def test_slow_readers_of_a_file_keep_nobody_from_an_answer(
+    start: Start, on_sqlite: Database, record: Record
+) -> None:
+    service = start(on_sqlite, WORKERS="1", THREADS="2")
+    request = (
+        b"GET /static/ninja/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    )
+
+    with ExitStack() as slow, service.client() as client:
+        for _ in range(6):
+            reader = slow.enter_context(socket.socket())
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reader.connect(("127.0.0.1", service.port))
+            reader.sendall(request)
+            assert reader.recv(8) == b"HTTP/1.1"
+        live = client.send("GET", "/livez")
+        client.create("Not kept waiting")
+
+    assert live.status == 200
+    assert live.seconds <= AT_MOST
+    record.audit(on_sqlite)
+    record.check()
+
+
 def kill(worker: int) -> None:
     os.kill(worker, signal.SIGKILL)
 
 
 def replaced(service: Service, victim: int) -> bool:
     return victim not in service.workers() and listening(service) == 2
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether it has not ended; nobody may have asked how it did."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def listening(service: Service) -> int:

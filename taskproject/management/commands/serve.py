@@ -46,8 +46,8 @@ class Command(BaseCommand):
         if options["workers"] < 1 or options["threads"] < 1:
             raise CommandError("--workers and --threads must be at least 1.")
         # Its workers bound by it what may hold a thread for long.
-        settings.THREADS = options["threads"]
-        os.environ["THREADS"] = str(options["threads"])
+        settings.THREADS, settings.PORT = options["threads"], port
+        os.environ |= {"THREADS": str(options["threads"]), "PORT": str(port)}
         if not settings.ON_POSTGRESQL:
             # For workers that are started later, too: the file must stay this one.
             remember(str(settings.DATABASES["default"]["NAME"]))
