@@ -249,6 +249,9 @@ SECURE_HSTS_SECONDS = (
 )
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
+# How many proxies in front append to X-Forwarded-For; without one, whoever is connected
+# is the client.
+TRUST_X_FORWARDED_FOR = environment.integer("TRUST_X_FORWARDED_FOR", 0, 0, 10)
 if environment.boolean("TRUST_X_FORWARDED_PROTO", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
@@ -262,6 +265,11 @@ CONTENT_SECURITY_POLICY = (
 
 # Passwords and sessions
 
+PASSWORD_HASHERS = [
+    "taskproject.accounts.signin.Hasher",
+    "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher",
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
@@ -284,6 +292,7 @@ REQUIRE_IF_MATCH = environment.boolean("REQUIRE_IF_MATCH", False)
 TRASH_DAYS = environment.integer("TRASH_DAYS", 30, 0, 36_500)
 IDEMPOTENCY_HOURS = environment.integer("IDEMPOTENCY_HOURS", 24, 1, 8_760)
 EVENT_DAYS = environment.integer("EVENT_DAYS", 90, 1, 36_500)
+ADMIN_LOG_DAYS = environment.integer("ADMIN_LOG_DAYS", 365, 1, 36_500)
 
 # Limits
 

@@ -18,6 +18,7 @@ from taskproject.accounts import privileges
 from taskproject.accounts.forms import TokenForm
 from taskproject.accounts.models import ApiToken, ApiTokenQuerySet, User
 from taskproject.accounts.privileges import may_see, viewer
+from taskproject.accounts.signin import SignInForm, with_status
 from tasks.jobs import remove_user
 from tasks.models import Actor
 
@@ -26,6 +27,8 @@ admin.site.index_title = "Administration"
 # It would take a quarter of the width that a list of tasks needs; the index is one click
 # away.
 admin.site.enable_nav_sidebar = False
+admin.site.login_form = SignInForm
+admin.site.login = with_status(admin.site.login)  # type: ignore[method-assign]
 
 
 #: What the filters and the date hierarchy of a list ask of a column.

@@ -211,3 +211,18 @@ def digest(secret: str) -> str:
 @cache
 def _columns() -> tuple[Columns, Columns]:
     return Columns(ApiToken), Columns(User)
+
+
+class SignInAttempt(models.Model):
+    """An attempt to sign in that failed, or is under way; `signin.py` counts them."""
+
+    id = models.BigAutoField(primary_key=True)
+    # SHA-256 of what is counted: a user name or an address.
+    key = models.CharField(max_length=64)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        indexes = (models.Index(fields=["key", "at"], name="sign_in_attempt_key"),)
+
+    def __str__(self) -> str:
+        return f"{self.key[:8]} at {self.at}"

@@ -5,12 +5,14 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from taskproject.accounts.models import User
+from taskproject.accounts.models import SignInAttempt, User
 from taskproject.models import StoredAnswer
 from tasks.management.commands import purge
 from tasks.models import Actor, Event, FeedHorizon, Task
@@ -276,3 +278,32 @@ def test_a_horizon_never_goes_back(alice: User) -> None:
     run()
 
     assert FeedHorizon.objects.get(owner=alice).sequence == 10**6
+
+
+def test_it_removes_what_signing_in_and_the_admin_leave_behind(
+    alice: User, settings: Any
+) -> None:
+    now = timezone.now()
+    for days, key in ((-1, "old"), (1, "young")):
+        Session.objects.create(
+            session_key=key, session_data="", expire_date=now + timedelta(days=days)
+        )
+    for days in (364, 366):
+        entry = LogEntry.objects.create(
+            user=alice, action_flag=1, object_repr="", change_message=""
+        )
+        LogEntry.objects.filter(pk=entry.pk).update(
+            action_time=now - timedelta(days=days)
+        )
+    for minutes in (14, 16):
+        at = now - timedelta(minutes=minutes)
+        SignInAttempt.objects.create(key="key", at=at)
+    counts = "1 expired sessions, 1 entries of the admin's log and 1 counts of"
+
+    assert f"Would remove {counts}" in run(dry_run=True)
+    assert f"Removed {counts} failed sign-ins.\n" in run()
+
+    assert Session.objects.get().session_key == "young"
+    assert LogEntry.objects.count() == SignInAttempt.objects.count() == 1
+    settings.ADMIN_LOG_DAYS = 300
+    assert "1 entries of the admin's log" in run()

@@ -5,12 +5,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.models import Session
 from django.core.management.base import BaseCommand
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 from django.utils import timezone
 from tqdm import tqdm
 
 from taskproject import jobs
+from taskproject.accounts.models import SignInAttempt
+from taskproject.accounts.signin import WINDOW
 from taskproject.models import Job, StoredAnswer
 from tasks.models import Actor, Event, FeedHorizon, Task
 from tasks.models.keys import bring_up_to_date
@@ -22,7 +26,8 @@ class Command(BaseCommand):
     help = (
         "Removes tasks that have been in the trash for TRASH_DAYS, answers kept for "
         "Idempotency-Key for IDEMPOTENCY_HOURS, and events older than EVENT_DAYS but "
-        "each owner's newest, in small transactions. Run it daily; interrupted, it goes "
+        "each owner's newest, expired sessions, the admin's log after ADMIN_LOG_DAYS, and "
+        "sign-ins that failed, in small transactions. Run it daily; interrupted, it goes "
         "on where it was. "
         "Readers of the feed whose cursor is older than the kept events get 410."
     )
@@ -41,6 +46,9 @@ class Command(BaseCommand):
             answers = StoredAnswer.objects.expired().count()
             old = Event.objects.filter(at__lt=events).superseded().count()
             self._tell("Would remove", tasks, answers, old)
+            self._tell_of_staff(
+                "Would remove", [rows.count() for rows in self._staff()]
+            )
             return
         quiet = options["verbosity"] < 1
         # What the service was to do in the background, and was stopped.
@@ -52,9 +60,10 @@ class Command(BaseCommand):
             self._tell(
                 "Removed",
                 self._purge_trash(trash),
-                self._purge_answers(),
+                self._purge_rows(StoredAnswer.objects.expired()),
                 self._purge_events(events),
             )
+            self._tell_of_staff("Removed", [*map(self._purge_rows, self._staff())])
         # What the release before wrote while this one was being deployed.
         bring_up_to_date(connection)
 
@@ -74,11 +83,29 @@ class Command(BaseCommand):
             self._bar.update(len(gone.changed))
         return total
 
-    def _purge_answers(self) -> int:
+    def _staff(self) -> list[models.QuerySet[Any]]:
+        """What signing in and the admin leave behind."""
+        now = timezone.now()
+        logged = now - timedelta(days=settings.ADMIN_LOG_DAYS)
+        return [
+            Session.objects.filter(expire_date__lt=now),
+            LogEntry.objects.filter(action_time__lt=logged),
+            SignInAttempt.objects.filter(at__lt=now - WINDOW),
+        ]
+
+    def _tell_of_staff(self, done: str, counts: list[int]) -> None:
+        if any(counts):
+            sessions, entries, attempts = counts
+            self.stdout.write(
+                f"{done} {sessions:,} expired sessions, {entries:,} entries of the "
+                f"admin's log and {attempts:,} counts of failed sign-ins."
+            )
+
+    def _purge_rows(self, old: models.QuerySet[Any]) -> int:
         total = 0
-        expired = StoredAnswer.objects.expired()
-        while keys := list(expired.values_list("pk", flat=True)[:BATCH]):
-            count, _ = StoredAnswer.objects.filter(pk__in=keys).delete()
+        while keys := list(old.values_list("pk", flat=True)[:BATCH]):
+            # Through `old` again: a session that was prolonged meanwhile stays.
+            count, _ = old.filter(pk__in=keys).delete()
             total += count
             self._bar.update(count)
         return total
