@@ -37,7 +37,7 @@ def at_end_sql(moment: str) -> str:
     """`at_end` as PostgreSQL's SQL, of a column with the time."""
     base = len(DIGITS)
     digits = " || ".join(
-        f"substr('{DIGITS}', (us / {base**place} % {base})::int + 1, 1)"
+        f"substr('{DIGITS}', mod(us / {base**place}, {base})::int + 1, 1)"
         for place in reversed(range(_WIDTH))
     )
     us = f"(extract(epoch FROM {moment}) * 1000000)::bigint"
