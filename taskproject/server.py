@@ -20,6 +20,8 @@ from granian._granian import SocketHolder, WorkerSignal
 from granian.server import mp
 from granian.server.mp import MPServer
 
+from taskproject.logs import stderr
+
 logger = logging.getLogger("taskproject.server")
 
 BACKLOG = 16_384
@@ -206,6 +208,7 @@ def work(
     mp._wsgi_call_wrap = _gateway  # type: ignore[attr-defined,assignment]  # private
     sockets = ((None, port.holder()), None)
     MPServer._spawn_wsgi_worker(number, name, loader, sockets, *options)
+    stderr.flush()
 
 
 def _gateway(application: Any, *_: Any) -> Any:

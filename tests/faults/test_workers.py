@@ -8,9 +8,9 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing, suppress
 from functools import partial
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection
 from select import select
 from typing import Any
 from uuid import uuid4
@@ -337,64 +337,6 @@ def test_an_answer_that_overtakes_its_body_does_not_break_the_next_request(
             assert response.status == 401
 
 
-def test_half_sent_bodies_keep_nobody_from_an_answer(
-    start: Start, on_sqlite: Database, record: Record
-) -> None:
-    """Three for each thread, without a credential."""
-    service = start(on_sqlite, WORKERS="1", THREADS="4")
-
-    with ExitStack() as slow, service.client() as client:
-        for _ in range(12):
-            slow.enter_context(half_sent(service.port))
-        live = client.send("GET", "/livez")
-        client.create("Sent at once")
-
-    assert live.status == 200
-    assert live.seconds <= AT_MOST
-    record.audit(on_sqlite)
-    record.check()
-
-
-def test_a_body_that_does_not_come_is_408_and_its_connection_closes(
-    start: Start, on_sqlite: Database
-) -> None:
-    service = start(on_sqlite, WORKERS="1", THREADS="2")
-
-    with half_sent(service.port) as slow:
-        slow.settimeout(30)
-        response = HTTPResponse(slow, method="POST")
-        response.begin()
-        answer = json.loads(response.read())
-        assert slow.recv(1) == b""
-
-    assert (response.status, answer["code"]) == (408, "request_timeout")
-    assert "a body came too slowly" in service.output
-
-
-def test_slow_readers_of_a_file_keep_nobody_from_an_answer(
-    start: Start, on_sqlite: Database, record: Record
-) -> None:
-    service = start(on_sqlite, WORKERS="1", THREADS="2")
-    request = (
-        b"GET /static/ninja/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    )
-
-    with ExitStack() as slow, service.client() as client:
-        for _ in range(6):
-            reader = slow.enter_context(socket.socket())
-            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            reader.connect(("127.0.0.1", service.port))
-            reader.sendall(request)
-            assert reader.recv(8) == b"HTTP/1.1"
-        live = client.send("GET", "/livez")
-        client.create("Not kept waiting")
-
-    assert live.status == 200
-    assert live.seconds <= AT_MOST
-    record.audit(on_sqlite)
-    record.check()
-
-
 def kill(worker: int) -> None:
     os.kill(worker, signal.SIGKILL)
 
@@ -446,14 +388,14 @@ def refuses(service: Service) -> bool:
 
 
 def serve_at(
-    port: int, database: Database, host: str = "127.0.0.1"
+    port: int, database: Database, host: str = "127.0.0.1", **env: str
 ) -> "subprocess.Popen[str]":
     """`manage.py serve` on this very port; its output is one."""
     environment = {"DATABASE_URL": database.url, "WORKERS": "2", "THREADS": "2"}
     return subprocess.Popen(
         [sys.executable, "manage.py", "serve", "--port", str(port), "--host", host],
         cwd=ROOT,
-        env={**os.environ, **environment},
+        env={**os.environ, **environment, **env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
