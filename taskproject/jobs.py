@@ -14,7 +14,7 @@ from collections.abc import Callable
 from threading import Lock, Thread
 from typing import Any, NamedTuple
 
-from django.db import Error, connection, transaction
+from django.db import Error, OperationalError, connection, transaction
 from django.utils import timezone
 
 from taskproject.deadlines import deadline
@@ -111,8 +111,9 @@ def run(job: Job, seconds: float = REQUEST_SECONDS) -> Job:
             if portion is None:
                 break  # another process is at it
             job = portion
-    except (Error, Conflict):
-        logger.warning("job %s is interrupted", job.pk, exc_info=True)
+    except (Error, Conflict) as error:
+        away = isinstance(error, OperationalError)
+        logger.warning("job %s is interrupted", job.pk, exc_info=not away)
     if job.finished_at is None:
         start()
     return job
@@ -174,9 +175,11 @@ class _Runner:
                 while self._round():
                     pause = PAUSE
                     time.sleep(pause)
-            except Exception:
-                # Whatever it is, the thread must not end while jobs are unfinished.
-                logger.exception("jobs are interrupted")
+            except Exception as error:
+                # Whatever it is, the thread must not end while jobs are unfinished. A
+                # database that is away needs no traceback.
+                away = isinstance(error, OperationalError)
+                logger.warning("jobs are interrupted", exc_info=not away)
                 pause = min(max(1.0, pause * 2), LONGEST_PAUSE)
                 time.sleep(pause)
                 with self._lock:

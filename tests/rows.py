@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from taskproject.accounts.models import User
+from taskproject.models import Job
 from tasks.models import Actor, Tag, TaskList
 from tests.answers import rfc3339
 from tests.conftest import ApiClient
@@ -16,6 +18,19 @@ from tests.conftest import ApiClient
 def make_list(owner: User, name: str = "Shopping", **fields: Any) -> TaskList:
     by = Actor(owner.pk, "command")
     return TaskList.objects.add(by, owner_id=owner.pk, name=name, **fields)
+
+
+def make_job(owner: User) -> Job:
+    """One that has finished."""
+    return Job.objects.create(
+        verb="delete",
+        subject="list",
+        subject_id=2**61,
+        owner_id=owner.pk,
+        via="token",
+        total=1,
+        finished_at=timezone.now(),
+    )
 
 
 def list_json(row: TaskList) -> dict[str, Any]:

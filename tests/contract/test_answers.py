@@ -9,7 +9,7 @@ from taskproject.accounts.models import User
 from tasks.models import CalendarFeed, Tag
 from tests.conftest import ApiClient, make_task, make_token
 from tests.contract.document import OPERATIONS, fulfils
-from tests.rows import alone, make_list
+from tests.rows import alone, make_job, make_list
 
 FILTERS = (
     "completed=false&list=none&parent=none&priority=none&priority=high&has_due=true"
@@ -105,6 +105,7 @@ def test_each_answer_is_what_the_document_says(
         ("delete_calendar", "DELETE", "/api/calendar", None),
         ("get_me", "GET", "/api/me", None),
         ("update_me", "PATCH", "/api/me", {"timezone": "Europe/Lisbon"}),
+        ("get_job", "GET", f"/api/jobs/{make_job(alice).pk}", None),
         ("list_problems", "GET", "/api/problems", None),
     ]
     assert {operation for operation, *_ in said} == set(OPERATIONS)

@@ -15,10 +15,9 @@ from pytest_django import Settings
 
 from taskproject.accounts.models import ApiToken, User
 from taskproject.api import api as api_object
-from taskproject.models import Job
 from tasks.models import CalendarFeed, Event, Tag, Task, TaskList
 from tests.conftest import BY, ApiClient, make_task, make_token
-from tests.rows import make_list
+from tests.rows import make_job, make_list
 
 # The caller is alice, the rows are hers; the last two act on hers as somebody else.
 WAYS = (
@@ -160,15 +159,7 @@ def make_rows(owner: User) -> Rows:
     tag = Tag.objects.owned_by(owner.pk).get()
     other = make_task(owner, "Another")
     _, secret = CalendarFeed.objects.issue(owner.pk)
-    job = Job.objects.create(
-        verb="delete",
-        subject="list",
-        subject_id=2**61,
-        owner_id=owner.pk,
-        via="token",
-        total=1,
-        finished_at=timezone.now(),
-    )
+    job = make_job(owner)
     ids = (task.pk, lists[0].pk, tag.pk, other.pk, lists[1].pk)
     return Rows(*ids, secret, job.pk)
 
