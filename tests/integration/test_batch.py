@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from taskproject.accounts.models import User
 from taskproject.models import StoredAnswer
@@ -23,6 +24,13 @@ from tests.conftest import BY as BY_COMMAND
 from tests.conftest import ApiClient, make_task, make_token
 from tests.rows import alone, event, latest, make_list, news
 from tests.threads import at_once, request
+
+
+@pytest.fixture(autouse=True)
+def patience(settings: Settings) -> None:
+    """These tests count statements; a loaded machine may take longer than a request."""
+    settings.DATABASE_TIMEOUT = 30
+
 
 # Each operation
 

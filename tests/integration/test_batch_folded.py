@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from pytest_django import Settings
 
 from taskproject.accounts.models import User
 from tasks.models import Event, Label, Tag, Tally, Task
@@ -15,6 +16,13 @@ from tests.batches import create, op, results, send, statements, statuses, updat
 from tests.conftest import BY, ApiClient, make_task
 from tests.integration.test_batch_mixed import many
 from tests.rows import make_list
+
+
+@pytest.fixture(autouse=True)
+def patience(settings: Settings) -> None:
+    """These tests count statements; a loaded machine may take longer than a request."""
+    settings.DATABASE_TIMEOUT = 30
+
 
 #: Statements of any batch, whatever its operations are.
 MOST = 30
