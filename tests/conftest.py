@@ -18,7 +18,9 @@ from taskproject.express import Express
 from tasks.models import Actor, Task
 
 # Their asserts explain themselves, as those of the test files do.
-pytest.register_assert_rewrite("tests.answers", "tests.threads", "tests.admin")
+pytest.register_assert_rewrite(
+    "tests.support.answers", "tests.support.threads", "tests.support.admin"
+)
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from taskproject.accounts.models import User
 from tasks.models import CalendarFeed, Tag
 from tests.conftest import ApiClient, make_task, make_token
 from tests.contract.document import OPERATIONS, fulfils
-from tests.rows import alone, make_job, make_list
+from tests.support.rows import alone, make_job, make_list
 
 FILTERS = (
     "completed=false&list=none&parent=none&priority=none&priority=high&has_due=true"

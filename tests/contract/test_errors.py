@@ -16,7 +16,7 @@ from tasks.models import Event, Label, Tag, Task, TaskList, TaskQuerySet
 from tests.conftest import ApiClient, make_task, make_token
 from tests.contract import malformed, malformed_members
 from tests.contract.malformed import KILOBYTE, Case
-from tests.servers import (
+from tests.support.servers import (
     Answer,
     Server,
     absent_database,

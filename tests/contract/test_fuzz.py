@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tasks import cursors
-from tests.servers import Server, fresh_database, live_server
+from tests.support.servers import Server, fresh_database, live_server
 
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 EXAMPLES = 40  # of each kind, for each operation

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 from taskproject.problems import kinds
 from tests.conftest import ApiClient
 from tests.contract.document import OPERATIONS, operations, validate
-from tests.servers import manage
+from tests.support.servers import manage
 
 PUBLIC = {"list_problems", "read_calendar"}
 WAYS_IN: list[dict[str, list[str]]] = [{"TokenAuth": []}, {"SessionAuth": []}]

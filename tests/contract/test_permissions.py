@@ -17,7 +17,7 @@ from taskproject.accounts.models import ApiToken, User
 from taskproject.api import api as api_object
 from tasks.models import CalendarFeed, Event, Tag, Task, TaskList
 from tests.conftest import BY, ApiClient, make_task, make_token
-from tests.rows import make_job, make_list
+from tests.support.rows import make_job, make_list
 
 # The caller is alice, the rows are hers; the last two act on hers as somebody else.
 WAYS = (

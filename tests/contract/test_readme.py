@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management import get_commands
 
 from taskproject.api import api
-from tests.servers import fresh_database, live_server
+from tests.support.servers import fresh_database, live_server
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -20,7 +20,7 @@ from tests.faults.databases import Database
 from tests.faults.load import Client, Load, Record, loaded
 from tests.faults.postgres import PostgreSQL
 from tests.faults.proxy import Proxy
-from tests.servers import Server, live_server, manage
+from tests.support.servers import Server, live_server, manage
 
 LINES = pytest.StashKey[list[str]]()
 HEADER = (

@@ -16,7 +16,7 @@ from tests.faults.databases import Database
 from tests.faults.load import until
 from tests.faults.postgres import PostgreSQL
 from tests.faults.proxy import Proxy
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

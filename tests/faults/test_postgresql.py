@@ -20,7 +20,7 @@ from tests.faults.databases import Database
 from tests.faults.load import AT_MOST, Record, Reply, until
 from tests.faults.postgres import PostgreSQL
 from tests.faults.proxy import Proxy
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 CONNECTIONS = 4  # 2 workers with 2 threads each
 DOWN = 2.0  # seconds that an outage lasts

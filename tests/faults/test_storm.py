@@ -22,7 +22,7 @@ from tests.faults.conftest import Service, Start
 from tests.faults.databases import Database
 from tests.faults.load import HOST, Client, NeverAcknowledged, Record, Reply, until
 from tests.faults.postgres import PostgreSQL
-from tests.servers import ROOT, manage
+from tests.support.servers import ROOT, manage
 
 WRITES = 700  # acknowledged, over all clients
 WITHIN = 150.0  # seconds

@@ -22,7 +22,7 @@ from tests.faults.conftest import Service, Start
 from tests.faults.databases import Database
 from tests.faults.load import AT_MOST, BROKEN, Client, Record, Reply, until
 from tests.faults.proxy import RESET, Proxy
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 REPLACED_WITHIN = 5.0  # seconds
 

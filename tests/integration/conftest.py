@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tasks.models import Actor, Tag, Task, TaskList, feed_of
-from tests.changes import World
 from tests.conftest import ApiClient, make_task
+from tests.support.changes import World
 
 
 @pytest.fixture

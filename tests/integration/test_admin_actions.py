@@ -8,7 +8,8 @@ from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
 from tasks.models import Event, Task, TaskList
-from tests.admin import (
+from tests.conftest import BY, make_task
+from tests.support.admin import (
     ESCAPED,
     LIST,
     SCRIPT,
@@ -20,8 +21,7 @@ from tests.admin import (
     row_of,
     text,
 )
-from tests.conftest import BY, make_task
-from tests.rows import make_list
+from tests.support.rows import make_list
 
 FORGED = ["abc", "0", "-1", "9" * 30, "", "1\x00"]
 

@@ -8,9 +8,9 @@ from django.test import Client
 
 from taskproject.accounts.models import User
 from tasks.models import Task, TaskList
-from tests.admin import ADD, Form, as_staff, page_of, text
 from tests.conftest import BY, make_task
-from tests.rows import make_list
+from tests.support.admin import ADD, Form, as_staff, page_of, text
+from tests.support.rows import make_list
 
 
 @pytest.fixture

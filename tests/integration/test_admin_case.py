@@ -9,7 +9,7 @@ from django.test import Client
 
 from taskproject.accounts.models import User
 from tests.conftest import make_task
-from tests.rows import make_list
+from tests.support.rows import make_list
 
 
 @pytest.fixture

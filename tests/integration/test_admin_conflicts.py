@@ -8,9 +8,9 @@ from django.test import Client
 
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Task, TaskList, feed_of
-from tests.admin import LIST, Editor, row, rows
 from tests.conftest import BY, ApiClient, make_task
-from tests.rows import make_list
+from tests.support.admin import LIST, Editor, row, rows
+from tests.support.rows import make_list
 
 NOTHING_SAVED = "Nothing is saved yet"
 

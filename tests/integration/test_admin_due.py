@@ -8,8 +8,8 @@ from django.test import Client
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tests.admin import ADD, Editor
 from tests.conftest import make_task
+from tests.support.admin import ADD, Editor
 
 NOON = datetime(2026, 12, 31, 12, tzinfo=UTC)
 

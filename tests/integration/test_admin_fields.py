@@ -8,9 +8,9 @@ from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
 from tasks.models import Tag, Task, TaskList
-from tests.admin import ADD, LIST, Editor, as_staff, open_form, page_of, text
 from tests.conftest import BY, make_task
-from tests.rows import make_list
+from tests.support.admin import ADD, LIST, Editor, as_staff, open_form, page_of, text
+from tests.support.rows import make_list
 
 CHOICES = "/admin/tasks/task/choices/"
 

@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
 from tasks.models import Tag, Task, TaskList
-from tests.admin import LIST, LISTS, TAGS, act, listed, many_tasks, text
 from tests.conftest import BY, make_task
-from tests.rows import StillClock, make_list
+from tests.support.admin import LIST, LISTS, TAGS, act, listed, many_tasks, text
+from tests.support.rows import StillClock, make_list
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 TODAY = NOW.date()

@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from taskproject.accounts.models import User
 from tasks.admin.pages import COUNTED_PAGES
 from tasks.models import Task
-from tests.admin import (
+from tests.conftest import make_task
+from tests.support.admin import (
     ADD,
     ESCAPED,
     LIST,
@@ -29,7 +30,6 @@ from tests.admin import (
     row_of,
     text,
 )
-from tests.conftest import make_task
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import pytest
 from django.test import Client
 
 from taskproject.accounts.models import User
-from tests.admin import LIST, LISTS, TAGS
 from tests.conftest import make_task, make_token
-from tests.rows import make_list
+from tests.support.admin import LIST, LISTS, TAGS
+from tests.support.rows import make_list
 
 USERS = "/admin/accounts/user/"
 TOKENS = "/admin/accounts/apitoken/"

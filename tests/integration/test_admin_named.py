@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
 from tasks.models import Event, Tag, Task, TaskList
-from tests.admin import (
+from tests.conftest import BY, ApiClient, make_task
+from tests.support.admin import (
     ESCAPED,
     LIST,
     LISTS,
@@ -22,8 +23,7 @@ from tests.admin import (
     page_of,
     text,
 )
-from tests.conftest import BY, ApiClient, make_task
-from tests.rows import make_list
+from tests.support.rows import make_list
 
 
 def make_tag(owner: User, name: str = "errand") -> Tag:

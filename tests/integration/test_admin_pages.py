@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from taskproject.accounts.models import ApiToken, User
 from tasks.models import Task, TaskList
-from tests.admin import Form
 from tests.conftest import BY, make_task, make_token
+from tests.support.admin import Form
 
 # As django.contrib.auth's own tests do: the site has no public list of its models.
 REGISTRY: dict[type[Model], ModelAdmin] = admin.site._registry

@@ -8,9 +8,18 @@ from django.test import Client
 
 from taskproject.accounts.models import ApiToken, User
 from tasks.models import Task, TaskList
-from tests.admin import ADD, LIST, LISTS, Form, as_staff, open_form, page_of, text
 from tests.conftest import make_task, make_token
-from tests.rows import make_list
+from tests.support.admin import (
+    ADD,
+    LIST,
+    LISTS,
+    Form,
+    as_staff,
+    open_form,
+    page_of,
+    text,
+)
+from tests.support.rows import make_list
 
 USERS = "/admin/accounts/user/"
 GROUPS = "/admin/auth/group/"

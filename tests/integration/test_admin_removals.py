@@ -7,9 +7,9 @@ from django.test import Client
 
 from taskproject.accounts.models import User
 from tasks.models import Tag, TaskList
-from tests.admin import LISTS, TAGS, as_staff, messages, text
 from tests.conftest import make_task
-from tests.rows import make_list
+from tests.support.admin import LISTS, TAGS, as_staff, messages, text
+from tests.support.rows import make_list
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tests.admin import (
+from tests.conftest import BY, make_task
+from tests.support.admin import (
     ADD,
     LIST,
     box,
@@ -20,7 +21,6 @@ from tests.admin import (
     text,
     written_columns,
 )
-from tests.conftest import BY, make_task
 
 # The add form
 

@@ -10,9 +10,9 @@ from django.test import Client
 
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Tag, Task, feed_of
-from tests.admin import LIST, Editor, as_staff, messages
 from tests.conftest import BY, ApiClient, make_task
-from tests.rows import make_list
+from tests.support.admin import LIST, Editor, as_staff, messages
+from tests.support.rows import make_list
 
 
 def timeline(client: Client, task: Task) -> str:

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Task
-from tests.admin import LIST, as_staff
 from tests.conftest import make_task
+from tests.support.admin import LIST, as_staff
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from taskproject.accounts.models import ApiToken, User
 from tasks.models import Task
-from tests.admin import (
+from tests.conftest import BY, make_task, make_token
+from tests.support.admin import (
     ADD,
     LIST,
     Editor,
@@ -22,8 +23,7 @@ from tests.admin import (
     page_of,
     text,
 )
-from tests.conftest import BY, make_task, make_token
-from tests.rows import make_list
+from tests.support.rows import make_list
 
 TOKENS = "/admin/accounts/apitoken/"
 

@@ -8,8 +8,10 @@ from pytest_django import Settings
 from taskproject.accounts.models import User
 from taskproject.models import StoredAnswer
 from tasks.models import Event, Tag, Task
-from tests.answers import PLAIN, as_json, assert_a_credential_is_needed
-from tests.batches import (
+from tests.conftest import BY as BY_COMMAND
+from tests.conftest import ApiClient, make_task, make_token
+from tests.support.answers import PLAIN, as_json, assert_a_credential_is_needed
+from tests.support.batches import (
     PATH,
     create,
     everything,
@@ -20,10 +22,8 @@ from tests.batches import (
     statuses,
     update,
 )
-from tests.conftest import BY as BY_COMMAND
-from tests.conftest import ApiClient, make_task, make_token
-from tests.rows import alone, event, latest, make_list, news
-from tests.threads import at_once, request
+from tests.support.rows import alone, event, latest, make_list, news
+from tests.support.threads import at_once, request
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,18 @@ from pytest_django import Settings
 
 from taskproject.accounts.models import User
 from tasks.models import Event, Label, Tag, Tally, Task
-from tests.batches import create, op, results, send, statements, statuses, update
 from tests.conftest import BY, ApiClient, make_task
 from tests.integration.test_batch_mixed import many
-from tests.rows import make_list
+from tests.support.batches import (
+    create,
+    op,
+    results,
+    send,
+    statements,
+    statuses,
+    update,
+)
+from tests.support.rows import make_list
 
 
 @pytest.fixture(autouse=True)

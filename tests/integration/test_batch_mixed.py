@@ -9,7 +9,8 @@ from django.db import transaction
 
 from taskproject.accounts.models import User
 from tasks.models import Event, Tag, Task
-from tests.batches import (
+from tests.conftest import BY, ApiClient, make_task
+from tests.support.batches import (
     MISSING,
     create,
     invalid,
@@ -20,8 +21,7 @@ from tests.batches import (
     statuses,
     update,
 )
-from tests.conftest import BY, ApiClient, make_task
-from tests.rows import make_list
+from tests.support.rows import make_list
 
 MEMBERS = ["title", "list", "parent", "tags", "due_timezone", "completed", "version"]
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from taskproject.accounts.models import User
 from taskproject.problems import Invalid
 from tasks.models import Event, Task, positions
-from tests.batches import MISSING, PATH, op, results, send, statements, statuses
 from tests.conftest import BY, ApiClient, make_task
 from tests.integration.test_batch_mixed import many, plain
 from tests.integration.test_find_properties import cheap, undone
-from tests.rows import make_list
+from tests.support.batches import MISSING, PATH, op, results, send, statements, statuses
+from tests.support.rows import make_list
 
 
 def to(key: int, side: str, other: int, **more: Any) -> dict[str, Any]:

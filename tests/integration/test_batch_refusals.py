@@ -6,8 +6,9 @@ import pytest
 
 from taskproject.accounts.models import User
 from tasks.models import Event, Task
-from tests.answers import as_json
-from tests.batches import (
+from tests.conftest import BY, ApiClient, make_task
+from tests.support.answers import as_json
+from tests.support.batches import (
     MISSING,
     PATH,
     create,
@@ -22,8 +23,7 @@ from tests.batches import (
     statuses,
     update,
 )
-from tests.conftest import BY, ApiClient, make_task
-from tests.rows import alone, make_list
+from tests.support.rows import alone, make_list
 
 
 def refused(api: ApiClient, *operations: Any, **more: Any) -> Any:

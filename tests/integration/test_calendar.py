@@ -14,9 +14,9 @@ from taskproject.accounts.models import User
 from taskproject.models import StoredAnswer
 from tasks import calendar
 from tasks.models import CalendarFeed, Task
-from tests.answers import assert_a_credential_is_needed, rfc3339
 from tests.conftest import BY, ApiClient, make_task, make_token
-from tests.rows import StillClock
+from tests.support.answers import assert_a_credential_is_needed, rfc3339
+from tests.support.rows import StillClock
 
 PATH = "/api/calendar"
 TODAY = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -7,10 +7,10 @@ from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
 from tasks.models import Event, Task, TaskList
-from tests.answers import as_json
 from tests.conftest import BY, ApiClient, make_old_task, make_task
 from tests.integration.test_lists import BAD_MEMBERS
-from tests.rows import (
+from tests.support.answers import as_json
+from tests.support.rows import (
     alone,
     assert_name_taken,
     assert_refused,

@@ -6,10 +6,10 @@ import pytest
 
 from taskproject.accounts.models import User
 from tasks.models import Tag, Task
-from tests.answers import as_json, assert_a_credential_is_needed
 from tests.conftest import BY, ApiClient, make_old_task, make_task
 from tests.integration.test_tags import tags_of
-from tests.rows import (
+from tests.support.answers import as_json, assert_a_credential_is_needed
+from tests.support.rows import (
     alone,
     assert_name_taken,
     assert_refused,

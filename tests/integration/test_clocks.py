@@ -12,10 +12,10 @@ from taskproject.accounts.models import User
 from tasks.models import Event, Task, TaskList, feed_of
 from tasks.models.events import database_now
 from tasks.models.positions import at_end
-from tests.batches import create, results, send
 from tests.conftest import BY, ApiClient, make_task
-from tests.rows import make_list
-from tests.threads import PATIENCE, Threads, until, waiting
+from tests.support.batches import create, results, send
+from tests.support.rows import make_list
+from tests.support.threads import PATIENCE, Threads, until, waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 postgresql_only = pytest.mark.skipif(

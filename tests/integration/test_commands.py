@@ -12,9 +12,9 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from taskproject.accounts.models import ApiToken, User
-from tests.commands import refused, run
 from tests.conftest import ApiClient, make_token
-from tests.servers import absent_database, fresh_database, manage
+from tests.support.commands import refused, run
+from tests.support.servers import absent_database, fresh_database, manage
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ["create_token", "revoke_token", "seed_tasks", "serve", "migrate"]

@@ -4,14 +4,14 @@ import pytest
 from django.utils import timezone
 
 from taskproject.accounts.models import User
-from tests.answers import (
+from tests.conftest import YESTERDAY, ApiClient, make_old_task, make_task
+from tests.support.answers import (
     PLAIN,
     as_json,
     assert_a_credential_is_needed,
     assert_both_are_missing,
     rfc3339,
 )
-from tests.conftest import YESTERDAY, ApiClient, make_old_task, make_task
 
 both = pytest.mark.parametrize(
     ("verb", "completed"), [("complete", True), ("reopen", False)]

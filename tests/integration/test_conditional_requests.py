@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Task
-from tests.admin import page_of
-from tests.answers import as_json
-from tests.changes import WAYS, World, form_of
 from tests.conftest import BY, ApiClient, make_task
+from tests.support.admin import page_of
+from tests.support.answers import as_json
+from tests.support.changes import WAYS, World, form_of
 
 BODY = {"title": "New title"}
 

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tests.answers import PLAIN, as_json, assert_a_credential_is_needed, rfc3339
 from tests.conftest import ApiClient
+from tests.support.answers import PLAIN, as_json, assert_a_credential_is_needed, rfc3339
 
 MEMBERS = (
     "completed, description, due_at, due_date, due_timezone, list, parent, priority, "

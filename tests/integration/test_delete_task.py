@@ -3,12 +3,12 @@
 import pytest
 
 from taskproject.accounts.models import User
-from tests.answers import (
+from tests.conftest import ApiClient, make_task
+from tests.support.answers import (
     as_json,
     assert_a_credential_is_needed,
     assert_both_are_missing,
 )
-from tests.conftest import ApiClient, make_task
 
 
 def test_it_takes_the_task_away(api: ApiClient, alice: User) -> None:

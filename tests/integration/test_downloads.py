@@ -21,8 +21,8 @@ from taskproject.problems import Unavailable
 from tasks import exports
 from tasks.models import Task
 from tests.conftest import BY, ApiClient, make_task, make_token
-from tests.files import task, write
-from tests.servers import Server, fresh_database, live_server, manage
+from tests.support.files import task, write
+from tests.support.servers import Server, fresh_database, live_server, manage
 
 PATH = "/api/tasks/export"
 real = pytest.mark.django_db(transaction=True)

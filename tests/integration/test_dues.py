@@ -7,9 +7,9 @@ import pytest
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tests.answers import as_json
 from tests.conftest import ApiClient, make_task
-from tests.rows import alone, assert_refused, event, latest, news
+from tests.support.answers import as_json
+from tests.support.rows import alone, assert_refused, event, latest, news
 
 NONE = {"due_date": None, "due_at": None, "due_timezone": None}
 DAY = {"due_date": "2030-06-01", "due_at": None, "due_timezone": None}

@@ -12,7 +12,7 @@ from django.utils import timezone
 from taskproject.accounts.models import User
 from tasks.models import Event, Outcome, Task, TaskQuerySet, feed_of
 from tests.conftest import BY, ApiClient, make_task
-from tests.threads import PATIENCE, Threads, until, waiting
+from tests.support.threads import PATIENCE, Threads, until, waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

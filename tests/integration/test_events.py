@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Label, Tag, Task, TaskList
-from tests.admin import LIST, LISTS, TAGS, page_of
-from tests.changes import (
+from tests.conftest import BY, ApiClient, make_task, make_token
+from tests.support.admin import LIST, LISTS, TAGS, page_of
+from tests.support.changes import (
     RENAMED,
     SUBJECTS,
     WAYS,
@@ -24,7 +25,6 @@ from tests.changes import (
     form_of,
     rows_of,
 )
-from tests.conftest import BY, ApiClient, make_task, make_token
 
 WHO = {"token": "alice", "admin": "carol", "command": None}
 

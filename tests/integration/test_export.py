@@ -12,10 +12,10 @@ from icalendar import Calendar
 from taskproject.accounts.models import User
 from tasks import exports
 from tasks.models import Task
-from tests.answers import assert_a_credential_is_needed
-from tests.batches import statements
 from tests.conftest import BY, ApiClient, make_task, make_token
-from tests.rows import make_list
+from tests.support.answers import assert_a_credential_is_needed
+from tests.support.batches import statements
+from tests.support.rows import make_list
 
 PATH = "/api/tasks/export"
 

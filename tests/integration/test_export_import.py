@@ -18,13 +18,13 @@ from taskproject.names import same
 from tasks import exports, imports
 from tasks.formats import ListRecord, TagRecord, TaskRecord, jsonl
 from tasks.models import Tag, Task, TaskList, feed_of
-from tests.batches import everything
-from tests.commands import refused, run
 from tests.conftest import BY, make_task
-from tests.files import export, load, task, write
-from tests.formats import records
-from tests.rows import make_list
-from tests.servers import ROOT, fresh_database, manage
+from tests.support import records
+from tests.support.batches import everything
+from tests.support.commands import refused, run
+from tests.support.files import export, load, task, write
+from tests.support.rows import make_list
+from tests.support.servers import ROOT, fresh_database, manage
 
 
 @pytest.fixture

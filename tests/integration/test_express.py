@@ -14,8 +14,8 @@ from django.utils import timezone
 from taskproject import express
 from taskproject.accounts.models import ApiToken, User
 from tasks.models import Event, Task, TaskList, listing
-from tests.answers import as_json
 from tests.conftest import BY, ApiClient, make_task, make_token
+from tests.support.answers import as_json
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,9 +13,9 @@ from django.test import Client
 
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Task, feed_of
-from tests.admin import LIST, Editor, rows
 from tests.conftest import ApiClient, make_task, make_token
-from tests.threads import PATIENCE, Threads, at_once, until, waiting
+from tests.support.admin import LIST, Editor, rows
+from tests.support.threads import PATIENCE, Threads, at_once, until, waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

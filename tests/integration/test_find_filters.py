@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
 from tasks.models import Task, TaskList
-from tests.answers import as_json
 from tests.conftest import BY, ApiClient, make_task
-from tests.rows import StillClock, assert_refused, ids, make_list
+from tests.support.answers import as_json
+from tests.support.rows import StillClock, assert_refused, ids, make_list
 
 #: When the tests of this file take place, for dues.
 NOW = "2026-03-10T12:00:00+00:00"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from taskproject.accounts.models import User
 from tasks.models import Task, TaskList, leads
 from tests.conftest import BY, ApiClient
-from tests.rows import StillClock, ids, make_list
+from tests.support.rows import StillClock, ids, make_list
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 #: Titles, what they are ordered by, and their words.

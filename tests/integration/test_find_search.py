@@ -9,9 +9,9 @@ from django.db import connection
 from taskproject.accounts.models import User
 from tasks.models import Task
 from tasks.models.search import holding_of, needed
-from tests.answers import as_json
 from tests.conftest import BY, ApiClient, make_task
-from tests.rows import assert_refused, make_list
+from tests.support.answers import as_json
+from tests.support.rows import assert_refused, make_list
 
 
 def hits(api: ApiClient, question: str, more: str = "") -> list[str]:

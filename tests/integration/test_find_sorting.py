@@ -12,7 +12,7 @@ from taskproject.accounts.models import User
 from tasks import cursors
 from tasks.models import Task
 from tests.conftest import BY, ApiClient, make_task
-from tests.rows import assert_refused, latest, make_list, news
+from tests.support.rows import assert_refused, latest, make_list, news
 
 SORTS = ["created", "updated", "due", "priority", "title", "position"]
 

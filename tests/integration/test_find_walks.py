@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from taskproject.accounts.models import User
 from tasks.models import Task, TaskList, leads
 from tests.conftest import BY, ApiClient, make_task
-from tests.rows import ids, make_list
+from tests.support.rows import ids, make_list
 
 SORTS = ["created", "updated", "due", "priority", "title", "position"]
 BOTH_WAYS = [*SORTS, *(f"-{name}" for name in SORTS)]

@@ -4,13 +4,13 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from taskproject.accounts.models import User
-from tests.answers import (
+from tests.conftest import ApiClient, make_task
+from tests.support.answers import (
     as_json,
     assert_a_credential_is_needed,
     assert_both_are_missing,
     missing,
 )
-from tests.conftest import ApiClient, make_task
 
 
 def test_it_answers_with_the_task(api: ApiClient, alice: User) -> None:

@@ -5,12 +5,12 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tests.answers import (
+from tests.conftest import ApiClient, make_task
+from tests.support.answers import (
     as_json,
     assert_a_credential_is_needed,
     assert_both_are_missing,
 )
-from tests.conftest import ApiClient, make_task
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from taskproject.accounts.models import User
 from taskproject.models import StoredAnswer
 from tasks.models import Actor, Event, Task
 from tests.conftest import ApiClient, make_task, make_token
-from tests.threads import PATIENCE, Threads, at_once, request, until, waiting
+from tests.support.threads import PATIENCE, Threads, at_once, request, until, waiting
 
 KEY = "3f2b1c9e-0a4d-4b4e-9a51-b4e2c2b3f7a0"
 OPERATIONS = ["create", "toggle", "complete", "reopen", "restore"]

@@ -8,11 +8,11 @@ import pytest
 from taskproject.accounts.models import User
 from tasks import imports
 from tasks.models import Event, Tag, Task, TaskList
-from tests.batches import everything
-from tests.commands import refused, run
 from tests.conftest import BY, make_task
-from tests.files import load, sample, task, write
-from tests.rows import make_list
+from tests.support.batches import everything
+from tests.support.commands import refused, run
+from tests.support.files import load, sample, task, write
+from tests.support.rows import make_list
 
 # What each sample holds: bad rows, tasks, lists and tags; and how much is adjusted.
 SAMPLES = {

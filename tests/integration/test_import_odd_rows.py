@@ -8,8 +8,8 @@ from django.core.management.base import CommandError
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tests.batches import everything
-from tests.commands import run
+from tests.support.batches import everything
+from tests.support.commands import run
 
 
 def test_a_foreign_file_that_is_not_utf_8_is_refused_whole(

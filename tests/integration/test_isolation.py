@@ -11,7 +11,7 @@ from taskproject.accounts.models import User
 from taskproject.postgresql import base, direct
 from taskproject.rows import fetch
 from tests.conftest import ApiClient, make_task, make_token
-from tests.threads import Threads
+from tests.support.threads import Threads
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

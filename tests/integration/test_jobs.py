@@ -13,9 +13,9 @@ from taskproject import jobs
 from taskproject.accounts.models import User
 from taskproject.models import Job
 from tasks.models import Event, Label, Tag, Task, TaskList
-from tests.admin import LISTS, TAGS, messages
 from tests.conftest import BY, ApiClient, make_task
-from tests.rows import make_list
+from tests.support.admin import LISTS, TAGS, messages
+from tests.support.rows import make_list
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

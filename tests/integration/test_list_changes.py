@@ -11,8 +11,8 @@ from django.utils import timezone
 from taskproject.accounts.models import User
 from tasks import cursors
 from tasks.models import Actor, Event, Task
-from tests.answers import rfc3339
 from tests.conftest import ApiClient, make_task
+from tests.support.answers import rfc3339
 
 
 def changes(api: ApiClient, after: str | None = None, limit: int | None = None) -> Any:

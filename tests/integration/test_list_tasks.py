@@ -9,8 +9,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tests.answers import as_json, assert_a_credential_is_needed
 from tests.conftest import ApiClient, make_task
+from tests.support.answers import as_json, assert_a_credential_is_needed
 
 PARAMETERS = (
     "completed, created_after, cursor, due_after, due_before, has_due, limit, list, "

@@ -8,9 +8,9 @@ from pytest_django import DjangoAssertNumQueries
 from taskproject.accounts.models import User
 from taskproject.models import StoredAnswer
 from tasks.models import Event, TaskList
-from tests.answers import assert_a_credential_is_needed
 from tests.conftest import ApiClient
-from tests.rows import (
+from tests.support.answers import assert_a_credential_is_needed
+from tests.support.rows import (
     alone,
     assert_name_taken,
     assert_refused,

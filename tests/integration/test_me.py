@@ -10,8 +10,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from taskproject.accounts.models import ApiToken, User
-from tests.answers import assert_a_credential_is_needed, rfc3339
 from tests.conftest import ApiClient, make_task, make_token
+from tests.support.answers import assert_a_credential_is_needed, rfc3339
 
 
 def test_it_tells_whose_token_was_sent(api: ApiClient, alice: User) -> None:

@@ -13,7 +13,7 @@ from taskproject.accounts.models import User
 from tasks.models import Task, positions
 from tests.conftest import BY, ApiClient
 from tests.integration.test_find_properties import cheap, undone
-from tests.rows import make_list
+from tests.support.rows import make_list
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 

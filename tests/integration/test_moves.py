@@ -7,13 +7,13 @@ from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
 from tasks.models import Task, positions
-from tests.answers import (
+from tests.conftest import BY, ApiClient, make_task
+from tests.support.answers import (
     as_json,
     assert_a_credential_is_needed,
     assert_both_are_missing,
 )
-from tests.conftest import BY, ApiClient, make_task
-from tests.rows import alone, assert_refused, event, latest, make_list, news
+from tests.support.rows import alone, assert_refused, event, latest, make_list, news
 
 
 def order(api: ApiClient, query: str = "") -> str:

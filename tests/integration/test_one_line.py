@@ -10,9 +10,9 @@ from django.test import Client
 from taskproject.accounts.models import ApiToken, User
 from tasks.formats import TaskRecord, jsonl
 from tasks.models import Event, Tag, Task, TaskList
-from tests.admin import Editor
-from tests.commands import refused, run
 from tests.conftest import BY, ApiClient, make_task, make_token
+from tests.support.admin import Editor
+from tests.support.commands import refused, run
 
 TASKS, LISTS = "/api/tasks", "/api/lists"
 ON_ONE_LINE = "Send it on one line: write a space for each line break or control "

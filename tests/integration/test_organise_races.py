@@ -12,8 +12,8 @@ import pytest
 from taskproject.accounts.models import User
 from tasks.models import Event, Label, Tag, Task, TaskList
 from tests.conftest import BY, ApiClient, make_task
-from tests.rows import make_list
-from tests.threads import at_once, request
+from tests.support.rows import make_list
+from tests.support.threads import at_once, request
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -21,7 +21,7 @@ from tasks.models import Event, Task, feed_of, listing
 from tasks.models.criteria import Criteria
 from tasks.models.dues import clock
 from tests.conftest import BY, ApiClient, make_task
-from tests.threads import PATIENCE, Threads, until, waiting
+from tests.support.threads import PATIENCE, Threads, until, waiting
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -8,8 +8,8 @@ from pytest_django import Settings
 
 from taskproject.accounts.models import User
 from tasks.models import Tag, Task, TaskList
-from tests.commands import refused, run
 from tests.conftest import ApiClient
+from tests.support.commands import refused, run
 
 
 def seeded(*fields: str) -> list[Any]:

@@ -13,7 +13,7 @@ from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
 
-from tests.servers import (
+from tests.support.servers import (
     Server,
     fresh_database,
     live_server,

@@ -9,8 +9,8 @@ from django.test import Client
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tests.answers import as_json, assert_a_credential_is_needed
 from tests.conftest import make_task
+from tests.support.answers import as_json, assert_a_credential_is_needed
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tests.answers import as_json
 from tests.conftest import BY, ApiClient, make_old_task, make_task
-from tests.rows import alone, assert_refused, event, ids, latest, news
+from tests.support.answers import as_json
+from tests.support.rows import alone, assert_refused, event, ids, latest, news
 
 NOT_YOURS = "You have no task with this id."
 THIRD_LEVEL = "A subtask can have no subtasks of its own."

@@ -7,9 +7,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from taskproject.accounts.models import User
 from tasks.models import Label, Tag, Task
-from tests.answers import as_json
 from tests.conftest import BY, ApiClient, make_task
-from tests.rows import (
+from tests.support.answers import as_json
+from tests.support.rows import (
     alone,
     assert_refused,
     event,

@@ -18,9 +18,9 @@ from taskproject.accounts.models import User
 from taskproject.problems import Problem
 from tasks.models import Label, Tag, Tally, Task, TaskList, TaskQuerySet, feed_of
 from tasks.models.dues import NEVER
-from tests.batches import send
 from tests.conftest import BY, ApiClient, make_task
-from tests.rows import make_list
+from tests.support.batches import send
+from tests.support.rows import make_list
 
 Counts = dict[tuple[int, str, int], tuple[int, int]]
 TAGS = ["home", "work", "Errand", "fun"]

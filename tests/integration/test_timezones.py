@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from taskproject.accounts.models import User
-from tests.answers import as_json, assert_a_credential_is_needed
 from tests.conftest import ApiClient, make_task
-from tests.rows import StillClock, assert_refused
+from tests.support.answers import as_json, assert_a_credential_is_needed
+from tests.support.rows import StillClock, assert_refused
 
 COUNTS = "/api/tasks/counts"
 

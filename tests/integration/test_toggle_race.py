@@ -7,7 +7,7 @@ import pytest
 from taskproject.accounts.models import User
 from tasks.models import Task
 from tests.conftest import make_task
-from tests.threads import at_once, request
+from tests.support.threads import at_once, request
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from taskproject.accounts.models import ApiToken, User
 from tasks.models import Task
-from tests.answers import as_json
 from tests.conftest import ApiClient, make_task, make_token
-from tests.threads import Threads
+from tests.support.answers import as_json
+from tests.support.threads import Threads
 
 
 def assert_the_token_is_refused(answer: Any, detail: str) -> None:

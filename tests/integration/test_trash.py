@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from taskproject.accounts.models import User
 from tasks import cursors
 from tasks.models import Actor, Event, Task
-from tests.answers import PLAIN, rfc3339
 from tests.conftest import ApiClient, make_task
+from tests.support.answers import PLAIN, rfc3339
 
 
 @pytest.fixture

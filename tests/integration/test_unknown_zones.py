@@ -10,7 +10,7 @@ from django.test import Client
 from taskproject.accounts.models import User
 from tasks.models import Task
 from tests.conftest import ApiClient, make_task
-from tests.rows import StillClock
+from tests.support.rows import StillClock
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 

@@ -6,12 +6,12 @@ import pytest
 from django.utils import timezone
 
 from taskproject.accounts.models import User
-from tests.answers import (
+from tests.conftest import YESTERDAY, ApiClient, make_old_task, make_task
+from tests.support.answers import (
     as_json,
     assert_a_credential_is_needed,
     assert_both_are_missing,
 )
-from tests.conftest import YESTERDAY, ApiClient, make_old_task, make_task
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from taskproject.accounts.models import User
 from taskproject.models import StoredAnswer
 from tasks.models import Actor, Event, Task
 from tests.conftest import ApiClient, make_task
-from tests.threads import PATIENCE, at_once, request
+from tests.support.threads import PATIENCE, at_once, request
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

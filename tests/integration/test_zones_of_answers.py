@@ -9,7 +9,7 @@ import pytest
 from taskproject.accounts.models import User
 from tasks.models import Task
 from tests.conftest import BY, ApiClient, make_task
-from tests.rows import StillClock
+from tests.support.rows import StillClock
 
 # On the 24th in UTC it is the 25th on Kiritimati, and still the 23rd nowhere else.
 NOW = "2026-11-24T12:00:00Z"

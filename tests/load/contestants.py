@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from tests.databases import ENVIRONMENT
+from tests.support.databases import ENVIRONMENT
 from tests.load import machine, postgres, processes
 from tests.load.operations import GET, HOST, Wrong, ask
 

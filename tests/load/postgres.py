@@ -13,7 +13,7 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 from psycopg import sql
 
-from tests.databases import start_server
+from tests.support.databases import start_server
 from tests.load.machine import Missing
 
 

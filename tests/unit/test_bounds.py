@@ -12,7 +12,7 @@ from taskproject.accounts.models import User
 from tasks.models import Event, Label, Tag, Task, TaskList
 from tasks.models.dues import FIRST_DUE, LAST_DUE
 from tests.conftest import make_task
-from tests.rows import make_list
+from tests.support.rows import make_list
 
 DAY = timedelta(days=1)
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

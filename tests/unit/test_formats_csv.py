@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tasks.formats import BadRow, ListRecord, TaskRecord, csv
 from tasks.formats.lines import LINE_BYTES
-from tests.formats.records import bad_rows, nothing_raises, tasks
+from tests.support.records import bad_rows, nothing_raises, tasks
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TASK = TaskRecord("a", "Buy milk")

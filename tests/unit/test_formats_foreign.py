@@ -18,7 +18,7 @@ from tasks.formats import (
 )
 from tasks.formats.foreign import Draft, external_id, fitted, top_ancestors
 from tasks.formats.markup import MARKUP_LENGTH, plain_text
-from tests.formats.records import adjusted, bad_rows, records
+from tests.support.records import adjusted, bad_rows, records
 
 SAMPLES = Path(__file__).parent.parent / "formats"
 TASK = TaskRecord("a", "Buy milk")

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 
 from tasks.formats import ListRecord, TaskRecord, ics
-from tests.formats import calendars
-from tests.formats.records import tasks
+from tests.support import calendars
+from tests.support.records import tasks
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TASK = TaskRecord("a", "Buy milk", created_at=NOON, updated_at=NOON)

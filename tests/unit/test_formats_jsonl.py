@@ -25,7 +25,7 @@ from tasks.formats import (
     jsonl,
 )
 from tasks.formats.lines import LINE_BYTES
-from tests.formats.records import bad_rows, lists, nothing_raises, tags, tasks
+from tests.support.records import bad_rows, lists, nothing_raises, tags, tasks
 
 #: Of a file without an end.
 HEADER = b'{"kind":"header","format":"tasks","version":1}\n'

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tasks.formats import ListRecord, TaskRecord, microsoft
-from tests.formats.records import bad_rows, records
+from tests.support.records import bad_rows, records
 
 SAMPLE = Path(__file__).parent.parent / "formats" / "microsoft.json"
 MICROSOFT = {"id": "a", "title": "Buy milk", "status": "notStarted"}

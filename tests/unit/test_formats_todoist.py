@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.formats import Adjusted, BadRow, ListRecord, TaskRecord, todoist
-from tests.formats.records import adjusted, bad_rows, nothing_raises, records
+from tests.support.records import adjusted, bad_rows, nothing_raises, records
 
 SAMPLE = Path(__file__).parent.parent / "formats" / "todoist.csv"
 HEADER = "TYPE,CONTENT,DESCRIPTION,PRIORITY,INDENT,DATE,DATE_LANG,TIMEZONE\n"

@@ -10,7 +10,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 
 from tasks.formats import Adjusted, BadRow, ListRecord, TaskRecord, documents, vikunja
-from tests.formats.records import adjusted, bad_rows, nothing_raises, records
+from tests.support.records import adjusted, bad_rows, nothing_raises, records
 
 SAMPLE = Path(__file__).parent.parent / "formats" / "vikunja.json"
 

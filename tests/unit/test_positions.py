@@ -20,7 +20,7 @@ from tasks.models.positions import (
     between,
 )
 from tests.conftest import make_task
-from tests.rows import make_list
+from tests.support.rows import make_list
 
 NOW = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 MOMENTS = st.datetimes(

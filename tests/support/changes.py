@@ -10,8 +10,8 @@ from django.test import Client
 
 from taskproject.accounts.models import User
 from tasks.models import Event, Tag, Task, TaskList
-from tests.admin import LIST, LISTS, TAGS, open_form, page_of
 from tests.conftest import BY, ApiClient
+from tests.support.admin import LIST, LISTS, TAGS, open_form, page_of
 
 
 @dataclass

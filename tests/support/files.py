@@ -7,9 +7,9 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 from django.core.management import call_command
 
-from tests.commands import run
+from tests.support.commands import run
 
-SAMPLES = Path(__file__).parent / "formats"
+SAMPLES = Path(__file__).parent.parent / "formats"
 HEADER = {"kind": "header", "format": "tasks", "version": 2}
 
 

@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 STARTS_WITHIN = ANSWERS_WITHIN = 30.0  # seconds
 STOPS_WITHIN = 45.0  # longer than the server waits for its workers
 

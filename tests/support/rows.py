@@ -11,8 +11,8 @@ from django.utils import timezone
 from taskproject.accounts.models import User
 from taskproject.models import Job
 from tasks.models import Actor, Tag, TaskList
-from tests.answers import rfc3339
 from tests.conftest import ApiClient
+from tests.support.answers import rfc3339
 
 
 def make_list(owner: User, name: str = "Shopping", **fields: Any) -> TaskList:
