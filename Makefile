@@ -10,7 +10,7 @@ RUFF = $(BIN)/ruff
 # The suite on a database, in as many processes as there are processors, each with a
 # database of its own.
 SUITE = -m pytest --numprocesses=auto --maxprocesses=4 --database
-FASTIFY = tests/load/peers/fastify_pg
+FASTIFY = bench/peers/fastify_pg
 
 .DEFAULT_GOAL := help
 
@@ -29,10 +29,10 @@ test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 
 	$(BIN)/python -m pytest tests/faults
 
 bench: .venv/tests bench-peers ## Measures this service beside its peers (needs wrk and Node); ARGS=--help.
-	$(BIN)/python -m tests.load.bench $(ARGS)
+	$(BIN)/python -m bench.compare $(ARGS)
 
 bench-growth: .venv/tests ## Measures what a request costs at 1,000 to 1,000,000 tasks; ARGS=--help.
-	$(BIN)/python -m tests.load.growth $(ARGS)
+	$(BIN)/python -m bench.growth $(ARGS)
 
 test-next: .venv-next ## Runs the suite on the next Django (Python 3.12 or later).
 	.venv-next/bin/python $(SUITE)=sqlite
@@ -78,7 +78,7 @@ lock: .venv/tests ## Pins the newest versions that pyproject.toml allows, transi
 	.venv-next/bin/python -m pip install --quiet --disable-pip-version-check Django==$(NEXT_DJANGO)
 	@touch $@
 
-.venv-peers: tests/load/peers/requirements.txt
+.venv-peers: bench/peers/requirements.txt
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

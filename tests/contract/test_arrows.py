@@ -32,7 +32,11 @@ def _product() -> list[Path]:
 
 
 PRODUCT = _product()
-EVERYTHING = PRODUCT + sorted((ROOT / "tests").rglob("*.py"))
+EVERYTHING = PRODUCT + [
+    path
+    for place in ("bench", "tests")
+    for path in sorted((ROOT / place).rglob("*.py"))
+]
 MODELS = [p for p in PRODUCT if p.stem == "models" or p.parent.name == "models"]
 # A resource is a file of an `api/` folder, or the `api.py` of an app.
 RESOURCES = [

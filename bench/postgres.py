@@ -13,8 +13,8 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 from psycopg import sql
 
+from bench.machine import Missing
 from tests.support.databases import start_server
-from tests.load.machine import Missing
 
 
 class PostgreSQL:

@@ -17,10 +17,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from tests.load import endurance, figures, floor, load, machine, operations, picture
-from tests.load.contestants import CONTESTANTS, Server, Stage, Target, serving
-from tests.load.load import Run
-from tests.load.operations import OPERATIONS, Operation
+from bench import endurance, figures, floor, load, machine, operations, picture
+from bench.contestants import CONTESTANTS, Server, Stage, Target, serving
+from bench.load import Run
+from bench.operations import OPERATIONS, Operation
 
 SPARE_CONNECTIONS = 10  # of PostgreSQL's, which pgbench leaves to others
 WARM_UP_CONNECTIONS = 16

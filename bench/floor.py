@@ -10,10 +10,10 @@ import tempfile
 from itertools import chain
 from pathlib import Path
 
-from tests.load import machine, processes
-from tests.load.contestants import COLUMNS, Target
-from tests.load.load import Run
-from tests.load.operations import CREATE, FILTERED, GET, LIST, PATCH, TOGGLE, Operation
+from bench import machine, processes
+from bench.contestants import COLUMNS, Target
+from bench.load import Run
+from bench.operations import CREATE, FILTERED, GET, LIST, PATCH, TOGGLE, Operation
 
 MODES = ("prepared", "simple")
 STATEMENTS = {

@@ -19,9 +19,9 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from bench import machine, postgres, processes
+from bench.operations import GET, HOST, Wrong, ask
 from tests.support.databases import ENVIRONMENT
-from tests.load import machine, postgres, processes
-from tests.load.operations import GET, HOST, Wrong, ask
 
 STARTS_WITHIN = 60.0  # seconds
 ANSWERS_WITHIN = 5.0  # seconds, or it has stopped answering

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from tests.load.figures import Figure
+from bench.figures import Figure
 
 WIDTH = 860
 MARGIN = 16

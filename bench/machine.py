@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 PEERS = Path(__file__).resolve().parent / "peers"
 PEERS_BIN = ROOT / ".venv-peers" / "bin"
 NODE_MODULES = PEERS / "fastify_pg" / "node_modules"

@@ -8,11 +8,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from statistics import median
 
-from tests.load import machine, processes
-from tests.load.contestants import Server, Target, serving
-from tests.load.figures import number, table
-from tests.load.load import send
-from tests.load.operations import GET, HOST, OPERATIONS, Operation, ask
+from bench import machine, processes
+from bench.contestants import Server, Target, serving
+from bench.figures import number, table
+from bench.load import send
+from bench.operations import GET, HOST, OPERATIONS, Operation, ask
 
 TOGETHER = 100  # clients that connect at once
 FRESH = 20  # new clients, one after another

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.load import processes
-from tests.load.contestants import Server
-from tests.load.operations import HOST, Operation
+from bench import processes
+from bench.contestants import Server
+from bench.operations import HOST, Operation
 
 SCRIPT = Path(__file__).with_name("load.lua")
 GIVES_UP_AFTER = 10  # seconds without an answer; wrk counts it as an error

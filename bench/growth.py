@@ -19,11 +19,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.load import machine, postgres, processes
-from tests.load.bench import say, stop_on_signals
-from tests.load.contestants import Server, Stage, Target, make_service, serving
-from tests.load.figures import number, table
-from tests.load.operations import HOST, PAGE
+from bench import machine, postgres, processes
+from bench.compare import say, stop_on_signals
+from bench.contestants import Server, Stage, Target, make_service, serving
+from bench.figures import number, table
+from bench.operations import HOST, PAGE
 
 # Placeholders: {id}, a task in the middle; {cursor}, that of the 200th page, or of the
 # last full page where there are fewer.

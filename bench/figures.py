@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from tests.load.load import Run
+from bench.load import Run
 
 
 @dataclass(frozen=True)
