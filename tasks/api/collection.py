@@ -35,7 +35,8 @@ from tasks.api.fields import (
     stored,
 )
 from tasks.api.tasks import TaskIn
-from tasks.models import MOST_TAGS, PRIORITIES, Task, listing
+from tasks.limits import MOST_TAGS
+from tasks.models import PRIORITIES, Task, listing
 from tasks.models.criteria import Criteria
 from tasks.models.dues import Clock
 from tasks.models.words import asked

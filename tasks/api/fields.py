@@ -12,14 +12,14 @@ from pydantic_core import PydanticCustomError
 from taskproject.inputs import NO_NUL, STRIPPED
 from taskproject.names import BREAKS, INVISIBLE, ON_ONE_LINE, fault
 from tasks.cursors import BIGINT
-from tasks.models import (
+from tasks.limits import (
     DESCRIPTION_LENGTH,
     LIST_NAME_LENGTH,
     MOST_TAGS,
-    PRIORITIES,
     TAG_LENGTH,
     TITLE_LENGTH,
 )
+from tasks.models import PRIORITIES
 from tasks.models.dues import read_day, read_instant
 from tasks.models.words import MOST_WORDS, QUESTION_LENGTH, asked
 

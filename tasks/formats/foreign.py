@@ -16,14 +16,6 @@ from hashlib import sha256
 from taskproject.names import one_line, same, visible
 from tasks.formats.documents import Members, Remarks, written
 from tasks.formats.records import (
-    DESCRIPTION_LENGTH,
-    FIRST_DAY,
-    ID_LENGTH,
-    LAST_DAY,
-    LIST_NAME_LENGTH,
-    MOST_TAGS,
-    TAG_LENGTH,
-    TITLE_LENGTH,
     Adjusted,
     BadRow,
     ListRecord,
@@ -34,6 +26,16 @@ from tasks.formats.records import (
     shown,
 )
 from tasks.formats.times import write_instant
+from tasks.limits import (
+    DESCRIPTION_LENGTH,
+    EXTERNAL_ID_LENGTH,
+    FIRST_DAY,
+    LAST_DAY,
+    LIST_NAME_LENGTH,
+    MOST_TAGS,
+    TAG_LENGTH,
+    TITLE_LENGTH,
+)
 
 #: The list of a task whose own has no name.
 UNNAMED = "Imported"
@@ -109,7 +111,11 @@ def numbered(text: str, number: str, most: int) -> str:
 def external_id(service: str, *parts: str) -> str:
     """`service:part:part`, with a digest for parts that are too long or not storable."""
     name = ":".join((service, *parts))
-    if len(name) <= ID_LENGTH and not _UNSTORABLE.search(name) and "\r\n" not in name:
+    if (
+        len(name) <= EXTERNAL_ID_LENGTH
+        and not _UNSTORABLE.search(name)
+        and "\r\n" not in name
+    ):
         return name
     digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{service}:sha256:{digest}"

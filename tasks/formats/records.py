@@ -13,19 +13,21 @@ from reprlib import Repr
 
 from taskproject import timezones
 from taskproject.names import one_line, same, visible
+from tasks.limits import (
+    DESCRIPTION_LENGTH,
+    EXTERNAL_ID_LENGTH,
+    FIRST_DAY,
+    LAST_DAY,
+    LIST_NAME_LENGTH,
+    MOST_TAGS,
+    POSITION_LENGTH,
+    PRIORITIES,
+    TAG_LENGTH,
+    TITLE_LENGTH,
+    USERNAME_LENGTH,
+)
 
-TITLE_LENGTH = 200
-DESCRIPTION_LENGTH = 10_000
-LIST_NAME_LENGTH = 100
-TAG_LENGTH = 50
-MOST_TAGS = 20
-ID_LENGTH = 255
-OWNER_LENGTH = 150
-PRIORITIES = ("none", "low", "medium", "high", "urgent")
-FIRST_DAY = date(1900, 1, 1)
-LAST_DAY = date(2999, 12, 31)
-
-_POSITION = re.compile(r"[0-9a-z]{1,1000}")
+_POSITION = re.compile(rf"[0-9a-z]{{1,{POSITION_LENGTH}}}")
 # Not repr(), which fails for what is nested as deep as a hostile file may nest it.
 _SHORT = Repr()
 _SHORT.maxstring = 100
@@ -204,8 +206,8 @@ def _name(member: str, value: str, most: int) -> str:
 
 def _identifier(member: str, value: str) -> str:
     if not value.strip():
-        raise Refused(f"{member} is empty; give 1 to {ID_LENGTH} characters.")
-    return _text(member, value, ID_LENGTH)
+        raise Refused(f"{member} is empty; give 1 to {EXTERNAL_ID_LENGTH} characters.")
+    return _text(member, value, EXTERNAL_ID_LENGTH)
 
 
 def _parent(record: TaskRecord) -> str | None:
@@ -217,12 +219,11 @@ def _parent(record: TaskRecord) -> str | None:
 
 
 def _owner(value: str | None) -> str | None:
-    # Django's bound of a username.
     if value is None:
         return None
     if not (name := value.strip()):
-        raise Refused(f"owner is empty; give 1 to {OWNER_LENGTH} characters.")
-    return _text("owner", name, OWNER_LENGTH)
+        raise Refused(f"owner is empty; give 1 to {USERNAME_LENGTH} characters.")
+    return _text("owner", name, USERNAME_LENGTH)
 
 
 def _tags(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -237,7 +238,9 @@ def _tags(values: tuple[str, ...]) -> tuple[str, ...]:
 
 def _position(value: str | None) -> str | None:
     if value is not None and not _POSITION.fullmatch(value):
-        raise Refused("position is not 1 to 1,000 characters of 0-9 and a-z.")
+        raise Refused(
+            f"position is not 1 to {POSITION_LENGTH:,} characters of 0-9 and a-z."
+        )
     return value
 
 

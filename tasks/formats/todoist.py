@@ -23,7 +23,6 @@ from tasks.formats.documents import Remarks
 from tasks.formats.foreign import UNNAMED, Draft, Lists, clean, cut, rows_of, tell_level
 from tasks.formats.lines import RESAVE
 from tasks.formats.records import (
-    LIST_NAME_LENGTH,
     Adjusted,
     BadRow,
     Refused,
@@ -33,6 +32,7 @@ from tasks.formats.records import (
 )
 from tasks.formats.rows import Rows
 from tasks.formats.times import read_instant
+from tasks.limits import LIST_NAME_LENGTH
 
 PRIORITIES = {"": "none", "1": "urgent", "2": "high", "3": "medium", "4": "none"}
 #: Ancestors of a task. Todoist itself allows four.

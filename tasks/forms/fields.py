@@ -12,8 +12,7 @@ from django import forms
 
 from taskproject import timezones
 from tasks.forms.opened import lines
-from tasks.models import MOST_TAGS, TAG_LENGTH
-from tasks.models.dues import FIRST_DUE, LAST_DUE
+from tasks.limits import FIRST_DAY, LAST_DAY, MOST_TAGS, TAG_LENGTH
 
 _MOMENT = re.compile(
     r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(?:T| +)"
@@ -111,7 +110,7 @@ def read_moment(text: str, zone: str) -> datetime:
         raise forms.ValidationError(
             "Write a day and a time, such as 2026-12-31 17:30 (24 hours)."
         )
-    if not FIRST_DUE <= moment.date() <= LAST_DUE:
+    if not FIRST_DAY <= moment.date() <= LAST_DAY:
         raise forms.ValidationError("Choose a day from the years 1900 to 2999.")
     return moment
 

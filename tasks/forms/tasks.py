@@ -18,8 +18,8 @@ from tasks.forms.fields import (
     tag_text,
 )
 from tasks.forms.opened import OpenedForm
-from tasks.models import DESCRIPTION_LENGTH, Task
-from tasks.models.dues import FIRST_DUE, LAST_DUE
+from tasks.limits import DESCRIPTION_LENGTH, FIRST_DAY, LAST_DAY, TIMEZONE_LENGTH
+from tasks.models import Task
 
 # The fields that hold another row, and what it is called.
 KEYS = {"owner": "user", "list": "list", "parent": "task"}
@@ -50,7 +50,7 @@ class TaskForm(OpenedForm):
     due_timezone = forms.CharField(
         required=False,
         empty_value=None,
-        max_length=64,
+        max_length=TIMEZONE_LENGTH,
         validators=[check_timezone],
         widget=AdminTextInputWidget({"placeholder": "Europe/Lisbon"}),
     )
@@ -111,7 +111,7 @@ class TaskForm(OpenedForm):
 
     def clean_due_date(self) -> Any:
         day = self.cleaned_data["due_date"]
-        if day is not None and not FIRST_DUE <= day <= LAST_DUE:
+        if day is not None and not FIRST_DAY <= day <= LAST_DAY:
             raise forms.ValidationError("Choose a day from the years 1900 to 2999.")
         return day
 

@@ -1,11 +1,10 @@
 """Tasks, their lists, tags and events: each model under its QuerySet."""
 
-from tasks.models.bounds import DESCRIPTION_LENGTH, TITLE_LENGTH
 from tasks.models.calendars import CalendarFeed
 from tasks.models.events import Actor, Event, EventQuerySet, FeedHorizon, feed_of
-from tasks.models.lists import LIST_NAME_LENGTH, TaskList, TaskListQuerySet
+from tasks.models.lists import TaskList, TaskListQuerySet
 from tasks.models.outcomes import Outcome
-from tasks.models.tags import MOST_TAGS, TAG_LENGTH, Label, Tag, TagQuerySet
+from tasks.models.tags import Label, Tag, TagQuerySet
 from tasks.models.tallies import Tally
 from tasks.models.tasks import Task, TaskQuerySet
 
@@ -13,12 +12,7 @@ from tasks.models.tasks import Task, TaskQuerySet
 PRIORITIES: dict[str, int] = {kind.label: kind.value for kind in Task.Priority}
 
 __all__ = [
-    "DESCRIPTION_LENGTH",
-    "LIST_NAME_LENGTH",
-    "MOST_TAGS",
     "PRIORITIES",
-    "TAG_LENGTH",
-    "TITLE_LENGTH",
     "Actor",
     "CalendarFeed",
     "Event",

@@ -13,17 +13,13 @@ from django.db.models.expressions import NegatedExpression
 from django.db.models.functions import Length, Trim
 from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 
-from tasks.models.dues import FIRST_DUE, LAST_DUE
+from tasks.limits import DESCRIPTION_LENGTH, FIRST_DAY, LAST_DAY, TITLE_LENGTH
 from tasks.models.functions import Filled
-
-TITLE_LENGTH = 200
-DESCRIPTION_LENGTH = 10_000
-EXTERNAL_ID_LENGTH = 255
 
 LIVE = Q(deleted_at__isnull=True)
 TRASHED = Q(deleted_at__isnull=False)
-_FIRST = datetime(FIRST_DUE.year, FIRST_DUE.month, FIRST_DUE.day, tzinfo=UTC)
-_LAST = datetime(LAST_DUE.year, LAST_DUE.month, LAST_DUE.day, tzinfo=UTC)
+_FIRST = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, tzinfo=UTC)
+_LAST = datetime(LAST_DAY.year, LAST_DAY.month, LAST_DAY.day, tzinfo=UTC)
 
 CONSTRAINTS = (
     CheckConstraint(
@@ -53,7 +49,7 @@ CONSTRAINTS = (
     ),
     CheckConstraint(
         name="task_due_date_in_range",
-        condition=Q(due_date__gte=FIRST_DUE, due_date__lte=LAST_DUE),
+        condition=Q(due_date__gte=FIRST_DAY, due_date__lte=LAST_DAY),
     ),
     CheckConstraint(
         name="task_due_at_in_range",

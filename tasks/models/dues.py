@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 
 from taskproject import timezones
+from tasks.limits import FIRST_DAY, LAST_DAY
 
-FIRST_DUE = date(1900, 1, 1)
-LAST_DUE = date(2999, 12, 31)
 #: What sorts last among dues: nothing is due then.
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 #: How far from UTC any zone is.
@@ -72,19 +71,19 @@ def is_overdue(
 
 def read_day(text: str) -> date | None:
     """The date that is written as 2026-12-31; None for anything else, and for what is
-    before FIRST_DUE or after LAST_DUE."""
+    before FIRST_DAY or after LAST_DAY."""
     if _DAY.fullmatch(text):
         with suppress(ValueError):
             day = date.fromisoformat(text)
-            return day if FIRST_DUE <= day <= LAST_DUE else None
+            return day if FIRST_DAY <= day <= LAST_DAY else None
     return None
 
 
 def read_instant(text: str) -> datetime | None:
     """The instant that is written as RFC 3339 has it, in UTC; None for anything else,
-    and for what is before FIRST_DUE or after LAST_DUE."""
+    and for what is before FIRST_DAY or after LAST_DAY."""
     if _INSTANT.fullmatch(text):
         with suppress(ValueError, OverflowError):
             moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
-            return moment if FIRST_DUE <= moment.date() <= LAST_DUE else None
+            return moment if FIRST_DAY <= moment.date() <= LAST_DAY else None
     return None

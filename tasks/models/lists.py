@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from taskproject.names import same
 from taskproject.problems import Invalid, NameTaken
+from tasks.limits import LIST_NAME_LENGTH, POSITION_LENGTH
 from tasks.models import positions
 from tasks.models.bytewise import BytewiseField
 from tasks.models.events import (
@@ -24,7 +25,6 @@ from tasks.models.events import (
     feed_of,
 )
 
-LIST_NAME_LENGTH = 100
 #: The fields whose old and new values an event tells.
 TOLD = ("name", "archived", "position")
 
@@ -88,7 +88,7 @@ class TaskList(models.Model):
     name = models.CharField(max_length=LIST_NAME_LENGTH)
     # The name without its case, which is what is unique.
     key = models.CharField(max_length=3 * LIST_NAME_LENGTH, editable=False)
-    position = BytewiseField(max_length=positions.POSITION_LENGTH, editable=False)
+    position = BytewiseField(max_length=POSITION_LENGTH, editable=False)
     archived = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -14,10 +14,9 @@ from typing import Any
 
 from taskproject.problems import NoRoom
 from taskproject.rows import fetch
+from tasks.limits import POSITION_LENGTH
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-#: Characters: five thousand moves in a row into the same gap.
-POSITION_LENGTH = 1_000
 _WIDTH = 11
 _CHUNK = 5_000
 #: An order that positions are in: an owner, and a list or none.

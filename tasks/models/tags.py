@@ -13,12 +13,11 @@ from django.utils import timezone
 
 from taskproject.names import same
 from taskproject.problems import NameTaken
+from tasks.limits import TAG_LENGTH
 from tasks.models.bytewise import BytewiseField
 from tasks.models.events import Actor, Event, Story, append, database_now
 from tasks.models.portions import portions
 
-TAG_LENGTH = 50
-MOST_TAGS = 20
 #: Tasks of one statement, of which each may have as many tags of its own.
 LABELLED = 1_000
 

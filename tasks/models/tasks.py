@@ -27,8 +27,14 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from taskproject.rows import demand
+from tasks.limits import (
+    DESCRIPTION_LENGTH,
+    EXTERNAL_ID_LENGTH,
+    POSITION_LENGTH,
+    TIMEZONE_LENGTH,
+    TITLE_LENGTH,
+)
 from tasks.models import bounds, journal, plans, positions, references, statements
-from tasks.models.bounds import DESCRIPTION_LENGTH, EXTERNAL_ID_LENGTH, TITLE_LENGTH
 from tasks.models.bytewise import BytewiseField
 from tasks.models.dues import NEVER
 from tasks.models.events import Actor, feed_of
@@ -431,13 +437,11 @@ class Task(models.Model):
     due_date = models.DateField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
     # The zone that `due_at` is meant in: a name of the IANA's database.
-    due_timezone = models.CharField(max_length=64, null=True, blank=True)
+    due_timezone = models.CharField(max_length=TIMEZONE_LENGTH, null=True, blank=True)
     # What tasks are sorted by when sorted by due (see dues.py).
     due_moment = models.DateTimeField(default=NEVER, db_default=NEVER, editable=False)
     # The manual order (see positions.py).
-    position = BytewiseField(
-        max_length=positions.POSITION_LENGTH, db_default="", editable=False
-    )
+    position = BytewiseField(max_length=POSITION_LENGTH, db_default="", editable=False)
     # What tasks are sorted and found by (see words.py).
     sorted_title = BytewiseField(
         max_length=SORTED_LENGTH, db_default="", editable=False

@@ -52,6 +52,7 @@ LEAVES = (
     "taskproject.problems",
     "taskproject.rows",
     "taskproject.timezones",
+    "tasks.limits",
 )
 # What several resources share; these have no handlers of their own.
 SHARED = {f"tasks/api/{name}.py" for name in ("answers", "fields", "rows")}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from taskproject.accounts.models import User
 from taskproject.problems import Invalid
+from tasks.limits import POSITION_LENGTH
 from tasks.models import Event, Task, positions
 from tests.conftest import BY, ApiClient, make_task
 from tests.integration.test_batch_mixed import many, plain
@@ -102,7 +103,7 @@ def test_of_many_moves_the_one_without_room_is_told(
     api: ApiClient, alice: User
 ) -> None:
     a, b, c, d, e = many(alice, 5)
-    full = "z" * (positions.POSITION_LENGTH - 1)
+    full = "z" * (POSITION_LENGTH - 1)
     Task.objects.filter(pk=a).update(position=full + "h")
     Task.objects.filter(pk=b).update(position=full + "i")
 

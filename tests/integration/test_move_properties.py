@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskproject.accounts.models import User
+from tasks.limits import POSITION_LENGTH
 from tasks.models import Task, positions
 from tests.conftest import BY, ApiClient
 from tests.integration.test_find_properties import cheap, undone
@@ -89,4 +90,4 @@ def test_thousands_of_moves_in_turns_fit_into_one_place() -> None:
         assert low < new < high
         low, high = (low, new) if number % 2 else (new, high)
 
-    assert longest <= positions.POSITION_LENGTH
+    assert longest <= POSITION_LENGTH

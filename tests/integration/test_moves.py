@@ -6,7 +6,8 @@ import pytest
 from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
-from tasks.models import Task, positions
+from tasks.limits import POSITION_LENGTH
+from tasks.models import Task
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.answers import (
     as_json,
@@ -454,7 +455,7 @@ def test_thousands_of_moves_to_one_place_are_refused_in_words(
     api: ApiClient, alice: User
 ) -> None:
     tasks = make(alice)
-    full = "z" * (positions.POSITION_LENGTH - 1)
+    full = "z" * (POSITION_LENGTH - 1)
     Task.objects.filter(pk=tasks["a"].pk).update(position=full + "h")
     Task.objects.filter(pk=tasks["b"].pk).update(position=full + "i")
     before = as_json(tasks["c"])

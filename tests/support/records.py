@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from taskproject.names import one_line, same, visible
 from tasks.formats import Adjusted, BadRow, ListRecord, TagRecord, TaskRecord
-from tasks.formats.records import PRIORITIES
+from tasks.limits import PRIORITIES
 
 #: Any text but NULs and halves of surrogate pairs, and often what is awkward.
 TEXT = st.one_of(

@@ -9,8 +9,8 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from taskproject.accounts.models import User
+from tasks.limits import FIRST_DAY, LAST_DAY
 from tasks.models import Event, Label, Tag, Task, TaskList
-from tasks.models.dues import FIRST_DUE, LAST_DUE
 from tests.conftest import make_task
 from tests.support.rows import make_list
 
@@ -35,13 +35,13 @@ def assert_refused(constraint: str, model: Any, **fields: Any) -> None:
         ("task_priority_known", {"priority": 5}),
         ("task_due_in_one_form", {"due_timezone": "UTC"}),
         ("task_due_in_one_form", {"due_at": NOON}),
-        ("task_due_in_one_form", {"due_date": FIRST_DUE, "due_timezone": "UTC"}),
+        ("task_due_in_one_form", {"due_date": FIRST_DAY, "due_timezone": "UTC"}),
         (
             "task_due_in_one_form",
-            {"due_date": FIRST_DUE, "due_at": NOON, "due_timezone": "UTC"},
+            {"due_date": FIRST_DAY, "due_at": NOON, "due_timezone": "UTC"},
         ),
-        ("task_due_date_in_range", {"due_date": FIRST_DUE - DAY}),
-        ("task_due_date_in_range", {"due_date": LAST_DUE + DAY}),
+        ("task_due_date_in_range", {"due_date": FIRST_DAY - DAY}),
+        ("task_due_date_in_range", {"due_date": LAST_DAY + DAY}),
         ("task_due_date_in_range", {"due_date": date.max}),
         ("task_due_at_in_range", {"due_at": BEFORE_ALL, "due_timezone": "UTC"}),
         ("task_due_at_in_range", {"due_at": AFTER_ALL, "due_timezone": "UTC"}),
@@ -60,8 +60,8 @@ def test_a_task_keeps_to_its_bounds(
     [
         {"priority": 4},
         {"completed": True, "completed_at": NOON},
-        {"due_date": FIRST_DUE},
-        {"due_date": LAST_DUE},
+        {"due_date": FIRST_DAY},
+        {"due_date": LAST_DAY},
         {"due_at": BEFORE_ALL + timedelta(microseconds=1), "due_timezone": "UTC"},
         {"due_at": AFTER_ALL - timedelta(microseconds=1), "due_timezone": "x" * 64},
         {"external_id": "x" * 255},

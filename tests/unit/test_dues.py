@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskproject import timezones
+from tasks.limits import FIRST_DAY, LAST_DAY
 from tasks.models.dues import (
     FARTHEST,
-    FIRST_DUE,
-    LAST_DUE,
     NEVER,
     Clock,
     clock,
@@ -25,7 +24,7 @@ NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY = date(2026, 11, 24)
 DAY = timedelta(days=1)
 ZONES = st.sampled_from(sorted(timezones.names()))
-DAYS = st.dates(FIRST_DUE, LAST_DUE)
+DAYS = st.dates(FIRST_DAY, LAST_DAY)
 
 
 def at(now: datetime, zone: str = "UTC") -> Clock:
@@ -117,7 +116,7 @@ def test_a_date_is_sorted_at_its_end_and_nothing_last() -> None:
     assert due_moment(TODAY, None) == end
     assert due_moment(None, NOON) == NOON
     assert due_moment(None, None) == NEVER
-    assert due_moment(LAST_DUE, None) < NEVER
+    assert due_moment(LAST_DAY, None) < NEVER
 
 
 # Reading

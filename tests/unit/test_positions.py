@@ -10,10 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from taskproject.accounts.models import User
 from taskproject.problems import NoRoom
+from tasks.limits import POSITION_LENGTH
 from tasks.models import Task, TaskList
 from tasks.models.positions import (
     DIGITS,
-    POSITION_LENGTH,
     at_end,
     at_start,
     beside,

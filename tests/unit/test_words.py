@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskproject.names import same
-from tasks.models.lists import LIST_NAME_LENGTH
-from tasks.models.tags import TAG_LENGTH
+from tasks.limits import LIST_NAME_LENGTH, TAG_LENGTH
 from tasks.models.words import (
     SORTED_LENGTH,
     WORD_LENGTH,
