@@ -38,9 +38,10 @@ test-next: .venv-next ## Runs the suite on the next Django (Python 3.12 or later
 	.venv-next/bin/python $(SUITE)=sqlite
 	.venv-next/bin/python $(SUITE)=postgresql
 
-lint: .venv/tests ## Checks format, style, types, migrations and the deployment settings.
+lint: .venv/tests ## Checks format, style, imports, types, migrations and the deployment settings.
 	$(RUFF) format --check
 	$(RUFF) check
+	$(BIN)/lint-imports --no-logo
 	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') && export SECRET_KEY && \
 	$(BIN)/mypy && \
 	$(BIN)/python manage.py makemigrations --check && \
