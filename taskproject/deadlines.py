@@ -1,8 +1,8 @@
 """A bound on how long a request waits for PostgreSQL.
 
 libpq has no read timeout, and a silent server or network would hold a thread for as long
-as it is silent; limits that belong to the database role (README) do not help then. A
-watchdog thread interrupts a request whose time is up: it asks the server to cancel the
+as it is silent; limits that belong to the database role (docs/operations.md) do not
+help then. A watchdog thread interrupts a request whose time is up: it asks the server to cancel the
 statement, and where no answer comes within a second, it cuts the connection. The request
 sees an OperationalError and answers 503. SQLite needs none of it: it has its own busy
 timeout, and no network.

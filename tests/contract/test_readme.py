@@ -1,20 +1,68 @@
-"""The README is true: its tour runs, and its tables name what there is."""
+"""The documents are true: the tour runs, tables match the code, and links resolve."""
 
 import os
 import re
+import shutil
+import sqlite3
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
-from django.conf import settings
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
+from django.db import connection, transaction
 
 from taskproject.api import api
+from taskproject.problems import kinds
 from tests.support.servers import fresh_database, live_server
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+DOCUMENTS = {
+    str(path.relative_to(ROOT)): path.read_text()
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
+}
+APPS = ("taskproject", "taskproject.accounts", "tasks")
+COMMANDS = {name: app for name, app in get_commands().items() if app in APPS}
+#: Operations of Django or of the project's URLs, which the OpenAPI document has not.
+OUTSIDE = {
+    ("GET", path) for path in ("/api/openapi.json", "/api/docs", "/livez", "/readyz")
+}
+
+documents = pytest.mark.parametrize("name", DOCUMENTS)
+
+
+def section(document: str, heading: str) -> str:
+    """The text under a heading, up to the next heading of any level."""
+    found = re.search(
+        rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)",
+        DOCUMENTS[document],
+        re.MULTILINE | re.DOTALL,
+    )
+    assert found, f"{document} has no heading {heading!r}"
+    return found[1]
+
+
+def table(document: str, heading: str) -> list[list[str]]:
+    """The cells of the rows of the first table under a heading, without its head."""
+    lines = [
+        line for line in section(document, heading).splitlines() if line[:1] == "|"
+    ]
+    return [[cell.strip() for cell in line[1:-1].split(" | ")] for line in lines[2:]]
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub makes of headings."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    }
+
+
+def test_readme_is_short() -> None:
+    assert README.count("\n") <= 180
 
 
 def test_the_tour_runs_as_written() -> None:
@@ -45,49 +93,186 @@ def test_the_tour_runs_as_written() -> None:
     assert re.findall(r"HTTP/1\.1 (\d{3} [A-Za-z ]+)", ran.stdout) == expected
 
 
-def test_the_settings_table_names_every_variable() -> None:
-    table = README.split("## Settings")[1].split("## ")[0]
+def test_the_table_of_operations_is_the_openapi_document() -> None:
+    named = {}
+    for cells in table("README.md", "Operations"):
+        for method, path in re.findall(r"`([A-Z]+) (/[^`?]*)", cells[0]):
+            named[method, path] = cells[1]
+
+    statuses = {
+        (method.upper(), re.sub(r"{\w+_id}", "{id}", path)): {
+            str(status) for status in operation["responses"]
+        }
+        for path, methods in api.get_openapi_schema()["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert named.keys() - OUTSIDE == statuses.keys()
+    for operation, documented in statuses.items():
+        said = set(re.findall(r"\b[24]\d\d\b", named[operation]))
+        assert said, operation
+        assert said <= documented, operation
+
+
+def test_the_table_of_settings_is_the_example() -> None:
+    """Which tests/unit/test_settings.py compares with settings.py."""
     example = (ROOT / ".env.example").read_text()
-    variables = set(re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE))
+    variables = re.findall(r"^(?:# )?([A-Z_]+)=", example, re.MULTILINE)
+    defaults = dict(re.findall(r"^# ([A-Z_]+)=(.+)$", example, re.MULTILINE))
 
-    named = set(
-        re.findall(
-            r"`([A-Z_]+)`", "".join(re.findall(r"^\|.*?\|", table, re.MULTILINE))
+    rows = table("docs/operations.md", "Settings")
+    assert [cells[0] for cells in rows] == [f"`{name}`" for name in variables]
+    for name, default, *_ in rows:
+        told = defaults.get(name.strip("`"))
+        assert told is None or default.strip("`") == told, name
+
+
+def test_the_table_of_members_is_the_schema_of_a_task() -> None:
+    schemas = api.get_openapi_schema()["components"]["schemas"]
+    written = schemas["TaskIn"]
+    rows = table("docs/api.md", "Tasks")
+
+    assert [cells[0] for cells in rows] == [
+        f"`{name}`" for name in schemas["TaskOut"]["properties"]
+    ]
+    for name, use, meaning in rows:
+        schema = written["properties"].get(name.strip("`"))
+        required = name.strip("`") in written["required"]
+        assert use == (
+            "–" if schema is None else "required" if required else "optional"
         )
+        for bound in ("maxLength", "maxItems"):
+            if bound in (schema or {}):
+                assert f"{schema[bound]:,}" in meaning, name
+
+
+def test_the_table_of_filters_is_the_query_of_a_list() -> None:
+    parameters = api.get_openapi_schema()["paths"]["/api/tasks"]["get"]["parameters"]
+    queries = {one["name"]: one for one in parameters if one["in"] == "query"}
+    rows = {
+        name.strip("`"): meaning
+        for name, meaning in table("docs/api.md", "Filters and sorting")
+    }
+
+    assert rows.keys() == queries.keys()
+    orders = {order.lstrip("-") for order in queries["sort"]["schema"]["enum"]}
+    assert orders <= set(re.findall(r"`(\w+)`", rows["sort"]))
+
+
+def test_the_table_of_commands_has_all_of_ours() -> None:
+    named = [cells[0] for cells in table("README.md", "Commands")]
+
+    assert {re.findall(r"manage\.py (\w+)", name)[0] for name in named} == set(COMMANDS)
+
+
+@documents
+def test_every_command_and_option_exists(name: str) -> None:
+    for line in re.findall(r"manage\.py (\w+[^`|)\n]*)", DOCUMENTS[name]):
+        command, *words = line.split()
+        assert command in get_commands(), line
+        parser = load_command_class(get_commands()[command], command).create_parser(
+            "manage.py", command
+        )
+        options = {word for word in words if word.startswith("--")}
+        assert options <= set(parser._option_string_actions), line
+
+
+@documents
+def test_every_target_of_make_exists(name: str) -> None:
+    targets = set(
+        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     )
-    assert named == variables
+    code = re.findall(r"`make ([^`]*)`|^make (.*)$", DOCUMENTS[name], re.MULTILINE)
+
+    for line in map("".join, code):
+        named = re.findall(r"^[a-z -]+", line.partition("#")[0])
+        assert set("".join(named).split()) <= targets, line
 
 
-def test_the_api_table_names_every_operation() -> None:
-    table = README.split("## The API")[1].split("## ")[0]
-    named = {
-        (method, path.partition("?")[0])
-        for method, path in re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`]*)`", table)
-    }
+@documents
+def test_every_code_of_an_error_exists(name: str) -> None:
+    codes = {kind.code for kind in kinds()}
 
-    document = api.get_openapi_schema()
-    operations = {
-        (method.upper(), re.sub(r"{\w+_id}", "{id}", path))
-        for path, methods in document["paths"].items()
-        for method in methods
-    }
-    operations -= {("POST", "/api/tasks/{id}/reopen")}  # in the row of complete
-    assert operations <= named
+    named = re.findall(r"\b(4\d\d) `([a-z_]+)`", DOCUMENTS[name])
+    assert {code for _, code in named} <= codes
 
 
-@pytest.mark.parametrize(
-    "command", re.findall(r"^\| `manage\.py (\w+)", README, re.MULTILINE)
-)
-def test_every_command_of_the_table_exists(command: str) -> None:
-    assert command in get_commands()
+@documents
+def test_every_link_leads_somewhere(name: str) -> None:
+    document = ROOT / name
+    links = re.findall(r"\]\(([^)\s]+)\)", DOCUMENTS[name])
+
+    for link in links:
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target.read_text()), link
+
+
+@documents
+def test_every_file_that_is_named_exists(name: str) -> None:
+    named = re.findall(r"`((?:[\w.]+/)+[\w.]*)`", DOCUMENTS[name])
+
+    for path in named:
+        assert (ROOT / path).exists(), path
 
 
 def test_every_file_of_the_map_exists() -> None:
-    drawn = README.split("## A map of the code")[1].split("```")[1]
+    drawn = section("docs/architecture.md", "A map of the code").split("```")[1]
     folder = ROOT
     for line in drawn.strip().splitlines():
-        name = line.split()[0]
-        folder = ROOT / name if not line.startswith(" ") else folder
-        path = folder if not line.startswith(" ") else folder / name
-        assert path.exists(), line
-    assert settings.BASE_DIR == ROOT
+        path = line.split()[0]
+        if not line.startswith(" "):
+            folder = ROOT / path
+        beside = re.findall(r"\(([\w/]+\.py)|, (\w+\.py) ", line)
+        parent = folder / path if line.startswith(" ") else folder
+        assert parent.exists(), line
+        for other in map("".join, beside):
+            places = (parent / other, parent.parent / other)
+            assert any(place.exists() for place in places), line
+
+
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="needs sqlite3")
+def test_a_backup_of_sqlite_can_be_restored(tmp_path: Path) -> None:
+    backup, restore = re.findall(
+        r"```sh sqlite\n(.*?)```", DOCUMENTS["docs/operations.md"], re.DOTALL
+    )
+    with sqlite3.connect(tmp_path / "db.sqlite3") as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("CREATE TABLE kept (number)")
+        database.execute("INSERT INTO kept VALUES (1)")
+        database.commit()
+        subprocess.run(["bash", "-c", backup], cwd=tmp_path, check=True)
+        database.execute("DELETE FROM kept")
+        database.commit()
+        subprocess.run(["bash", "-c", restore], cwd=tmp_path, check=True)
+
+        assert database.execute("SELECT number FROM kept").fetchall() == [(1,)]
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="is about PostgreSQL")
+def test_the_limits_of_the_role_can_be_set() -> None:
+    text = section("docs/operations.md", "PostgreSQL")
+    statements = re.findall(r"ALTER ROLE tasks [^;`]+", text)
+    assert len(statements) == 4
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE tasks")
+        for statement in statements:
+            cursor.execute(statement)
+        cursor.execute("SELECT rolconfig FROM pg_roles WHERE rolname = 'tasks'")
+        [(configuration,)] = cursor.fetchall()
+        transaction.set_rollback(True)
+    assert len(configuration) == 4
+
+
+def test_the_changelog_begins_with_this_version_and_has_dates() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    headings = re.findall(r"^## (.*)$", DOCUMENTS["CHANGELOG.md"], re.MULTILINE)
+
+    assert headings[0].split()[0] == project["version"]
+    for heading in headings:
+        assert re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d{2}-\d{2}", heading)

@@ -75,7 +75,7 @@ def test_a_reader_of_the_log_that_stalls_stops_nobody_and_loses_no_line(
 def test_nginx_keeps_slow_bodies_and_readers_away(
     start: Start, on_sqlite: Database, record: Record
 ) -> None:
-    """With the directives that README names."""
+    """With the directives that docs/operations.md names."""
     if shutil.which("nginx") is None:
         pytest.skip("nginx is not installed")
     service = start(on_sqlite, WORKERS="1", THREADS="2")
