@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import lru_cache
 from http.cookies import SimpleCookie
+from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
@@ -18,6 +19,7 @@ from taskproject.conditions import expected_versions, not_modified, stale_versio
 from taskproject.inputs import DIGITS, Closed, Zone
 from taskproject.problems import Gone, NotFound, StaleVersion
 from tasks import cursors
+from tasks.fields import ATTRIBUTES, FIELDS
 from tasks.models import Actor, Event, Outcome, Task, TaskQuerySet, listing
 from tasks.models.dues import Clock, clock, is_overdue
 from tasks.models.listing import Row
@@ -75,36 +77,28 @@ class TaskOut(BaseModel):
     version: int = Field(description="1, then one more at every change.")
 
 
+# What a task shows before anything is known of it: the members in their order.
+_BLANK: dict[str, Any] = {field.name: None for field in FIELDS} | {"overdue": False}
+_STORED = tuple(ATTRIBUTES)
+_attributes = attrgetter(*ATTRIBUTES.values())
+
+
 def represent(task: Task | Row, clock: Clock) -> dict[str, Any]:
     """The members of TaskOut, in its order; `clock` is the request's. See
     REPRESENTATION."""
-    # Taken all at once: one by one, a page takes a third more.
-    (
-        key, title, description, list_id, parent_id, tags, priority,
-        due_date, due_at, due_timezone, position, completed, completed_at,
-        created_at, updated_at, _, version, open_subtasks, _,
-    ) = task if type(task) is Row else Row.of(task)  # fmt: skip
-    return {
-        "id": key,
-        "title": title,
-        "description": description,
-        "list": list_id,
-        "parent": parent_id,
-        "tags": orjson.loads(tags) if type(tags) is str else tags,
-        "priority": WORDS[priority],
-        "due_date": due_date,
-        "due_at": due_at,
-        "due_timezone": due_timezone and timezones.known(due_timezone),
-        "overdue": bool(due_date or due_at)
-        and is_overdue(completed, due_date, due_at, clock),
-        "position": position,
-        "open_subtasks": open_subtasks,
-        "completed": completed,
-        "completed_at": completed_at,
-        "created_at": created_at,
-        "updated_at": updated_at,
-        "version": version,
-    }
+    # Of 50 tasks in 75 us; `isinstance` and `zip(strict=)` would take 20 more.
+    shown = _BLANK.copy()
+    if type(task) is tuple:
+        shown.update(zip(_STORED, task))
+        shown["tags"] = orjson.loads(shown["tags"])
+    else:
+        shown.update(zip(_STORED, _attributes(task)))
+    shown["priority"] = WORDS[shown["priority"]]
+    day, instant = shown["due_date"], shown["due_at"]
+    if day or instant:
+        shown["overdue"] = is_overdue(shown["completed"], day, instant, clock)
+        shown["due_timezone"] = instant and timezones.known(shown["due_timezone"])
+    return shown
 
 
 class InZone(Closed):
@@ -235,18 +229,18 @@ def unchanged(etag: str) -> HttpResponse:
 def task_answer(
     task: Task | Row, clock: Clock, status: int = 200, **headers: str
 ) -> HttpResponse:
-    tag = etag(task, clock)
-    return json_answer(represent(task, clock), status, ETag=tag, **headers)
+    shown = represent(task, clock)
+    return json_answer(shown, status, ETag=etag(shown), **headers)
 
 
-def etag(task: Task | Row, clock: Clock) -> str:
-    """The version and the form, and behind a hyphen what changes without the version:
-    the number of open subtasks, and whether the due has passed. If-Match looks at the
-    version alone."""
-    derived = str(task.open_subtasks or "")
-    if is_overdue(task.completed, task.due_date, task.due_at, clock):
+def etag(shown: Mapping[str, Any]) -> str:
+    """The version and the form of a represented task, and behind a hyphen what changes
+    without the version: the number of open subtasks, and whether the due has passed.
+    If-Match looks at the version alone."""
+    derived = str(shown["open_subtasks"] or "")
+    if shown["overdue"]:
         derived += "overdue"
-    tag = f"{task.version}.{REPRESENTATION}"
+    tag = f"{shown['version']}.{REPRESENTATION}"
     return f'"{tag}-{derived}"' if derived else f'"{tag}"'
 
 
@@ -269,12 +263,13 @@ def read(request: ApiRequest, task_id: int, clock: Clock) -> HttpResponse:
     task = listing.read(request.auth.user_id, task_id, request.auth.proof)
     if task is None:
         raise missing()
-    if task.deleted_at:
-        raise gone(task)
-    tag = etag(task, clock)
-    if not_modified(request, tag):
-        return unchanged(tag)
-    return json_answer(represent(task, clock), ETag=tag)
+    if listing.is_trashed(task):
+        raise gone(task_id)
+    shown = represent(task, clock)
+    tag = etag(shown)
+    return (
+        unchanged(tag) if not_modified(request, tag) else json_answer(shown, ETag=tag)
+    )
 
 
 def change(
@@ -331,7 +326,7 @@ def verdict(
     if task is None:
         raise missing()
     if task.deleted_at and not trashed_too:
-        raise gone(task)
+        raise gone(task_id)
     if versions is not None and task.version not in versions:
         told = differences or Event.objects.of_task(task_id).differences
         raise _stale(task, versions, clock, told)
@@ -342,9 +337,9 @@ def missing() -> NotFound:
     return NotFound("You have no task with this id.")
 
 
-def gone(task: Task | Row) -> Gone:
+def gone(task_id: int) -> Gone:
     """Said to its owner only."""
-    path = f"/api/tasks/{task.pk}/restore"
+    path = f"/api/tasks/{task_id}/restore"
     return Gone(f"POST {path} brings the task back.", restore=path)
 
 
@@ -363,4 +358,4 @@ def _stale(
     if changed is not None:
         names = [name.removesuffix("_id") for name in changed]
         changed = [name for name in names if name in current]
-    return stale_version(versions, task.version, etag(task, clock), current, changed)
+    return stale_version(versions, task.version, etag(current), current, changed)

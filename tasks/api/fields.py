@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from taskproject.inputs import NO_NUL, STRIPPED
 from taskproject.names import BREAKS, INVISIBLE, ON_ONE_LINE, fault
 from tasks.cursors import BIGINT
+from tasks.fields import ATTRIBUTES
 from tasks.limits import (
     DESCRIPTION_LENGTH,
     LIST_NAME_LENGTH,
@@ -202,8 +203,7 @@ Question = Annotated[
 
 def stored(members: Mapping[str, Any]) -> dict[str, Any]:
     """The members of a task that came in, as its fields."""
-    names = {"list": "list_id", "parent": "parent_id"}
-    fields = {names.get(name, name): value for name, value in members.items()}
+    fields = {ATTRIBUTES.get(name, name): value for name, value in members.items()}
     if "priority" in fields:
         fields["priority"] = PRIORITIES[fields["priority"]]
     return fields

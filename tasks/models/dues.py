@@ -3,8 +3,9 @@ instant, which is the same everywhere."""
 
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from django.utils import timezone
@@ -26,13 +27,14 @@ _INSTANT = re.compile(
 )
 
 
-class Clock(NamedTuple):
+@dataclass(frozen=True)
+class Clock:
     """What time it is for somebody, in their zone."""
 
     now: datetime
     zone: ZoneInfo
 
-    @property
+    @cached_property
     def today(self) -> date:
         return self.now.astimezone(self.zone).date()
 

@@ -4,23 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from tasks.fields import TRACKED
 from tasks.models.events import Actor, Event, Story, append, difference
 
-#: The fields whose old and new values an event tells.
-TOLD = (
-    "title",
-    "description",
-    "completed",
-    "owner_id",
-    "list_id",
-    "parent_id",
-    "tags",
-    "priority",
-    "due_date",
-    "due_at",
-    "due_timezone",
-    "position",
-)
+#: The attributes whose old and new values an event tells.
+TOLD = (*TRACKED, "owner_id")
 # What a new task has without being given it.
 MADE = ("owner_id", "position")
 

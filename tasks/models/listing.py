@@ -6,15 +6,15 @@ before, never at a number of rows: nothing that keeps its place is skipped or re
 while others write.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
-from datetime import UTC, date, datetime, timedelta
-from operator import attrgetter
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
 from django.conf import settings
 
 from taskproject.rows import PROVEN, Proof, Unproven, adapted, fetch
+from tasks.fields import ATTRIBUTES
 from tasks.models.criteria import (
     Criteria,
     Lead,
@@ -31,45 +31,14 @@ _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-class Row(NamedTuple):
-    """A task as it is read: what is told of it, and what it is sorted by (None: the id)."""
-
-    pk: int
-    title: str
-    description: str
-    list_id: int | None
-    parent_id: int | None
-    # JSON, as it is stored; a list, where the ORM has read it.
-    tags: Any
-    priority: int
-    due_date: date | None
-    due_at: datetime | None
-    due_timezone: str | None
-    position: str
-    completed: bool
-    completed_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
-    deleted_at: datetime | None
-    version: int
-    open_subtasks: int
-    sorted_by: Any
-
-    @classmethod
-    def of(cls, task: Any) -> Self:
-        """A task of the ORM's."""
-        return cls._make((*_told(task), None))
-
-
-_told = attrgetter(*Row._fields[:-1])
-
-_COLUMNS = (
-    ", ".join(
-        f'"tasks_task"."{"id" if name == "pk" else name}"'
-        for name in Row._fields
-        if name not in ("open_subtasks", "sorted_by")
-    )
-    + f", {OPEN_SUBTASKS}"
+#: A task as it is read: its ATTRIBUTES in their order, when it went to the trash, and what
+#: it is sorted by (None: the id). What follows is not of the task.
+Row = tuple[Any, ...]
+_READ = (*ATTRIBUTES.values(), "deleted_at")
+_DUE_AT, _DELETED_AT = _READ.index("due_at"), _READ.index("deleted_at")
+_COLUMNS = ", ".join(
+    OPEN_SUBTASKS if name == "open_subtasks" else f'"tasks_task"."{name}"'
+    for name in _READ
 )
 _BY_ID = f"{_COLUMNS}, NULL AS sorted_by"
 
@@ -132,7 +101,7 @@ class Place(NamedTuple):
     @classmethod
     def of(cls, row: Row) -> Self:
         """Where a page that ends with this row ends."""
-        return cls(row.pk, row.sorted_by)
+        return cls(row[0], row[len(_READ)])
 
     @classmethod
     def told(cls, sort: str, number: int, value: str | int | None) -> Self | None:
@@ -170,6 +139,10 @@ def read(owner_id: int, task_id: int, proof: Proof = PROVEN) -> Row | None:
     return _rows(rows)[0] if rows else None
 
 
+def is_trashed(row: Row) -> bool:
+    return row[_DELETED_AT] is not None
+
+
 def page(
     owner_id: int,
     criteria: Criteria,
@@ -202,7 +175,7 @@ def page(
     tasks = statement.tasks(shown, ordered, limit)
     # The state is there even where no task is; and both are of one moment.
     sql = (
-        f'SELECT * FROM ({_STATE} WHERE {proof.condition}) "state" '
+        f'SELECT "page".*, "state".* FROM ({_STATE} WHERE {proof.condition}) "state" '
         f'LEFT JOIN ({tasks}) "page" ON 1 = 1'
     )
     rows = statement.fetch(
@@ -214,8 +187,8 @@ def page(
     )
     if not rows:
         raise Unproven
-    found = _rows([row[2:] for row in rows if row[2] is not None])
-    return found, (rows[0][0], rows[0][1])
+    *_, sequence, passed = rows[0]
+    return _rows(rows if rows[0][0] is not None else []), (sequence, passed)
 
 
 def state(owner_id: int, clock: Clock, proof: Proof = PROVEN) -> State:
@@ -345,16 +318,15 @@ def _microseconds(moment: datetime) -> int:
     return (aware - _EPOCH) // _MICROSECOND
 
 
-def _rows(rows: Iterable[Sequence[Any]]) -> list[Row]:
+def _rows(rows: list[Row]) -> list[Row]:
     if settings.ON_POSTGRESQL:
-        new = tuple.__new__  # Row._make is a call more for each
-        return [new(Row, row) for row in rows]
+        return rows
     return [*map(_row_of_sqlite, rows)]
 
 
-def _row_of_sqlite(columns: Sequence[Any]) -> Row:
+def _row_of_sqlite(row: Row) -> Row:
     """Its moments are naive, in UTC; this one is compared."""
-    row = Row._make(columns)
-    if row.due_at is None:
+    due_at = row[_DUE_AT]
+    if due_at is None:
         return row
-    return row._replace(due_at=row.due_at.replace(tzinfo=UTC))
+    return (*row[:_DUE_AT], due_at.replace(tzinfo=UTC), *row[_DUE_AT + 1 :])
