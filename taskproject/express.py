@@ -36,11 +36,9 @@ from taskproject.inputs import StrictParser, check_body_headers, is_unmeasured
 from taskproject.middleware import log, request_id
 from taskproject.problems import Invalid, Problem, respond
 from taskproject.rows import Unproven, this_thread
-from tasks.api.answers import InZone
-from tasks.api.collection import TaskFilters, count_tasks, create_task, list_tasks
+from tasks.api.collection import count_tasks, create_task, list_tasks
+from tasks.api.schemas import InZone, TaskFilters, TaskIn, TaskPatch
 from tasks.api.tasks import (
-    TaskIn,
-    TaskPatch,
     complete_task,
     get_task,
     reopen_task,

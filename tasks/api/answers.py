@@ -2,81 +2,27 @@
 missing, in the trash, or changed meanwhile."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
 from functools import lru_cache
 from http.cookies import SimpleCookie
 from operator import attrgetter
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import orjson
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import ResponseHeaders
-from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject import timezones
 from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import expected_versions, not_modified, stale_version
-from taskproject.inputs import DIGITS, Closed, Zone
 from taskproject.problems import Gone, NotFound, StaleVersion
 from tasks import cursors
+from tasks.api.schemas import REPRESENTATION, InZone, Page
 from tasks.fields import ATTRIBUTES, FIELDS
 from tasks.models import Actor, Event, Outcome, Task, TaskQuerySet, listing
 from tasks.models.dues import Clock, clock, is_overdue
 from tasks.models.listing import Row
 
-EXAMPLE: dict[str, Any] = {
-    "id": 42,
-    "title": "Buy oat milk",
-    "description": "The barista kind.",
-    "list": 3,
-    "parent": None,
-    "tags": ["errand"],
-    "priority": "high",
-    "due_date": "2026-11-30",
-    "due_at": None,
-    "due_timezone": None,
-    "overdue": False,
-    "position": "n0hog8tngddri",
-    "open_subtasks": 0,
-    "completed": False,
-    "completed_at": None,
-    "created_at": "2026-11-23T08:30:00.123456Z",
-    "updated_at": "2026-11-23T08:30:00.123456Z",
-    "version": 1,
-}
 WORDS: list[str] = Task.Priority.labels
-#: The form in which tasks, and lists of them, are represented, as a part of their ETags:
-#: raise it whenever the members change, or how one of them is written.
-REPRESENTATION = 2
-
-
-# Within TaskOut `list` is a member.
-Names = list[str]
-
-
-class TaskOut(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
-
-    id: int
-    title: str
-    description: str
-    list: int | None = Field(description="The list it is in.")
-    parent: int | None = Field(description="The task that it is a subtask of.")
-    tags: Names
-    priority: Literal["none", "low", "medium", "high", "urgent"]
-    due_date: date | None = Field(description="Due on a day, wherever one is.")
-    due_at: datetime | None = Field(description="Due at an instant.")
-    due_timezone: str | None = Field(description="The zone that due_at is meant in.")
-    overdue: bool = Field(description="Open, and its due has passed in your zone.")
-    position: str = Field(description="Orders a list by hand: compare as ASCII text.")
-    open_subtasks: int
-    completed: bool
-    completed_at: datetime | None = Field(description="When it was completed.")
-    created_at: datetime
-    updated_at: datetime = Field(description="When it last changed.")
-    version: int = Field(description="1, then one more at every change.")
-
-
 # What a task shows before anything is known of it: the members in their order.
 _BLANK: dict[str, Any] = {field.name: None for field in FIELDS} | {"overdue": False}
 _STORED = tuple(ATTRIBUTES)
@@ -99,14 +45,6 @@ def represent(task: Task | Row, clock: Clock) -> dict[str, Any]:
         shown["overdue"] = is_overdue(shown["completed"], day, instant, clock)
         shown["due_timezone"] = instant and timezones.known(shown["due_timezone"])
     return shown
-
-
-class InZone(Closed):
-    """The query of every operation that answers with a task."""
-
-    tz: Zone | None = Field(
-        None, description="The zone of days and of `overdue`; yours if left out."
-    )
 
 
 def clock_of(request: ApiRequest, zone: InZone) -> Clock:
@@ -144,25 +82,6 @@ def json_answer(value: Any, status: int = 200, **headers: str) -> HttpResponse:
     page of 50 takes 0.1 ms instead of 2. The headers are plain ASCII."""
     content = orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
     return JSONAnswer(content, status, headers)
-
-
-class Page(Closed):
-    """The parameters of every list that is read in pages."""
-
-    limit: Annotated[int, Field(ge=1, le=100), DIGITS] = Field(
-        50, description="Items a page."
-    )
-    cursor: Annotated[str, Field(max_length=100)] | None = Field(
-        None, description="The `next_cursor` of the page before."
-    )
-
-
-class OrderedPage(Page):
-    """The same of a list that is ordered by text, which its cursors tell."""
-
-    cursor: Annotated[str, Field(max_length=cursors.CURSOR_LENGTH)] | None = Field(
-        None, description="The `next_cursor` of the page before."
-    )
 
 
 def page_answer(

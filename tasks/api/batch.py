@@ -10,18 +10,17 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import check_version_given
 from taskproject.inputs import Closed, absent, refusal_of
 from taskproject.problems import Invalid, Problem
-from tasks.api.answers import (
+from tasks.api.answers import actor, clock_of, json_answer, represent, verdict
+from tasks.api.schemas import (
     EXAMPLE,
+    Id,
     InZone,
+    Move,
+    TaskIn,
     TaskOut,
-    actor,
-    clock_of,
-    json_answer,
-    represent,
-    verdict,
+    TaskPatch,
+    stored,
 )
-from tasks.api.fields import Id, stored
-from tasks.api.tasks import Move, TaskIn, TaskPatch
 from tasks.models import Task
 from tasks.models.batches import MOST_OPERATIONS, Batch, Operation
 from tasks.models.dues import Clock

@@ -12,10 +12,6 @@ from taskproject.inputs import DIGITS
 from taskproject.problems import CursorExpired
 from tasks import cursors
 from tasks.api.answers import (
-    EXAMPLE,
-    InZone,
-    Page,
-    TaskOut,
     clock_of,
     find,
     json_answer,
@@ -23,6 +19,7 @@ from tasks.api.answers import (
     page_answer,
     represent,
 )
+from tasks.api.schemas import EXAMPLE, InZone, Page, TaskOut
 from tasks.models import Event, FeedHorizon, Task
 
 router = Router(tags=["changes"])

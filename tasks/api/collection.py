@@ -1,7 +1,7 @@
 """`/api/tasks`: the caller's tasks, filtered, sorted and counted; and new ones."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from django.http import HttpResponse
 from ninja import Query, Router
@@ -9,14 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import not_modified
-from taskproject.inputs import WORD
 from tasks import cursors
 from tasks.api.answers import (
-    EXAMPLE,
-    REPRESENTATION,
-    InZone,
-    OrderedPage,
-    TaskOut,
     actor,
     clock_of,
     items_answer,
@@ -25,38 +19,19 @@ from tasks.api.answers import (
     task_answer,
     unchanged,
 )
-from tasks.api.fields import (
-    DayOrInstant,
-    IdOrNone,
-    Instant,
-    Priority,
-    Question,
-    TagWanted,
+from tasks.api.schemas import (
+    EXAMPLE,
+    REPRESENTATION,
+    InZone,
+    TaskFilters,
+    TaskIn,
+    TaskOut,
     stored,
 )
-from tasks.api.tasks import TaskIn
-from tasks.limits import MOST_TAGS
-from tasks.models import PRIORITIES, Task, listing
-from tasks.models.criteria import Criteria
+from tasks.models import Task, listing
 from tasks.models.dues import Clock
-from tasks.models.words import asked
 
 router = Router(tags=["tasks"])
-
-Sort = Literal[
-    "created",
-    "-created",
-    "updated",
-    "-updated",
-    "due",
-    "-due",
-    "priority",
-    "-priority",
-    "title",
-    "-title",
-    "position",
-    "-position",
-]
 
 
 class TaskPage(BaseModel):
@@ -68,81 +43,6 @@ class TaskPage(BaseModel):
 
     items: list[TaskOut]
     next_cursor: str | None = Field(description="For the next page; null on the last.")
-
-
-# Within TaskFilters `list` is a member.
-TagNames = list[TagWanted]
-PriorityNames = list[Priority]
-
-
-class TaskFilters(OrderedPage, InZone):
-    """Which tasks, in which order; several filters must all be met."""
-
-    completed: Annotated[bool, WORD] | None = Field(
-        None, description="Only completed (true) or only open (false) tasks."
-    )
-    list: IdOrNone | None = Field(
-        None, description="Only those in this list; `none` for those in no list."
-    )
-    parent: IdOrNone | None = Field(
-        None, description="Only its subtasks; `none` for those that are no subtasks."
-    )
-    tag: TagNames = Field(
-        [],
-        max_length=MOST_TAGS,
-        description="Only those with this tag; repeated, with all of them.",
-    )
-    priority: PriorityNames = Field(
-        [],
-        max_length=5,
-        description="Only those of this priority; repeated, of any of them.",
-    )
-    due_before: DayOrInstant | None = Field(
-        None, description="Due before this day (not on it), or before this instant."
-    )
-    due_after: DayOrInstant | None = Field(
-        None, description="Due on this day or later, or from this instant on."
-    )
-    overdue: Annotated[bool, WORD] | None = Field(
-        None, description="Open and past its due (true), or not (false)."
-    )
-    has_due: Annotated[bool, WORD] | None = Field(
-        None, description="Only those with a due, or only those without."
-    )
-    created_after: Instant | None = Field(None, description="Made after this instant.")
-    updated_after: Instant | None = Field(
-        None, description="Changed after this instant."
-    )
-    q: Question | None = None
-    sort: Sort = Field(
-        "-created",
-        description="A minus turns the order around. `created` is the order in which "
-        "the tasks were added here; `due` has those without one last, a day at its end; "
-        "`title` is without regard to case and accents.",
-    )
-
-    def criteria(self) -> Criteria:
-        return Criteria(
-            completed=self.completed,
-            list_id=self.list,
-            parent_id=self.parent,
-            tags=self.tag,
-            priorities=[PRIORITIES[word] for word in self.priority],
-            due_before=self.due_before,
-            due_after=self.due_after,
-            overdue=self.overdue,
-            has_due=self.has_due,
-            created_after=self.created_after,
-            updated_after=self.updated_after,
-            words=asked(self.q or ""),
-        )
-
-    def place(self) -> listing.Place | None:
-        """Where the page before ended."""
-        if self.cursor is None:
-            return None
-        place = listing.Place.told(self.sort, *cursors.decode(self.cursor, self.sort))
-        return place or cursors.refuse("cursor")
 
 
 class OpenInList(BaseModel):

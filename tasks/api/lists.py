@@ -5,19 +5,31 @@ from typing import Annotated, Any, Literal
 
 from django.http import HttpResponse
 from ninja import Query, Router
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from taskproject.accounts.auth import ApiRequest
-from taskproject.inputs import WORD, Closed, absent
-from tasks.api.answers import OrderedPage, actor, page_answer
-from tasks.api.fields import ListName
+from taskproject.inputs import STRIPPED, WORD, Closed, absent
+from tasks.api.answers import actor, page_answer
 from tasks.api.jobs import JobOut
 from tasks.api.rows import change_row, read_row, removed, row_answer
-from tasks.api.tasks import Move
+from tasks.api.schemas import NAME, ONE_LINE, Move, OrderedPage
 from tasks.jobs import remove_list
+from tasks.limits import LIST_NAME_LENGTH
 from tasks.models import TaskList
 
 router = Router(tags=["lists"])
+
+ListName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LIST_NAME_LENGTH),
+    STRIPPED,
+    ONE_LINE,
+    Field(
+        description=f"1-{LIST_NAME_LENGTH} characters on one line; yours only once, in any case.",
+        examples=["Shopping"],
+        json_schema_extra={"pattern": NAME},
+    ),
+]
 
 LIST: dict[str, Any] = {
     "id": 3,

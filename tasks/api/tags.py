@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import Closed
-from tasks.api.answers import OrderedPage, page_answer
-from tasks.api.fields import TagName
+from tasks.api.answers import page_answer
 from tasks.api.jobs import JobOut
 from tasks.api.rows import changed_by_job, read_row, removed
+from tasks.api.schemas import OrderedPage, TagName
 from tasks.jobs import remove_tag
 from tasks.jobs import rename_tag as rename
 from tasks.models import Tag

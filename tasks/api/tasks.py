@@ -1,125 +1,18 @@
 """`/api/tasks/{id}`: what can be done with one task of the caller's."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated
 
 from django.http import HttpResponse
 from ninja import Query, Router
-from pydantic import ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from taskproject.accounts.auth import ApiRequest
-from taskproject.inputs import WORD, Closed, Zone, absent
-from tasks.api.answers import (
-    InZone,
-    TaskOut,
-    change,
-    changed,
-    clock_of,
-    no_content,
-    read,
-)
-from tasks.api.fields import (
-    Day,
-    Description,
-    Id,
-    Instant,
-    ListId,
-    ParentId,
-    Priority,
-    Tags,
-    Title,
-    stored,
-)
+from taskproject.inputs import WORD
+from tasks.api.answers import change, changed, clock_of, no_content, read
+from tasks.api.schemas import InZone, Move, TaskIn, TaskOut, TaskPatch, stored
 from tasks.models import TaskQuerySet
 
 router = Router(tags=["tasks"])
-
-DUE = "Due on this day; null for none. A task has due_date or due_at, never both."
-DUE_AT = "Due at this instant; null for none. Setting it clears due_date."
-ZONE = "The zone that due_at is meant in; yours if it is left out."
-
-
-def _one_due(members: Any) -> Any:
-    if members.due_date is not None and members.due_at is not None:
-        raise PydanticCustomError("two_dues", "Send due_date or due_at, not both.")
-    return members
-
-
-class TaskIn(Closed):
-    """A whole task: what is left out takes its default."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "title": "Buy oat milk",
-                    "description": "The barista kind.",
-                    "tags": ["errand"],
-                    "priority": "high",
-                    "due_date": "2026-11-30",
-                }
-            ]
-        }
-    )
-
-    title: Title
-    description: Description = ""
-    completed: bool = False
-    list: ListId = None
-    parent: ParentId = None
-    tags: Tags = Field([])
-    priority: Priority = "none"
-    due_date: Annotated[Day | None, Field(description=DUE)] = None
-    due_at: Annotated[Instant | None, Field(description=DUE_AT)] = None
-    due_timezone: Annotated[Zone | None, Field(description=ZONE)] = None
-
-    @model_validator(mode="after")
-    def _one_due(self) -> Self:
-        _one_due(self)
-        if self.due_timezone is not None and self.due_at is None:
-            raise PydanticCustomError(
-                "zone_alone", "Send due_timezone together with due_at only."
-            )
-        return self
-
-
-class TaskPatch(Closed):
-    """The members to change; what is left out stays as it is."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"completed": True}]})
-
-    title: Title = absent()
-    description: Description = absent()
-    completed: bool = absent()
-    list: ListId = None
-    parent: ParentId = None
-    tags: Tags = absent()
-    priority: Priority = absent()
-    due_date: Annotated[Day | None, Field(description=DUE)] = None
-    due_at: Annotated[Instant | None, Field(description=DUE_AT)] = None
-    due_timezone: Zone = absent()
-
-    @model_validator(mode="after")
-    def _one_due(self) -> Self:
-        _one_due(self)
-        return self
-
-
-class Move(Closed):
-    """Where to put the task: beside another one, into its list."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"before": 41}]})
-
-    before: Id = absent()
-    after: Id = absent()
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if len(self.model_fields_set) != 1:
-            raise PydanticCustomError(
-                "one_place", "Send either before or after, with the id of another task."
-            )
-        return self
 
 
 class Removal(InZone):

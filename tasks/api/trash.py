@@ -10,16 +10,8 @@ from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest
-from tasks.api.answers import (
-    EXAMPLE,
-    InZone,
-    Page,
-    TaskOut,
-    changed,
-    clock_of,
-    page_answer,
-    represent,
-)
+from tasks.api.answers import changed, clock_of, page_answer, represent
+from tasks.api.schemas import EXAMPLE, InZone, Page, TaskOut
 from tasks.models import Task, TaskQuerySet
 from tasks.models.dues import Clock
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from taskproject.accounts.models import User
 from tasks import calendar
-from tasks.api import answers, collection, lists, rows, tags
+from tasks.api import answers, collection, lists, rows, schemas, tags
 from tasks.api.answers import json_answer, represent
 from tasks.models import Tag, Task, TaskList
 from tasks.models.dues import Clock
@@ -50,7 +50,7 @@ def test_the_form_of_a_task_and_of_their_lists_is_number_2() -> None:
     task.open_subtasks = 2
     clock = Clock(datetime(2026, 11, 24, tzinfo=UTC), ZoneInfo("UTC"))
 
-    assert answers.REPRESENTATION == 2
+    assert schemas.REPRESENTATION == 2
     assert json_answer(represent(task, clock)).content == TASK
     assert members(collection.TaskPage) == ["items", "next_cursor"]
     counts = ["open", "completed", "overdue", "due_today", "lists", "tags"]

@@ -1,0 +1,467 @@
+"""The schemas of tasks: the types of the members, the bodies and the parameters of
+requests, and the representation of a task in responses."""
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic.json_schema import WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from taskproject.inputs import DIGITS, NO_NUL, STRIPPED, WORD, Closed, Zone, absent
+from taskproject.names import BREAKS, INVISIBLE, ON_ONE_LINE, fault
+from tasks import cursors
+from tasks.cursors import BIGINT
+from tasks.fields import ATTRIBUTES
+from tasks.limits import (
+    DESCRIPTION_LENGTH,
+    MOST_TAGS,
+    TAG_LENGTH,
+    TITLE_LENGTH,
+)
+from tasks.models import PRIORITIES, listing
+from tasks.models.criteria import Criteria
+from tasks.models.dues import read_day, read_instant
+from tasks.models.words import MOST_WORDS, QUESTION_LENGTH, asked
+
+# JSON Schema's own formats know no bounds, and its patterns other spaces than Python.
+# (What is taken off the ends of a name is left out: it says nothing of a length.)
+NAME = f"^[^{BREAKS}]*[^{INVISIBLE}][^{BREAKS}]*$"
+NOT_NUL = r"^[^\u0000]*$"
+DAY_SCHEMA = {"type": "string", "format": "date", "examples": ["2026-12-31"]}
+INSTANT_SCHEMA = {
+    "type": "string",
+    "format": "date-time",
+    "examples": ["2026-12-31T17:00:00Z"],
+}
+
+
+def _day(value: object) -> date:
+    day = read_day(value) if isinstance(value, str) else None
+    if day is None:
+        raise PydanticCustomError(
+            "date", "Send a date such as 2026-12-31, from the years 1900 to 2999."
+        )
+    return day
+
+
+def _instant(value: object) -> datetime:
+    moment = read_instant(value) if isinstance(value, str) else None
+    if moment is None:
+        raise PydanticCustomError(
+            "instant",
+            "Send an instant such as 2026-12-31T17:00:00Z or 2026-12-31T18:00:00+01:00 "
+            "(in a query write + as %2B), from the years 1900 to 2999.",
+        )
+    return moment
+
+
+def _day_or_instant(value: object) -> date | datetime:
+    text = value if isinstance(value, str) else ""
+    due = read_day(text) or read_instant(text)
+    if due is None:
+        raise PydanticCustomError(
+            "date",
+            "Send a date such as 2026-12-31 or an instant such as 2026-12-31T17:00:00Z "
+            "(write + as %2B), from the years 1900 to 2999.",
+        )
+    return due
+
+
+def _id_or_none(value: object) -> int:
+    """0 stands for none."""
+    if value == "none":
+        return 0
+    if isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{0,18}", value):
+        return min(int(value), BIGINT)
+    raise PydanticCustomError(
+        "id_or_none", "Write an id, or none for those without one."
+    )
+
+
+def _name(value: str) -> str:
+    wrong = fault(value)
+    if wrong is None:
+        return value
+    if "\x00" in value:
+        raise PydanticCustomError(
+            "nul_character", "Remove the NUL character (\\u0000)."
+        )
+    code = "line_break" if wrong == ON_ONE_LINE else "invisible"
+    raise PydanticCustomError(code, wrong)
+
+
+def _question(value: str) -> str:
+    if not 1 <= len(asked(value)) <= MOST_WORDS:
+        raise PydanticCustomError(
+            "words", f"Write 1 to {MOST_WORDS} words of letters or digits."
+        )
+    return value
+
+
+#: For names of all kinds: see `taskproject.names`. Says of a NUL what is said of it everywhere.
+ONE_LINE = AfterValidator(_name)
+Title = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=TITLE_LENGTH),
+    STRIPPED,
+    ONE_LINE,
+    Field(
+        description=f"1-{TITLE_LENGTH} characters on one line; space around it is taken off.",
+        examples=["Buy oat milk"],
+        json_schema_extra={"pattern": NAME},
+    ),
+]
+Description = Annotated[
+    str,
+    StringConstraints(max_length=DESCRIPTION_LENGTH),
+    NO_NUL,
+    Field(
+        description=f"At most {DESCRIPTION_LENGTH:,} characters.",
+        examples=["The barista kind."],
+        json_schema_extra={"pattern": NOT_NUL},
+    ),
+]
+TagName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=TAG_LENGTH),
+    STRIPPED,
+    ONE_LINE,
+    Field(
+        description=f"1-{TAG_LENGTH} characters on one line; the same in any case.",
+        examples=["errand"],
+        json_schema_extra={"pattern": NAME},
+    ),
+]
+#: A tag that is asked for, which may be older than the rule for names.
+TagWanted = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=TAG_LENGTH),
+    STRIPPED,
+    NO_NUL,
+    Field(json_schema_extra={"pattern": NOT_NUL}),
+]
+Tags = Annotated[
+    list[TagName],
+    Field(
+        max_length=MOST_TAGS,
+        description=f"At most {MOST_TAGS} names; a new one is made as it is used.",
+        examples=[["errand", "urgent"]],
+    ),
+]
+Priority = Annotated[
+    Literal["none", "low", "medium", "high", "urgent"],
+    Field(description="Ordered from none to urgent.", examples=["high"]),
+]
+Id = Annotated[int, Field(ge=1, le=BIGINT)]
+ListId = Annotated[
+    Id | None, Field(description="The list it is in; null for none.", examples=[3])
+]
+ParentId = Annotated[
+    Id | None,
+    Field(
+        description="The task that this is a subtask of; one level.", examples=[None]
+    ),
+]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema(DAY_SCHEMA)]
+Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(INSTANT_SCHEMA)]
+DayOrInstant = Annotated[
+    date | datetime,
+    BeforeValidator(_day_or_instant),
+    WithJsonSchema({"anyOf": [DAY_SCHEMA, INSTANT_SCHEMA]}),
+]
+IdOrNone = Annotated[
+    int,
+    BeforeValidator(_id_or_none),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"enum": ["none"]}]}),
+]
+Question = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=QUESTION_LENGTH),
+    NO_NUL,
+    AfterValidator(_question),
+    Field(
+        description=f"Up to {MOST_WORDS} words that a title or a description has, or that "
+        "words in it begin with: all of them, in any order, whatever the case and the "
+        "accents. Each Chinese or Japanese character is a word, and so are up to three "
+        "characters of Thai and other scripts without spaces.",
+        examples=["oat mil"],
+    ),
+]
+
+
+def stored(members: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of a task that came in, as its fields."""
+    fields = {ATTRIBUTES.get(name, name): value for name, value in members.items()}
+    if "priority" in fields:
+        fields["priority"] = PRIORITIES[fields["priority"]]
+    return fields
+
+
+class InZone(Closed):
+    """The query of every operation that answers with a task."""
+
+    tz: Zone | None = Field(
+        None, description="The zone of days and of `overdue`; yours if left out."
+    )
+
+
+DUE = "Due on this day; null for none. A task has due_date or due_at, never both."
+DUE_AT = "Due at this instant; null for none. Setting it clears due_date."
+ZONE = "The zone that due_at is meant in; yours if it is left out."
+
+
+def _one_due(members: Any) -> Any:
+    if members.due_date is not None and members.due_at is not None:
+        raise PydanticCustomError("two_dues", "Send due_date or due_at, not both.")
+    return members
+
+
+class TaskIn(Closed):
+    """A whole task: what is left out takes its default."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "title": "Buy oat milk",
+                    "description": "The barista kind.",
+                    "tags": ["errand"],
+                    "priority": "high",
+                    "due_date": "2026-11-30",
+                }
+            ]
+        }
+    )
+
+    title: Title
+    description: Description = ""
+    completed: bool = False
+    list: ListId = None
+    parent: ParentId = None
+    tags: Tags = Field([])
+    priority: Priority = "none"
+    due_date: Annotated[Day | None, Field(description=DUE)] = None
+    due_at: Annotated[Instant | None, Field(description=DUE_AT)] = None
+    due_timezone: Annotated[Zone | None, Field(description=ZONE)] = None
+
+    @model_validator(mode="after")
+    def _one_due(self) -> Self:
+        _one_due(self)
+        if self.due_timezone is not None and self.due_at is None:
+            raise PydanticCustomError(
+                "zone_alone", "Send due_timezone together with due_at only."
+            )
+        return self
+
+
+class TaskPatch(Closed):
+    """The members to change; what is left out stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"completed": True}]})
+
+    title: Title = absent()
+    description: Description = absent()
+    completed: bool = absent()
+    list: ListId = None
+    parent: ParentId = None
+    tags: Tags = absent()
+    priority: Priority = absent()
+    due_date: Annotated[Day | None, Field(description=DUE)] = None
+    due_at: Annotated[Instant | None, Field(description=DUE_AT)] = None
+    due_timezone: Zone = absent()
+
+    @model_validator(mode="after")
+    def _one_due(self) -> Self:
+        _one_due(self)
+        return self
+
+
+class Move(Closed):
+    """Where to put the task: beside another one, into its list."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"before": 41}]})
+
+    before: Id = absent()
+    after: Id = absent()
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise PydanticCustomError(
+                "one_place", "Send either before or after, with the id of another task."
+            )
+        return self
+
+
+EXAMPLE: dict[str, Any] = {
+    "id": 42,
+    "title": "Buy oat milk",
+    "description": "The barista kind.",
+    "list": 3,
+    "parent": None,
+    "tags": ["errand"],
+    "priority": "high",
+    "due_date": "2026-11-30",
+    "due_at": None,
+    "due_timezone": None,
+    "overdue": False,
+    "position": "n0hog8tngddri",
+    "open_subtasks": 0,
+    "completed": False,
+    "completed_at": None,
+    "created_at": "2026-11-23T08:30:00.123456Z",
+    "updated_at": "2026-11-23T08:30:00.123456Z",
+    "version": 1,
+}
+
+#: The form in which tasks, and lists of them, are represented, as a part of their ETags:
+#: raise it whenever the members change, or how one of them is written.
+REPRESENTATION = 2
+
+
+# Within TaskOut `list` is a member.
+Names = list[str]
+
+
+class TaskOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    id: int
+    title: str
+    description: str
+    list: int | None = Field(description="The list it is in.")
+    parent: int | None = Field(description="The task that it is a subtask of.")
+    tags: Names
+    priority: Literal["none", "low", "medium", "high", "urgent"]
+    due_date: date | None = Field(description="Due on a day, wherever one is.")
+    due_at: datetime | None = Field(description="Due at an instant.")
+    due_timezone: str | None = Field(description="The zone that due_at is meant in.")
+    overdue: bool = Field(description="Open, and its due has passed in your zone.")
+    position: str = Field(description="Orders a list by hand: compare as ASCII text.")
+    open_subtasks: int
+    completed: bool
+    completed_at: datetime | None = Field(description="When it was completed.")
+    created_at: datetime
+    updated_at: datetime = Field(description="When it last changed.")
+    version: int = Field(description="1, then one more at every change.")
+
+
+class Page(Closed):
+    """The parameters of every list that is read in pages."""
+
+    limit: Annotated[int, Field(ge=1, le=100), DIGITS] = Field(
+        50, description="Items a page."
+    )
+    cursor: Annotated[str, Field(max_length=100)] | None = Field(
+        None, description="The `next_cursor` of the page before."
+    )
+
+
+class OrderedPage(Page):
+    """The same of a list that is ordered by text, which its cursors tell."""
+
+    cursor: Annotated[str, Field(max_length=cursors.CURSOR_LENGTH)] | None = Field(
+        None, description="The `next_cursor` of the page before."
+    )
+
+
+Sort = Literal[
+    "created",
+    "-created",
+    "updated",
+    "-updated",
+    "due",
+    "-due",
+    "priority",
+    "-priority",
+    "title",
+    "-title",
+    "position",
+    "-position",
+]
+
+
+# Within TaskFilters `list` is a member.
+TagNames = list[TagWanted]
+PriorityNames = list[Priority]
+
+
+class TaskFilters(OrderedPage, InZone):
+    """Which tasks, in which order; several filters must all be met."""
+
+    completed: Annotated[bool, WORD] | None = Field(
+        None, description="Only completed (true) or only open (false) tasks."
+    )
+    list: IdOrNone | None = Field(
+        None, description="Only those in this list; `none` for those in no list."
+    )
+    parent: IdOrNone | None = Field(
+        None, description="Only its subtasks; `none` for those that are no subtasks."
+    )
+    tag: TagNames = Field(
+        [],
+        max_length=MOST_TAGS,
+        description="Only those with this tag; repeated, with all of them.",
+    )
+    priority: PriorityNames = Field(
+        [],
+        max_length=5,
+        description="Only those of this priority; repeated, of any of them.",
+    )
+    due_before: DayOrInstant | None = Field(
+        None, description="Due before this day (not on it), or before this instant."
+    )
+    due_after: DayOrInstant | None = Field(
+        None, description="Due on this day or later, or from this instant on."
+    )
+    overdue: Annotated[bool, WORD] | None = Field(
+        None, description="Open and past its due (true), or not (false)."
+    )
+    has_due: Annotated[bool, WORD] | None = Field(
+        None, description="Only those with a due, or only those without."
+    )
+    created_after: Instant | None = Field(None, description="Made after this instant.")
+    updated_after: Instant | None = Field(
+        None, description="Changed after this instant."
+    )
+    q: Question | None = None
+    sort: Sort = Field(
+        "-created",
+        description="A minus turns the order around. `created` is the order in which "
+        "the tasks were added here; `due` has those without one last, a day at its end; "
+        "`title` is without regard to case and accents.",
+    )
+
+    def criteria(self) -> Criteria:
+        return Criteria(
+            completed=self.completed,
+            list_id=self.list,
+            parent_id=self.parent,
+            tags=self.tag,
+            priorities=[PRIORITIES[word] for word in self.priority],
+            due_before=self.due_before,
+            due_after=self.due_after,
+            overdue=self.overdue,
+            has_due=self.has_due,
+            created_after=self.created_after,
+            updated_after=self.updated_after,
+            words=asked(self.q or ""),
+        )
+
+    def place(self) -> listing.Place | None:
+        """Where the page before ended."""
+        if self.cursor is None:
+            return None
+        place = listing.Place.told(self.sort, *cursors.decode(self.cursor, self.sort))
+        return place or cursors.refuse("cursor")
