@@ -17,8 +17,6 @@ from tasks.models import Task
 from tasks.models.criteria import OPEN
 from tasks.models.dues import NEVER
 
-#: The form of the feed, as a part of its ETag: raise it whenever it changes.
-REPRESENTATION = 2
 #: How long after its day a task is still shown.
 KEPT = timedelta(days=365)
 #: Tasks at most.

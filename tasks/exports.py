@@ -5,17 +5,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from taskproject import timezones
+from tasks.fields import ATTRIBUTES
 from tasks.formats import ListRecord, Record, TagRecord, TaskRecord
+from tasks.formats.records import TASK_FIELDS
 from tasks.models import Tag, Task, TaskList, TaskQuerySet
 
 CHUNK = 1_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# What is read for each field of a record: the attribute, but of a list its name.
+_LOOKUPS = {
+    name: "list__name" if name == "list" else ATTRIBUTES[name] for name in TASK_FIELDS
+}
 #: What a file needs of a task.
-COLUMNS = (
-    "pk", "external_id", "title", "description", "completed", "completed_at",
-    "created_at", "updated_at", "deleted_at", "list__name", "parent_id", "tags",
-    "priority", "due_date", "due_at", "due_timezone", "position",
-)  # fmt: skip
+COLUMNS = ("pk", "external_id", "deleted_at", *_LOOKUPS.values())
 #: The formats that say what is in the trash.
 WITH_TRASH = ("jsonl",)
 
@@ -80,23 +82,18 @@ def _chunk(
 
 def record_of(row: dict[str, Any], parent: str | None, owner: str | None) -> TaskRecord:
     """The task of these COLUMNS; `parent` is the external id of its parent."""
-    zone = row["due_timezone"]
+    values = {name: row[lookup] for name, lookup in _LOOKUPS.items()}
+    zone = values["due_timezone"]
+    values |= {
+        "parent": parent,
+        "tags": tuple(values["tags"]),
+        "priority": Task.Priority(values["priority"]).label,
+        "due_timezone": zone and timezones.known(zone),
+        "position": values["position"] or None,
+    }
     return TaskRecord(
         external_id=external_id(row["pk"], row["created_at"], row["external_id"]),
-        title=row["title"],
-        description=row["description"],
-        completed=row["completed"],
-        completed_at=row["completed_at"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
         deleted_at=row["deleted_at"],
-        list=row["list__name"],
-        parent=parent,
-        tags=tuple(row["tags"]),
-        priority=Task.Priority(row["priority"]).label,
-        due_date=row["due_date"],
-        due_at=row["due_at"],
-        due_timezone=zone and timezones.known(zone),
-        position=row["position"] or None,
         owner=owner,
+        **values,
     )

@@ -29,6 +29,8 @@ class Field:
     #: seen (see `taskproject.names`).
     max_length: int | None = None
     one_line: bool = False
+    #: Of text that filters compare without regard to case: the attribute with its key.
+    key: str = ""
 
 
 FIELDS = (
@@ -55,6 +57,12 @@ FIELDS = (
 ATTRIBUTES = {
     field.name: field.attribute or field.name for field in FIELDS if not field.computed
 }
+#: The names of fields of one line.
+ONE_LINE = tuple(field.name for field in FIELDS if field.one_line)
+#: The names of fields that hold text.
+TEXTS = tuple(field.name for field in FIELDS if field.max_length)
+#: The attributes with keys of texts, by the names of their fields.
+KEYS = {field.name: field.key for field in FIELDS if field.key}
 #: The attributes whose old and new values events tell.
 TRACKED = tuple(
     ATTRIBUTES[field.name] for field in FIELDS if field.writable or field.tracked

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from taskproject.accounts.models import User
 from taskproject.names import same
 from tasks.exports import external_id
+from tasks.fields import ATTRIBUTES
 from tasks.formats import (
     Adjusted,
     BadRow,
@@ -24,6 +25,7 @@ from tasks.formats import (
     TagRecord,
     TaskRecord,
 )
+from tasks.formats.records import TASK_FIELDS
 from tasks.models import PRIORITIES, Actor, Tag, Task, TaskList, feed_of
 from tasks.models.events import database_now
 
@@ -350,11 +352,9 @@ def _fields(
     created = record.created_at or record.updated_at
     # A parent that has become a subtask since: one level, as with foreign files.
     parent = None if record.parent is None else parents[record.parent]
-    return {
+    values = {ATTRIBUTES[name]: getattr(record, name) for name in TASK_FIELDS}
+    return values | {
         "external_id": record.external_id,
-        "title": record.title,
-        "description": record.description,
-        "completed": record.completed,
         "completed_at": record.completed_at
         or (record.updated_at if record.completed else None),
         "created_at": created,
@@ -362,10 +362,5 @@ def _fields(
         "deleted_at": record.deleted_at,
         "list_id": None if record.list is None else lists[same(record.list)],
         "parent_id": None if parent is None else parent.parent_id or parent.pk,
-        "tags": record.tags,
         "priority": PRIORITIES[record.priority],
-        "due_date": record.due_date,
-        "due_at": record.due_at,
-        "due_timezone": record.due_timezone,
-        "position": record.position,
     }

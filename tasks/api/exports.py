@@ -18,7 +18,7 @@ from taskproject.rows import this_thread
 from tasks import calendar
 from tasks.api.answers import json_answer, no_content, unchanged
 from tasks.exports import WITH_TRASH, records_of
-from tasks.formats import WRITERS
+from tasks.formats import WRITERS, ics
 from tasks.models import CalendarFeed, listing
 from tasks.models.dues import clock
 
@@ -143,7 +143,7 @@ def read_calendar(request: HttpRequest, secret: str) -> HttpResponse:
         raise NotFound("There is no calendar at this address.")
     now = clock(feed.owner.timezone)
     sequence, _ = listing.state(feed.owner_id, now)
-    tag = f'"{sequence}.{calendar.REPRESENTATION}-{now.today:%Y%m%d}"'
+    tag = f'"{sequence}.{ics.REPRESENTATION}-{now.today:%Y%m%d}"'
     if not_modified(request, tag):
         return unchanged(tag)
     response = HttpResponse(

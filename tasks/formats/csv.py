@@ -20,14 +20,15 @@ import json
 import re
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, replace
 from datetime import date, datetime
 from hashlib import sha256
 from io import StringIO
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from tasks.formats.records import (
+    TASK_FIELDS,
     BadRow,
     Record,
     Refused,
@@ -41,21 +42,13 @@ from tasks.formats.records import (
 from tasks.formats.rows import Rows
 from tasks.formats.times import read_day, read_instant, write_instant
 
-COLUMNS = (
-    "external_id",
-    "title",
-    "description",
-    "list",
-    "parent",
-    "tags",
-    "priority",
-    "due_date",
-    "due_at",
-    "due_timezone",
-    "completed",
-    "completed_at",
-    "created_at",
-    "updated_at",
+COLUMNS = ("external_id", *(name for name in TASK_FIELDS if name != "position"))
+# Those by which rows without external_id are told apart, as version 1.3 did: one that came
+# later counts where it is filled, so that what was imported before is still known.
+_FIRST_COLUMNS = (
+    *("external_id", "title", "description", "list", "parent", "tags", "priority"),
+    *("due_date", "due_at", "due_timezone", "completed", "completed_at"),
+    *("created_at", "updated_at"),
 )
 
 _ESCAPED = re.compile(r"'+[=+\-@\t\r\n]")
@@ -98,21 +91,7 @@ def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
 
 
 def _cells(task: TaskRecord) -> list[str]:
-    instants = (task.completed_at, task.created_at, task.updated_at)
-    return [
-        task.external_id,
-        task.title,
-        task.description,
-        task.list or "",
-        task.parent or "",
-        ", ".join(map(_quoted, task.tags)),
-        task.priority,
-        task.due_date.isoformat() if task.due_date else "",
-        write_instant(task.due_at) if task.due_at else "",
-        task.due_timezone or "",
-        "true" if task.completed else "false",
-        *(write_instant(instant) if instant else "" for instant in instants),
-    ]
+    return [write(getattr(task, column)) for column, write in _WRITERS.items()]
 
 
 def _row(cells: Iterable[str]) -> bytes:
@@ -191,35 +170,43 @@ def _by_column(columns: list[str], row: list[str]) -> dict[str, str]:
 
 def _task(cells: dict[str, str]) -> TaskRecord:
     """Without external_id where the row has none."""
+    values: dict[str, Any] = {
+        column: read(column, cells.get(column, "")) for column, read in _READERS.items()
+    }
+    return TaskRecord(**values)
+
+
+def _text(column: str, cell: str) -> str:
+    return cell
+
+
+def _text_or_none(column: str, cell: str) -> str | None:
     # What is not text somebody wrote means the same with space around it.
-    word = {column: cell.strip() for column, cell in cells.items()}.get
-    due_date = word("due_date")
-    for column in ("external_id", "parent"):
-        if _ROUNDED.fullmatch(word(column, "")):
-            raise Refused(
-                f"{column} {shown(cells[column])} was an id, which a spreadsheet took for "
-                "a number and cut; open the export again with this column as text."
-            )
-    return TaskRecord(
-        external_id=cells.get("external_id", "") if word("external_id") else "",
-        title=cells.get("title", ""),
-        description=cells.get("description", ""),
-        list=word("list") or None,
-        parent=cells.get("parent") if word("parent") else None,
-        tags=_tags(cells.get("tags", "")),
-        priority=(word("priority") or "none").lower(),
-        completed=_boolean("completed", word("completed", "")),
-        due_date=_day("due_date", due_date) if due_date else None,
-        due_timezone=word("due_timezone") or None,
-        due_at=_instant(cells, "due_at"),
-        completed_at=_instant(cells, "completed_at"),
-        created_at=_instant(cells, "created_at"),
-        updated_at=_instant(cells, "updated_at"),
-    )
+    return cell.strip() or None
 
 
-def _day(column: str, text: str) -> date:
+def _identifier(column: str, cell: str) -> str:
+    if _ROUNDED.fullmatch(cell.strip()):
+        raise Refused(
+            f"{column} {shown(cell)} was an id, which a spreadsheet took for "
+            "a number and cut; open the export again with this column as text."
+        )
+    return cell if cell.strip() else ""
+
+
+def _identifier_or_none(column: str, cell: str) -> str | None:
+    return _identifier(column, cell) or None
+
+
+def _priority(column: str, cell: str) -> str:
+    return cell.strip().lower() or "none"
+
+
+def _day(column: str, cell: str) -> date | None:
     """The day in one of the forms that mean one day only."""
+    text = cell.strip()
+    if not text:
+        return None
     match = _MIDNIGHT.fullmatch(text)
     day = match[1] if match else text
     if parts := _YEAR_FIRST.fullmatch(day):
@@ -235,8 +222,8 @@ def _day(column: str, text: str) -> date:
         ) from None
 
 
-def _instant(cells: dict[str, str], column: str) -> datetime | None:
-    text = cells.get(column, "").strip()
+def _instant(column: str, cell: str) -> datetime | None:
+    text = cell.strip()
     if not text:
         return None
     try:
@@ -248,14 +235,15 @@ def _instant(cells: dict[str, str], column: str) -> datetime | None:
         ) from None
 
 
-def _boolean(column: str, text: str) -> bool:
+def _boolean(column: str, cell: str) -> bool:
+    text = cell.strip()
     value = _BOOLEANS.get(text.lower())
     if value is None:
         raise Refused(f"{column} is {shown(text)}; give true or false.")
     return value
 
 
-def _tags(cell: str) -> tuple[str, ...]:
+def _tags(column: str, cell: str) -> tuple[str, ...]:
     if not cell:
         return ()
     try:
@@ -264,7 +252,7 @@ def _tags(cell: str) -> tuple[str, ...]:
         rows = []
     if len(rows) != 1:
         raise Refused(
-            f"tags is {shown(cell)}; separate tags with commas, and put one that has a "
+            f"{column} is {shown(cell)}; separate tags with commas, and put one that has a "
             "comma itself in quotation marks."
         )
     return tuple(tag for tag in rows[0] if tag.strip())
@@ -276,8 +264,39 @@ def _identified(task: TaskRecord, seen: Counter[bytes]) -> TaskRecord:
     title, name = task.title.strip(), task.list
     task = checked_task(replace(task, external_id="csv:"))
     # With the line breaks that titles and names had until version 1.4.
-    content = json.dumps(_cells(replace(task, title=title, list=name))).encode()
+    cells = dict(
+        zip(COLUMNS, _cells(replace(task, title=title, list=name)), strict=True)
+    )
+    content = json.dumps(
+        [
+            *(cells.pop(column) for column in _FIRST_COLUMNS),
+            *([column, cell] for column, cell in cells.items() if cell),
+        ]
+    ).encode()
     key = sha256(content).digest()[:16]
     seen[key] += 1
     digest = sha256(content + b"%d" % seen[key]).hexdigest()
     return replace(task, external_id=f"csv:{digest}")
+
+
+def _or_empty(write: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda value: "" if value is None else write(value)
+
+
+_KINDS = {field.name: field.type for field in fields(TaskRecord)}
+#: How a value of each type is written and read.
+_Kind = tuple[Callable[[Any], str], Callable[[str, str], Any]]
+_BY_KIND: dict[Any, _Kind] = {
+    str: (str, _text),
+    str | None: (_or_empty(str), _text_or_none),
+    bool: (lambda value: "true" if value else "false", _boolean),
+    date | None: (_or_empty(date.isoformat), _day),
+    datetime | None: (_or_empty(write_instant), _instant),
+    tuple[str, ...]: (lambda tags: ", ".join(map(_quoted, tags)), _tags),
+}
+_WRITERS = {column: _BY_KIND[_KINDS[column]][0] for column in COLUMNS}
+_READERS = {column: _BY_KIND[_KINDS[column]][1] for column in COLUMNS} | {
+    "external_id": _identifier,
+    "parent": _identifier_or_none,
+    "priority": _priority,
+}

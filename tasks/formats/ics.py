@@ -13,6 +13,8 @@ from urllib.parse import quote
 from tasks.formats.records import Record, TaskRecord
 
 PRODUCT = "-//tasks//tasks 1.0//EN"
+#: The form of what is written, as a part of the feed's ETag: raise it whenever it changes.
+REPRESENTATION = 2
 #: How often a subscriber should ask again.
 REFRESH = "PT15M"
 #: RFC 5545 §3.8.1.9: 1 is the highest and 9 the lowest; 0, or none, is undefined.

@@ -6,13 +6,14 @@ a reader hands each record to it, and gives a `BadRow` where it raises `Refused`
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from reprlib import Repr
 
 from taskproject import timezones
 from taskproject.names import one_line, same, visible
+from tasks.fields import FIELDS, ONE_LINE
 from tasks.limits import (
     DESCRIPTION_LENGTH,
     EXTERNAL_ID_LENGTH,
@@ -79,6 +80,14 @@ class TaskRecord:
     owner: str | None = None
 
 
+#: The fields of a task that its record has, in the order of the API.
+TASK_FIELDS = tuple(
+    field.name
+    for field in FIELDS
+    if field.name in {member.name for member in fields(TaskRecord)}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class BadRow:
     """Something that could not be read. `line` counts from 1: the line of a file of
@@ -140,7 +149,7 @@ def checked(record: Record) -> Record:
 
 def put_on_one_line(line: int, record: Record) -> Iterator[Adjusted]:
     """What `checked` did to the names of this record, if it had to."""
-    for name in ("title", "name", "list", "tags"):
+    for name in (*ONE_LINE, "name", "list", "tags"):
         given = getattr(record, name, None) or ()
         values = (given,) if isinstance(given, str) else given
         if any(one_line(value) != value.strip() for value in values):

@@ -8,9 +8,9 @@ import pytest
 from pydantic import BaseModel
 
 from taskproject.accounts.models import User
-from tasks import calendar
 from tasks.api import answers, collection, lists, rows, schemas, tags
 from tasks.api.answers import json_answer, represent
+from tasks.formats import ics
 from tasks.models import Tag, Task, TaskList
 from tasks.models.dues import Clock
 from tests.conftest import BY, ApiClient, make_task
@@ -102,7 +102,7 @@ def test_the_tag_of_what_is_made_of_many_rows_changes_with_its_form(
     tag = api.send("GET", path).headers["ETag"]
     assert api.send("GET", path, headers={"If-None-Match": tag}).status_code == 304
 
-    for module in (answers, collection, calendar):
+    for module in (answers, collection, ics):
         monkeypatch.setattr(module, "REPRESENTATION", 3)
     answer = api.send("GET", path, headers={"If-None-Match": tag})
 
