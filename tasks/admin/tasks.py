@@ -36,6 +36,7 @@ from tasks.admin.rows import actor, add_link, first_tasks, reason
 from tasks.admin.timeline import earlier, lost, refused
 from tasks.forms import RowForm, TaskForm
 from tasks.forms.fields import moment_text
+from tasks.forms.tasks import DUE, PLACE
 from tasks.models import Event, EventQuerySet, Task, TaskList, feed_of
 from tasks.models.dues import clock, is_overdue
 from tasks.models.search import holding
@@ -191,13 +192,17 @@ class TaskAdmin(TaskActions):
         return (*self.readonly_fields, *unseen)
 
     def get_fieldsets(self, request: HttpRequest, obj: Task | None = None) -> Any:
-        main, due = ["owner", "title", "description", "completed"], ["due_shown"]
+        fields = TaskForm.Meta.fields
+        main, due = (
+            [name for name in fields if name not in (*PLACE, *DUE)],
+            ["due_shown"],
+        )
         if obj is None or self.has_change_permission(request, obj):
             main.append("opened_version")
-            due = ["due_date", "due_at", "due_timezone"]
+            due = [*DUE]
         fieldsets: list[Any] = [
             (None, {"fields": main}),
-            ("Place", {"fields": ("list", "parent", "tag_names", "priority")}),
+            ("Place", {"fields": PLACE}),
             ("Due", {"fields": due}),
         ]
         if obj is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from taskproject.accounts.models import User
 from taskproject.names import fault
+from tasks.fields import ONE_LINE
 from tasks.models import PRIORITIES, Event, EventQuerySet, Task, TaskList
 from tasks.models.dues import read_instant
 
@@ -62,9 +63,9 @@ def lost(task: Task, field: str, value: Any) -> str:
 
 
 def refused(task: Task, field: str, value: Any) -> str:
-    """Why a task is not given this title, or one of these tags, any more; empty where it
-    is."""
-    names = value if field == "tags" else [value] if field == "title" else []
+    """Why a task is not given this text of one line, or one of these tags, any more;
+    empty where it is."""
+    names = value if field == "tags" else [value] if value and field in ONE_LINE else []
     faults = (fault(name) for name in names if name not in task.tags)
     return next(filter(None, faults), "")
 

@@ -10,6 +10,7 @@ from taskproject import timezones
 from taskproject.accounts.models import check_timezone
 from taskproject.forms import OneLineField, joined
 from taskproject.names import fault
+from tasks.fields import FIELDS, ONE_LINE
 from tasks.forms.fields import (
     DescriptionField,
     TagsField,
@@ -25,6 +26,8 @@ from tasks.models import Task
 KEYS = {"owner": "user", "list": "list", "parent": "task"}
 # A due is one value in three fields.
 DUE = ("due_date", "due_at", "due_timezone")
+#: Where a task is among others.
+PLACE = ("list", "parent", "tag_names", "priority")
 
 
 class TaskForm(OpenedForm):
@@ -57,19 +60,16 @@ class TaskForm(OpenedForm):
 
     class Meta:
         model = Task
+        # (`tags` is `tag_names` here.)
         fields = (
             "owner",
-            "title",
-            "description",
-            "completed",
-            "list",
-            "parent",
-            "priority",
-            "due_date",
-            "due_at",
-            "due_timezone",
+            *(
+                field.name
+                for field in FIELDS
+                if field.writable and field.name != "tags"
+            ),
         )
-        field_classes: ClassVar = {"title": OneLineField}
+        field_classes: ClassVar = dict.fromkeys(ONE_LINE, OneLineField)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

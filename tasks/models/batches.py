@@ -19,6 +19,7 @@ from django.db.models import Exists, OuterRef, Q
 from taskproject.names import same
 from taskproject.problems import Invalid, Problem
 from taskproject.rows import demand
+from tasks.fields import TEXTS
 from tasks.models import journal, plans, references, statements
 from tasks.models.events import (
     MOST_COMPARED,
@@ -41,24 +42,14 @@ MOST_OPERATIONS = 500
 MOST_NEW_TAGS = 5_000
 #: Events that are read to tell what differs from stale versions, for all operations.
 MOST_READ = 5_000
-#: What is written of each task that has changed, and of one whose texts have.
-_FIELDS = (
-    "completed",
-    "completed_at",
-    "list_id",
-    "parent_id",
-    "tags",
-    "priority",
-    "due_date",
-    "due_at",
-    "due_timezone",
-    "due_moment",
-    "position",
-    "updated_at",
-    "deleted_at",
-    "version",
+# What is written of a task whose texts have changed, and of any that has changed.
+_TEXTS = (*TEXTS, *plans.DERIVED)
+_UNCHANGING = ("id", "owner_id", "external_id", "created_at")
+_FIELDS = tuple(
+    field.attname
+    for field in Task._meta.concrete_fields
+    if field.attname not in (*_TEXTS, *_UNCHANGING)
 )
-_TEXTS = (*plans.TEXTS, *plans.DERIVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +345,7 @@ class _Changes:
         ]
         rewritten, others = list[Task](), list[Task]()
         for before, task in pairs:
-            texts = any(getattr(before, it) != getattr(task, it) for it in plans.TEXTS)
+            texts = any(getattr(before, it) != getattr(task, it) for it in TEXTS)
             (rewritten if texts else others).append(task)
         statements.store(Task, (*_TEXTS, *_FIELDS), rewritten)
         statements.store(Task, _FIELDS, others)

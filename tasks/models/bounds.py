@@ -13,7 +13,8 @@ from django.db.models.expressions import NegatedExpression
 from django.db.models.functions import Length, Trim
 from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 
-from tasks.limits import DESCRIPTION_LENGTH, FIRST_DAY, LAST_DAY, TITLE_LENGTH
+from tasks.fields import FIELDS, KEYS, Field
+from tasks.limits import FIRST_DAY, LAST_DAY
 from tasks.models.functions import Filled
 
 LIVE = Q(deleted_at__isnull=True)
@@ -21,18 +22,20 @@ TRASHED = Q(deleted_at__isnull=False)
 _FIRST = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day, tzinfo=UTC)
 _LAST = datetime(LAST_DAY.year, LAST_DAY.month, LAST_DAY.day, tzinfo=UTC)
 
+
+def _length(field: Field) -> CheckConstraint:
+    """A text has its characters, and one of one line at least one."""
+    length = Length(field.name)
+    condition = Q(LessThanOrEqual(length, field.max_length))
+    if field.one_line:
+        condition = Q(GreaterThanOrEqual(length, 1)) & condition
+    return CheckConstraint(name=f"task_{field.name}_length", condition=condition)
+
+
 CONSTRAINTS = (
-    CheckConstraint(
-        name="task_title_length",
-        condition=Q(GreaterThanOrEqual(Length("title"), 1))
-        & Q(LessThanOrEqual(Length("title"), TITLE_LENGTH)),
-    ),
+    *(_length(field) for field in FIELDS if field.max_length),
     CheckConstraint(
         name="task_title_trimmed", condition=Q(Exact(Trim("title"), F("title")))
-    ),
-    CheckConstraint(
-        name="task_description_length",
-        condition=Q(LessThanOrEqual(Length("description"), DESCRIPTION_LENGTH)),
     ),
     CheckConstraint(
         name="task_completed_at_when_completed",
@@ -67,6 +70,15 @@ CONSTRAINTS = (
 )
 
 INDEXES = (
+    # What a filter compares, newest first.
+    *(
+        Index(
+            fields=["owner", key, "-id"],
+            name=f"task_owner_{name}",
+            condition=LIVE & Q(**{f"{key}__isnull": False}),
+        )
+        for name, key in KEYS.items()
+    ),
     # The list, whole or by state, newest first; and what an owner's tasks are sorted by.
     Index(fields=["owner", "-id"], name="task_owner_newest", condition=LIVE),
     Index(

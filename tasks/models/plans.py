@@ -12,9 +12,10 @@ from taskproject import timezones
 from taskproject.names import same
 from taskproject.problems import Invalid
 from taskproject.rows import instance
+from tasks.fields import KEYS, TEXTS
 from tasks.models.dues import due_moment
 from tasks.models.positions import Row
-from tasks.models.words import searched_as, sorted_as
+from tasks.models.words import matched_as, searched_as, sorted_as
 
 #: What gives the end of a manual order, each time another one: see `positions.Ends`.
 End = Callable[[Row], str]
@@ -22,10 +23,8 @@ End = Callable[[Row], str]
 Place = tuple[int, int | None, str]
 #: What a task has of other rows.
 REFERENCES = frozenset({"owner_id", "list_id", "parent_id", "tags"})
-# What a search looks at.
-TEXTS = ("title", "description")
-#: What follows from them, set whenever they change and never read.
-DERIVED = ("search", "sorted_title")
+#: What follows from texts, set whenever one of them changes and never read.
+DERIVED = ("search", "sorted_title", *KEYS.values())
 
 
 def changes(task: Any, values: dict[str, Any]) -> dict[str, Any]:
@@ -62,9 +61,18 @@ def new(
     if task.due_at:
         task.due_timezone = timezones.known(task.due_timezone or "UTC")
     task.due_moment = due_moment(task.due_date, task.due_at)
-    task.sorted_title = sorted_as(task.title)
-    task.search = searched_as(task.title, task.description)
+    task.__dict__.update(_derived(task.__dict__))
     return task
+
+
+def _derived(texts: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of DERIVED."""
+    title, description = texts["title"], texts["description"]
+    return {
+        "sorted_title": sorted_as(title),
+        "search": searched_as(title, description),
+        **{key: matched_as(texts[name]) for name, key in KEYS.items()},
+    }
 
 
 @cache
@@ -131,10 +139,8 @@ def edited(
         values["position"] = end((owner_id, values["list_id"]))
     values |= due(task, zone, values)
     if changes(task, {name: values[name] for name in TEXTS if name in values}):
-        title = values.get("title", task.title)
-        values["sorted_title"] = sorted_as(title)
-        values["search"] = searched_as(
-            title, values.get("description", task.description)
+        values |= _derived(
+            {name: values.get(name, getattr(task, name)) for name in TEXTS}
         )
     return values
 

@@ -9,9 +9,11 @@ migration calls `keys.bring_up_to_date` as 0016 does.
 import re
 import unicodedata
 from collections.abc import Iterator
+from hashlib import blake2b
 
 from django.conf import settings
 
+from taskproject.names import same
 from tasks.models.letters import MARKS, plain, ranges
 
 #: Characters of a word that count; beyond them two words are the same.
@@ -20,6 +22,8 @@ WORD_LENGTH = 64
 MOST_WORDS = 30
 QUESTION_LENGTH = 200
 SORTED_LENGTH = 200
+#: Characters of a key that filters compare.
+MATCHED_LENGTH = 32
 #: Stands between the words of a title and those of its description, so that a statement
 #: can replace either and keep the other. (What was stored before version 1.3 has none.)
 BETWEEN = "|"
@@ -66,6 +70,14 @@ _RUN = re.compile(f"[{_RUN_ON}]")
 def sorted_as(title: str) -> str:
     """What a title is ordered by: without regard to case and accents."""
     return plain(title)[:SORTED_LENGTH]
+
+
+def matched_as(text: str | None) -> str | None:
+    """A key that is equal for texts that differ in case only; None for none. It is a
+    digest: an index of PostgreSQL holds no text of more than 2,700 bytes."""
+    if text is None:
+        return None
+    return blake2b(same(text).encode(), digest_size=MATCHED_LENGTH // 2).hexdigest()
 
 
 def searched_as(title: str, description: str) -> str:
