@@ -25,6 +25,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.backends.sqlite3 import base
 from django.db.backends.sqlite3.features import DatabaseFeatures as Features
+from django.db.backends.sqlite3.schema import DatabaseSchemaEditor as SchemaEditor
 from django.db.utils import OperationalError
 
 from taskproject.names import same
@@ -90,8 +91,37 @@ class DatabaseFeatures(Features):
     max_query_params = 32_766
 
 
+class DatabaseSchemaEditor(SchemaEditor):
+    """Django's, which keeps the triggers of a table that it remakes.
+
+    SQLite cannot add a constraint, or alter a column, in place: Django copies the rows to
+    a new table and drops the old one, and SQLite drops the triggers with it. Here they are
+    created again, as they were, in the transaction of the copy. A migration that drops a
+    column that triggers use replaces those triggers first.
+    """
+
+    def _remake_table(self, *args: Any, **kwargs: Any) -> None:
+        with transaction.atomic(using=self.connection.alias):
+            with self.connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT name, tbl_name, sql FROM sqlite_master "
+                    "WHERE type = 'trigger'"
+                )
+                triggers = cursor.fetchall()
+            # All of them: SQLite renames no table while a trigger of another one refers
+            # to a table that is missing at that moment.
+            for name, _, _ in triggers:
+                self.execute(f"DROP TRIGGER {self.quote_name(name)}")
+            super()._remake_table(*args, **kwargs)  # type: ignore[misc]  # not in the stubs
+            tables = self.connection.introspection.table_names()
+            for _, table, sql in triggers:
+                if table in tables:
+                    self.execute(sql, params=None)
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     features_class = DatabaseFeatures
+    SchemaEditorClass = DatabaseSchemaEditor
     #: SQLite locks no rows: see `impatient`.
     skip_locked = ""
 

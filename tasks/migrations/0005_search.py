@@ -1,8 +1,6 @@
 from django.db import migrations
 
-# On SQLite: an index that holds no text of its own and is kept by triggers. A later
-# migration that makes the table of tasks anew (which SQLite does for most changes of a
-# table) drops the triggers with it and must make them again: see `sqlite`.
+# On SQLite: an index that holds no text of its own and is kept by triggers.
 INSERT = "INSERT INTO tasks_search(rowid, search) VALUES (new.id, new.search);"
 DELETE = (
     "INSERT INTO tasks_search(tasks_search, rowid, search) "
@@ -22,6 +20,13 @@ SQLITE = [
         BEGIN {DELETE} {INSERT} END""",
     "INSERT INTO tasks_search(tasks_search) VALUES ('rebuild')",
 ]
+SQLITE_BACK = [
+    *(
+        f"DROP TRIGGER IF EXISTS tasks_search_{event}"
+        for event in ("insert", "delete", "update")
+    ),
+    "DROP TABLE IF EXISTS tasks_search",
+]
 POSTGRESQL = [
     "DROP INDEX CONCURRENTLY IF EXISTS task_search",
     """CREATE INDEX CONCURRENTLY task_search ON tasks_task
@@ -35,6 +40,13 @@ def forwards(apps, schema_editor):
         schema_editor.execute(statement)
 
 
+def backwards(apps, schema_editor):
+    # PostgreSQL drops the index with the column, when migration 0002 is taken back.
+    if schema_editor.connection.vendor == "sqlite":
+        for statement in SQLITE_BACK:
+            schema_editor.execute(statement)
+
+
 class Migration(migrations.Migration):
     atomic = False
 
@@ -43,5 +55,5 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunPython(forwards, migrations.RunPython.noop),
+        migrations.RunPython(forwards, backwards),
     ]

@@ -4,8 +4,7 @@ from django.db import migrations, models
 
 # Triggers keep the tallies in the transaction of the change. What leaves a tally is an
 # UPDATE, which meets no row while a user is being deleted with all that is theirs; what
-# enters makes the row. On SQLite a later migration that makes the table of tasks anew
-# drops these triggers with it and must make them again, as migration 0012 has them.
+# enters makes the row.
 ENTER = """INSERT INTO tasks_tally (owner_id, kind, key, open, completed)
     {values}
     ON CONFLICT (owner_id, kind, key) DO UPDATE SET

@@ -4,8 +4,7 @@ from django.db import migrations
 # over no posting of anybody else's. Each word begins with whose it is, in so many digits
 # that the beginnings of up to eight letters have indexes of their own: a page of them is
 # read off without putting all the words that begin so together. `tasks_search` stays, for
-# the admin, which searches the tasks of all. As with that, a later migration that makes
-# the table of tasks anew drops the triggers with it and must make them again.
+# the admin, which searches the tasks of all.
 TAG = "printf('%08xx', {row}.owner_id)"
 WORDS = f"{TAG} || replace({{row}}.search, ' ', ' ' || {TAG})"
 INSERT = (

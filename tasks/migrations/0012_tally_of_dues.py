@@ -7,8 +7,7 @@ from django.db import migrations
 #
 # Writers wait while all is counted, about 2 s for 1,000,000 tasks; those whose time is over
 # by then are told 503. Take it back only after the code that reads these tallies: without
-# them it would count too few. On SQLite a later migration that makes the table of tasks
-# anew must make these triggers again, not those of migration 0006.
+# them it would count too few.
 NEVER = "9999-12-31 00:00:00"
 DAY = {
     "postgresql": "floor(extract(epoch FROM {row}.due_moment) / 86400)::bigint",

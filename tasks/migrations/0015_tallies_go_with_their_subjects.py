@@ -1,8 +1,6 @@
 from django.db import migrations
 
 # The count of a list's or a tag's tasks goes with the list or tag, whatever deletes that.
-# A later migration that makes one of these tables anew on SQLite drops its trigger, and
-# must make it again.
 SUBJECTS = {"tag": "tasks_tag", "list": "tasks_tasklist"}
 ORPHANS = """DELETE FROM tasks_tally WHERE kind = '{kind}' AND key <> 0
     AND NOT EXISTS (SELECT 1 FROM {table} subject WHERE subject.id = tasks_tally.key)"""

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, IntegrityError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import CheckConstraint, Q
 from django.test import Client
 
 from taskproject.accounts.models import User
-from tasks.models import Task, positions
+from tasks.models import Label, Tag, Tally, Task, TaskList, positions
 from tasks.models.dues import NEVER
 from tests.conftest import ApiClient, make_task, make_token
+from tests.support.rows import make_list
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -333,19 +335,61 @@ def test_every_index_and_constraint_of_the_models_is_there(
         assert finished(index.name), index.name
 
 
-def test_the_triggers_of_sqlite_are_there_after_all_migrations(alice: User) -> None:
-    """A migration that makes the table of tasks anew would drop them with it."""
-    if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL's index is kept by itself")
+def triggers() -> dict[str, str]:
+    """The triggers of SQLite, by name."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        triggers = {name for (name,) in cursor.fetchall()}
+        cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        return dict(cursor.fetchall())
 
-    assert {
-        f"{table}_{event}"
-        for table in ("tasks_search", "tasks_words")
-        for event in ("insert", "update", "delete")
-    } <= triggers
+
+@pytest.mark.skipif(
+    "connection.vendor != 'sqlite'", reason="PostgreSQL alters tables in place"
+)
+@pytest.mark.parametrize("atomic", [True, False])
+def test_a_table_that_sqlite_remakes_keeps_its_triggers(
+    alice: User, atomic: bool
+) -> None:
+    """Also without a transaction around the migration."""
+    task = make_task(alice, "Buy milk", tags=["home"], list_id=make_list(alice).pk)
+    before = triggers()
+    assert len(before) == 14
+
+    for model in (Task, Tag, TaskList, Label):
+        constraint = CheckConstraint(condition=Q(pk__gte=1), name="key_positive")
+        with connection.schema_editor(atomic=atomic) as editor:
+            editor.add_constraint(model, constraint)
+        assert triggers() == before
+        with connection.schema_editor(atomic=atomic) as editor:
+            editor.remove_constraint(model, constraint)
+        assert triggers() == before
+
+    api = ApiClient(make_token(alice))
+    api.send("PATCH", f"/api/tasks/{task.pk}", {"title": "Buy bread"})
+    assert (found(api, "q=milk"), found(api, "q=bread")) == ([], [task.pk])
+    assert Tally.objects.get(kind="all").open == 1
+
+
+@pytest.mark.skipif(
+    "connection.vendor != 'sqlite'", reason="PostgreSQL alters tables in place"
+)
+def test_a_table_that_cannot_be_remade_stays_with_its_triggers(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_task(alice)
+    before = triggers()
+    constraint = CheckConstraint(condition=Q(pk__lt=0), name="never")
+    # Django makes the new table with the constraints of the model.
+    monkeypatch.setattr(Task._meta, "constraints", [constraint])
+
+    with (
+        pytest.raises(IntegrityError),
+        connection.schema_editor(atomic=False) as editor,
+    ):
+        editor.add_constraint(Task, constraint)
+
+    assert triggers() == before
+    assert "new__tasks_task" not in connection.introspection.table_names()
+    assert Task.objects.count() == 1
 
 
 def test_the_search_follows_every_change(alice: User) -> None:
