@@ -26,7 +26,7 @@ from typing import Any, Self
 import psycopg
 from django.conf import settings
 
-from taskproject.rows import this_thread
+from taskproject.rows import ON_POSTGRESQL, this_thread
 
 PRECISION = 0.25  # seconds between two looks at the clock
 PAUSE = 1.0  # seconds between attempts to reach a silent server
@@ -219,4 +219,4 @@ def deadline(seconds: float, patient: bool = True) -> AbstractContextManager[Any
     """Bounds the time that the block waits for PostgreSQL; blocks do not nest.
 
     A `patient` one may spend DATABASE_CONNECT_TIMEOUT on connecting besides."""
-    return Wait(seconds, patient) if settings.ON_POSTGRESQL else nullcontext()
+    return Wait(seconds, patient) if ON_POSTGRESQL else nullcontext()

@@ -9,12 +9,9 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Iterable
 from difflib import get_close_matches
-from functools import wraps
 from typing import (
     Annotated,
     Any,
-    ParamSpec,
-    TypeVar,
     get_args,
     get_origin,
     get_type_hints,
@@ -46,9 +43,6 @@ from taskproject.problems import (
     Problem,
     UnsupportedMediaType,
 )
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 MEDIA_TYPES = {"application/json", "application/merge-patch+json"}
 # How pydantic calls a body that is no object. (Members that do not go together are found
@@ -235,50 +229,39 @@ _strict = json.JSONDecoder(
 # What a handler does not take
 
 
-def closed(handler: Callable[P, R]) -> Callable[P, R]:
-    """Refuses query parameters that `handler` does not name, with a did-you-mean, those
-    that are repeated and may not be, and a body where it takes none."""
-    fields = _query_fields(handler)
-
-    @wraps(handler)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        request = args[0]
-        assert isinstance(request, HttpRequest)
-        if request.META.get("QUERY_STRING"):
-            _check_query(request.GET, fields)
-        if "body" not in kwargs and request.META.get("CONTENT_LENGTH"):
-            _check_no_body(request)
-        return handler(*args, **kwargs)
-
-    return checked
-
-
-def _check_query(query: QueryDict, fields: dict[str, bool]) -> None:
-    unknown = [name for name in query if name not in fields]
+def check_query(given: QueryDict, parameters: "Parameters") -> None:
+    """Refuses query parameters that an operation does not take, with a did-you-mean, and
+    those that are repeated and may not be."""
+    names = {name for name, _ in parameters}
+    unknown = [name for name in given if name not in names]
     errors = [
-        _error("query", [name], "unknown", _unknown(name, fields.keys(), "parameter"))
+        _error("query", [name], "unknown", _unknown(name, names, "parameter"))
         for name in unknown[:MOST_ERRORS]
     ]
     if errors:
         raise Invalid(errors[0]["detail"], errors=errors)
-    for name, may_repeat in fields.items():
-        if not may_repeat and len(query.getlist(name)) > 1:
+    for name, may_repeat in parameters:
+        if not may_repeat and len(given.getlist(name)) > 1:
             raise Invalid(
                 f"Send the parameter {name} once.",
                 errors=[_error("query", [name], "repeated", "Send it once.")],
             )
 
 
-def _check_no_body(request: HttpRequest) -> None:
-    """An empty object says nothing, and many clients always send one."""
+def check_no_body(request: HttpRequest) -> None:
+    """Refuses a body where none is taken. An empty object says nothing, and many clients
+    always send one."""
     if request.body and _parser.parse_body(request) not in ({}, None):
         detail = "This operation takes no body; send none."
         raise Invalid(detail, errors=[_error("body", [], "unexpected", detail)])
 
 
-def _query_fields(handler: Callable[..., Any]) -> dict[str, bool]:
-    """The parameters that a handler names, in their order, and whether each may be
-    repeated."""
+#: The names of query parameters, and whether each may be repeated.
+Parameters = tuple[tuple[str, bool], ...]
+
+
+def query_parameters(handler: Callable[..., Any]) -> Parameters:
+    """The parameters that a handler declares, in their order."""
     fields: dict[str, bool] = {}
     for hint in get_type_hints(handler, include_extras=True).values():
         if get_origin(hint) is Annotated:
@@ -288,7 +271,7 @@ def _query_fields(handler: Callable[..., Any]) -> dict[str, bool]:
                     field.alias or name: get_origin(field.annotation) is list
                     for name, field in model.model_fields.items()
                 }
-    return fields
+    return tuple(fields.items())
 
 
 # What was wrong

@@ -17,6 +17,7 @@ from ninja.renderers import BaseRenderer
 
 from taskproject import inputs, problems
 from taskproject.idempotency import idempotent
+from taskproject.operations import OperationRun
 
 #: Headers that answers carry, for the `responses` of the document.
 HEADERS: dict[str, dict[str, Any]] = {
@@ -172,8 +173,8 @@ class API(NinjaAPI):
             docs_decorator=lambda view: csrf_exempt(require_safe(view)),
             **options,
         )
-        self.add_decorator(inputs.closed)
         self.add_decorator(idempotent)
+        self.add_decorator(OperationRun, mode="view")
         self._document: OpenAPISchema | None = None
 
     def on_exception(self, request: HttpRequest, exc: Any) -> HttpResponse:
@@ -197,11 +198,6 @@ class API(NinjaAPI):
         self, error_contexts: list[ValidationErrorContext[Any]]
     ) -> problems.Problem:  # raised by ninja like its own ValidationError
         return inputs.invalid(error_contexts)
-
-    def create_temporal_response(self, request: HttpRequest) -> HttpResponse:
-        """ninja calls this after authentication and before it reads any input."""
-        inputs.check_body_headers(request)
-        return super().create_temporal_response(request)
 
     def get_openapi_operation_id(self, operation: Any) -> str:
         """The handler's name, which the house keeps unique over the API."""

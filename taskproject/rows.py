@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from threading import local
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from django.conf import settings
@@ -25,17 +25,24 @@ class _Thread(local):
 this_thread = _Thread()
 
 
-class Proof(NamedTuple):
-    """A condition that a statement takes along, and its parameters: that its caller still
-    is who they were when last seen (see `taskproject.accounts.auth`). Where that is not
-    so, the statement finds and changes nothing."""
+class Proof:
+    """A condition that a statement includes, and its parameters: that its caller still
+    is who they were when last seen (see `taskproject.accounts.auth`). Where it does not
+    hold, the statement finds and changes nothing."""
 
-    condition: str
-    parameters: tuple[Any, ...]
+    __slots__ = ("condition", "held", "parameters")
+
+    def __init__(
+        self, condition: str, parameters: tuple[Any, ...], held: bool = False
+    ) -> None:
+        self.condition = condition
+        self.parameters = parameters
+        #: Whether a statement has found it to hold.
+        self.held = held
 
 
-#: Of a caller who has been asked for already.
-PROVEN = Proof("1 = 1", ())
+#: Of a caller who was looked up in the database.
+PROVEN = Proof("1 = 1", (), held=True)
 
 
 class Unproven(Exception):
@@ -58,16 +65,20 @@ def fetch(
 
 
 def demand(proof: Proof) -> None:
-    """Raises `Unproven` unless the proof holds, where no statement takes it along."""
-    if proof is not PROVEN and not fetch(
-        f"SELECT 1 WHERE {proof.condition}", proof.parameters
-    ):
-        raise Unproven
+    """Raises `Unproven` unless the proof holds, where no statement has included it."""
+    if not proof.held:
+        if not fetch(f"SELECT 1 WHERE {proof.condition}", proof.parameters):
+            raise Unproven
+        proof.held = True
+
+
+#: Which of the two kinds of database this process has: the setting, which takes 1 us.
+ON_POSTGRESQL: bool = settings.ON_POSTGRESQL
 
 
 def adapted(value: Any) -> Any:
     """A value as the database takes it: SQLite's dates and moments are text."""
-    if settings.ON_POSTGRESQL:
+    if ON_POSTGRESQL:
         return value
     if isinstance(value, datetime):
         return connection.ops.adapt_datetimefield_value(value)

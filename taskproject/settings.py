@@ -46,14 +46,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # Outermost, so that the identifier, the log line and the error shape cover all.
-    "taskproject.middleware.RequestMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
+    # Every request passes it, and API requests are answered there: what is to see all of
+    # them stands above it, what is to see pages below it.
+    "taskproject.pipeline.PipelineMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "taskproject.health.ProbeMiddleware",
     "taskproject.middleware.RefusalMiddleware",
-    "taskproject.express.ExpressMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -283,6 +281,10 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
+
+# Whether API requests send Django's signals `request_started` and `request_finished`,
+# which agents such as Sentry's hook into; 0.05 ms a request.
+REQUEST_SIGNALS = environment.boolean("REQUEST_SIGNALS", False)
 
 # Writes
 

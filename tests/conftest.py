@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test import Client
-from django.test.client import ClientHandler
 from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 
-from taskproject import express
+from taskproject import pipeline
 from taskproject.accounts.models import ApiToken, User
-from taskproject.express import Express
 from tasks.models import Actor, Task
 
 # Their asserts explain themselves, as those of the test files do.
@@ -24,9 +22,9 @@ pytest.register_assert_rewrite(
 
 
 @pytest.fixture(autouse=True)
-def nothing_learned() -> None:
-    """What the middleware adds to an answer is learned once, and tests change settings."""
-    express.forget()
+def nothing_remembered() -> None:
+    """What follows from settings is remembered, and tests change them."""
+    pipeline.forget()
 
 
 @pytest.fixture
@@ -82,17 +80,12 @@ def queries() -> Iterator[CaptureQueriesContext]:
         yield captured
 
 
-class Handler(Express, ClientHandler):
-    """The test client's, with the short way before its middleware."""
-
-
 class ApiClient(Client):
     """Django's test client, with a token and JSON bodies."""
 
     def __init__(self, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         super().__init__(headers=headers, raise_request_exception=False)
-        self.handler = Handler(enforce_csrf_checks=False)
 
     def send(self, method: str, path: str, body: Any = None, **extra: Any) -> Any:
         """A request whose body, if there is one, is sent as JSON."""
@@ -104,7 +97,8 @@ class ApiClient(Client):
 
 
 def make_token(user: User, scopes: str = "read write", **fields: Any) -> str:
-    """A working token of the user; returns its secret."""
+    """A working token of the user, just used; returns its secret."""
+    fields.setdefault("last_used_at", timezone.now())
     return ApiToken(user=user, name="test", scopes=scopes, **fields).issue()
 
 

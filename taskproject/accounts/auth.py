@@ -64,30 +64,33 @@ class Caller:
     def user_id(self) -> int:
         return self.user.id  # which is no call, as pk is
 
-
-# Callers by the digests of their tokens, as they were when last let in.
-_seen: dict[str, Caller] = {}
-MOST_SEEN = 10_000
+    def with_proof(self, proof: Proof) -> "Caller":
+        return Caller(self.user, self.via, self.token, proof)
 
 
-def last_seen(request: HttpRequest) -> Caller | None:
-    """The caller of this token as this process let them in before, with the proof that
-    they still are who they were: every statement whose result they are told, and every
-    one that writes, must take it along, or come after one that did."""
+# Callers by the digests of their tokens, as they were when last authenticated.
+_cache: dict[str, Caller] = {}
+CACHE_SIZE = 10_000
+
+
+def cached_caller(request: HttpRequest) -> Caller | None:
+    """The caller of this token, where this process has authenticated it before. The cache
+    may be stale: the first statement of the operation must include the caller's `proof`,
+    and raises `Unproven` where that does not hold."""
     secret = request.META.get("HTTP_AUTHORIZATION", "")
     if not secret.startswith(BEARER) or in_the_clear(request):
         return None
-    caller = _seen.get(digest(secret.removeprefix("Bearer ")))
+    caller = _cache.get(digest(secret.removeprefix("Bearer ")))
     needed = "read" if request.method in SAFE_METHODS else "write"
     if caller is None or caller.token is None or not caller.token.allows(needed):
         return None
-    return Caller(caller.user, caller.via, caller.token, caller.token.proof())
+    return caller.with_proof(caller.token.proof())
 
 
 def _remember(caller: Caller, token: ApiToken) -> None:
-    if len(_seen) >= MOST_SEEN:
-        _seen.clear()
-    _seen[token.digest] = caller
+    if len(_cache) >= CACHE_SIZE:
+        _cache.clear()
+    _cache[token.digest] = caller
 
 
 class ApiRequest(HttpRequest):
@@ -103,7 +106,7 @@ class TokenAuth(HttpBearer):
     openapi_description = "A personal token, made with `manage.py create_token`."
 
     def __call__(self, request: HttpRequest) -> Caller | None:
-        header = request.headers.get("Authorization")
+        header: str | None = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
         demand_https(request)

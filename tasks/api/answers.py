@@ -20,6 +20,7 @@ from tasks.api.schemas import REPRESENTATION, InZone, Page
 from tasks.fields import ATTRIBUTES, FIELDS
 from tasks.models import Actor, Event, Outcome, Task, TaskQuerySet, listing
 from tasks.models.dues import Clock, clock, is_overdue
+from tasks.models.events import difference_between
 from tasks.models.listing import Row
 
 WORDS: list[str] = Task.Priority.labels
@@ -247,9 +248,20 @@ def verdict(
     if task.deleted_at and not trashed_too:
         raise gone(task_id)
     if versions is not None and task.version not in versions:
-        told = differences or Event.objects.of_task(task_id).differences
+        told = differences or _differences(task_id, outcome)
         raise _stale(task, versions, clock, told)
     return task
+
+
+def _differences(
+    task_id: int, outcome: Outcome
+) -> Callable[[int, int], list[str] | None]:
+    """What differs between two versions of the task, by the events that were read with
+    it or, where none were, that are stored."""
+    if outcome.events is None:
+        return Event.objects.of_task(task_id).differences
+    events = {int(version): changes for version, changes in outcome.events.items()}
+    return lambda version, current: difference_between(events, version, current)
 
 
 def missing() -> NotFound:

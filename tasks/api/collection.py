@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import not_modified
+from taskproject.operations import checks_token_itself
 from tasks import cursors
 from tasks.api.answers import (
     actor,
@@ -77,6 +78,7 @@ class Counts(BaseModel):
 
 
 @router.get("/tasks", response={200: TaskPage, 304: None})
+@checks_token_itself
 def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse:
     """Your tasks, newest first unless sorted otherwise, a page at a time.
 
@@ -93,6 +95,7 @@ def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse
 
 
 @router.post("/tasks", response={201: TaskOut})
+@checks_token_itself
 def create_task(request: ApiRequest, body: TaskIn, zone: Query[InZone]) -> HttpResponse:
     """Adds a task, at the end of its list."""
     fields = stored(vars(body))
@@ -104,6 +107,7 @@ def create_task(request: ApiRequest, body: TaskIn, zone: Query[InZone]) -> HttpR
 
 
 @router.get("/tasks/counts", response={200: Counts, 304: None})
+@checks_token_itself
 def count_tasks(request: ApiRequest, zone: Query[InZone]) -> HttpResponse:
     """How many tasks you have, for badges. Tasks in the trash do not count."""
     owner_id, clock = request.auth.user_id, clock_of(request, zone)

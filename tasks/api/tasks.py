@@ -8,6 +8,7 @@ from pydantic import Field
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import WORD
+from taskproject.operations import checks_token_itself
 from tasks.api.answers import change, changed, clock_of, no_content, read
 from tasks.api.schemas import InZone, Move, TaskIn, TaskOut, TaskPatch, stored
 from tasks.models import TaskQuerySet
@@ -22,12 +23,14 @@ class Removal(InZone):
 
 
 @router.get("/tasks/{int:task_id}", response={200: TaskOut, 304: None})
+@checks_token_itself
 def get_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpResponse:
     """One task of yours."""
     return read(request, task_id, clock_of(request, zone))
 
 
 @router.put("/tasks/{int:task_id}", response=TaskOut)
+@checks_token_itself
 def replace_task(
     request: ApiRequest, task_id: int, body: TaskIn, zone: Query[InZone]
 ) -> HttpResponse:
@@ -39,6 +42,7 @@ def replace_task(
 
 
 @router.patch("/tasks/{int:task_id}", response=TaskOut)
+@checks_token_itself
 def update_task(
     request: ApiRequest, task_id: int, body: TaskPatch, zone: Query[InZone]
 ) -> HttpResponse:
@@ -53,6 +57,7 @@ def update_task(
 
 
 @router.delete("/tasks/{int:task_id}", response={204: None})
+@checks_token_itself
 def delete_task(
     request: ApiRequest, task_id: int, removal: Query[Removal]
 ) -> HttpResponse:
@@ -67,6 +72,7 @@ def delete_task(
 
 
 @router.post("/tasks/{int:task_id}/toggle", response=TaskOut)
+@checks_token_itself
 def toggle_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpResponse:
     """Completes an open task, reopens a completed one; answers the task after it.
 
@@ -77,6 +83,7 @@ def toggle_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpR
 
 
 @router.post("/tasks/{int:task_id}/complete", response=TaskOut)
+@checks_token_itself
 def complete_task(
     request: ApiRequest, task_id: int, zone: Query[InZone]
 ) -> HttpResponse:
@@ -86,12 +93,14 @@ def complete_task(
 
 
 @router.post("/tasks/{int:task_id}/reopen", response=TaskOut)
+@checks_token_itself
 def reopen_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpResponse:
     """Reopens a task; safe to repeat."""
     return changed(request, task_id, TaskQuerySet.reopen, zone)
 
 
 @router.post("/tasks/{int:task_id}/move", response=TaskOut)
+@checks_token_itself
 def move_task(
     request: ApiRequest, task_id: int, body: Move, zone: Query[InZone]
 ) -> HttpResponse:

@@ -11,9 +11,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
-from django.conf import settings
-
-from taskproject.rows import PROVEN, Proof, Unproven, adapted, fetch
+from taskproject.rows import ON_POSTGRESQL, PROVEN, Proof, Unproven, adapted, fetch
 from tasks.fields import ATTRIBUTES
 from tasks.models.criteria import (
     Criteria,
@@ -130,13 +128,14 @@ class Place(NamedTuple):
 
 
 def read(owner_id: int, task_id: int, proof: Proof = PROVEN) -> Row | None:
-    """The owner's task, in the trash or not."""
+    """The owner's task, in the trash or not. Raises `Unproven`."""
     rows = fetch(
-        f'SELECT {_BY_ID} FROM "tasks_task" WHERE "id" = %s AND "owner_id" = %s '
-        f"AND {proof.condition}",
-        [task_id, owner_id, *proof.parameters],
+        f'SELECT {_BY_ID} FROM (SELECT 1 WHERE {proof.condition}) AS "proof" '
+        'LEFT JOIN "tasks_task" ON "tasks_task"."id" = %s AND "owner_id" = %s',
+        [*proof.parameters, task_id, owner_id],
     )
-    return _rows(rows)[0] if rows else None
+    _held(proof, rows)
+    return None if rows[0][0] is None else _rows(rows)[0]
 
 
 def is_trashed(row: Row) -> bool:
@@ -185,8 +184,7 @@ def page(
             *(*proof.parameters, *statement.parameters),
         ],
     )
-    if not rows:
-        raise Unproven
+    _held(proof, rows)
     *_, sequence, passed = rows[0]
     return _rows(rows if rows[0][0] is not None else []), (sequence, passed)
 
@@ -199,10 +197,16 @@ def state(owner_id: int, clock: Clock, proof: Proof = PROVEN) -> State:
         f"{_STATE} WHERE {proof.condition}",
         [owner_id, owner_id, owner_id, adapted(clock.now), *proof.parameters],
     )
-    if not rows:
-        raise Unproven
+    _held(proof, rows)
     [(sequence, passed)] = rows
     return sequence, passed
+
+
+def _held(proof: Proof, rows: Sequence[Any]) -> None:
+    """Raises `Unproven` where a statement that always has a row found none."""
+    if not rows:
+        raise Unproven
+    proof.held = True
 
 
 def counts(owner_id: int, clock: Clock) -> dict[str, Any]:
@@ -250,17 +254,17 @@ class _Statement:
             '"tasks_task"."deleted_at" IS NULL',
         ]
         self.parameters: list[Any] = [owner_id]
-        self._sqlite = not settings.ON_POSTGRESQL
+        self._sqlite = not ON_POSTGRESQL
         self._narrowed = {
             name for name in _NARROWING if getattr(criteria, name) not in (None, (), [])
         }
         self._wanted = conditions_of(owner_id, criteria, sort, clock)
         self._everything = Lead('"tasks_task"', "", (), sort)
-        if not settings.ON_POSTGRESQL:
+        if not ON_POSTGRESQL:
             index = SORTS[sort].sqlite_index
             self._everything = Lead(f'"tasks_task" INDEXED BY "{index}"', "", (), sort)
         self._lead = lead_of(owner_id, self._wanted, sort, self._everything)
-        self._in_order = self._lead.sort == sort or settings.ON_POSTGRESQL
+        self._in_order = self._lead.sort == sort or ON_POSTGRESQL
         self._alone = sorts_alone(self._wanted, sort)
         # The id that a page is in the order of.
         self.id = self._lead.id if self._in_order else '"tasks_task"."id"'
@@ -319,7 +323,7 @@ def _microseconds(moment: datetime) -> int:
 
 
 def _rows(rows: list[Row]) -> list[Row]:
-    if settings.ON_POSTGRESQL:
+    if ON_POSTGRESQL:
         return rows
     return [*map(_row_of_sqlite, rows)]
 

@@ -14,6 +14,9 @@ class Outcome:
 
     found: dict[int, Any] = field(default_factory=dict)
     changed: dict[int, Any] = field(default_factory=dict)
+    #: The changes that the events of one task told since the version that it was expected
+    #: to be at, by versions, where they were read with it.
+    events: dict[str, Any] | None = None
 
 
 #: The versions that a change may be made to: of any of the tasks, or of each by its key.

@@ -34,7 +34,15 @@ from tasks.limits import (
     TIMEZONE_LENGTH,
     TITLE_LENGTH,
 )
-from tasks.models import bounds, journal, plans, positions, references, statements
+from tasks.models import (
+    bounds,
+    journal,
+    plans,
+    positions,
+    references,
+    single_statement,
+    statements,
+)
 from tasks.models.bytewise import BytewiseField
 from tasks.models.dues import NEVER
 from tasks.models.events import Actor, feed_of
@@ -103,11 +111,11 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def add(self, by: Actor, *, owner_id: int, **fields: Any) -> "Task":
         """Stores a new task and returns it: see `add_all`."""
-        if statements.at_once() and not any(map(fields.get, plans.REFERENCES)):
+        if single_statement.at_once() and not any(map(fields.get, plans.REFERENCES)):
             now = timezone.now()  # Stands for the time of the write.
             task: Task = plans.new(Task, now, {}, {**fields, "owner_id": owner_id})
             [story] = journal.stories(now, [(None, task)])
-            if statements.add(Task, by, now, task, story):
+            if single_statement.add(Task, by, now, task, story):
                 return task
         return self.add_all(by, owner_id, [fields])[0]
 
@@ -269,12 +277,12 @@ class TaskQuerySet(models.QuerySet["Task"]):
         self, by: Actor, versions: Versions, fields: Mapping[str, Any]
     ) -> Outcome | None:
         """The outcome of an edit of one task that needs no look at it first; else None."""
-        alike = versions is None or isinstance(versions, set)
-        if self._key is None or not alike or not statements.at_once():
+        if self._key is None or isinstance(versions, Mapping):
+            return None
+        if not single_statement.at_once():
             return None
         found = self._owner_id or 0, self._key
-        task = statements.edit(Task, by, *found, versions, fields)
-        return task and Outcome(changed={task.pk: task})
+        return single_statement.edit(Task, by, *found, versions, fields)
 
     def _write(
         self,
@@ -295,7 +303,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         time. It is `at` where this is part of a change of that time. What looks at the
         task `alone`, and at nothing that it refers to, may need no lock.
         """
-        if alone and self._key is not None and statements.at_once():
+        if alone and self._key is not None and single_statement.at_once():
             outcome = self._write_at_once(by, versions, planned, frozen)
             if outcome is not None:
                 return outcome
@@ -353,7 +361,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
                 setattr(after, name, value)
             after.version += 1
             [story] = journal.stories(now, [(task, after)])
-            if not statements.change(Task, by, now, after, values, story):
+            if not single_statement.change(Task, by, now, after, values, story):
                 return None
             outcome.changed[task.pk] = after
         return outcome

@@ -198,7 +198,6 @@ def alone(api: ApiClient, one: dict[str, Any]) -> dict[str, Any]:
         one["op"], ("POST", f"/api/tasks/{one.get('id')}/{one['op']}")
     )
     headers = {"If-Match": f'"{one["version"]}"'} if "version" in one else {}
-    api.cookies["long"] = "way"  # A problem of the short way is met twice.
     with transaction.atomic():
         answer = api.send(method, path, one.get("body"), headers=headers)
         if answer.status_code >= 400:

@@ -6,10 +6,10 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from django.core.handlers.wsgi import WSGIRequest as Request
 from django.test import RequestFactory
 
 from taskproject.accounts.models import User
-from taskproject.express import Request
 from taskproject.inputs import check_body_headers
 from taskproject.problems import LengthRequired
 from tasks.models import Task

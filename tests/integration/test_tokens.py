@@ -185,6 +185,7 @@ def test_a_token_may_do_nothing_else(
 
 
 def test_its_use_is_noted_at_most_once_a_minute(api: ApiClient) -> None:
+    ApiToken.objects.update(last_used_at=None)
     before = timezone.now()
     api.send("GET", "/api/me")
     first = ApiToken.objects.get().last_used_at
@@ -207,7 +208,7 @@ def test_its_use_is_noted_at_most_once_a_minute(api: ApiClient) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has no rows")
 def test_noting_its_use_waits_for_nobody_who_has_locked_its_row(alice: User) -> None:
-    api = ApiClient(make_token(alice))
+    api = ApiClient(make_token(alice, last_used_at=None))
     with Threads() as threads, transaction.atomic():
         ApiToken.objects.select_for_update().get()
         started = time.monotonic()

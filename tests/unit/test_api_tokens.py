@@ -42,7 +42,7 @@ def test_only_its_digest_and_its_beginning_are_stored(alice: User) -> None:
 def test_a_new_token_is_unused_and_active(alice: User) -> None:
     before = timezone.now()
 
-    token = make(alice)
+    token = make(alice, last_used_at=None)
 
     assert before <= token.created_at <= timezone.now()
     assert (token.last_used_at, token.revoked_at, token.expires_at) == (None,) * 3

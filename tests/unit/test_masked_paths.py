@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskproject.middleware import _masked
+from taskproject.pipeline import _masked
 
 SECRET = "4MHs3g1cVQ1qD2f3sFz0u5mA7w9bXk8yJtRnLpEoZcU"
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = (ROOT / ".env.example").read_text()
@@ -459,17 +458,3 @@ def test_a_sqlite_transaction_takes_the_write_lock_when_it_begins(
 
 def test_a_sqlite_transaction_keeps_nobody_from_reading(sqlite: dict[str, Any]) -> None:
     assert sqlite["readable"] == 1
-
-
-def test_what_stands_before_the_short_way_is_known_to_it() -> None:
-    """What it adds to an answer is learned once for a caller, by `LOOKED_AT`; what it
-    refuses, the short way would not. Think of taskproject/express.py, then add it here."""
-    names = [path.rpartition(".")[2] for path in settings.MIDDLEWARE]
-    assert names[: names.index("ExpressMiddleware")] == [
-        "RequestMiddleware",
-        "CorsMiddleware",
-        "SecurityMiddleware",
-        "XFrameOptionsMiddleware",
-        "ProbeMiddleware",
-        "RefusalMiddleware",
-    ]

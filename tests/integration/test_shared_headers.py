@@ -1,5 +1,5 @@
-"""The headers of the short way: learned from an answer that went through the middleware
-(taskproject/express.py); and what the middleware answers itself, the short way leaves."""
+"""Headers that all responses of the API share, errors that the pipeline answers, and the
+WSGI application as a server calls it."""
 
 import json
 import os
@@ -10,20 +10,32 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from corsheaders.middleware import CorsMiddleware
+from django.core.signals import request_started  # noqa: TID251  # as agents do
 from django.db import connection
+from django.http import HttpResponse
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from taskproject import express
 from taskproject.accounts.models import User
-from taskproject.wsgi import application
+from taskproject.pipeline import shared_headers
+from taskproject.wsgi import Application
 from tasks.models import Event, Task
 from tests.conftest import ApiClient, make_task, make_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-#: A cookie sends a request the long way, and changes nothing else.
-LONG = {"Cookie": "a=b"}
+#: A cookie has a request pass Django's middleware, and changes nothing else.
+COOKIE = {"Cookie": "a=b"}
+CORS = [
+    "access-control-allow-origin",
+    "access-control-allow-credentials",
+    "access-control-expose-headers",
+    "access-control-allow-headers",
+    "access-control-allow-methods",
+    "access-control-max-age",
+    "access-control-allow-private-network",
+]
 FRONTEND = "http://localhost:3000"
 CALLERS: list[dict[str, str]] = [
     {},
@@ -52,41 +64,32 @@ def told(answer: Any) -> tuple[int, dict[str, str], bytes]:
 
 @pytest.mark.parametrize("callers", [CALLERS, CALLERS[::-1]], ids=["up", "down"])
 @pytest.mark.parametrize("https", [False, True])
-def test_every_caller_gets_the_headers_that_the_middleware_gives_them(
+def test_headers_are_of_the_origin_and_scheme_of_each_request(
     known: ApiClient, alice: User, callers: list[dict[str, str]], https: bool
 ) -> None:
     path = f"/api/tasks/{make_task(alice).pk}"
-    for caller in callers:  # all are learned before one is asked for again
+    for caller in callers:  # each once, before one is asked for again
         known.send("GET", path, headers=caller, secure=https)
 
     for caller in callers:
         sent = caller | {"X-Request-ID": "one"}
-        short = known.send("GET", path, headers=sent, secure=https)
-        long = known.send("GET", path, headers=sent | LONG, secure=https)
+        plain = known.send("GET", path, headers=sent, secure=https)
+        other = known.send("GET", path, headers=sent | COOKIE, secure=https)
 
-        assert told(short) == told(long)
-
-
-def test_the_second_answer_to_a_caller_passes_no_middleware(
-    known: ApiClient, task: Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(express.Express, "_learn", None)
-
-    assert known.send("GET", f"/api/tasks/{task.pk}").status_code == 200
-    assert known.send("POST", "/api/tasks", {"title": "New"}).status_code == 201
+        assert told(plain) == told(other)
 
 
-def test_an_answer_without_content_teaches_and_gets_the_same(
+def test_a_response_without_content_has_the_same_headers(
     known: ApiClient, task: Task
 ) -> None:
     sent = {"If-None-Match": "*", "X-Request-ID": "one"}
     path = f"/api/tasks/{task.pk}"
 
     first, second = (known.send("GET", path, headers=sent) for _ in range(2))
-    long = known.send("GET", path, headers=sent | LONG)
+    other = known.send("GET", path, headers=sent | COOKIE)
 
     assert first.status_code == 304
-    assert told(first) == told(second) == told(long)
+    assert told(first) == told(second) == told(other)
     whole = known.send("GET", path)
     assert whole.headers["Content-Length"] == str(len(whole.content))
 
@@ -104,31 +107,77 @@ def test_a_host_that_is_not_served_gets_and_changes_nothing(
     assert Task.objects.count() == 1
 
 
-def test_as_many_callers_are_kept_as_fit(
-    known: ApiClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(express, "MOST_ADDED", 3)
+def test_a_long_origin_is_not_remembered(known: ApiClient) -> None:
+    before = shared_headers.cache_info().currsize
 
-    for number in range(10):
-        origin = f"https://{number}.example"
-        answer = known.send("GET", "/api/tasks", headers={"Origin": origin})
-        assert answer.status_code == 200
-        assert len(express._added) <= 3
+    known.send("GET", "/api/tasks", headers={"Origin": f"https://{'a' * 300}.example"})
+
+    assert shared_headers.cache_info().currsize == before
+
+
+ORIGINS = [
+    *(
+        "",
+        FRONTEND,
+        "http://localhost:3000/",
+        "https://evil.example",
+        "null",
+        "http://[",
+    ),
+    *("HTTP://LOCALHOST:3000", "http://localhost:3001", "http://localhost:3000.evil"),
+]
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"Access-Control-Request-Method": "PATCH"},
+        {
+            "Access-Control-Request-Method": "PATCH",
+            "Access-Control-Request-Headers": "if-match",
+            "Access-Control-Request-Private-Network": "true",
+        },
+    ],
+    ids=["simple", "preflight", "private network"],
+)
+@pytest.mark.parametrize("private_network", [False, True])
+def test_cors_headers_are_those_of_django_cors_headers(
+    known: ApiClient,
+    settings: Settings,
+    rf: RequestFactory,
+    origin: str,
+    method: str,
+    asked: dict[str, str],
+    private_network: bool,
+) -> None:
+    settings.CORS_ALLOW_PRIVATE_NETWORK = private_network
+    headers = asked | ({"Origin": origin} if origin else {})
+    theirs = CorsMiddleware(lambda _: HttpResponse())(
+        rf.generic(method, "/api/tags", headers=headers)
+    )
+
+    ours = known.send(method, "/api/tags", headers=headers)
+
+    for name in (*CORS, "vary"):
+        assert ours.headers.get(name) == theirs.headers.get(name), name  # type: ignore[union-attr]  # not asynchronous
 
 
 @pytest.mark.parametrize(
     ("method", "body"), [("GET", None), ("POST", {"title": "New"})]
 )
-def test_a_failure_of_the_database_is_told_as_on_the_long_way(
+def test_a_cookie_changes_no_failure_of_the_database(
     known: ApiClient, without_tasks: None, method: str, body: Any
 ) -> None:
     sent = {"X-Request-ID": "one"}
 
-    short = known.send(method, "/api/tasks", body, headers=sent)
-    long = known.send(method, "/api/tasks", body, headers=sent | LONG)
+    plain = known.send(method, "/api/tasks", body, headers=sent)
+    other = known.send(method, "/api/tasks", body, headers=sent | COOKIE)
 
-    assert short.status_code == 503
-    assert told(short) == told(long)
+    assert plain.status_code == 503
+    assert told(plain) == told(other)
 
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="a deadline's")
@@ -163,7 +212,7 @@ def test_a_bug_is_told_once_and_by_its_identifier(
         calls.append(inputs)
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(express, "get_task", broken)
+    monkeypatch.setattr("tasks.api.tasks.read", broken)
     with caplog.at_level("INFO", "taskproject"):
         answer = known.send("GET", f"/api/tasks/{task.pk}")
 
@@ -185,7 +234,7 @@ def call(
     headers = {"Authorization": f"Bearer {secret}", "Origin": FRONTEND}
     request = factory.generic(method, path, content, kind, headers=headers)
     told: list[Any] = []
-    parts = application(request.environ, lambda *start: told.extend(start))
+    parts = Application()(request.environ, lambda *start: told.extend(start))
     answer = b"".join(parts)
     if hasattr(parts, "close"):
         parts.close()
@@ -193,23 +242,38 @@ def call(
     return status, dict(given), json.loads(answer)
 
 
-def test_what_the_short_way_has_read_the_long_way_reads_again(
-    alice: User, rf: RequestFactory
+@pytest.mark.parametrize("signals", [False, True])
+def test_a_server_gets_status_headers_and_body(
+    alice: User, rf: RequestFactory, settings: Settings, signals: bool
 ) -> None:
+    settings.REQUEST_SIGNALS = signals
     secret = make_token(alice)
-    for _ in range(2):  # the token, then the headers
-        status, first, _ = call(rf, secret, "POST", "/api/tasks", {"title": "New"})
-        assert status == "201 Created"
 
-    status, short, _ = call(rf, secret, "POST", "/api/tasks", {"title": "New"})
-    assert (status, short.keys()) == ("201 Created", first.keys())
-    tagged = {"title": "New", "tags": ["errand"]}
-    status, long, task = call(rf, secret, "POST", "/api/tasks", tagged)
-    assert (status, long.keys()) == ("201 Created", first.keys())
-    assert task["tags"] == ["errand"]
-    status, refused, problem = call(rf, secret, "POST", "/api/tasks", {"title": ""})
+    status, headers, task = call(rf, secret, "POST", "/api/tasks", {"title": "New"})
+    refused, given, problem = call(rf, secret, "POST", "/api/tasks", {"title": ""})
+
+    assert (status, task["title"]) == ("201 Created", "New")
+    assert headers["Location"] == f"/api/tasks/{task['id']}"
     # Python 3.13 calls it Content.
-    assert (status.partition(" ")[0], problem["code"]) == ("422", "invalid")
-    assert refused["access-control-allow-origin"] == FRONTEND
-    assert Task.objects.count() == 4
-    assert Event.objects.filter(task_id__isnull=False).count() == 4
+    assert (refused.partition(" ")[0], problem["code"]) == ("422", "invalid")
+    assert given["access-control-allow-origin"] == FRONTEND
+    assert Event.objects.filter(task_id__isnull=False).count() == 1
+
+
+@pytest.mark.parametrize("signals", [False, True])
+def test_agents_see_api_requests_where_signals_are_on(
+    alice: User, rf: RequestFactory, settings: Settings, signals: bool
+) -> None:
+    settings.REQUEST_SIGNALS = signals
+    seen: list[str] = []
+
+    def note(environ: dict[str, Any], **_: Any) -> None:
+        seen.append(environ["PATH_INFO"])
+
+    request_started.connect(note)
+    try:
+        call(rf, make_token(alice), "GET", "/api/tasks")
+    finally:
+        request_started.disconnect(note)
+
+    assert seen == (["/api/tasks"] if signals else [])

@@ -1,0 +1,352 @@
+"""The pipeline: what every request passes, and all that an API request passes.
+
+In this order: request id, deadline, CORS preflight, probes, host; then the operation
+(authentication, inputs, handler and error shape: see `operations.py`); then the error
+shape of what Django answered itself, headers, and the log line.
+
+Pages (the admin, static files) pass the rest of MIDDLEWARE instead of the operation. So
+do API requests that carry a cookie, which need Django's sessions and CSRF protection,
+and the paths below /api that are no operation, such as the documentation. Middleware
+that is to see every API request stands above `PipelineMiddleware`; `manage.py check`
+refuses others (`checks.py`).
+"""
+
+import logging
+import os
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any
+
+from corsheaders.middleware import CorsMiddleware
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.core.exceptions import DisallowedHost, ImproperlyConfigured
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.security import SecurityMiddleware
+from django.urls import Resolver404, ResolverMatch, resolve
+from django.utils.cache import patch_vary_headers
+
+from taskproject import problems
+from taskproject.deadlines import deadline
+from taskproject.health import PROBES
+from taskproject.logs import Line
+
+logger = logging.getLogger("taskproject.requests")
+
+# Seconds that a page of the admin may wait for PostgreSQL.
+PAGE_TIMEOUT = 20
+WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
+# The address of a calendar feed is all that opens it: whatever follows the word, and
+# whatever is as long as a secret, however the path is written.
+SECRET = re.compile(r"(?i)(?<=calendar).+|[\w-]{32,}")
+SHORTEST_SECRET = 32  # characters
+# A number in a path, as in /api/tasks/42; more digits than any id has are none.
+NUMBER = re.compile(r"/([0-9]{1,19})(?=/|$)")
+#: Paths below /api that ninja serves beside the operations.
+DOCUMENTATION = {"openapi-json", "openapi-view", "api-root"}
+#: Origins longer than this many characters are not remembered: callers choose them.
+LONGEST_ORIGIN = 300
+
+Headers = dict[str, tuple[str, str]]
+
+
+class PipelineMiddleware:
+    """Outermost of this service's middleware; API requests are answered here.
+
+    - `X-Request-ID`: the caller's if it is 1-128 plain characters, else a new one; the
+      response and the log line carry it.
+    - A trailing slash below /api is removed, so that no redirect loses a POST.
+    - HEAD is answered as GET without its body (RFC 9110, section 9.3.2).
+    - Responses of the API are never stored by a cache on the way.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        _check_middleware()
+        self.get_response = get_response
+        self._routes: dict[str, tuple[ResolverMatch, list[str]]] = {}
+        self._cors = CorsMiddleware(get_response)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        request.id = request_id(request)  # type: ignore[attr-defined]  # for problems.respond
+        if not problems.is_api(request):
+            with deadline(PAGE_TIMEOUT):
+                response = self.get_response(request)
+            response.headers["X-Request-ID"] = request.id  # type: ignore[attr-defined]
+            response.headers.setdefault(
+                "Content-Security-Policy", settings.CONTENT_SECURITY_POLICY
+            )
+            return _finished(request, request.method, response, started)
+        method = request.method
+        self._normalize(request)
+        with deadline(settings.DATABASE_TIMEOUT):
+            response = self._answer(request)
+        request.method = method
+        if response.status_code >= 400:
+            problems.rewrite(request, response)
+        _add_headers(request, response)
+        return _finished(request, method, response, started)
+
+    def _normalize(self, request: HttpRequest) -> None:
+        # A Content-Type describes the body, never the query. (The setter of `encoding`
+        # would parse the query first.)
+        request._encoding = None  # type: ignore[attr-defined]  # not in the stubs
+        if request.path_info.endswith("/") and len(request.path_info) > 1:
+            request.path_info = request.path_info.rstrip("/")
+        if request.method == "HEAD":
+            request.method = "GET"
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        if request.method == "OPTIONS":
+            preflight = self._cors.check_preflight(request)
+            if preflight is not None:
+                return preflight
+        probe = PROBES.get(request.path_info)
+        if probe is not None:
+            return probe(request)
+        host = request.META.get("HTTP_HOST")
+        if host not in _hosts:
+            try:
+                request.get_host()
+            except DisallowedHost as error:
+                return problems.respond(request, error)
+            _remember_host(host)
+        route = None if "HTTP_COOKIE" in request.META else self._route(request)
+        if route is None:
+            return self.get_response(request)
+        match, inputs = route
+        request.resolver_match = match
+        response: HttpResponseBase = match.func(request, **inputs)
+        return response
+
+    def _route(
+        self, request: HttpRequest
+    ) -> tuple[ResolverMatch, dict[str, Any]] | None:
+        """The operation of this path and the number in the path, as Django's URL
+        resolver finds them; None where it finds no operation. Paths that differ in
+        the number alone are resolved once."""
+        path = request.path_info
+        number = NUMBER.search(path)
+        shape, values = path, []
+        if number is not None:
+            start, end = number.span(1)
+            shape, values = f"{path[:start]}0{path[end:]}", [int(number[1])]
+        known = self._routes.get(shape)
+        if known is not None:
+            match, names = known
+            return match, dict(zip(names, values, strict=True))
+        try:
+            match = resolve(path)
+        except Resolver404:
+            return None
+        if match.app_name != "ninja" or match.url_name in DOCUMENTATION:
+            return None
+        if [*match.kwargs.values()] == values:
+            self._routes[shape] = match, [*match.kwargs]
+        return match, match.kwargs
+
+
+#: What stands below the pipeline: it is for pages, and API requests with a cookie.
+PAGE_MIDDLEWARE = {
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "taskproject.middleware.RefusalMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "taskproject.accounts.middleware.TimezoneMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+}
+
+
+def _check_middleware() -> None:
+    """Refuses middleware that API requests would not pass."""
+    own = f"{__name__}.{PipelineMiddleware.__name__}"
+    below = settings.MIDDLEWARE[settings.MIDDLEWARE.index(own) + 1 :]
+    for name in below:
+        if name not in PAGE_MIDDLEWARE:
+            raise ImproperlyConfigured(
+                f"{name} stands below {own} in MIDDLEWARE, which answers API requests: it "
+                f"would see pages only. Put it above {own}; if it is for pages alone, "
+                "add it to PAGE_MIDDLEWARE in taskproject/pipeline.py."
+            )
+
+
+# Hosts, as callers name them, that were found to be allowed. Patterns in ALLOWED_HOSTS
+# allow any number of them.
+_hosts: set[str | None] = set()
+MAX_HOSTS = 1_000
+
+
+def _remember_host(host: str | None) -> None:
+    if host is not None:
+        if len(_hosts) >= MAX_HOSTS:
+            _hosts.clear()
+        _hosts.add(host)
+
+
+# Headers
+
+
+def _add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Adds the headers that all responses of the API share to those it has."""
+    meta = request.META
+    origin = meta.get("HTTP_ORIGIN", "")
+    find: Callable[..., Headers] = shared_headers
+    if len(origin) > LONGEST_ORIGIN:
+        find = shared_headers.__wrapped__
+    shared = find(
+        origin,
+        request.is_secure(),
+        request.method == "OPTIONS",
+        meta.get("HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK") == "true",
+    )
+    own: Headers = response.headers._store
+    vary = own.get("vary")
+    # One by one through `headers`, each is converted again: 0.015 ms in all.
+    response.headers._store = {
+        **shared,
+        **own,
+        "x-request-id": ("X-Request-ID", request.id),  # type: ignore[attr-defined]
+    }
+    if vary:
+        patch_vary_headers(response, ["origin"])
+    if response.status_code in (204, 304):
+        # RFC 9110, section 8.6: without content there is no length.
+        response.headers.pop("Content-Length", None)
+    elif not response.streaming and "content-length" not in own:
+        assert isinstance(response, HttpResponse)
+        response.headers["Content-Length"] = str(len(response.content))
+
+
+class _BareRequest(HttpRequest):
+    """As much of a request as middleware looks at to choose headers."""
+
+    def __init__(self, secure: bool, method: str, meta: dict[str, str]) -> None:
+        super().__init__()
+        self.method, self.META, self.path_info = method, meta, "/api"
+        self._secure = secure
+
+    def is_secure(self) -> bool:
+        return self._secure
+
+
+@lru_cache(maxsize=1_000)
+def shared_headers(
+    origin: str, secure: bool, options: bool, private_network: bool
+) -> Headers:
+    """What django-cors-headers and Django's own middleware add to a response to such a
+    request, by lowercase names: they are called once for each kind."""
+    meta = {"HTTP_ORIGIN": origin} if origin else {}
+    if private_network:
+        meta["HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK"] = "true"
+    request = _BareRequest(secure, "OPTIONS" if options else "GET", meta)
+    response = HttpResponse()
+    del response.headers["Content-Type"]
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Content-Security-Policy"] = settings.CONTENT_SECURITY_POLICY
+
+    def unused(_: HttpRequest) -> HttpResponse:
+        return response
+
+    CorsMiddleware(unused).add_response_headers(request, response)
+    SecurityMiddleware(unused).process_response(request, response)
+    XFrameOptionsMiddleware(unused).process_response(request, response)
+    return {name.lower(): (name, value) for name, value in response.items()}
+
+
+def forget() -> None:
+    """Forgets what follows from settings, which tests change."""
+    shared_headers.cache_clear()
+    _hosts.clear()
+
+
+# The end of every request
+
+
+def _finished(
+    request: HttpRequest,
+    method: str | None,
+    response: HttpResponseBase,
+    started: float,
+) -> HttpResponseBase:
+    if response.status_code == 503:
+        _distrust_connection()
+    _read_to_the_end(request, response)
+    log(request, method, response, started)
+    return response
+
+
+def _read_to_the_end(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Reads a body that was answered unread (401, 404, 405, 503, ...).
+
+    granian closes the connection, and does not say so, when a response overtakes the
+    body of its request; the caller's next request would break.
+    """
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if length == "0":
+        return
+    if not length.isdecimal() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        response.headers["Connection"] = "close"
+    else:
+        with suppress(OSError):
+            request.read()
+
+
+def _distrust_connection() -> None:
+    """The next request connects anew: this one may lead to a server that has become
+    read-only. SQLite's stays open, because a full disk could not open it again."""
+    if settings.ON_POSTGRESQL and not connection.in_atomic_block:
+        connection.close()
+
+
+def request_id(request: HttpRequest) -> str:
+    """The caller's, if it is well formed; else a new one."""
+    given: str = request.META.get("HTTP_X_REQUEST_ID", "")
+    return given if WELL_FORMED_ID.fullmatch(given) else os.urandom(16).hex()
+
+
+def _masked(path: str) -> str:
+    if len(path) <= SHORTEST_SECRET and "calendar" not in path.lower():
+        return path
+    return SECRET.sub("/…", path)
+
+
+def log(
+    request: HttpRequest,
+    method: str | None,
+    response: HttpResponseBase,
+    started: float,
+) -> None:
+    """The line of a request, which came with this method, when it has been answered."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    caller = getattr(request, "auth", None)
+    user = getattr(caller, "user_id", None)
+    if user is None:
+        # Only what was loaded: a log line asks no database, least of all one that
+        # has just failed.
+        loaded = getattr(getattr(request, "session", None), "_session_cache", {})
+        user = int(loaded[SESSION_KEY]) if SESSION_KEY in loaded else None
+    line = Line(
+        logger.name,
+        "request",
+        {
+            "id": request.id,  # type: ignore[attr-defined]
+            "method": method,
+            "path": _masked(request.path),
+            "status": response.status_code,
+            "ms": round((time.perf_counter() - started) * 1000, 1),
+            "user": user,
+            "via": getattr(caller, "via", None),
+        },
+    )
+    logger.handle(line)
