@@ -18,7 +18,7 @@ from taskproject.rows import this_thread
 from tasks import calendar
 from tasks.api.answers import json_answer, no_content, unchanged
 from tasks.exports import WITH_TRASH, records_of
-from tasks.formats import WRITERS, ics
+from tasks.formats import WRITERS, csv, ics
 from tasks.models import CalendarFeed, listing
 from tasks.models.dues import clock
 
@@ -38,7 +38,7 @@ CALENDAR: dict[str, Any] = {
 
 FIRST_LINES = {
     "jsonl": '{"kind":"header","format":"tasks","version":2}\n',
-    "csv": "\ufeffexternal_id,title,description,list,parent,tags,priority,…\r\n",
+    "csv": f"\ufeff{','.join(csv.COLUMNS)}\r\n",
     "ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\n…",
 }
 
