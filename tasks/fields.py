@@ -9,7 +9,7 @@ lengths that the database checks. Written out beside it are the model
 
 from dataclasses import dataclass
 
-from tasks.limits import DESCRIPTION_LENGTH, TITLE_LENGTH
+from tasks.limits import DESCRIPTION_LENGTH, LOCATION_LENGTH, TITLE_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ FIELDS = (
     Field("id", writable=False),
     Field("title", max_length=TITLE_LENGTH, one_line=True),
     Field("description", max_length=DESCRIPTION_LENGTH),
+    Field("location", max_length=LOCATION_LENGTH, one_line=True, key="location_key"),
     Field("list", "list_id"),
     Field("parent", "parent_id"),
     Field("tags"),

@@ -8,6 +8,7 @@ from datetime import date
 
 TITLE_LENGTH = 200
 DESCRIPTION_LENGTH = 10_000
+LOCATION_LENGTH = 500
 LIST_NAME_LENGTH = 100
 TAG_LENGTH = 50
 #: Tags of one task.

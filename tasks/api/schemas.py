@@ -25,6 +25,7 @@ from tasks.cursors import BIGINT
 from tasks.fields import ATTRIBUTES
 from tasks.limits import (
     DESCRIPTION_LENGTH,
+    LOCATION_LENGTH,
     MOST_TAGS,
     TAG_LENGTH,
     TITLE_LENGTH,
@@ -132,6 +133,21 @@ Description = Annotated[
         json_schema_extra={"pattern": NOT_NUL},
     ),
 ]
+Location = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LOCATION_LENGTH),
+    STRIPPED,
+    ONE_LINE,
+    Field(json_schema_extra={"pattern": NAME}),
+]
+LocationOrNone = Annotated[
+    Location | None,
+    Field(
+        description=f"Where to do it: 1-{LOCATION_LENGTH} characters on one line; null "
+        "for nowhere in particular.",
+        examples=["Market hall, Lisbon"],
+    ),
+]
 TagName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=TAG_LENGTH),
@@ -236,6 +252,7 @@ class TaskIn(Closed):
                 {
                     "title": "Buy oat milk",
                     "description": "The barista kind.",
+                    "location": "Market hall, Lisbon",
                     "tags": ["errand"],
                     "priority": "high",
                     "due_date": "2026-11-30",
@@ -246,6 +263,7 @@ class TaskIn(Closed):
 
     title: Title
     description: Description = ""
+    location: LocationOrNone = None
     completed: bool = False
     list: ListId = None
     parent: ParentId = None
@@ -272,6 +290,7 @@ class TaskPatch(Closed):
 
     title: Title = absent()
     description: Description = absent()
+    location: LocationOrNone = None
     completed: bool = absent()
     list: ListId = None
     parent: ParentId = None
@@ -308,6 +327,7 @@ EXAMPLE: dict[str, Any] = {
     "id": 42,
     "title": "Buy oat milk",
     "description": "The barista kind.",
+    "location": "Market hall, Lisbon",
     "list": 3,
     "parent": None,
     "tags": ["errand"],
@@ -327,7 +347,7 @@ EXAMPLE: dict[str, Any] = {
 
 #: The form in which tasks, and lists of them, are represented, as a part of their ETags:
 #: raise it whenever the members change, or how one of them is written.
-REPRESENTATION = 2
+REPRESENTATION = 3
 
 
 # Within TaskOut `list` is a member.
@@ -340,6 +360,7 @@ class TaskOut(BaseModel):
     id: int
     title: str
     description: str
+    location: str | None = Field(description="Where to do it.")
     list: int | None = Field(description="The list it is in.")
     parent: int | None = Field(description="The task that it is a subtask of.")
     tags: Names
@@ -419,6 +440,9 @@ class TaskFilters(OrderedPage, InZone):
         max_length=5,
         description="Only those of this priority; repeated, of any of them.",
     )
+    location: Location | None = Field(
+        None, description="Only those with this location, whatever its case."
+    )
     due_before: DayOrInstant | None = Field(
         None, description="Due before this day (not on it), or before this instant."
     )
@@ -450,6 +474,7 @@ class TaskFilters(OrderedPage, InZone):
             parent_id=self.parent,
             tags=self.tag,
             priorities=[PRIORITIES[word] for word in self.priority],
+            location=self.location,
             due_before=self.due_before,
             due_after=self.due_after,
             overdue=self.overdue,

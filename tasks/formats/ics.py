@@ -14,7 +14,7 @@ from tasks.formats.records import Record, TaskRecord
 
 PRODUCT = "-//tasks//tasks 1.0//EN"
 #: The form of what is written, as a part of the feed's ETag: raise it whenever it changes.
-REPRESENTATION = 2
+REPRESENTATION = 3
 #: How often a subscriber should ask again.
 REFRESH = "PT15M"
 #: RFC 5545 §3.8.1.9: 1 is the highest and 9 the lowest; 0, or none, is undefined.
@@ -120,6 +120,8 @@ def _shared(task: TaskRecord) -> list[str]:
         lines.append(f"LAST-MODIFIED:{_instant(task.updated_at)}")
     if task.description:
         lines.append(f"DESCRIPTION:{_text(task.description)}")
+    if task.location:
+        lines.append(f"LOCATION:{_text(task.location)}")
     if task.tags:
         lines.append(f"CATEGORIES:{','.join(map(_text, task.tags))}")
     if task.priority in PRIORITIES:

@@ -20,6 +20,7 @@ from tasks.limits import (
     FIRST_DAY,
     LAST_DAY,
     LIST_NAME_LENGTH,
+    LOCATION_LENGTH,
     MOST_TAGS,
     POSITION_LENGTH,
     PRIORITIES,
@@ -60,6 +61,7 @@ class TaskRecord:
     external_id: str
     title: str
     description: str = ""
+    location: str | None = None
     completed: bool = False
     # None in a completed task: nobody knows when.
     completed_at: datetime | None = None
@@ -178,13 +180,12 @@ def checked_task(record: TaskRecord) -> TaskRecord:
         external_id=_identifier("external_id", record.external_id),
         title=_name("title", record.title, TITLE_LENGTH),
         description=_text("description", record.description, DESCRIPTION_LENGTH),
+        location=_name_or_none("location", record.location, LOCATION_LENGTH),
         completed_at=completed_at,
         created_at=created_at,
         updated_at=updated_at,
         deleted_at=_instant("deleted_at", record.deleted_at),
-        list=None
-        if record.list is None
-        else _name("list", record.list, LIST_NAME_LENGTH),
+        list=_name_or_none("list", record.list, LIST_NAME_LENGTH),
         parent=_parent(record),
         tags=_tags(record.tags),
         due_at=_instant("due_at", record.due_at),
@@ -211,6 +212,10 @@ def _name(member: str, value: str, most: int) -> str:
     if not visible(name):
         raise Refused(f"{member} is empty; give 1 to {most} characters.")
     return name
+
+
+def _name_or_none(member: str, value: str | None, most: int) -> str | None:
+    return None if value is None else _name(member, value, most)
 
 
 def _identifier(member: str, value: str) -> str:

@@ -10,6 +10,7 @@ from django.conf import settings
 from taskproject.names import same
 from tasks.models.dues import NEVER, Clock
 from tasks.models.search import holding_of, in_row, needed
+from tasks.models.words import matched_as
 
 #: An open task, as the conditions of the indexes say it, whose text SQLite compares: in
 #: the first form where Django 5.2 has made the table, in the second where 6.1 has.
@@ -35,6 +36,7 @@ class Criteria:
     parent_id: int | None = None
     tags: Sequence[str] = ()
     priorities: Sequence[int] = ()
+    location: str | None = None
     due_before: date | datetime | None = None
     due_after: date | datetime | None = None
     overdue: bool | None = None
@@ -103,6 +105,10 @@ class _Conditions:
             yield self._range(
                 "task_owner_priority", "priority", condition, *wanted.priorities
             )
+        if wanted.location is not None:
+            condition = '"tasks_task"."location_key" = %s'
+            key = matched_as(wanted.location)
+            yield self._range("task_owner_location", "created", condition, key)
         for name in ("created", "updated"):
             moment = getattr(wanted, f"{name}_after")
             if moment is not None:

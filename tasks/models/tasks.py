@@ -30,6 +30,7 @@ from taskproject.rows import demand
 from tasks.limits import (
     DESCRIPTION_LENGTH,
     EXTERNAL_ID_LENGTH,
+    LOCATION_LENGTH,
     POSITION_LENGTH,
     TIMEZONE_LENGTH,
     TITLE_LENGTH,
@@ -53,7 +54,7 @@ from tasks.models.portions import portions
 from tasks.models.positions import Ends
 from tasks.models.statements import OPEN_SUBTASKS, UNREAD
 from tasks.models.tags import Tag, label, relabel
-from tasks.models.words import SORTED_LENGTH
+from tasks.models.words import MATCHED_LENGTH, SORTED_LENGTH
 
 #: What a task's fields shall be; those that are so already do not count as changed.
 Plan = Callable[["Task"], dict[str, Any]]
@@ -409,6 +410,9 @@ class Task(models.Model):
     description = models.TextField(
         max_length=DESCRIPTION_LENGTH, blank=True, default=""
     )
+    location = models.CharField(max_length=LOCATION_LENGTH, null=True, blank=True)
+    # What filters compare of it (see words.py).
+    location_key = BytewiseField(max_length=MATCHED_LENGTH, null=True, editable=False)
     completed = models.BooleanField(default=False)
     completed_at = models.DateTimeField(null=True, blank=True, editable=False)
     # The names of its tags in the order given: to tell them takes no join.

@@ -129,6 +129,14 @@ NO_ZONES = [
 AT = "2026-12-31T17:00:00Z"
 
 CASES: list[Case] = [
+    # Locations
+    *member("location", "string_type", *NO_STRINGS[1:]),
+    *member("location", "string_too_short", "", " "),
+    *member("location", "string_too_long", "x" * 501),
+    *member("location", "line_break", "a\nb"),
+    *member("location", "invisible", "\u200b"),
+    *asked("/location", "string_too_short", "", "%20"),
+    *asked("/location", "string_too_long", "x" * 501),
     # Dues
     *member("due_date", "date", *NO_DATES),
     *member("due_at", "instant", *NO_INSTANTS),

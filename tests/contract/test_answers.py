@@ -199,7 +199,7 @@ def test_a_stale_version_of_each_kind_is_told_as_the_document_says(
 
         assert answer.status_code == 412
         assert answer.json()["current"]["version"] == 1
-        assert answer.headers["ETag"] == '"1.2"'
+        assert answer.headers["ETag"] == '"1.3"'
         fulfils(document, operation, answer)
 
 

@@ -29,7 +29,7 @@ def test_it_changes_the_task_and_answers_with_it(
 
     task.refresh_from_db()
     assert answer.status_code == 200
-    assert answer.headers["ETag"] == '"2.2"'
+    assert answer.headers["ETag"] == '"2.3"'
     assert answer.json() == {
         **PLAIN,
         "id": task.pk,
@@ -56,7 +56,7 @@ def test_it_is_safe_to_repeat(
     answers = [api.send("POST", f"/api/tasks/{task.pk}/{verb}") for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [200, 200]
-    assert [answer.headers["ETag"] for answer in answers] == ['"1.2"', '"1.2"']
+    assert [answer.headers["ETag"] for answer in answers] == ['"1.3"', '"1.3"']
     assert [answer.json() for answer in answers] == [before, before]
     assert as_json(task) == before
 

@@ -11,7 +11,7 @@ from tests.conftest import ApiClient
 from tests.support.answers import PLAIN, as_json, assert_a_credential_is_needed, rfc3339
 
 MEMBERS = (
-    "completed, description, due_at, due_date, due_timezone, list, parent, priority, "
+    "completed, description, due_at, due_date, due_timezone, list, location, parent, priority, "
     "tags, title"
 )
 
@@ -24,7 +24,7 @@ def test_it_stores_the_task_and_answers_with_it(api: ApiClient, alice: User) -> 
     task = Task.objects.get()
     assert answer.status_code == 201
     assert answer.headers["Location"] == f"/api/tasks/{task.pk}"
-    assert answer.headers["ETag"] == '"1.2"'
+    assert answer.headers["ETag"] == '"1.3"'
     assert answer.json() == {
         **PLAIN,
         "id": task.pk,

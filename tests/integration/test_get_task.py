@@ -20,7 +20,7 @@ def test_it_answers_with_the_task(api: ApiClient, alice: User) -> None:
 
     assert answer.status_code == 200
     assert answer.headers["Content-Type"] == "application/json"
-    assert answer.headers["ETag"] == '"1.2"'
+    assert answer.headers["ETag"] == '"1.3"'
     assert answer.json() == as_json(task)
 
 
@@ -39,7 +39,7 @@ def test_the_etag_is_the_version(api: ApiClient, alice: User) -> None:
 
     answer = api.send("GET", f"/api/tasks/{task.pk}")
 
-    assert (answer.headers["ETag"], answer.json()["version"]) == ('"2.2"', 2)
+    assert (answer.headers["ETag"], answer.json()["version"]) == ('"2.3"', 2)
 
 
 def test_it_needs_a_credential(nobody: ApiClient, alice: User) -> None:
@@ -108,7 +108,7 @@ def test_head_answers_the_headers_alone(api: ApiClient, alice: User) -> None:
     answer = api.send("HEAD", f"/api/tasks/{make_task(alice).pk}")
 
     assert (answer.status_code, answer.content) == (200, b"")
-    assert answer.headers["ETag"] == '"1.2"'
+    assert answer.headers["ETag"] == '"1.3"'
 
 
 def test_it_is_kept_by_no_shared_cache(api: ApiClient, alice: User) -> None:

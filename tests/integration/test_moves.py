@@ -62,7 +62,7 @@ def test_it_puts_a_task_beside_another_and_changes_no_other(
 
     new = as_json(task)
     assert (answer.status_code, answer.json()) == (200, new)
-    assert answer.headers["ETag"] == '"2.2"'
+    assert answer.headers["ETag"] == '"2.3"'
     kept = {name: new[name] for name in ("position", "updated_at")}
     assert new == old | kept | {"version": 2}
     assert order(api) == expected
@@ -144,7 +144,7 @@ def test_moving_a_task_to_where_it_is_changes_nothing(
 
     answer = move(api, tasks[moved], **{place: tasks[other].pk})
 
-    assert (answer.status_code, answer.headers["ETag"]) == (200, '"1.2"')
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"1.3"')
     assert answer.json() == before == as_json(tasks[moved])
     assert news(api, since) == []
 
@@ -401,7 +401,7 @@ def test_a_move_at_the_right_version_is_made(
 
     answer = api.send("POST", path, {"before": tasks["a"].pk}, headers=headers)
 
-    assert (answer.status_code, answer.headers["ETag"]) == (200, '"2.2"')
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"2.3"')
     assert order(api) == "ba"
 
 
@@ -417,7 +417,7 @@ def test_a_move_at_another_version_is_412_and_tells_the_task(
         "POST", path, {"after": tasks["c"].pk}, headers={"If-Match": '"1"'}
     )
 
-    assert (answer.status_code, answer.headers["ETag"]) == (412, '"2.2"')
+    assert (answer.status_code, answer.headers["ETag"]) == (412, '"2.3"')
     assert answer.json() == {
         "type": "/api/problems#stale_version",
         "title": "Somebody changed this meanwhile",

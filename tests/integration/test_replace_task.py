@@ -28,7 +28,7 @@ def test_it_replaces_the_task_and_answers_with_it(api: ApiClient, alice: User) -
 
     task.refresh_from_db()
     assert answer.status_code == 200
-    assert answer.headers["ETag"] == '"2.2"'
+    assert answer.headers["ETag"] == '"2.3"'
     assert answer.json() == {
         **PLAIN,
         "id": task.pk,
@@ -79,7 +79,7 @@ def test_the_same_again_changes_nothing(api: ApiClient, alice: User) -> None:
     )
 
     assert answer.status_code == 200
-    assert answer.headers["ETag"] == '"1.2"'
+    assert answer.headers["ETag"] == '"1.3"'
     assert answer.json() == before == as_json(task)
 
 

@@ -151,7 +151,7 @@ def test_the_parents_etag_changes_with_the_number_of_open_subtasks(
     answer = api.send("GET", path, headers={"If-None-Match": tags[-1]})
 
     assert (answer.status_code, answer.headers["ETag"]) == (200, tags[1])
-    assert tags == ['"1.2"', '"1.2-1"', '"1.2-2"']
+    assert tags == ['"1.3"', '"1.3-1"', '"1.3-2"']
     again = api.send("GET", path, headers={"If-None-Match": tags[1]})
     assert (again.status_code, again.content) == (304, b"")
 
@@ -167,9 +167,9 @@ def test_if_match_takes_the_etag_whatever_became_of_the_subtasks(
     answer = api.send("PATCH", path, {"title": "b"}, headers={"If-Match": tag})
     stale = api.send("PATCH", path, {"title": "c"}, headers={"If-Match": tag})
 
-    assert (answer.status_code, answer.headers["ETag"]) == (200, '"2.2-2"')
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"2.3-2"')
     assert (stale.status_code, stale.json()["current"]) == (412, as_json(parent))
-    assert stale.headers["ETag"] == '"2.2-2"'
+    assert stale.headers["ETag"] == '"2.3-2"'
 
 
 def test_a_parent_in_the_trash_keeps_its_subtasks_where_they_are(

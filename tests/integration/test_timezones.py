@@ -370,19 +370,19 @@ def test_the_tag_of_a_task_changes_as_its_due_passes(
     task = make_task(alice, **due(text))
     path = f"/api/tasks/{task.pk}"
     clock.at(before)
-    assert api.send("GET", path).headers["ETag"] == '"1.2"'
-    same = api.send("GET", path, headers={"If-None-Match": '"1.2"'})
+    assert api.send("GET", path).headers["ETag"] == '"1.3"'
+    same = api.send("GET", path, headers={"If-None-Match": '"1.3"'})
     assert (same.status_code, same.content) == (304, b"")
 
     clock.at(after)
-    answer = api.send("GET", path, headers={"If-None-Match": '"1.2"'})
+    answer = api.send("GET", path, headers={"If-None-Match": '"1.3"'})
 
-    assert (answer.status_code, answer.headers["ETag"]) == (200, '"1.2-overdue"')
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"1.3-overdue"')
     assert answer.json() == as_json(task) | {"overdue": True}
-    again = api.send("GET", path, headers={"If-None-Match": '"1.2-overdue"'})
+    again = api.send("GET", path, headers={"If-None-Match": '"1.3-overdue"'})
     assert (again.status_code, again.content) == (304, b"")
     saved = api.send("PATCH", path, {"title": "b"}, headers={"If-Match": '"1"'})
-    assert (saved.status_code, saved.headers["ETag"]) == (200, '"2.2-overdue"')
+    assert (saved.status_code, saved.headers["ETag"]) == (200, '"2.3-overdue"')
 
 
 @pytest.mark.parametrize("path", [COUNTS, "/api/tasks?due_after=2026-03-10"])

@@ -10,6 +10,7 @@ from tests.conftest import ApiClient, make_task
 #: What a task has that was given nothing but a title.
 PLAIN: dict[str, Any] = {
     "description": "",
+    "location": None,
     "list": None,
     "parent": None,
     "tags": [],
@@ -36,6 +37,7 @@ def as_json(task: Task) -> dict[str, Any]:
         "id": task.pk,
         "title": task.title,
         "description": task.description,
+        "location": task.location,
         "list": task.list_id,
         "parent": task.parent_id,
         "tags": task.tags,
@@ -65,7 +67,7 @@ def etag(task: Task) -> str:
     """The ETag of the task as it is stored now."""
     shown = as_json(task)
     derived = str(shown["open_subtasks"] or "") + "overdue" * shown["overdue"]
-    return f'"{task.version}.2-{derived}"' if derived else f'"{task.version}.2"'
+    return f'"{task.version}.3-{derived}"' if derived else f'"{task.version}.3"'
 
 
 def missing(path: str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ def tasks(draw: st.DrawFn, /, **fixed: Any) -> TaskRecord:
         "external_id": draw(identifiers(255)),
         "title": draw(names(200)),
         "description": draw(TEXT),
+        "location": draw(st.none() | names(500)),
         "completed": completed,
         "completed_at": draw(INSTANTS) if completed else None,
         "deleted_at": draw(st.none() | INSTANTS),

@@ -1,0 +1,83 @@
+"""What is written out beside the list of a task's fields has the same fields: see
+docs/architecture.md, "How to add a field"."""
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from tasks.admin.tasks import TaskAdmin
+from tasks.api.schemas import EXAMPLE, TaskIn, TaskOut, TaskPatch
+from tasks.exports import COLUMNS
+from tasks.fields import ATTRIBUTES, FIELDS, KEYS, TEXTS, TRACKED, Field
+from tasks.formats import csv
+from tasks.formats.records import TaskRecord
+from tasks.forms import TaskForm
+from tasks.models import Task, bounds, journal
+from tasks.models.words import MATCHED_LENGTH
+
+# What files call otherwise, or cannot have: the id and the version belong to one
+# installation, and the number of subtasks follows from them.
+NOT_IN_FILES = {"id", "overdue", "open_subtasks", "version"}
+
+
+def test_a_task_is_shown_with_all_fields_in_their_order() -> None:
+    names = [field.name for field in FIELDS]
+
+    assert [*TaskOut.model_fields] == names
+    assert [*EXAMPLE] == names
+
+
+@pytest.mark.parametrize("schema", [TaskIn, TaskPatch])
+def test_what_is_writable_is_in_the_bodies_and_nothing_else(
+    schema: type[TaskIn | TaskPatch],
+) -> None:
+    assert {*schema.model_fields} == {field.name for field in FIELDS if field.writable}
+
+
+def test_every_attribute_is_one_of_the_model() -> None:
+    assert all(hasattr(Task, name) for name in ATTRIBUTES.values())
+
+
+def test_everything_writable_is_told_by_events() -> None:
+    assert {ATTRIBUTES[field.name] for field in FIELDS if field.writable} <= {*TRACKED}
+    assert {*TRACKED} < {*journal.TOLD}
+
+
+def test_every_field_is_in_files() -> None:
+    recorded = {field.name for field in FIELDS} - NOT_IN_FILES
+
+    assert recorded <= {member.name for member in fields(TaskRecord)}
+    assert {*csv.COLUMNS} == recorded - {"position"} | {"external_id"}
+    assert {ATTRIBUTES[name] for name in recorded - {"list"}} < {*COLUMNS}
+
+
+def test_everything_writable_is_in_the_form_of_the_admin() -> None:
+    shown = {field.name for field in FIELDS if field.writable} - {"tags"}
+
+    assert shown | {"owner"} == {*TaskForm.Meta.fields}
+    assert shown & {*TaskAdmin.readonly_fields} == set()
+    assert "tag_names" in TaskForm.base_fields
+
+
+@pytest.mark.parametrize(
+    "field",
+    [field for field in FIELDS if field.max_length],
+    ids=lambda field: field.name,
+)
+def test_the_model_bounds_a_text_as_the_list_does(field: Field) -> None:
+    column: Any = Task._meta.get_field(field.name)
+
+    assert field.name in TEXTS
+    assert column.max_length == field.max_length
+    assert f"task_{field.name}_length" in [each.name for each in bounds.CONSTRAINTS]
+    assert column.null or field.one_line or column.default == ""
+
+
+def test_every_key_is_an_attribute_with_an_index() -> None:
+    names = [index.name for index in bounds.INDEXES]
+
+    for name, key in KEYS.items():
+        column: Any = Task._meta.get_field(key)
+        assert column.null and column.max_length == MATCHED_LENGTH
+        assert f"task_owner_{name}" in names
