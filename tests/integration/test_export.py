@@ -164,6 +164,7 @@ def test_a_csv_has_one_row_a_task(api: ApiClient, alice: User) -> None:
             "external_id": external_id(task),
             "title": "Buy milk",
             "description": "Oat",
+            "location": "",
             "list": "Home",
             "parent": "",
             "tags": 'errand, "a, b"',

@@ -468,7 +468,7 @@ WORDS_KNOWN = "known here: none, low, medium, high, urgent."
             "unknown",
             "Unknown parameter 'zzz'; known here: "
             + "completed, created_after, cursor, due_after, due_before, has_due, limit, "
-            + "list, overdue, parent, priority, q, sort, tag, tz, updated_after.",
+            + "list, location, overdue, parent, priority, q, sort, tag, tz, updated_after.",
         ),
     ],
 )

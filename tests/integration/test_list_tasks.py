@@ -14,7 +14,7 @@ from tests.support.answers import as_json, assert_a_credential_is_needed
 
 PARAMETERS = (
     "completed, created_after, cursor, due_after, due_before, has_due, limit, list, "
-    "overdue, parent, priority, q, sort, tag, tz, updated_after"
+    "location, overdue, parent, priority, q, sort, tag, tz, updated_after"
 )
 
 

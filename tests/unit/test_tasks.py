@@ -58,6 +58,8 @@ def test_add_stores_a_new_task(alice: User) -> None:
         "owner_id": alice.pk,
         "title": "Buy milk",
         "description": " Oat ",
+        "location": None,
+        "location_key": None,
         "completed": False,
         "completed_at": None,
         "list_id": None,
