@@ -3,7 +3,7 @@
 Both are stored beside the text, made here and not by the database, so that SQLite and
 PostgreSQL order and find the same, whatever their collations and languages. Where this
 module makes other keys of the same text than before, VERSION counts one up, and a
-migration calls `keys.bring_up_to_date` as 0016 does.
+migration writes them from a frozen copy of this module, as 0016 does.
 """
 
 import re

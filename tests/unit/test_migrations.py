@@ -1,9 +1,11 @@
 """Migrations: a database that is in use gets the new columns, filled, and its indexes,
 whatever an interrupted run has left"""
 
+import ast
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from django.db.models import CheckConstraint, Q
 from django.test import Client
 
 from taskproject.accounts.models import User
-from tasks.models import Label, Tag, Tally, Task, TaskList, positions
+from tasks.models import Label, Tag, Tally, Task, TaskList, positions, words
 from tasks.models.dues import NEVER
 from tests.conftest import ApiClient, make_task, make_token
 from tests.support.rows import make_list
@@ -390,6 +392,55 @@ def test_a_table_that_cannot_be_remade_stays_with_its_triggers(
     assert triggers() == before
     assert "new__tasks_task" not in connection.introspection.table_names()
     assert Task.objects.count() == 1
+
+
+def test_migrations_import_no_code_that_will_change() -> None:
+    """Only what Django itself writes into a migration: fields, functions, operations."""
+    allowed = {
+        "taskproject.accounts.models",  # a validator, by its name
+        "tasks.models.bytewise",
+        "tasks.models.functions",
+        "taskproject.postgresql.operations",
+    }
+    for app in ("taskproject", "taskproject/accounts", "tasks"):
+        for path in Path(app, "migrations").glob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom):
+                    names = [node.module or ""]
+                elif isinstance(node, ast.Import):
+                    names = [alias.name for alias in node.names]
+                else:
+                    continue
+                ours = {name for name in names if name.startswith("task")}
+                assert ours <= allowed, path
+
+
+OLD_KEYS = {
+    # Migration 0003 made these before version 2 of the keys.
+    1: ("łodz |", "łodz"),
+    2: ("ซ อนม|", "ซื้อนม"),
+    3: ("buy milk |", "buy milk"),
+}
+TITLES = {1: "Łódź", 2: "ซื้อนม", 3: "Buy milk"}
+
+
+def test_old_keys_are_made_anew(first_version: None) -> None:
+    """A database of the release before the keys of version 2, with rows."""
+    insert_user()
+    migrate(
+        ("tasks", "0015_tallies_go_with_their_subjects"), ("accounts", "0002_timezone")
+    )
+    for number, title in TITLES.items():
+        search, sorted_title = OLD_KEYS[number]
+        insert_task(number, title, search=search, sorted_title=sorted_title)
+
+    migrate(("tasks", "0016_keys_of_letters"))
+
+    written = dict(Task.objects.values_list("pk", "search"))
+    in_order = dict(Task.objects.values_list("pk", "sorted_title"))
+    for number, title in TITLES.items():
+        assert written[number] == words.searched_as(title, "")
+        assert in_order[number] == words.sorted_as(title)
 
 
 def test_the_search_follows_every_change(alice: User) -> None:
