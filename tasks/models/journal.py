@@ -1,11 +1,16 @@
 """The events of tasks: told by the task before and after a change."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.fields import TRACKED
 from tasks.models.events import Actor, Event, Story, append, difference
+
+if TYPE_CHECKING:
+    from tasks.models.tasks import Task
 
 #: The attributes whose old and new values an event tells.
 TOLD = (*TRACKED, "owner_id")
@@ -13,19 +18,24 @@ TOLD = (*TRACKED, "owner_id")
 MADE = ("owner_id", "position")
 
 
-def record(by: Actor, now: datetime, pairs: Iterable[tuple[Any, Any]]) -> None:
+def record(
+    by: Actor, now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]
+) -> None:
     """Appends the event of each change of a task, told by the task before (None: it is
     new) and after it (None: it is gone). Call it inside `feed_of`."""
     append(by, stories(now, pairs))
 
 
-def stories(now: datetime, pairs: Iterable[tuple[Any, Any]]) -> list[Story]:
+def stories(
+    now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]
+) -> list[Story]:
     """What the events of these changes tell. The time of a change is the task's
     `updated_at` after it; of a new task (which may be imported) and of one that is gone,
     `now`, but no time before the last version's."""
     told: list[Story] = []
     for before, after in pairs:
         task = after or before
+        assert task is not None
         names = [name for name in TOLD if before or name not in MADE]
         changes = difference(before, after, names)
         if "priority" in changes:
@@ -53,7 +63,9 @@ def stories(now: datetime, pairs: Iterable[tuple[Any, Any]]) -> list[Story]:
     return told
 
 
-def _verb(before: Any, after: Any, changes: dict[str, list[Any]]) -> Event.Verb:
+def _verb(
+    before: Task | None, after: Task | None, changes: dict[str, list[Any]]
+) -> Event.Verb:
     if before is None:
         return Event.Verb.CREATED
     if after is None:

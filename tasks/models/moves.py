@@ -7,11 +7,13 @@ beside, and what is read are the gaps beside these and beside all that move.
 Call these inside `feed_of`, about locked rows: nobody else moves any of the owner's.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskproject.problems import Invalid
 from taskproject.rows import fetch
@@ -19,6 +21,9 @@ from tasks.models import positions
 from tasks.models.plans import Place
 from tasks.models.portions import portions
 from tasks.models.positions import Row
+
+if TYPE_CHECKING:
+    from tasks.models.tasks import Task
 
 #: Where a task shall go: `before` or `after`, and the id of another one.
 Aim = Mapping[str, int]
@@ -37,8 +42,8 @@ _THERE = (
 
 
 def moved(
-    tasks: Iterable[Any], now: datetime, aims: Mapping[int, Aim]
-) -> Callable[[Any], dict[str, Any]]:
+    tasks: Iterable[Task], now: datetime, aims: Mapping[int, Aim]
+) -> Callable[[Task], dict[str, Any]]:
     """The list and the position that each of these live tasks has when they have been
     moved in the order of `aims`, which may know of other tasks too: those stay.
 

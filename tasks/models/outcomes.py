@@ -1,8 +1,13 @@
 """What came of a change of tasks, and to which versions of them it may be made."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasks.models.tasks import Task
 
 
 @dataclass
@@ -12,8 +17,8 @@ class Outcome:
     one, is found and not changed; one that was changed without a look at it first is
     changed and not found."""
 
-    found: dict[int, Any] = field(default_factory=dict)
-    changed: dict[int, Any] = field(default_factory=dict)
+    found: dict[int, Task] = field(default_factory=dict)
+    changed: dict[int, Task] = field(default_factory=dict)
     #: The changes that the events of one task told since the version that it was expected
     #: to be at, by versions, where they were read with it.
     events: dict[str, Any] | None = None
@@ -23,7 +28,7 @@ class Outcome:
 Versions = set[int] | Mapping[int, set[int]] | None
 
 
-def expected(task: Any, versions: Versions) -> bool:
+def expected(task: Task, versions: Versions) -> bool:
     """Whether the task is at a version that a change may be made to."""
     if isinstance(versions, Mapping):
         versions = versions.get(task.pk)

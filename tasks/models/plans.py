@@ -3,10 +3,12 @@
 Nothing here asks or tells the database anything, but where `End` does; `tasks.py` does.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskproject import timezones
 from taskproject.names import same
@@ -16,6 +18,9 @@ from tasks.fields import KEYS, TEXTS
 from tasks.models.dues import due_moment
 from tasks.models.positions import Row
 from tasks.models.words import matched_as, searched_as, sorted_as
+
+if TYPE_CHECKING:
+    from tasks.models.tasks import Task
 
 #: What gives the end of a manual order, each time another one: see `positions.Ends`.
 End = Callable[[Row], str]
@@ -27,7 +32,7 @@ REFERENCES = frozenset({"owner_id", "list_id", "parent_id", "tags"})
 DERIVED = ("search", "sorted_title", *KEYS.values())
 
 
-def changes(task: Any, values: dict[str, Any]) -> dict[str, Any]:
+def changes(task: Task, values: dict[str, Any]) -> dict[str, Any]:
     """Those of the values that the task does not have yet."""
     return {
         name: value
@@ -37,11 +42,11 @@ def changes(task: Any, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def new(
-    model: Any,
+    model: type[Task],
     now: datetime,
     tags: Mapping[str, str],
     fields: Mapping[str, Any],
-) -> Any:
+) -> Task:
     """A new task, without a position unless it is given one; `tags` are the names by
     their keys. Raises `TypeError` for a field that tasks do not have."""
     values = {
@@ -76,7 +81,7 @@ def _derived(texts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _blank(model: Any) -> dict[str, Any]:
+def _blank(model: type[Task]) -> dict[str, Any]:
     """The fields of a task that was given nothing. Its list of tags is everybody's: `new`
     gives each task its own."""
     fields = [field.attname for field in model._meta.concrete_fields]
@@ -84,27 +89,27 @@ def _blank(model: Any) -> dict[str, Any]:
     return {name: getattr(blank, name) for name in fields}
 
 
-def completing(task: Any, now: datetime, completed: bool) -> dict[str, Any]:
+def completing(task: Task, now: datetime, completed: bool) -> dict[str, Any]:
     """Completing again keeps the time of the first completion."""
     if completed == task.completed:
         return {}
     return {"completed": completed, "completed_at": now if completed else None}
 
 
-def restored(task: Any, end: End, taken: set[Place]) -> dict[str, Any]:
+def restored(task: Task, end: End, taken: set[Place]) -> dict[str, Any]:
     """`taken` are the places that others are at."""
     values: dict[str, Any] = {"deleted_at": None}
     return values | (_placed(task, end, task.list_id, taken) if task.deleted_at else {})
 
 
-def left(task: Any, end: End, taken: set[Place]) -> dict[str, Any]:
+def left(task: Task, end: End, taken: set[Place]) -> dict[str, Any]:
     """`taken` are the places that others are at."""
     values = {"list_id": None}
     return values | (_placed(task, end, None, taken) if task.list_id else {})
 
 
 def _placed(
-    task: Any, end: End, list_id: int | None, taken: set[Place]
+    task: Task, end: End, list_id: int | None, taken: set[Place]
 ) -> dict[str, Any]:
     """The end of the list, where the task's own place in it is taken."""
     row = (task.owner_id, list_id)
@@ -116,7 +121,7 @@ def _placed(
 
 
 def edited(
-    task: Any,
+    task: Task,
     now: datetime,
     tags: Mapping[tuple[int, str], str],
     zone: str,
@@ -145,7 +150,7 @@ def edited(
     return values
 
 
-def due(task: Any, zone: str, values: dict[str, Any]) -> dict[str, Any]:
+def due(task: Task, zone: str, values: dict[str, Any]) -> dict[str, Any]:
     """The due that the task will have, in all its fields, where some of them are set.
     Raises `Invalid` for a zone without an instant."""
     if not any(name in values for name in ("due_date", "due_at", "due_timezone")):

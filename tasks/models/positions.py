@@ -7,14 +7,24 @@ to an end gets a position of fixed length, however often that happens. Moves int
 the same gap make it longer, by one character for every five.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from taskproject.problems import NoRoom
 from taskproject.rows import fetch
 from tasks.limits import POSITION_LENGTH
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from tasks.models.lists import TaskList
+    from tasks.models.tasks import Task
+
+    Positioned = TypeVar("Positioned", Task, TaskList)
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _WIDTH = 11
@@ -139,7 +149,7 @@ def last_of(row: Row) -> str | None:
     return found
 
 
-def row_of(task: Any) -> list[int]:
+def row_of(task: Task) -> list[int]:
     """The parameters of `last_sql` for the row that a task is in."""
     return [task.owner_id] if task.list_id is None else [task.owner_id, task.list_id]
 
@@ -156,19 +166,26 @@ def last_sql(list_id: int | None) -> str:
 
 
 def beside(
-    rows: Any, at: Any, now: datetime, *, before: bool, own: str | None = None
+    rows: QuerySet[Positioned],
+    at: Positioned,
+    now: datetime,
+    *,
+    before: bool,
+    own: str | None = None,
 ) -> str:
     """A position right before or right after `at` among these rows, a query set: see
     `within`."""
-    low = high = at
+    low: Positioned | None = at
+    high: Positioned | None = at
     if before:
         earlier = rows.filter(position__lt=at.position)
         low = earlier.order_by("-position", "-id").first()
     else:
         later = rows.filter(position__gt=at.position)
         high = later.order_by("position", "id").first()
-    bounds = low and low.position, high and high.position
-    return within(*bounds, now, own=own)
+    return within(
+        low.position if low else None, high.position if high else None, now, own=own
+    )
 
 
 def within(
@@ -187,7 +204,9 @@ def within(
     return position
 
 
-def taken(rows: Any, tasks: Iterable[Any]) -> set[tuple[int, int | None, str]]:
+def taken(
+    rows: QuerySet[Task], tasks: Iterable[Task]
+) -> set[tuple[int, int | None, str]]:
     """The places, by owner, list and position, of these tasks that some of the rows, a
     query set, are at."""
     owners = {task.owner_id for task in tasks}

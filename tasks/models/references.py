@@ -4,14 +4,19 @@ Call these inside `feed_of`: nobody else changes what they look at before the co
 `tasks` is the manager of the tasks, whose module uses this one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskproject.problems import Invalid
 from tasks.models.events import Actor
 from tasks.models.lists import TaskList
 from tasks.models.tags import Tag
+
+if TYPE_CHECKING:
+    from tasks.models.tasks import Task, TaskQuerySet
 
 NO_LIST = ("list", "You have no list with this id.")
 NO_PARENT = ("parent", "You have no task with this id.")
@@ -21,10 +26,10 @@ HAS_SUBTASKS = ("parent", "A task with subtasks cannot become one.")
 
 
 def check(
-    tasks: Any,
+    tasks: TaskQuerySet,
     rows: Iterable[Mapping[str, Any]],
     owners: set[int],
-    children: Iterable[Any] = (),
+    children: Iterable[Task] = (),
 ) -> None:
     """Raises `Invalid` for a list or a parent that is not the owner's, and for a third
     level of tasks."""
@@ -49,12 +54,15 @@ def check(
 
 
 def known(
-    tasks: Any, by: Actor, now: datetime, edits: list[tuple[Any, dict[str, Any]]]
+    tasks: TaskQuerySet,
+    by: Actor,
+    now: datetime,
+    edits: list[tuple[Task, dict[str, Any]]],
 ) -> dict[tuple[int, str], str]:
     """Checks what the edits of tasks refer to; the names of the tags by owner and key,
     made where they are new."""
     names: dict[int, list[str]] = {}
-    children: dict[int, list[Any]] = {}
+    children: dict[int, list[Task]] = {}
     rows: list[dict[str, Any]] = []
     for task, fields in edits:
         owner_id = fields.get("owner_id", task.owner_id)

@@ -2,11 +2,13 @@
 one. `statements.py` has the statements of the general way, whose rules these follow.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from django.conf import settings
@@ -20,6 +22,7 @@ from tasks.models.statements import (
     LATER,
     OF_OWNER,
     OPEN_SUBTASKS,
+    column,
     new_columns,
     shown,
     taken_as_they_are,
@@ -34,6 +37,9 @@ from tasks.models.words import (
     sorted_as,
     title_searched_as,
 )
+
+if TYPE_CHECKING:
+    from tasks.models.tasks import Task
 
 # How each text is searched, in the order that they have in `search`.
 _SEARCHED = {"title": title_searched_as, "description": description_searched_as}
@@ -54,7 +60,7 @@ def at_once() -> bool:
     return settings.ON_POSTGRESQL and not this_thread.connection.in_atomic_block
 
 
-def add(model: Any, by: Actor, now: datetime, task: Any, story: Story) -> bool:
+def add(model: type[Task], by: Actor, now: datetime, task: Task, story: Story) -> bool:
     """Stores a new task that is in no list with its event, and gives it its key, the time
     of the write, and the end of these tasks for its position. False where that is beyond
     the end by the clock (see `positions.end_after`), or the actor's proof does not hold."""
@@ -76,7 +82,7 @@ def add(model: Any, by: Actor, now: datetime, task: Any, story: Story) -> bool:
 
 
 @cache
-def _add(model: Any, places: Sequence[str], proof: str) -> str:
+def _add(model: type[Task], places: Sequence[str], proof: str) -> str:
     _, columns, _ = new_columns(model)
     return (
         f'{IN_PLACE}, {_END}, "written" AS (INSERT INTO "tasks_task" ({columns}) '
@@ -86,17 +92,17 @@ def _add(model: Any, places: Sequence[str], proof: str) -> str:
 
 
 def change(
-    model: Any,
+    model: type[Task],
     by: Actor,
     now: datetime,
-    task: Any,
+    task: Task,
     values: dict[str, Any],
     story: Story,
 ) -> bool:
     """Stores these values of a task, which has them and its next version already, with
     its event, and gives it the time of the write; False where somebody has changed it
     since it was read."""
-    columns = [model._meta.get_field(name).column for name in values]
+    columns = [column(model, name) for name in values]
     places, stored = _places(model, now, [*values], [*values.values()], _STAMP)
     settings = "".join(
         f'"{column}" = {place}, ' for column, place in zip(columns, places, strict=True)
@@ -119,7 +125,7 @@ def change(
 
 
 def edit(
-    model: Any,
+    model: type[Task],
     by: Actor,
     owner_id: int,
     key: int,
@@ -175,7 +181,7 @@ class _Parts(NamedTuple):
 
 
 @cache
-def _edit(model: Any, parts: _Parts, versioned: bool, proof: str) -> str:
+def _edit(model: type[Task], parts: _Parts, versioned: bool, proof: str) -> str:
     """What is to be written is judged by the task as it was; where it is of another
     version once the owner's place is taken, nothing is written."""
     at_version = '"version" = ANY (%s) AND ' if versioned else ""
@@ -266,7 +272,11 @@ def _rewritten(values: Mapping[str, str]) -> list[str]:
 
 
 def _places(
-    model: Any, now: datetime, names: Sequence[str], values: Sequence[Any], moment: str
+    model: type[Task],
+    now: datetime,
+    names: Sequence[str],
+    values: Sequence[Any],
+    moment: str,
 ) -> tuple[list[str], list[Any]]:
     """What stands in the statement for each of the values, and its parameters. `now`
     itself stands for the time of the write, whose SQL is `moment`, and no position for

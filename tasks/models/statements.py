@@ -5,10 +5,12 @@ it, and knows RETURNING for INSERT only. What goes in and what comes out are the
 own values and rows all the same. `model` is Task, whose module uses this one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from django.conf import settings
@@ -26,6 +28,9 @@ from tasks.models import events, plans, positions
 from tasks.models.events import place_of
 from tasks.models.portions import portions
 
+if TYPE_CHECKING:
+    from tasks.models.tasks import Task
+
 #: How many open subtasks a task has: one look into an index, in any statement on tasks.
 OPEN_SUBTASKS = (
     '(SELECT count(*) FROM "tasks_task" "child" WHERE "child"."parent_id" = '
@@ -41,13 +46,13 @@ LATER = "greatest" if settings.ON_POSTGRESQL else "max"
 
 
 @cache
-def nothing(model: Any) -> Any:
+def nothing(model: type[Task]) -> models.sql.Query:
     """The ORM's query of an empty set, made once for all. (Composing one that finds a task
     takes 0.1 ms, and a verb of one task does not need it.)"""
     return model.objects.none().query
 
 
-def one(model: Any, owner_id: int, key: int, proof: Proof) -> list[Any]:
+def one(model: type[Task], owner_id: int, key: int, proof: Proof) -> list[Task]:
     """The owner's task of this key: one or none. Raises `Unproven`."""
     statement = (
         f'SELECT {shown(model)} FROM (SELECT 1 WHERE {proof.condition}) AS "proof" '
@@ -61,8 +66,8 @@ def one(model: Any, owner_id: int, key: int, proof: Proof) -> list[Any]:
 
 
 def locked(
-    model: Any, owner_id: int, key: int, proof: Proof
-) -> tuple[list[Any], datetime]:
+    model: type[Task], owner_id: int, key: int, proof: Proof
+) -> tuple[list[Task], datetime]:
     """The same task, which nobody else changes before the commit, and the database's time.
     Takes the owner's place in the feed as well, before the lock of the row, which
     PostgreSQL takes last: see `feed_of`."""
@@ -82,7 +87,7 @@ def locked(
     return tasks_of(model, [row[1:] for row in rows]), now
 
 
-def insert(model: Any, now: datetime, task: Any) -> bool:
+def insert(model: type[Task], now: datetime, task: Task) -> bool:
     """Stores a new task, and gives it its key; one without a position comes to the end of
     its list. False where that is beyond the end by the clock: see `positions.end_after`.
     Call it inside `feed_of`."""
@@ -107,11 +112,14 @@ def insert(model: Any, now: datetime, task: Any) -> bool:
 
 
 def update(
-    model: Any, now: datetime, names: tuple[str, ...], rows: list[tuple[int, list[Any]]]
-) -> list[Any]:
+    model: type[Task],
+    now: datetime,
+    names: tuple[str, ...],
+    rows: list[tuple[int, list[Any]]],
+) -> list[Task]:
     """Writes the named fields of tasks, each row its key and its values, and returns the
     tasks as they are then: one UPDATE for all of them."""
-    columns = [model._meta.get_field(name).column for name in names]
+    columns = [column(model, name) for name in names]
     stamp = to_column(model, "updated_at", now)
     stamped = (
         f'"updated_at" = {LATER}(%s, "tasks_task"."updated_at"), '
@@ -145,10 +153,10 @@ def update(
     return fetch_tasks(model, statement, parameters, kept=False)
 
 
-def store(model: Any, names: Sequence[str], tasks: Iterable[Any]) -> None:
+def store(model: type[Task], names: Sequence[str], tasks: Iterable[Task]) -> None:
     """Writes the named fields of tasks as they are, `version` and `updated_at` among
     them: one UPDATE for all of them."""
-    columns = ["id", *(model._meta.get_field(name).column for name in names)]
+    columns = ["id", *(column(model, name) for name in names)]
     assigned = ", ".join(
         f'"{column}" = "new"."column{number}"'
         for number, column in enumerate(columns, 1)
@@ -185,14 +193,14 @@ def new_keys(count: int) -> list[int]:
 
 
 def fetch_tasks(
-    model: Any, statement: str, parameters: Sequence[Any], *, kept: bool = True
-) -> list[Any]:
+    model: type[Task], statement: str, parameters: Sequence[Any], *, kept: bool = True
+) -> list[Task]:
     """The tasks that a statement gives back, with all that is told of a task; `kept`
     where it is one of few, as `fetch` wants it."""
     return tasks_of(model, fetch(statement, parameters, kept=kept))
 
 
-def tasks_of(model: Any, rows: Sequence[Sequence[Any]]) -> list[Any]:
+def tasks_of(model: type[Task], rows: Sequence[Sequence[Any]]) -> list[Task]:
     columns = _columns(model)
     tasks = []
     for *values, open_subtasks in rows:
@@ -203,36 +211,46 @@ def tasks_of(model: Any, rows: Sequence[Sequence[Any]]) -> list[Any]:
 
 
 @cache
-def _columns(model: Any) -> Columns:
+def _columns(model: type[Task]) -> Columns[Task]:
     return Columns(model, without=UNREAD)
 
 
 @cache
-def shown(model: Any) -> str:
+def shown(model: type[Task]) -> str:
     """What is told of a task: its columns, and how many subtasks are open."""
     return f"{_columns(model).sql}, {OPEN_SUBTASKS}"
 
 
 @cache
-def new_columns(model: Any) -> tuple[list[str], str, str]:
+def new_columns(model: type[Task]) -> tuple[list[str], str, str]:
     """The fields of a new row, their columns, and a place for each."""
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
     columns = ", ".join(f'"{field.column}"' for field in fields)
     return [field.attname for field in fields], columns, ", ".join(["%s"] * len(fields))
 
 
-def to_column(model: Any, name: str, value: Any) -> Any:
+def column(model: type[Task], name: str) -> str:
+    return str(_field(model, name).column)
+
+
+def _field(model: type[Task], name: str) -> models.Field[Any, Any]:
+    field = model._meta.get_field(name)
+    assert isinstance(field, models.Field)
+    return field
+
+
+def to_column(model: type[Task], name: str, value: Any) -> Any:
     """A field's value as the database takes it."""
     if value is None or name in taken_as_they_are(model):
         return value
-    field = model._meta.get_field(name)
+    field = _field(model, name)
     if isinstance(field, models.JSONField):
         return orjson.dumps(value).decode()  # psycopg's wrapper takes 6 us more
     return field.get_db_prep_save(value, connection)
 
 
 @cache
-def taken_as_they_are(model: Any) -> frozenset[str]:
+def taken_as_they_are(model: type[Task]) -> frozenset[str]:
     """The fields of whose values the ORM would make nothing else: to ask it for each of
     twenty takes 0.07 ms. (A process has one kind of database.)"""
     plain: list[type[models.Field[Any, Any]]] = [
@@ -242,12 +260,12 @@ def taken_as_they_are(model: Any) -> frozenset[str]:
     if settings.ON_POSTGRESQL:
         plain.append(models.DateField)  # and DateTimeField, which is one
     kinds = tuple(plain)
-    fields: list[Any] = model._meta.concrete_fields
+    fields = model._meta.concrete_fields
     return frozenset(each.attname for each in fields if isinstance(each, kinds))
 
 
-def _typed(model: Any, name: str) -> str:
+def _typed(model: type[Task], name: str) -> str:
     """A place among VALUES, where PostgreSQL alone needs to be told the type."""
     if not settings.ON_POSTGRESQL:
         return "%s"  # SQLite would convert it
-    return f"%s::{model._meta.get_field(name).db_type(connection)}"
+    return f"%s::{_field(model, name).db_type(connection)}"

@@ -1,8 +1,10 @@
 """Tags: names that tasks share, one row for each owner and name."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -17,6 +19,9 @@ from tasks.limits import TAG_LENGTH
 from tasks.models.bytewise import BytewiseField
 from tasks.models.events import Actor, Event, Story, append, database_now
 from tasks.models.portions import portions
+
+if TYPE_CHECKING:
+    from tasks.models.tasks import Task, TaskQuerySet
 
 #: Tasks of one statement, of which each may have as many tags of its own.
 LABELLED = 1_000
@@ -39,7 +44,7 @@ class TagQuerySet(models.QuerySet["Tag"]):
 
     def obtain(
         self, by: Actor, now: datetime, owner_id: int, names: Iterable[str]
-    ) -> list["Tag"]:
+    ) -> list[Tag]:
         """The owner's tags of these names in their order, each once, and made where they
         are new. Call it inside `feed_of`."""
         wanted: dict[str, str] = {}
@@ -95,7 +100,7 @@ class Tag(models.Model):
         return self.name
 
     @property
-    def marked(self) -> Any:
+    def marked(self) -> TaskQuerySet:
         """The tasks that carry it, in the trash or not: a TaskQuerySet."""
         return self.tasks.all().owned_by(self.owner_id)
 
@@ -146,14 +151,14 @@ class Label(models.Model):
         return f"tag {self.tag_id} on task {self.task_id}"
 
 
-def label(tasks: Iterable[Any]) -> None:
+def label(tasks: Iterable[Task]) -> None:
     """Stores which tags these new tasks carry. Call it, and `relabel`, in the transaction
     in which their `tags` were written."""
     for portion in portions(tasks, LABELLED):
         _label(portion)
 
 
-def relabel(pairs: Iterable[tuple[Any, Any]]) -> None:
+def relabel(pairs: Iterable[tuple[Task, Task]]) -> None:
     """The same of tasks that were changed, told by the task before and after that."""
     changed = [
         new
@@ -165,7 +170,7 @@ def relabel(pairs: Iterable[tuple[Any, Any]]) -> None:
         _label(portion)
 
 
-def _label(tasks: list[Any]) -> None:
+def _label(tasks: list[Task]) -> None:
     wanted = [(task, same(name)) for task in tasks for name in task.tags]
     if not wanted:
         return

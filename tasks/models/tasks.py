@@ -137,7 +137,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         with feed_of([owner_id]) as now:
             demand(by.proof)
             if not trusted:
-                references.check(Task.objects, rows, {owner_id})
+                references.check(Task.objects.all(), rows, {owner_id})
             names = [name for row in rows for name in row.get("tags", ())]
             tags = Tag.objects.obtain(by, now, owner_id, names) if names else []
             known = {tag.key: tag.name for tag in tags}
@@ -172,7 +172,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
         def planned(tasks: Iterable[Task], now: datetime) -> Plan:
             edits = [(task, fields) for task in tasks]
-            known, ends = references.known(Task.objects, by, now, edits), Ends(now)
+            known, ends = (
+                references.known(Task.objects.all(), by, now, edits),
+                Ends(now),
+            )
             return lambda task: plans.edited(task, now, known, zone, fields, ends.next)
 
         return self._edit_unread(by, versions, fields) or self._write(
