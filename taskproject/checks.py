@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
 
 from django.apps import apps
 from django.conf import settings
@@ -16,7 +15,7 @@ ZONES = (("accounts.User", "timezone"), ("tasks.Task", "due_timezone"))
 
 
 @register(Tags.database)
-def sqlite_returns_rows(**kwargs: Any) -> list[Error]:
+def sqlite_returns_rows(**kwargs: object) -> list[Error]:
     """Every change is an UPDATE ... RETURNING, which SQLite has since 3.35."""
     engine = settings.DATABASES["default"]["ENGINE"]
     if engine == "taskproject.sqlite" and sqlite3.sqlite_version_info < (3, 35):
@@ -31,7 +30,7 @@ def sqlite_returns_rows(**kwargs: Any) -> list[Error]:
 
 
 @register(Tags.security, deploy=True)
-def guest_is_deliberate(**kwargs: Any) -> list[Warning]:
+def guest_is_deliberate(**kwargs: object) -> list[Warning]:
     """A guest in production lets everybody write."""
     if settings.API_GUEST:
         return [
@@ -46,7 +45,7 @@ def guest_is_deliberate(**kwargs: Any) -> list[Warning]:
 
 @register(Tags.database)
 def zones_are_known(
-    databases: Sequence[str] | None = None, **kwargs: Any
+    databases: Sequence[str] | None = None, **kwargs: object
 ) -> list[Warning]:
     """What another release, or a host with zones of its own, has stored. Asks only with
     `manage.py check --database default`; reads every task once."""

@@ -97,7 +97,7 @@ _NUMBERS = {
 }
 
 
-def of_postgresql(variable: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def of_postgresql(variable: str, given: Mapping[str, object]) -> dict[str, Any]:
     """Those that libpq takes. Raises ImproperlyConfigured with the variable's name."""
     known = {each.keyword.decode() for each in pq.Conninfo.get_defaults()}
     options = {}
@@ -128,7 +128,7 @@ def of_postgresql(variable: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def of_sqlite(variable: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def of_sqlite(variable: str, given: Mapping[str, object]) -> dict[str, Any]:
     """None: raises ImproperlyConfigured where there are any."""
     for name in given:
         hint = "set SQLITE_BUSY_TIMEOUT" if name == "timeout" else "leave it out"

@@ -16,10 +16,10 @@ class OneLineField(forms.CharField):
     as it was shown leaves what is stored alone, whatever the rule for names is by now.
     """
 
-    def prepare_value(self, value: Any) -> Any:
+    def prepare_value(self, value: object) -> Any:
         return one_line(value) if isinstance(value, str) and fault(value) else value
 
-    def has_changed(self, initial: Any, data: Any) -> bool:
+    def has_changed(self, initial: object, data: object) -> bool:
         if not (isinstance(initial, str) and isinstance(data, str)):
             return super().has_changed(initial, data)
         return one_line(data) not in (one_line(initial), joined(initial))

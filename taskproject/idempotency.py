@@ -30,7 +30,7 @@ def idempotent(handler: Callable[..., Any]) -> Callable[..., Any]:
     time. Reading is safe to repeat, and needs no key."""
 
     @wraps(handler)
-    def once(request: HttpRequest, **inputs: Any) -> Any:
+    def once(request: HttpRequest, **inputs: object) -> Any:
         header = request.META.get("HTTP_IDEMPOTENCY_KEY")
         if header is None or request.method in SAFE_METHODS:
             return handler(request, **inputs)

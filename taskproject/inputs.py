@@ -299,7 +299,7 @@ def invalid(contexts: Iterable[ValidationErrorContext[Any]]) -> Problem:
     return _refusal(errors)
 
 
-def refusal_of(model: type[BaseModel], value: Any, place: str) -> Invalid | None:
+def refusal_of(model: type[BaseModel], value: object, place: str) -> Invalid | None:
     """The problem of an object within the body that is no `model`; `place` is the JSON
     pointer to it."""
     try:
@@ -358,7 +358,7 @@ def _sentence(error: Any, model: type[BaseModel]) -> str:
     return sentence if sentence.endswith(".") else f"{sentence}."
 
 
-def _members(model: type[BaseModel], location: tuple[Any, ...]) -> set[str]:
+def _members(model: type[BaseModel], location: tuple[object, ...]) -> set[str]:
     """The members that the object around the unknown one does take."""
     current: Any = model
     for part in location[:-1]:

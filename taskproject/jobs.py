@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable
 from threading import Lock, Thread
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import Error, OperationalError, connection, transaction
 from django.utils import timezone
@@ -65,7 +65,7 @@ def create(
     total: int,
     actor_id: int | None,
     via: str,
-    **arguments: Any,
+    **arguments: object,
 ) -> Job:
     """Stores a job, which runs once the transaction is committed; returns the unfinished
     one where the same was asked for before.

@@ -21,7 +21,7 @@ class Line(logging.LogRecord):
 
     _blank: ClassVar = vars(logging.LogRecord("", logging.INFO, "", 0, "", (), None))
 
-    def __init__(self, name: str, message: str, fields: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, message: str, fields: Mapping[str, object]) -> None:
         self.__dict__.update(
             self._blank, name=name, msg=message, created=time.time(), fields=fields
         )

@@ -159,7 +159,9 @@ class Renderer(BaseRenderer):
 
     media_type = "application/json"
 
-    def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
+    def render(
+        self, request: HttpRequest, data: object, *, response_status: int
+    ) -> bytes:
         return orjson.dumps(data, option=orjson.OPT_UTC_Z)
 
 

@@ -35,7 +35,7 @@ class Proof:
     __slots__ = ("condition", "held", "parameters")
 
     def __init__(
-        self, condition: str, parameters: tuple[Any, ...], held: bool = False
+        self, condition: str, parameters: tuple[object, ...], held: bool = False
     ) -> None:
         self.condition = condition
         self.parameters = parameters
@@ -52,7 +52,7 @@ class Unproven(Exception):
 
 
 def fetch(
-    statement: str, parameters: Sequence[Any], *, kept: bool = True
+    statement: str, parameters: Sequence[object], *, kept: bool = True
 ) -> list[tuple[Any, ...]]:
     """The rows of a statement with a %s for each parameter.
 
@@ -78,7 +78,7 @@ def demand(proof: Proof) -> None:
 ON_POSTGRESQL: bool = settings.ON_POSTGRESQL
 
 
-def adapted(value: Any) -> Any:
+def adapted(value: object) -> Any:
     """A value as the database takes it: SQLite's dates and moments are text."""
     if ON_POSTGRESQL:
         return value
@@ -124,7 +124,7 @@ class Columns(Generic[M]):
     def __len__(self) -> int:
         return len(self.fields)
 
-    def instance(self, values: Sequence[Any]) -> M:
+    def instance(self, values: Sequence[object]) -> M:
         """The row with these values, one for each of the columns."""
         columns = list(values)
         for number, convert in self._conversions:
@@ -152,8 +152,8 @@ class Columns(Generic[M]):
         return conversions
 
 
-def _converter(steps: list[Any], column: Any) -> Callable[[Any], Any]:
-    def convert(value: Any) -> Any:
+def _converter(steps: list[Any], column: object) -> Callable[[Any], Any]:
+    def convert(value: object) -> Any:
         for step in steps:
             value = step(value, column, connection)
         return value

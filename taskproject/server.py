@@ -153,7 +153,7 @@ class Server(MPServer):
     def _init_shared_socket(self) -> None:
         self._sso = None  # each worker asks the port for its own
 
-    def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+    def _serve_loop(self, spawn_target: object, target_loader: object) -> None:
         due: dict[int, float] = {}  # workers to replace, and when
         while not self.interrupt_signal:
             until = min(due.values(), default=None)
@@ -197,9 +197,9 @@ def work(
     port: Port,
     number: int,
     name: str | None,
-    loader: Any,
-    _: Any,
-    *options: Any,
+    loader: object,
+    _: object,
+    *options: object,
 ) -> None:
     """The life of a worker, whose main process is `parent`."""
     _stand_alone()

@@ -80,12 +80,12 @@ class Gateway:
         self._streams = ThreadPoolExecutor(MOST_STREAMS, "stream")
         threading.Thread(target=self._watch, name="bodies", daemon=True).start()
 
-    def __call__(self, answer: Any, scope: dict[str, Any]) -> None:
+    def __call__(self, answer: object, scope: dict[str, Any]) -> None:
         length = scope.get("CONTENT_LENGTH", "0")
         if length == "0" or not _is_taken(length) or self._read(answer, scope, length):
             self._answer(answer, scope)
 
-    def _read(self, answer: Any, scope: dict[str, Any], length: str) -> bool:
+    def _read(self, answer: object, scope: dict[str, Any], length: str) -> bool:
         """Whether the body has come, or ended early, before it was given up."""
         key = id(answer)
         self._reading[key] = (time.monotonic(), answer)

@@ -232,7 +232,7 @@ class ApiTokenAdmin(admin.ModelAdmin):
         request: HttpRequest,
         obj: ApiToken | None = None,
         change: bool = False,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Any:
         """A class of this request's own: it may hold what only this request knows."""
         form: Any = super().get_form(request, obj, change, **kwargs)
@@ -288,13 +288,13 @@ class ApiTokenAdmin(admin.ModelAdmin):
                 obj.sent_again = True  # type: ignore[attr-defined]  # for log_addition
             obj.secret = secret  # type: ignore[attr-defined]  # for response_add
 
-    def log_addition(self, request: HttpRequest, obj: ApiToken, message: Any) -> Any:
+    def log_addition(self, request: HttpRequest, obj: ApiToken, message: object) -> Any:
         if not hasattr(obj, "sent_again"):
             return super().log_addition(request, obj, message)
         return None
 
     def response_add(
-        self, request: HttpRequest, obj: ApiToken, *args: Any, **kwargs: Any
+        self, request: HttpRequest, obj: ApiToken, *args: object, **kwargs: object
     ) -> HttpResponse:
         """The only page that ever shows the secret, and no cache may keep it."""
         return TemplateResponse(

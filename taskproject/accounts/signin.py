@@ -135,7 +135,7 @@ def with_status(login: Callable[..., HttpResponse]) -> Callable[..., HttpRespons
     """The admin's view of signing in, whose refusals have a status of their own."""
 
     @wraps(login)
-    def view(request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+    def view(request: HttpRequest, *args: object, **options: object) -> HttpResponse:
         response = login(request, *args, **options)
         form = (getattr(response, "context_data", None) or {}).get("form")
         refusal = getattr(form, "refusal", None)

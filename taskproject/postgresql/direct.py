@@ -78,7 +78,7 @@ class Statements:
         self._prepares = True
 
     def fetch(
-        self, statement: str, parameters: Sequence[Any], kept: bool
+        self, statement: str, parameters: Sequence[object], kept: bool
     ) -> list[tuple[Any, ...]]:
         """The rows of a statement with a %s for each parameter. One that is `kept` is one
         of few: it is held for as long as the process runs."""

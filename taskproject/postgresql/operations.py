@@ -58,12 +58,20 @@ class RewordConstraintOnline(AlterConstraint):
     without the table being made anew, the old one stays."""
 
     def database_forwards(
-        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+        self,
+        app_label: str,
+        schema_editor: object,
+        from_state: object,
+        to_state: object,
     ) -> None:
         self._reword(app_label, schema_editor, to_state)
 
     def database_backwards(
-        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+        self,
+        app_label: str,
+        schema_editor: object,
+        from_state: object,
+        to_state: object,
     ) -> None:
         self._reword(app_label, schema_editor, to_state)
 

@@ -100,7 +100,7 @@ class DatabaseSchemaEditor(SchemaEditor):
     column that triggers use replaces those triggers first.
     """
 
-    def _remake_table(self, *args: Any, **kwargs: Any) -> None:
+    def _remake_table(self, *args: object, **kwargs: object) -> None:
         with transaction.atomic(using=self.connection.alias):
             with self.connection.cursor() as cursor:
                 cursor.execute(

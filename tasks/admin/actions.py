@@ -78,7 +78,7 @@ class TaskActions(RowAdmin):
         return request.user.has_perm("tasks.delete_task")
 
     def get_actions(
-        self, request: HttpRequest, *args: Any, **kwargs: Any
+        self, request: HttpRequest, *args: object, **kwargs: object
     ) -> dict[str, Any]:
         """Those that do something with the tasks that are listed."""
         actions = super().get_actions(request, *args, **kwargs)
@@ -179,7 +179,7 @@ class TaskActions(RowAdmin):
         action: str,
         title: str,
         page: str,
-        **context: Any,
+        **context: object,
     ) -> HttpResponse:
         """The page that asks before the action is done; it sends the selection again."""
         across = request.POST.get("select_across", "0")

@@ -24,7 +24,9 @@ class TrashFilter(admin.SimpleListFilter):
     title = "trash"
     parameter_name = "trash"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(
+        self, request: HttpRequest, model_admin: object
+    ) -> list[tuple[str, str]]:
         return [("in", "In the trash"), ("all", "All, trash included")]
 
     def choices(self, changelist: Any) -> Iterator[Any]:
@@ -168,7 +170,11 @@ class DueFilter(FormFilter):
     parameters = ("due", "due_from", "due_to")
 
     def __init__(
-        self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
+        self,
+        request: HttpRequest,
+        params: dict[str, Any],
+        model: object,
+        model_admin: object,
     ) -> None:
         super().__init__(request, params, model, model_admin)
         self.form = DueForm(self.used_parameters, auto_id="filter_%s")

@@ -44,7 +44,7 @@ class CalendarQuerySet(TaskQuerySet):
     _ends: tuple[datetime, datetime] | None = None
     _asked = False
 
-    def aggregate(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def aggregate(self, *args: object, **kwargs: object) -> dict[str, Any]:
         """The two ends of all tasks, whatever is filtered, each from an end of the
         index: SQLite reads the whole index to find both in one statement."""
         if set(kwargs) != {"first", "last"}:
@@ -53,7 +53,7 @@ class CalendarQuerySet(TaskQuerySet):
         return {"first": first, "last": last}
 
     def datetimes(  # type: ignore[override]  # django-stubs types it as a QuerySet
-        self, field_name: str, kind: str, *args: Any, **kwargs: Any
+        self, field_name: str, kind: str, *args: object, **kwargs: object
     ) -> list[datetime]:
         # Not asked before: within a year or a month, whose tasks the index finds.
         ends = self._ends if self._asked else self._find_ends(self)

@@ -60,7 +60,11 @@ class RowAdmin(admin.ModelAdmin):
     # The form
 
     def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+        self,
+        request: HttpRequest,
+        obj: object = None,
+        change: bool = False,
+        **kwargs: object,
     ) -> Any:
         """A class of this request's own: it may hold what only this request knows."""
         form: Any = super().get_form(request, obj, change, **kwargs)
@@ -140,7 +144,7 @@ class RowAdmin(admin.ModelAdmin):
         )
 
     def get_actions(
-        self, request: HttpRequest, *args: Any, **kwargs: Any
+        self, request: HttpRequest, *args: object, **kwargs: object
     ) -> dict[str, Any]:
         actions = super().get_actions(request, *args, **kwargs)
         actions.pop("delete_selected", None)  # the verbs stand for it
@@ -172,7 +176,7 @@ class RowAdmin(admin.ModelAdmin):
         return [f"{row} ({row.owner})" for row in objs], {}, set(), []
 
     def ask(
-        self, request: HttpRequest, rows: QuerySet[Any], **context: Any
+        self, request: HttpRequest, rows: QuerySet[Any], **context: object
     ) -> HttpResponse:
         """The page that asks before the selected rows are deleted."""
         context |= {

@@ -159,11 +159,11 @@ class TaskAdmin(TaskActions):
             queryset = queryset.filter(found) if found else queryset.none()
         return queryset, False
 
-    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+    def get_changelist_form(self, request: HttpRequest, **kwargs: object) -> Any:
         return RowForm
 
     def changelist_view(
-        self, request: HttpRequest, extra_context: Any = None
+        self, request: HttpRequest, extra_context: object = None
     ) -> HttpResponse:
         """Rows that are saved together take their owners' places in the feed together,
         in the one order that keeps writers from deadlocking."""

@@ -47,7 +47,7 @@ def restorable(event: Event, field: str) -> bool:
     return field in event.changes and field != "position" and not made
 
 
-def lost(task: Task, field: str, value: Any) -> str:
+def lost(task: Task, field: str, value: object) -> str:
     """Why the row that the task once had cannot be had again; empty where it can."""
     if field not in KEYS or value is None:
         return ""

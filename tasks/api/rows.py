@@ -31,7 +31,7 @@ def find_row(rows: QuerySet[Any], key: int) -> Any:
     return row
 
 
-def row_answer(row: Any, represent: Represent, status: int = 200) -> HttpResponse:
+def row_answer(row: object, represent: Represent, status: int = 200) -> HttpResponse:
     return json_answer(represent(row), status, ETag=_etag(row))
 
 

@@ -78,7 +78,7 @@ def _read_list(reading: Reading, members: Members, number: int, name: str) -> No
             reading.add(_draft(as_object("items", task), ordinal, title))
 
 
-def _position(numbered: tuple[int, Any]) -> str:
+def _position(numbered: tuple[int, object]) -> str:
     item = numbered[1]
     position = item.get("position") if isinstance(item, dict) else None
     return position if isinstance(position, str) else ""

@@ -171,7 +171,7 @@ def _record(members: dict[str, Any]) -> Record:
     )
 
 
-def _value(member: str, value: Any, default: Any) -> Any:
+def _value(member: str, value: object, default: object) -> Any:
     """The value in the type of its field. Raises `Refused` for any other type."""
     if value is None and default is None:
         return None
@@ -182,7 +182,7 @@ def _value(member: str, value: Any, default: Any) -> Any:
     return convert(member, value)
 
 
-def _as_is(member: str, value: Any) -> Any:
+def _as_is(member: str, value: object) -> Any:
     return value
 
 

@@ -200,7 +200,7 @@ def _read_projects(
             _read_project(reading, as_object(name, project), inner, titles)
 
 
-def _project_position(numbered: tuple[int, Any]) -> float:
+def _project_position(numbered: tuple[int, object]) -> float:
     project = numbered[1]
     position = project.get("position") if isinstance(project, dict) else None
     return position if isinstance(position, int | float) else inf

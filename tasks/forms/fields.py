@@ -25,7 +25,7 @@ class DescriptionField(forms.CharField):
     """Text as it is stored. A form sends every line end as CRLF, which would count
     double, and Django would strip the text."""
 
-    def to_python(self, value: Any) -> str:
+    def to_python(self, value: object) -> str:
         return lines(super().to_python(value) or "")
 
 
@@ -33,7 +33,7 @@ class TagsField(forms.CharField):
     """The names of tags, parted by commas; one with a comma in it stands in quotation
     marks, as in a CSV file."""
 
-    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]  # no text
+    def to_python(self, value: object) -> list[str]:  # type: ignore[override]  # no text
         text = super().to_python(value) or ""
         try:
             rows = list(csv.reader([text], skipinitialspace=True, strict=True))
@@ -55,7 +55,7 @@ class TagsField(forms.CharField):
         for name in value:
             super().run_validators(name)
 
-    def has_changed(self, initial: Any, data: Any) -> bool:
+    def has_changed(self, initial: object, data: object) -> bool:
         """Whether the names differ; a line of text holds no line breaks of theirs."""
         try:
             after = self.to_python(data)

@@ -145,7 +145,7 @@ class OpenedForm(forms.ModelForm):
         )
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 

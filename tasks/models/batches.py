@@ -209,7 +209,7 @@ class _Changes:
         shown.open_subtasks = self._open.get(task.pk, 0)
         return shown
 
-    def create(self, fields: Mapping[str, Any]) -> Task:
+    def create(self, fields: Mapping[str, object]) -> Task:
         """Raises `Invalid` where it refers to what is not the owner's."""
         self._check(None, fields)
         tags = self._new_names(fields)

@@ -254,9 +254,9 @@ class _Conditions:
         index: str,
         sort: str,
         condition: str,
-        *values: Any,
+        *values: object,
         tally: str = "",
-        numbered: Sequence[Any] = (),
+        numbered: Sequence[object] = (),
     ) -> Condition:
         """A condition on one column that has an index, by which tasks come in an order.
         They are counted there, unless there is a `tally`."""

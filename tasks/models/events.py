@@ -151,7 +151,7 @@ def _default(model: Any) -> dict[str, Any]:
     return fields
 
 
-def told(value: Any) -> Any:
+def told(value: object) -> Any:
     """A field's value as JSON: times as the API writes them."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

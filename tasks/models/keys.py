@@ -13,7 +13,7 @@ WRITTEN = 200
 Row = tuple[int, str, str]
 
 
-def bring_up_to_date(connection: Any, written: int = WRITTEN) -> int:
+def bring_up_to_date(connection: object, written: int = WRITTEN) -> int:
     """Makes new keys for the tasks whose keys are of an older version; how many those
     were. Neither versions nor times of the tasks change.
 

@@ -202,7 +202,7 @@ def state(owner_id: int, clock: Clock, proof: Proof = PROVEN) -> State:
     return sequence, passed
 
 
-def _held(proof: Proof, rows: Sequence[Any]) -> None:
+def _held(proof: Proof, rows: Sequence[object]) -> None:
     """Raises `Unproven` where a statement that always has a row found none."""
     if not rows:
         raise Unproven
@@ -269,7 +269,7 @@ class _Statement:
         # The id that a page is in the order of.
         self.id = self._lead.id if self._in_order else '"tasks_task"."id"'
 
-    def add(self, condition: str, *parameters: Any) -> None:
+    def add(self, condition: str, *parameters: object) -> None:
         self.conditions.append(condition)
         self.parameters += map(adapted, parameters)
 
@@ -284,7 +284,7 @@ class _Statement:
         other = "ASC" if order == "DESC" else "DESC"
         return f'"tasks_task"."owner_id" {other}, "tasks_task"."id" {order}'
 
-    def fetch(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def fetch(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         """Plans that hold for any state and any list are kept; how many tasks have a tag,
         a word or a due differs too much."""
         return fetch(sql, parameters, kept=self._narrowed <= {"list_id"})

@@ -275,7 +275,7 @@ def _places(
     model: type[Task],
     now: datetime,
     names: Sequence[str],
-    values: Sequence[Any],
+    values: Sequence[object],
     moment: str,
 ) -> tuple[list[str], list[Any]]:
     """What stands in the statement for each of the values, and its parameters. `now`

@@ -193,7 +193,11 @@ def new_keys(count: int) -> list[int]:
 
 
 def fetch_tasks(
-    model: type[Task], statement: str, parameters: Sequence[Any], *, kept: bool = True
+    model: type[Task],
+    statement: str,
+    parameters: Sequence[object],
+    *,
+    kept: bool = True,
 ) -> list[Task]:
     """The tasks that a statement gives back, with all that is told of a task; `kept`
     where it is one of few, as `fetch` wants it."""
@@ -239,7 +243,7 @@ def _field(model: type[Task], name: str) -> models.Field[Any, Any]:
     return field
 
 
-def to_column(model: type[Task], name: str, value: Any) -> Any:
+def to_column(model: type[Task], name: str, value: object) -> Any:
     """A field's value as the database takes it."""
     if value is None or name in taken_as_they_are(model):
         return value

@@ -3,9 +3,8 @@
 A write is one transaction: it takes its owner's place in the feed, reads the rows it
 touches under a lock, changes them with ``UPDATE ... RETURNING`` (one statement for all
 that change alike), and appends one event per changed task. A write of one task may do so
-in one statement, for the version that it reads: where that is not the version any more,
-nothing is written, and the write takes its turn as above. Nothing else reads a task
-without that lock, alters it and saves it back.
+in one statement: where somebody changes the task meanwhile, nothing is written, and the
+write takes its turn as above. Nothing else alters a task that it read without a lock.
 """
 
 from collections.abc import (
@@ -61,8 +60,7 @@ Plan = Callable[["Task"], dict[str, Any]]
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
-    # Whose tasks these are, where one owner is known from the start; and which one, where
-    # it is but one.
+    # Their one owner, where that is known from the start; and the one task's key.
     _owner_id: int | None = None
     _key: int | None = None
 
@@ -110,7 +108,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
     # Verbs: each changes every task in the set that is not yet as asked for, and leaves
     # one event for each. With `versions`, only tasks at one of these versions change.
 
-    def add(self, by: Actor, *, owner_id: int, **fields: Any) -> "Task":
+    def add(self, by: Actor, *, owner_id: int, **fields: object) -> "Task":
         """Stores a new task and returns it: see `add_all`."""
         if single_statement.at_once() and not any(map(fields.get, plans.REFERENCES)):
             now = timezone.now()  # Stands for the time of the write.
@@ -245,7 +243,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
         return self._write(by, None, planned, frozen=False)
 
-    def trash(self, by: Actor, versions: Versions = None, **fields: Any) -> Outcome:
+    def trash(self, by: Actor, versions: Versions = None, **fields: object) -> Outcome:
         """Takes the tasks out of every list; `restore` brings them back."""
         return self._write(
             by,
@@ -278,9 +276,9 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return outcome
 
     def _edit_unread(
-        self, by: Actor, versions: Versions, fields: Mapping[str, Any]
+        self, by: Actor, versions: Versions, fields: Mapping[str, object]
     ) -> Outcome | None:
-        """The outcome of an edit of one task that needs no look at it first; else None."""
+        """The outcome of an edit by one statement; None where there is none for it."""
         if self._key is None or isinstance(versions, Mapping):
             return None
         if not single_statement.at_once():

@@ -29,7 +29,7 @@ class Command(migrate.Command):
         "second for a lock lets the traffic behind it pass, and is tried again."
     )
 
-    def execute(self, *args: Any, **options: Any) -> str | None:
+    def execute(self, *args: object, **options: object) -> str | None:
         # Before the checks, which may ask the database already.
         if settings.DATABASE_DIRECT and options["database"] == "default":
             connection = connections["default"]

@@ -37,7 +37,7 @@ class Command(BaseCommand):
             "--output", help="the file to write; default: standard output"
         )
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, **options: object) -> None:
         try:
             with this_thread.connection.snapshot():
                 self._export(options)
