@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from taskproject import timezones
 from tasks.fields import ATTRIBUTES
 from tasks.formats import ListRecord, Record, TagRecord, TaskRecord
 from tasks.formats.records import TASK_FIELDS
+from tasks.limits import PRIORITIES
 from tasks.models import Tag, Task, TaskList, TaskQuerySet
 
 CHUNK = 1_000
@@ -16,6 +18,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LOOKUPS = {
     name: "list__name" if name == "list" else ATTRIBUTES[name] for name in TASK_FIELDS
 }
+_values = itemgetter(*_LOOKUPS.values())
 #: What a file needs of a task.
 COLUMNS = ("pk", "external_id", "deleted_at", *_LOOKUPS.values())
 #: The formats that say what is in the trash.
@@ -82,15 +85,13 @@ def _chunk(
 
 def record_of(row: dict[str, Any], parent: str | None, owner: str | None) -> TaskRecord:
     """The task of these COLUMNS; `parent` is the external id of its parent."""
-    values = {name: row[lookup] for name, lookup in _LOOKUPS.items()}
+    values = dict(zip(TASK_FIELDS, _values(row), strict=True))
     zone = values["due_timezone"]
-    values |= {
-        "parent": parent,
-        "tags": tuple(values["tags"]),
-        "priority": Task.Priority(values["priority"]).label,
-        "due_timezone": zone and timezones.known(zone),
-        "position": values["position"] or None,
-    }
+    values["parent"] = parent
+    values["tags"] = tuple(values["tags"])
+    values["priority"] = PRIORITIES[values["priority"]]
+    values["due_timezone"] = zone and timezones.known(zone)
+    values["position"] = values["position"] or None
     return TaskRecord(
         external_id=external_id(row["pk"], row["created_at"], row["external_id"]),
         deleted_at=row["deleted_at"],

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from tasks.admin.tasks import TaskAdmin
-from tasks.api.schemas import EXAMPLE, TaskIn, TaskOut, TaskPatch
+from tasks.api.schemas import EXAMPLE, TaskFilters, TaskIn, TaskOut, TaskPatch
 from tasks.exports import COLUMNS
 from tasks.fields import ATTRIBUTES, FIELDS, KEYS, TEXTS, TRACKED, Field
 from tasks.formats import csv
 from tasks.formats.records import TaskRecord
 from tasks.forms import TaskForm
 from tasks.models import Task, bounds, journal
+from tasks.models.criteria import Criteria, conditions_of
+from tasks.models.dues import clock
 from tasks.models.words import MATCHED_LENGTH
 
 # What files call otherwise, or cannot have: the id and the version belong to one
@@ -81,3 +83,37 @@ def test_every_key_is_an_attribute_with_an_index() -> None:
         column: Any = Task._meta.get_field(key)
         assert column.null and column.max_length == MATCHED_LENGTH
         assert f"task_owner_{name}" in names
+
+
+# "How to add a filter"
+
+FILTERS: dict[str, Any] = {
+    "completed": "true",
+    "list": "none",
+    "parent": "3",
+    "tag": ["errand"],
+    "priority": ["high"],
+    "location": "Office",
+    "due_before": "2026-12-31",
+    "due_after": "2026-12-31T17:00:00Z",
+    "overdue": "false",
+    "has_due": "true",
+    "created_after": "2026-12-31T17:00:00Z",
+    "updated_after": "2026-12-31T17:00:00Z",
+    "q": "oat",
+}
+
+
+def test_every_filter_is_tried_here() -> None:
+    others = {"sort", "limit", "cursor", "tz"}
+
+    assert {*FILTERS} == {*TaskFilters.model_fields} - others
+    assert len(FILTERS) == len(fields(Criteria))
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_every_filter_is_a_criterion_and_a_condition(name: str) -> None:
+    wanted = TaskFilters.model_validate({name: FILTERS[name]}).criteria()
+
+    assert wanted != TaskFilters.model_validate({}).criteria()
+    assert conditions_of(1, wanted, "created", clock("UTC"))
