@@ -19,12 +19,6 @@ FILTERS = (
 )
 
 
-@pytest.fixture
-def alice(db: None) -> User:
-    """Without a password, whose hash would take longer than the test."""
-    return User.objects.create(username="alice")
-
-
 def test_the_example_of_a_new_task_is_accepted(api: ApiClient, document: Any) -> None:
     for example in document["components"]["schemas"]["TaskIn"]["examples"]:
         fulfils(document, "create_task", api.send("POST", "/api/tasks", example))

@@ -6,6 +6,7 @@ A new operation needs a row in `TABLE`; where its path has a new parameter, a me
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
@@ -99,12 +100,7 @@ CELLS = [
 ]
 
 
-@pytest.fixture
-def alice(db: None) -> User:
-    """Without a password, whose hash would take longer than the test."""
-    return User.objects.create(username="alice")
-
-
+@cache
 def document_operations() -> dict[str, tuple[str, str, Any]]:
     """The method, the path and an example body of each operation of the document."""
     document = api_object.get_openapi_schema()
