@@ -141,6 +141,12 @@ def read_calendar(request: HttpRequest, secret: str) -> HttpResponse:
     feed = CalendarFeed.objects.opened_by(secret).select_related("owner").first()
     if feed is None:
         raise NotFound("There is no calendar at this address.")
+    # One snapshot, so that the calendar is of one moment, and of its tag's.
+    with this_thread.connection.snapshot():
+        return _calendar_file(request, feed)
+
+
+def _calendar_file(request: HttpRequest, feed: CalendarFeed) -> HttpResponse:
     now = clock(feed.owner.timezone)
     sequence, _ = listing.state(feed.owner_id, now)
     tag = f'"{sequence}.{ics.REPRESENTATION}-{now.today:%Y%m%d}"'

@@ -17,6 +17,7 @@ from tasks.models import CalendarFeed, Task
 from tests.conftest import BY, ApiClient, make_task, make_token
 from tests.support.answers import assert_a_credential_is_needed, rfc3339
 from tests.support.rows import StillClock
+from tests.support.threads import Threads
 
 PATH = "/api/calendar"
 TODAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -459,3 +460,26 @@ def test_an_idempotency_key_is_refused_and_the_address_before_still_works(
     assert (answer.status_code, answer.json()["code"]) == (400, "key_refused")
     assert nobody.send("GET", url).status_code == 200
     assert not StoredAnswer.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_is_of_one_moment_while_others_write(
+    nobody: ApiClient, alice: User, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = make_task(alice, "Due", due_date=date(2099, 1, 1))
+    keys = calendar._keys
+
+    def then_trashed(owner_id: int, today: date) -> list[calendar.Key]:
+        found = keys(owner_id, today)
+        with Threads() as threads:
+            threads.call(lambda: Task.objects.filter(pk=task.pk).trash(BY))
+        return found
+
+    monkeypatch.setattr(calendar, "_keys", then_trashed)
+    first = read(nobody, url)
+    monkeypatch.undo()
+
+    assert b"SUMMARY:Due" in first.content
+    again = read(nobody, url, **{"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 200
+    assert b"SUMMARY:Due" not in again.content
