@@ -75,22 +75,35 @@ class OperationRun:
         """What the handler returns; raises its problem, or that of the inputs. Where the
         token has changed since it was cached, nothing was read or written: the caller is
         looked up, and the handler called once more."""
-        inputs = None
+        try:
+            inputs = self._inputs(request, path)
+        except Exception:
+            # No refusal, and below no response, is for a caller whose token was not
+            # checked.
+            self._check_caller(request)
+            raise
         try:
             try:
-                check_body_headers(request)
-                inputs = self._inputs(request, path)
                 return self._operation.view_func(request, **inputs)
             finally:
-                # No response, nor a refusal, is for a caller whose token was not checked.
                 if self._checks_token:
                     demand(request.auth.proof)
         except Unproven:
-            request.auth = None
-            request.auth = self._caller(request)
-        if inputs is None:
-            inputs = self._inputs(request, path)
+            self._look_up_caller(request)
         return self._operation.view_func(request, **inputs)
+
+    def _check_caller(self, request: Any) -> None:
+        """Raises the problem of a cached token that is not valid any more."""
+        try:
+            if self._checks_token:
+                demand(request.auth.proof)
+        except Unproven:
+            self._look_up_caller(request)
+
+    def _look_up_caller(self, request: Any) -> None:
+        """Replaces the cached caller of the request. Raises the problem of the token."""
+        request.auth = None  # for the log line, where the token is refused
+        request.auth = self._caller(request)
 
     def _known_caller(self, request: HttpRequest) -> Caller | None:
         """The caller as cached; where the handler does not check the token, it is
@@ -117,6 +130,7 @@ class OperationRun:
         self, request: HttpRequest, path: dict[str, int | str]
     ) -> dict[str, Any]:
         """The handler's arguments. Raises the problem of those that are not valid."""
+        check_body_headers(request)
         api, query = self._operation.api, request.META.get("QUERY_STRING", "")
         inputs: dict[str, Any] = {**path}
         wrong: list[ValidationErrorContext[Any]] = []

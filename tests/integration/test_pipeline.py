@@ -273,6 +273,19 @@ def test_the_last_use_is_still_noted(known: ApiClient, alice: User) -> None:
     assert used > long_ago
 
 
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_a_body_of_another_media_type_is_refused_when_the_use_is_noted(
+    known: ApiClient, task: Task, method: str
+) -> None:
+    ApiToken.objects.update(last_used_at=timezone.now() - timedelta(hours=1))
+    path = "/api/tasks" if method == "POST" else f"/api/tasks/{task.pk}"
+
+    answer = known.generic(method, path, b'{"title": "New"}', "text/plain")
+
+    assert answer.status_code == 415
+    assert not Task.objects.filter(title="New").exists()
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
