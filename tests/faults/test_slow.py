@@ -1,17 +1,10 @@
-"""Clients and readers that are slow: a log that nobody reads, bodies through a proxy."""
+"""Clients and readers that are slow: a log that nobody reads, bodies half sent."""
 
 import json
-import shutil
 import socket
-import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from http.client import HTTPResponse
-from pathlib import Path
 from threading import Thread
-
-import pytest
 
 from tests.faults.conftest import Start
 from tests.faults.databases import Database
@@ -19,32 +12,6 @@ from tests.faults.load import AT_MOST, Client, Record, until
 from tests.faults.test_workers import half_sent, live, serve_at
 
 REQUESTS = 600  # whose lines are more than a pipe holds
-
-CONFIGURATION = """
-daemon off;
-pid {place}/pid;
-error_log stderr;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-    client_body_temp_path {place}/body;
-    proxy_temp_path {place}/proxy;
-    fastcgi_temp_path {place}/fastcgi;
-    uwsgi_temp_path {place}/uwsgi;
-    scgi_temp_path {place}/scgi;
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_request_buffering on;
-            proxy_buffering on;
-            proxy_set_header Host $host;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header X-Forwarded-Proto $scheme;
-            proxy_pass http://127.0.0.1:{behind};
-        }}
-    }}
-}}
-"""
 
 
 def test_a_reader_of_the_log_that_stalls_stops_nobody_and_loses_no_line(
@@ -70,41 +37,6 @@ def test_a_reader_of_the_log_that_stalls_stops_nobody_and_loses_no_line(
     told = [line for line in lines if line.get("path") == "/api/tasks"]
     assert len(told) == REQUESTS
     assert not any("dropped" in line["message"] for line in lines)
-
-
-def test_nginx_keeps_slow_bodies_and_readers_away(
-    start: Start, on_sqlite: Database, record: Record
-) -> None:
-    """With the directives that docs/operations.md names."""
-    if shutil.which("nginx") is None:
-        pytest.skip("nginx is not installed")
-    service = start(on_sqlite, WORKERS="1", THREADS="2")
-    head = (
-        b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\n"
-        b"Content-Type: application/json\r\nContent-Length: 99\r\n\r\n"
-    )
-    file = b"GET /static/ninja/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-    with nginx(service.port) as port, ExitStack() as slow:
-        for request in [head] * 20 + [file] * 20:
-            client = slow.enter_context(socket.socket())
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            client.connect(("127.0.0.1", port))
-            client.sendall(request)
-            if request is file:
-                assert client.recv(8) == b"HTTP/1.1"
-        for way in (port, service.port):
-            with Client(way, on_sqlite.token, record) as caller:
-                live_answer = caller.send("GET", "/livez")
-                assert (live_answer.status, live_answer.seconds <= AT_MOST) == (
-                    200,
-                    True,
-                )
-                caller.create(f"Through {way}")
-
-    assert "a body came too slowly" not in service.output
-    record.audit(on_sqlite)
-    record.check()
 
 
 def test_half_sent_bodies_keep_nobody_from_an_answer(
@@ -163,28 +95,6 @@ def test_slow_readers_of_a_file_keep_nobody_from_an_answer(
     assert live.seconds <= AT_MOST
     record.audit(on_sqlite)
     record.check()
-
-
-@contextmanager
-def nginx(behind: int) -> Iterator[int]:
-    """The port of an nginx in front of the service."""
-    with tempfile.TemporaryDirectory(prefix="tasks-nginx-") as name:
-        place, port = Path(name), free_port()
-        file = place / "nginx.conf"
-        file.write_text(CONFIGURATION.format(place=name, port=port, behind=behind))
-        process = subprocess.Popen(
-            ["nginx", "-e", "stderr", "-p", name, "-c", str(file)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            until(lambda: live(port))
-            yield port
-        finally:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(10)
 
 
 def free_port() -> int:
