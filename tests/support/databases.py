@@ -37,6 +37,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """On PostgreSQL leaves out the tests of tests/unit and tests/contract that use no
+    database: they have run on SQLite."""
+    if config.option.database == "sqlite":
+        return
+    left_out = [item for item in items if not _uses_a_database(item)]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def _uses_a_database(item: pytest.Item) -> bool:
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    return (
+        item.path.parent.name not in ("unit", "contract")
+        or item.get_closest_marker("django_db") is not None
+        or not {"db", "transactional_db", "server", "cut_off"}.isdisjoint(fixtures)
+    )
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
     """A wrapper, because pytest-django loads the settings in the same hook."""
