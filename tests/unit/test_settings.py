@@ -1,20 +1,26 @@
 """Settings: what is refused, what is safe by default, what a database gets.
 
-Each case is a Python of its own with an environment of its own. An empty variable
-counts as absent, and keeps the .env of the checkout out.
+Each case runs the module anew with an environment of its own, or a Python where more
+than the module counts. An empty variable counts as absent, and keeps the .env of the
+checkout out.
 """
 
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
+from unittest import mock
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 ROOT = Path(__file__).parents[2]
+SETTINGS = ROOT / "taskproject/settings.py"
 EXAMPLE = (ROOT / ".env.example").read_text()
 VARIABLES = re.findall(r"^(?:# )?([A-Z_]+)=", EXAMPLE, re.MULTILINE)
 SECRET = "Zk3-unit-tests-only-0123456789abcdefghijklmnopqrstuvwxyz"
@@ -25,14 +31,17 @@ NEON = (
 )
 
 
+def environment(variables: dict[str, str]) -> dict[str, str]:
+    """These variables, and every other one absent."""
+    return dict.fromkeys(VARIABLES, "") | {"SECRET_KEY": SECRET} | variables
+
+
 def python(code: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Runs the code with these variables, and every other one absent."""
-    environment = dict.fromkeys(VARIABLES, "") | {"SECRET_KEY": SECRET} | variables
     return subprocess.run(
         [sys.executable, "-c", code],
         check=False,
         cwd=ROOT,
-        env=environment
+        env=environment(variables)
         | {
             "PATH": os.environ["PATH"],
             "DJANGO_SETTINGS_MODULE": "taskproject.settings",
@@ -45,21 +54,19 @@ def python(code: str, **variables: str) -> "subprocess.CompletedProcess[str]":
 
 def load(*names: str, **variables: str) -> Any:
     """The settings of these names."""
-    done = python(
-        "import json, taskproject.settings as s\n"
-        f"print(json.dumps([getattr(s, name, None) for name in {names!r}]))",
-        **variables,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    with mock.patch.dict(os.environ, environment(variables)):
+        module = runpy.run_path(str(SETTINGS))
+    return json.loads(json.dumps([module.get(name) for name in names]))
 
 
 def refusal(**variables: str) -> str:
     """What is written where the settings refuse these variables."""
-    done = python("import taskproject.settings", **variables)
-    assert done.returncode != 0, "the settings were accepted"
-    assert "ImproperlyConfigured" in done.stderr
-    return done.stdout + done.stderr
+    with (
+        mock.patch.dict(os.environ, environment(variables)),
+        pytest.raises(ImproperlyConfigured) as refused,
+    ):
+        runpy.run_path(str(SETTINGS))
+    return "".join(format_exception(refused.value))
 
 
 # What is refused
