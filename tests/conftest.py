@@ -143,3 +143,6 @@ def django_db_modify_db_settings(
     database = connection.settings_dict
     if connection.vendor == "sqlite":
         database["TEST"]["NAME"] = f"{database['NAME']}-test"
+        # Nothing of it needs to outlive the machine.
+        options = database["OPTIONS"]
+        options["init_command"] += "PRAGMA synchronous=OFF;"

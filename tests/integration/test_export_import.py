@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -352,22 +353,28 @@ def test_it_writes_to_standard_output(
     assert capfdbinary.readouterr() == (path.read_bytes(), b"")
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "csv", "ics"])
-def test_a_reader_that_has_enough_is_no_error(kind: str) -> None:
+@pytest.fixture(scope="module")
+def many_tasks() -> Iterator[str]:
+    """The URL of a database with more of them than a pipe holds."""
     with fresh_database() as url:
         manage(url, "create_token", "alice", "--create-user")
-        # More than a pipe holds.
         manage(url, "seed_tasks", "2000", "--owner=alice", "-v", "0")
-        line = f"export_tasks --owner=alice --format={kind}"
-        piped = subprocess.run(
-            ["bash", "-c", f"'{sys.executable}' manage.py {line} | head -n 1"],
-            cwd=ROOT,
-            env={**os.environ, "DATABASE_URL": url},
-            capture_output=True,
-            check=False,
-            text=True,
-            timeout=60,
-        )
+        yield url
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "ics"])
+def test_a_reader_that_has_enough_is_no_error(many_tasks: str, kind: str) -> None:
+    line = f"export_tasks --owner=alice --format={kind}"
+
+    piped = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' manage.py {line} | head -n 1"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": many_tasks},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
 
     assert piped.stdout.count("\n") == 1
     assert "Traceback" not in piped.stderr
