@@ -17,10 +17,10 @@ from django.conf import settings
 from django.db import connection, models
 
 from taskproject.rows import (
+    PROVEN,
     Columns,
     Proof,
     Unproven,
-    demand,
     fetch,
     is_stored,
 )
@@ -70,7 +70,7 @@ def locked(
 ) -> tuple[list[Task], datetime]:
     """The same task, which nobody else changes before the commit, and the database's time.
     Takes the owner's place in the feed as well, before the lock of the row, which
-    PostgreSQL takes last: see `feed_of`."""
+    PostgreSQL takes last: see `feed_of`. Raises `Unproven`."""
     if not settings.ON_POSTGRESQL:
         return one(model, owner_id, key, proof), events.database_now()
     statement = (
@@ -80,8 +80,10 @@ def locked(
     )
     parameters = [*place_of(owner_id), key, owner_id, *proof.parameters]
     rows = fetch(statement, parameters)
-    if not rows:
-        demand(proof)
+    # Asked afterwards, the proof may hold, although it did not: another request may have
+    # noted the token's use meanwhile. Then the task is there.
+    if not rows and proof is not PROVEN and one(model, owner_id, key, proof):
+        raise Unproven
     proof.held = True
     now = rows[0][0] if rows else events.database_now()
     return tasks_of(model, [row[1:] for row in rows]), now

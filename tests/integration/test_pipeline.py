@@ -14,8 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
+from taskproject import rows
 from taskproject.accounts.models import ApiToken, User
-from tasks.models import Event, Task, TaskList, listing
+from tasks.models import Event, Task, TaskList, listing, statements
 from tests.conftest import BY, ApiClient, make_task, make_token
 from tests.support.answers import as_json
 
@@ -284,6 +285,39 @@ def test_a_body_of_another_media_type_is_refused_when_the_use_is_noted(
 
     assert answer.status_code == 415
     assert not Task.objects.filter(title="New").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/tasks/{}/move", {"after": "{}"}),
+        ("PATCH", "/api/tasks/{}", {"tags": ["errand"]}),
+        ("PATCH", "/api/tasks/{}", {"title": "New"}),
+        ("DELETE", "/api/tasks/{}?permanent=true", None),
+    ],
+)
+def test_a_task_is_found_while_another_request_notes_the_use(
+    known: ApiClient,
+    alice: User,
+    task: Task,
+    method: str,
+    path: str,
+    body: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ApiToken.objects.update(last_used_at=timezone.now() - timedelta(hours=1))
+    if body == {"after": "{}"}:
+        body = {"after": make_task(alice).pk}
+
+    def fetch_and_note(statement: str, *args: Any, **options: Any) -> Any:
+        found = rows.fetch(statement, *args, **options)
+        ApiToken.objects.update(last_used_at=timezone.now())
+        return found
+
+    monkeypatch.setattr(statements, "fetch", fetch_and_note)
+    answer = known.send(method, path.format(task.pk), body)
+
+    assert answer.status_code in (200, 204), answer.content
 
 
 @pytest.mark.parametrize(
