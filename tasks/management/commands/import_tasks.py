@@ -10,8 +10,10 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from taskproject.accounts.models import User
+from taskproject.rows import analyze
 from tasks.formats import READERS, BadRow, Row
 from tasks.imports import Importer, Numbered, Survey
+from tasks.models import Event, Label, Tag, Tally, Task, TaskList
 
 #: Those whose lists are known by their names.
 OWN_FORMATS = ("csv", "jsonl")
@@ -85,6 +87,8 @@ class Command(BaseCommand):
                 rows, _ = read("Storing")
                 for _ in importer.store(survey.good(rows, top)):
                     pass
+        if not options["dry_run"]:
+            analyze(Task, Event, Label, Tag, Tally, TaskList)
         if options["format"] not in OWN_FORMATS:
             adjusted += self._report_joined(importer)
         self._tell(importer, survey.bad, adjusted)

@@ -12,7 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from taskproject.accounts.models import User
-from tasks.models import Actor, Task, TaskList, feed_of
+from taskproject.rows import analyze
+from tasks.models import Actor, Event, Label, Tag, Tally, Task, TaskList, feed_of
 
 BATCH = 2_000
 BY = Actor(None, "command")
@@ -107,6 +108,7 @@ class Command(BaseCommand):
                 made = Task.objects.add_all(BY, owner.pk, batch)
                 tops = [task.pk for task in made if task.parent_id is None]
                 bar.update(len(batch))
+        analyze(Task, Event, Label, Tag, Tally)
         self.stdout.write(f"Added {count:,} tasks to {owner}.")
 
     def _list(self, owner: User, name: str) -> TaskList:
