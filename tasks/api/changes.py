@@ -129,13 +129,13 @@ def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpRespons
     last for now. History is kept for 90 days unless configured otherwise; a cursor
     from before that is 410.
     """
-    events = Event.objects.owned_by(request.auth.user_id)
+    user_id = request.auth.user_id
     if query.after == "latest":
-        return _changes(request, query, [], events.last_sequence())
+        return _changes(request, query, [], _latest(user_id))
     after = 0
     if query.after is not None:
         after = cursors.decode_number(query.after, "after", "after", least=0)
-    page = list(events.after(after).in_order()[: query.limit])
+    page = list(Event.objects.feed(user_id, after)[: query.limit])
     if query.after is not None:
         _check_horizon(request, after)
     return _changes(request, query, page, page[-1].sequence if page else after)
@@ -146,11 +146,15 @@ def list_history(request: ApiRequest, task_id: int, page: Query[Page]) -> HttpRe
     """Who changed what in this task, and when: newest first, the trash and the time
     after its deletion included."""
     known = find(request, task_id)
-    events = Event.objects.owned_by(request.auth.user_id).of_task(task_id)
+    events = Event.objects.of_task_of(request.auth.user_id, task_id)
     if not events.exists() and not known.exists():
         raise missing()
     rows = events.in_order().reverse()
     return page_answer(request, rows, page, "history", _event)
+
+
+def _latest(user_id: int) -> int:
+    return Event.objects.owned_by(user_id).last_sequence()
 
 
 def _check_horizon(request: ApiRequest, after: int) -> None:
@@ -159,7 +163,7 @@ def _check_horizon(request: ApiRequest, after: int) -> None:
     owner_id = request.auth.user_id
     if not FeedHorizon.objects.filter(owner_id=owner_id, sequence__gt=after).exists():
         return
-    latest = Event.objects.owned_by(owner_id).last_sequence()
+    latest = _latest(owner_id)
     raise CursorExpired(
         "Read your tasks anew, then come back with the cursor in `restart`.",
         restart={"cursor": cursors.encode("after", latest), "tasks": "/api/tasks"},

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Self, TypeAlias
 import orjson
 from django.conf import settings
 from django.db import connection, models, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q
+from django.db.models.expressions import RawSQL
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
@@ -194,6 +195,10 @@ def place_of(owner_id: int) -> tuple[int, int]:
     return FEED_LOCK, owner_id % (2**31 - 1)
 
 
+_FEED = """("tasks_event"."owner_id", "tasks_event"."sequence") > (%s, %s)
+    AND ("tasks_event"."owner_id", "tasks_event"."sequence") <= (%s, %s)"""
+
+
 class EventQuerySet(models.QuerySet["Event"]):
     def owned_by(self, user_id: int) -> Self:
         return self.filter(owner_id=user_id)
@@ -203,6 +208,20 @@ class EventQuerySet(models.QuerySet["Event"]):
 
     def after(self, sequence: int) -> Self:
         return self.filter(sequence__gt=sequence)
+
+    def of_task_of(self, user_id: int, task_id: int) -> Self:
+        """Those of one task that are in this user's feed. They are found by the task
+        alone: without statistics, PostgreSQL would read the whole feed's index too."""
+        owner = ExpressionWrapper(F("owner_id") + 0, models.BigIntegerField())
+        return self.of_task(task_id).filter(Exact(owner, user_id))
+
+    def feed(self, user_id: int, after: int) -> Self:
+        """The user's events after this sequence, with their actors, as they were committed:
+        a range of one index in its order, which PostgreSQL takes for large without
+        statistics, and does not read to its end to sort it."""
+        bounds = [user_id, after, user_id, 2**63 - 1]
+        found = self.filter(RawSQL(_FEED, bounds, models.BooleanField()))
+        return found.select_related("actor").order_by("owner_id", "sequence")
 
     def before(self, sequence: int) -> Self:
         return self.filter(sequence__lt=sequence)

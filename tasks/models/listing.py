@@ -55,11 +55,27 @@ _STATE = """SELECT
 # Days that are over are a sum of tallies. The rest is counted from indexes alone: all that
 # is due at one midnight, of which the days are, and instants between two. A number times 1
 # or -1. (Both forms of criteria.OPEN would have SQLite read what it counts.)
-_COUNTED = f"""SELECT %s, 0, NULL, {hidden("bigint")} * count(*), 0 FROM "tasks_task" WHERE
-    "owner_id" = {hidden("bigint")} AND "deleted_at" IS NULL AND NOT "completed" AND """
+_COUNTED = f"""SELECT %s, 0, NULL, {hidden("bigint")} * count(*), 0 FROM (SELECT 1
+    FROM "tasks_task" WHERE "deleted_at" IS NULL AND NOT "completed" AND {{}}) found"""
 _INSTANT = hidden("timestamptz")
-_AT = f'{_COUNTED} "due_moment" = {_INSTANT}'
-_BETWEEN = f'{_COUNTED} "due_at" >= {_INSTANT} AND "due_at" < {_INSTANT}'
+if ON_POSTGRESQL:
+    # A range of one index in its order: without statistics, any index of the owner's tasks
+    # would do, and all of them would be read. (How large the range is, PostgreSQL guesses
+    # by the due alone.)
+    _PLACE = f"({hidden('bigint')}, {_INSTANT})"
+    _AT = _COUNTED.format(
+        f"""("owner_id", "due_moment") >= {_PLACE} AND
+        ("owner_id", "due_moment") <= {_PLACE} AND
+        "due_moment" >= {_INSTANT} AND "due_moment" <= {_INSTANT} ORDER BY owner_id, due_moment"""
+    )
+    _BETWEEN = _COUNTED.format(
+        f"""("owner_id", "due_at") >= {_PLACE} AND
+        ("owner_id", "due_at") < {_PLACE} AND
+        "due_at" >= {_INSTANT} AND "due_at" < {_INSTANT} ORDER BY owner_id, due_at"""
+    )
+else:
+    _AT = _COUNTED.format('"owner_id" = %s AND "due_moment" = %s')
+    _BETWEEN = _COUNTED.format('"owner_id" = %s AND "due_at" >= %s AND "due_at" < %s')
 _COUNTS = f"""SELECT "tally"."kind", "tally"."key", "tag"."name", "tally"."open",
     "tally"."completed" FROM "tasks_tally" "tally" LEFT JOIN "tasks_tag" "tag"
     ON "tally"."kind" = 'tag' AND "tag"."id" = "tally"."key"
@@ -219,11 +235,11 @@ def counts(owner_id: int, clock: Clock) -> dict[str, Any]:
     parameters = [
         owner_id,
         "overdue", owner_id, (today - _EPOCH.date()).days,
-        "overdue", 1, owner_id, over,
-        "overdue", sign, owner_id, *sorted([above, now]),
-        "due_today", 1, owner_id, ends,
-        "due_today", -1, owner_id, ends, ends + _MICROSECOND,
-        "due_today", 1, owner_id, clock.begin(today), clock.begin(tomorrow),
+        "overdue", 1, *_at(owner_id, over),
+        "overdue", sign, *_between(owner_id, *sorted([above, now])),
+        "due_today", 1, *_at(owner_id, ends),
+        "due_today", -1, *_between(owner_id, ends, ends + _MICROSECOND),
+        "due_today", 1, *_between(owner_id, clock.begin(today), clock.begin(tomorrow)),
     ]  # fmt: skip
     rows = fetch(_COUNTS, [adapted(value) for value in parameters])
     told: dict[str, Any] = {"open": 0, "completed": 0, "overdue": 0, "due_today": 0}
@@ -243,6 +259,20 @@ def counts(owner_id: int, clock: Clock) -> dict[str, Any]:
     return told
 
 
+def _at(owner_id: int, moment: datetime) -> list[Any]:
+    """The parameters of _AT."""
+    if ON_POSTGRESQL:
+        return [owner_id, moment, owner_id, moment, moment, moment]
+    return [owner_id, moment]
+
+
+def _between(owner_id: int, since: datetime, until: datetime) -> list[Any]:
+    """The parameters of _BETWEEN."""
+    if ON_POSTGRESQL:
+        return [owner_id, since, owner_id, until, since, until]
+    return [owner_id, since, until]
+
+
 class _Statement:
     """The conditions of a page, and what it is read by."""
 
@@ -255,6 +285,13 @@ class _Statement:
         ]
         self.parameters: list[Any] = [owner_id]
         self._sqlite = not ON_POSTGRESQL
+        if criteria.parent_id and ON_POSTGRESQL:
+            # Found by the parent alone: without statistics, PostgreSQL would combine an
+            # index of all live tasks, or the owner's, with that of the parents.
+            self.conditions = [
+                '"tasks_task"."owner_id" IS NOT DISTINCT FROM %s',
+                'num_nonnulls("tasks_task"."deleted_at") = 0',
+            ]
         self._narrowed = {
             name for name in _NARROWING if getattr(criteria, name) not in (None, (), [])
         }
