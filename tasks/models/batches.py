@@ -34,11 +34,11 @@ from tasks.models.lists import TaskList
 from tasks.models.moves import Order
 from tasks.models.outcomes import Outcome, expected
 from tasks.models.positions import Ends, Row
-from tasks.models.tags import Tag, created, label, relabel
+from tasks.models.tags import Tag, created, label, relabel, store
 from tasks.models.tasks import Task
 
 MOST_OPERATIONS = 500
-#: New tags of one batch: each is a row and an event, and so many take half a second.
+#: New tags of one batch: each is a row, a label and an event.
 MOST_NEW_TAGS = 5_000
 #: Events that are read to tell what differs from stale versions, for all operations.
 MOST_READ = 5_000
@@ -145,9 +145,10 @@ class _Changes:
         self._order = Order(self.tasks) if moves else None
         creates = sum(one.verb == "create" for one in operations)
         self._keys = iter(statements.new_keys(creates) if creates else ())
-        self._new_tags: list[Tag] = []
-        # What happened, in order: of a new tag only the tag, which has no key yet.
-        self._stories: list[Story | Tag] = []
+        # New tags, their names by their keys.
+        self._new_tags: dict[str, str] = {}
+        # What happened, in order: of a new tag only the key, since it has no id yet.
+        self._stories: list[Story | str] = []
         self._told: dict[int, dict[int, dict[str, Any]]] = {}
         self._read_events(operations)
 
@@ -216,7 +217,7 @@ class _Changes:
         task: Task = plans.new(
             Task,
             self.now,
-            ChainMap({key: tag.name for key, tag in tags.items()}, self._tags),
+            ChainMap(tags, self._tags),
             {**fields, "owner_id": self.owner_id},
         )
         task.position = task.position or self._end((self.owner_id, task.list_id))
@@ -241,7 +242,7 @@ class _Changes:
 
     def _planned(
         self, task: Task, operation: Operation, zone: str
-    ) -> tuple[dict[str, Any], dict[str, Tag]]:
+    ) -> tuple[dict[str, Any], dict[str, str]]:
         """The values that the task shall have, and the tags that are new by that."""
         fields = operation.fields
         match operation.verb:
@@ -257,7 +258,7 @@ class _Changes:
         self._check(task, fields)
         tags = self._new_names(fields)
         names = {
-            (self.owner_id, key): tags[key].name if key in tags else self._tags[key]
+            (self.owner_id, key): tags[key] if key in tags else self._tags[key]
             for key in map(same, fields.get("tags", ()))
         }
         return plans.edited(task, self.now, names, zone, fields, self._end), tags
@@ -280,27 +281,24 @@ class _Changes:
         if task and (task.pk in self._parents or self._children[task.pk]):
             raise Invalid.of(*references.HAS_SUBTASKS)
 
-    def _new_names(self, fields: Mapping[str, Any]) -> dict[str, Tag]:
-        """The tags that the fields name and that are not there yet, by their keys. Raises
-        `Invalid` where they are more than a batch may make."""
-        new: dict[str, Tag] = {}
+    def _new_names(self, fields: Mapping[str, Any]) -> dict[str, str]:
+        """The names of tags that are not there yet, by their keys. Raises `Invalid` where
+        they are more than a batch may make."""
+        new: dict[str, str] = {}
         for name in fields.get("tags", ()):
             key = same(name)
             if key not in self._tags and key not in new:
-                new[key] = Tag(
-                    owner_id=self.owner_id, name=name, key=key, created_at=self.now
-                )
+                new[key] = name
         if new and len(self._new_tags) + len(new) > MOST_NEW_TAGS:
             most = f"{MOST_NEW_TAGS:,}"
             detail = f"A batch makes at most {most} new tags. Send the rest in another."
             raise Invalid.of("tags", detail)
         return new
 
-    def _make(self, tags: Mapping[str, Tag]) -> None:
-        for key, tag in tags.items():
-            self._tags[key] = tag.name
-            self._new_tags.append(tag)
-            self._stories.append(tag)
+    def _make(self, tags: Mapping[str, str]) -> None:
+        self._tags |= tags
+        self._new_tags |= tags
+        self._stories += tags
 
     def _end(self, row: Row) -> str:
         """The end of a row of tasks."""
@@ -335,7 +333,7 @@ class _Changes:
 
     def write(self, by: Actor) -> None:
         """Stores what all of it comes to."""
-        Tag.objects.bulk_create(self._new_tags)
+        ids = store(self.owner_id, self.now, self._new_tags)
         new = [task for key, task in self.tasks.items() if key not in self._before]
         Task.objects.bulk_create(new)
         pairs = [
@@ -354,7 +352,9 @@ class _Changes:
         append(
             by,
             [
-                created(self.now, one) if isinstance(one, Tag) else one
+                created(self.now, self.owner_id, ids[one], self._new_tags[one])
+                if isinstance(one, str)
+                else one
                 for one in self._stories
             ],
         )

@@ -37,10 +37,13 @@ IN_PLACE = """WITH "place" AS MATERIALIZED (SELECT pg_advisory_xact_lock(%s, %s)
 _TAKE_PLACE = f'{IN_PLACE} SELECT "now" FROM "moment"'
 _PLACES = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
-_ARRAYS = (
-    "%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], "
-    "%s::text[], %s::bigint[], %s::timestamptz[], %s::jsonb[]"
-)
+# Of JSON: an array of each column takes psycopg ten times as long.
+_ROWS = """SELECT "row"."owner_id", "row"."task_id", "row"."list_id", "row"."tag_id",
+    %s::bigint, %s, "row"."verb", "row"."version", "row"."at", "row"."changes"
+    FROM ROWS FROM (json_to_recordset(%s) AS ("owner_id" bigint, "task_id" bigint,
+    "list_id" bigint, "tag_id" bigint, "verb" text, "version" bigint, "at" timestamptz,
+    "changes" jsonb)) WITH ORDINALITY AS "row"("owner_id", "task_id", "list_id", "tag_id",
+    "verb", "version", "at", "changes", "number") ORDER BY "number" """
 
 
 class Actor(NamedTuple):
@@ -67,6 +70,24 @@ class Story(NamedTuple):
 
 def append(by: Actor, stories: Sequence[Story]) -> None:
     """Appends an event for each story. Call it inside `feed_of`."""
+    if len(stories) > 1 and settings.ON_POSTGRESQL:
+        told = [
+            {
+                "owner_id": story.owner_id,
+                story.subject: story.key,
+                "verb": str(story.verb),
+                "version": story.version,
+                "at": story.at,
+                "changes": story.changes,
+            }
+            for story in stories
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {COLUMNS} {_ROWS}",
+                [by.user_id, by.via, orjson.dumps(told).decode()],
+            )
+        return
     rows = [
         (
             story.owner_id,
@@ -85,14 +106,6 @@ def append(by: Actor, stories: Sequence[Story]) -> None:
     # By hand: the ORM takes 0.4 ms to compose what the database does in 0.05.
     if len(rows) == 1:
         fetch(f"INSERT INTO {COLUMNS} VALUES {_PLACES} RETURNING 1", rows[0])
-        return
-    if rows and settings.ON_POSTGRESQL:
-        # An array of each column: one by one the values take two to four times as long.
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO {COLUMNS} SELECT * FROM unnest({_ARRAYS})",
-                [list(column) for column in zip(*rows, strict=True)],
-            )
         return
     for start in range(0, len(rows), CHUNK):
         chunk = rows[start : start + CHUNK]

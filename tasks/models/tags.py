@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
+import orjson
 from django.conf import settings
-from django.db import models
+from django.db import connection, models
 from django.db.models import F, Q
 from django.db.models.functions import Length, Trim
 from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from taskproject.names import same
 from taskproject.problems import NameTaken
+from taskproject.rows import ON_POSTGRESQL, adapted
 from tasks.limits import TAG_LENGTH
 from tasks.models.bytewise import BytewiseField
 from tasks.models.events import Actor, Event, Story, append, database_now
@@ -25,6 +27,38 @@ if TYPE_CHECKING:
 
 #: Tasks of one statement, of which each may have as many tags of its own.
 LABELLED = 1_000
+
+
+# Many rows as one parameter, JSON: arrays of columns take psycopg ten times as long.
+if ON_POSTGRESQL:
+    _ROWS = """ROWS FROM (json_to_recordset(%s) AS ({})) WITH ORDINALITY
+        AS "row"({}, "number")"""
+    _LABELS = _ROWS.format(
+        '"task" bigint, "owner" bigint, "key" text', '"task", "owner", "key"'
+    )
+    _NAMES = _ROWS.format('"key" text, "name" text', '"key", "name"')
+else:
+    _LABELS = """(SELECT "key" AS "number", json_extract("value", '$.task') AS "task",
+        json_extract("value", '$.owner') AS "owner", json_extract("value", '$.key') AS "key" FROM json_each(%s)) AS row"""
+    _NAMES = """(SELECT "key" AS "number", json_extract("value", '$.key') AS "key",
+        json_extract("value", '$.name') AS "name" FROM json_each(%s)) AS row"""
+_LABEL = f"""INSERT INTO "tasks_label" ("task_id", "tag_id")
+    SELECT "row"."task", "tag"."id" FROM {_LABELS} CROSS JOIN "tasks_tag" "tag"
+    WHERE "tag"."owner_id" = "row"."owner" AND "tag"."key" = "row"."key"
+    ORDER BY "row"."number" """
+_STORE = f"""INSERT INTO "tasks_tag" ("owner_id", "created_at", "version", "key", "name")
+    SELECT %s, %s{"::timestamptz" if ON_POSTGRESQL else ""}, 1, "row"."key", "row"."name"
+    FROM {_NAMES} ORDER BY "row"."number" """
+_IDS = f"""SELECT "tag"."id", "tag"."key" FROM {_NAMES} CROSS JOIN "tasks_tag" "tag"
+    WHERE "tag"."owner_id" = %s AND "tag"."key" = "row"."key" """
+
+
+def run(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Runs it, and returns its rows if it has any."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
+        return rows
 
 
 class TagQuerySet(models.QuerySet["Tag"]):
@@ -60,7 +94,7 @@ class TagQuerySet(models.QuerySet["Tag"]):
         if new:
             Tag.objects.bulk_create(new)
             known |= {tag.key: tag for tag in new}
-            append(by, [created(now, tag) for tag in new])
+            append(by, [created(now, owner_id, tag.pk, tag.name) for tag in new])
         return [known[key] for key in wanted]
 
 
@@ -171,22 +205,31 @@ def relabel(pairs: Iterable[tuple[Task, Task]]) -> None:
 
 
 def _label(tasks: list[Task]) -> None:
-    wanted = [(task, same(name)) for task in tasks for name in task.tags]
-    if not wanted:
-        return
-    tags = Tag.objects.filter(
-        owner_id__in={task.owner_id for task, _ in wanted},
-        key__in={key for _, key in wanted},
-    )
-    ids = {(tag.owner_id, tag.key): tag.pk for tag in tags}
-    Label.objects.bulk_create(
-        [Label(task_id=task.pk, tag_id=ids[task.owner_id, key]) for task, key in wanted]
-    )
+    wanted = [
+        {"task": task.pk, "owner": task.owner_id, "key": same(name)}
+        for task in tasks
+        for name in task.tags
+    ]
+    if wanted:
+        # By hand: the ORM takes 0.9 s to read 5,000 tags and store as many labels.
+        run(_LABEL, [orjson.dumps(wanted).decode()])
 
 
-def created(at: datetime, tag: Tag) -> Story:
+def store(owner_id: int, now: datetime, names: Mapping[str, str]) -> dict[str, int]:
+    """Stores new tags, given by key and name, and returns their ids by their keys. (The
+    ORM takes 1 s for 5,000.) Call it inside `feed_of`."""
+    if not names:
+        return {}
+    found = [{"key": key, "name": name} for key, name in names.items()]
+    rows = orjson.dumps(found).decode()
+    run(_STORE, [owner_id, adapted(now), rows])
+    return {key: tag_id for tag_id, key in run(_IDS, [rows, owner_id])}
+
+
+def created(at: datetime, owner_id: int, tag_id: int, name: str) -> Story:
     """The event of a new tag."""
-    return _story(at, tag, Event.Verb.CREATED)
+    changes = {"name": [None, name]}
+    return Story(at, owner_id, "tag_id", tag_id, 1, Event.Verb.CREATED, changes)
 
 
 def _story(
@@ -195,6 +238,4 @@ def _story(
     verb: Event.Verb,
     changes: dict[str, list[Any]] | None = None,
 ) -> Story:
-    if changes is None:
-        changes = {"name": [None, tag.name]} if verb == Event.Verb.CREATED else {}
-    return Story(at, tag.owner_id, "tag_id", tag.pk, tag.version, verb, changes)
+    return Story(at, tag.owner_id, "tag_id", tag.pk, tag.version, verb, changes or {})
