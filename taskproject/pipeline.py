@@ -50,7 +50,8 @@ SHORTEST_SECRET = 32  # characters
 NUMBER = re.compile(r"/([0-9]{1,19})(?=/|$)")
 #: Paths below /api that ninja serves beside the operations.
 DOCUMENTATION = {"openapi-json", "openapi-view", "api-root"}
-#: Origins longer than this many characters are not remembered: callers choose them.
+#: Origins and hosts longer than this many characters are not remembered: callers choose
+#: them.
 LONGEST_ORIGIN = 300
 
 Headers = dict[str, tuple[str, str]]
@@ -187,7 +188,7 @@ MAX_HOSTS = 1_000
 
 
 def _remember_host(host: str | None) -> None:
-    if host is not None:
+    if host is not None and len(host) <= LONGEST_ORIGIN:
         if len(_hosts) >= MAX_HOSTS:
             _hosts.clear()
         _hosts.add(host)

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from taskproject import rows
+from taskproject import pipeline, rows
 from taskproject.accounts.models import ApiToken, User
 from tasks.models import Event, Task, TaskList, listing, statements
 from tests.conftest import BY, ApiClient, make_task, make_token
@@ -424,6 +424,18 @@ def test_a_refusal_is_not_for_a_revoked_token(
     ApiToken.objects.all().revoke()
 
     assert known.send(method, path, body).status_code == 401
+
+
+@pytest.mark.parametrize(("length", "remembered"), [(100, True), (10_000, False)])
+def test_only_short_hosts_are_remembered(
+    known: ApiClient, settings: Settings, length: int, remembered: bool
+) -> None:
+    settings.ALLOWED_HOSTS = [".example.com"]
+    host = f"{'a' * length}.example.com"
+
+    assert known.get("/api/tasks", headers={"Host": host}).status_code == 200
+
+    assert (host in pipeline._hosts) is remembered
 
 
 def test_middleware_where_no_api_request_comes_is_refused_at_start(
