@@ -184,8 +184,8 @@ class DueFilter(FormFilter):
             ("overdue", "Overdue"),
             ("today", "Today"),
             ("week", "In the next 7 days"),
-            ("some", "With a due"),
-            ("none", "Without a due"),
+            ("some", "Has a due date"),
+            ("none", "No due date"),
         ]
 
     def queryset(
