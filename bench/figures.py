@@ -103,7 +103,7 @@ def _row(figure: Figure) -> tuple[str, ...]:
         f"{figure.per_second:,.0f}",
         number(figure.p50),
         number(figure.p99),
-        verdict(figure),
+        task_or_raise(figure),
         number(figure.app_cpu, 2),
         number(figure.postgres_cpu, 2),
         number(figure.rss, 0),
@@ -111,7 +111,7 @@ def _row(figure: Figure) -> tuple[str, ...]:
     )
 
 
-def verdict(figure: Figure) -> str:
+def task_or_raise(figure: Figure) -> str:
     """The errors, and what is worse than an error."""
     said = [f"{figure.errors:,}"] if figure.errors else []
     if figure.unanswered:

@@ -35,7 +35,7 @@ CANCEL_PATIENCE = 1.0  # seconds for the server to cancel by itself
 GRACE = 1.0
 
 
-class Breaker:
+class CircuitBreaker:
     """Who may connect: all threads but one at a time; after a silence, one a second."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Breaker:
         return max(0.0, began + GRACE - time.monotonic())
 
 
-breaker = Breaker()
+breaker = CircuitBreaker()
 
 
 class Wait:

@@ -33,7 +33,7 @@ _BREAK = re.compile(f"[{BREAKS}]+")
 _VISIBLE = re.compile(f"[^{INVISIBLE}]")
 
 
-def same(name: str) -> str:
+def casefold_key(name: str) -> str:
     """Equal for names that differ in case only."""
     if name.isascii():
         return name.lower()

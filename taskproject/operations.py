@@ -24,7 +24,7 @@ from taskproject.inputs import (
     query_parameters,
 )
 from taskproject.problems import Invalid
-from taskproject.rows import PROVEN, Unproven, demand
+from taskproject.rows import NO_GUARD, GuardFailed, check_guard
 
 H = TypeVar("H", bound=Callable[..., Any])
 _parser = StrictParser()
@@ -32,7 +32,7 @@ _no_request = HttpRequest()
 
 
 def checks_token_itself(handler: H) -> H:
-    """Marks a handler whose statements all take `request.auth.proof` along, so that its
+    """Marks a handler whose statements all take `request.auth.guard` along, so that its
     caller's token needs no statement of its own: see `auth.cached_caller`."""
     handler.checks_token_itself = True  # type: ignore[attr-defined]
     return handler
@@ -87,8 +87,8 @@ class OperationRun:
                 return self._operation.view_func(request, **inputs)
             finally:
                 if self._checks_token:
-                    demand(request.auth.proof)
-        except Unproven:
+                    check_guard(request.auth.guard)
+        except GuardFailed:
             self._look_up_caller(request)
         return self._operation.view_func(request, **inputs)
 
@@ -96,8 +96,8 @@ class OperationRun:
         """Raises the problem of a cached token that is not valid any more."""
         try:
             if self._checks_token:
-                demand(request.auth.proof)
-        except Unproven:
+                check_guard(request.auth.guard)
+        except GuardFailed:
             self._look_up_caller(request)
 
     def _look_up_caller(self, request: Any) -> None:
@@ -113,10 +113,10 @@ class OperationRun:
         if caller is None or (self._checks_token and not keyed):
             return caller
         try:
-            demand(caller.proof)
-        except Unproven:
+            check_guard(caller.guard)
+        except GuardFailed:
             return None
-        return caller.with_proof(PROVEN)
+        return caller.with_guard(NO_GUARD)
 
     def _caller(self, request: HttpRequest) -> Any:
         """The caller by the first credential that is sent, looked up in the database."""

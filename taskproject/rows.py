@@ -36,7 +36,7 @@ class _Thread(local):
 this_thread = _Thread()
 
 
-class Proof:
+class Guard:
     """A condition that a statement includes, and its parameters: that its caller still
     is who they were when last seen (see `taskproject.accounts.auth`). Where it does not
     hold, the statement finds and changes nothing."""
@@ -53,11 +53,11 @@ class Proof:
 
 
 #: Of a caller who was looked up in the database.
-PROVEN = Proof("1 = 1", (), held=True)
+NO_GUARD = Guard("1 = 1", (), held=True)
 
 
-class Unproven(Exception):
-    """A statement whose proof did not hold: it told nothing and changed nothing."""
+class GuardFailed(Exception):
+    """A statement whose guard did not hold: it told nothing and changed nothing."""
 
 
 def fetch(
@@ -75,12 +75,12 @@ def fetch(
     return rows
 
 
-def demand(proof: Proof) -> None:
-    """Raises `Unproven` unless the proof holds, where no statement has included it."""
-    if not proof.held:
-        if not fetch(f"SELECT 1 WHERE {proof.condition}", proof.parameters):
-            raise Unproven
-        proof.held = True
+def check_guard(guard: Guard) -> None:
+    """Raises `GuardFailed` unless the guard holds, where no statement has included it."""
+    if not guard.held:
+        if not fetch(f"SELECT 1 WHERE {guard.condition}", guard.parameters):
+            raise GuardFailed
+        guard.held = True
 
 
 #: Which of the two kinds of database this process has: the setting, which takes 1 us.
@@ -108,7 +108,7 @@ def instance(model: type[M], values: Any) -> M:
     return row
 
 
-def is_stored(row: models.Model) -> None:
+def mark_saved(row: models.Model) -> None:
     """Notes that the database has this row."""
     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
@@ -139,7 +139,7 @@ class Columns(Generic[M]):
         for number, convert in self._conversions:
             columns[number] = convert(columns[number])
         row = instance(self.model, zip(self._names, columns, strict=True))
-        is_stored(row)
+        mark_saved(row)
         return row
 
     @cached_property

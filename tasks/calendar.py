@@ -15,7 +15,7 @@ from tasks.exports import COLUMNS, record_of
 from tasks.formats import ics
 from tasks.models import Task
 from tasks.models.criteria import OPEN
-from tasks.models.dues import NEVER
+from tasks.models.due_dates import NEVER
 
 #: How long after its day a task is still shown.
 KEPT = timedelta(days=365)

@@ -12,7 +12,7 @@ from itertools import groupby, islice
 from typing import Any, BinaryIO
 
 from taskproject.accounts.models import User
-from taskproject.names import same
+from taskproject.names import casefold_key
 from tasks.exports import external_id
 from tasks.fields import ATTRIBUTES
 from tasks.formats import (
@@ -26,7 +26,7 @@ from tasks.formats import (
     TaskRecord,
 )
 from tasks.formats.records import TASK_FIELDS
-from tasks.models import PRIORITIES, Actor, Tag, Task, TaskList, feed_of
+from tasks.models import PRIORITIES, Actor, Tag, Task, TaskList, lock_feeds
 from tasks.models.events import database_now
 
 BATCH = 1_000
@@ -247,7 +247,7 @@ class Importer:
         for owner, together in groupby(records, key=lambda pair: pair[0]):
             remaining = (record for _, record in together)
             while batch := list(islice(remaining, BATCH)):
-                with feed_of([owner.pk]):
+                with lock_feeds([owner.pk]):
                     self._batch(owner.pk, batch)
                 yield len(batch)
 
@@ -275,17 +275,17 @@ class Importer:
     ) -> dict[str, int]:
         """The lists that the batch names, by the names without their case."""
         wanted = {
-            same(record.name): record
+            casefold_key(record.name): record
             for record in batch
             if isinstance(record, ListRecord)
         }
         for record in tasks:
             if record.list is not None:
-                wanted.setdefault(same(record.list), ListRecord(record.list))
+                wanted.setdefault(casefold_key(record.list), ListRecord(record.list))
         lists = TaskList.objects.owned_by(owner_id).filter(key__in=list(wanted))
         keys = dict(lists.values_list("key", "pk"))
         for record in tasks:
-            if record.list is None or (key := same(record.list)) not in keys:
+            if record.list is None or (key := casefold_key(record.list)) not in keys:
                 continue
             if ("list", owner_id, key) not in self._seen:
                 self.tally.joined.add(record.list)
@@ -311,7 +311,9 @@ class Importer:
         if not names:
             return
         stored = Tag.objects.owned_by(owner_id).named(names)
-        new = {same(name) for name in names} - set(stored.values_list("key", flat=True))
+        new = {casefold_key(name) for name in names} - set(
+            stored.values_list("key", flat=True)
+        )
         self.tally.tags += self._unseen("tag", owner_id, new)
         if new and not self.dry_run:
             Tag.objects.obtain(BY, database_now(), owner_id, names)
@@ -360,7 +362,7 @@ def _fields(
         "created_at": created,
         "updated_at": record.updated_at or created,
         "deleted_at": record.deleted_at,
-        "list_id": None if record.list is None else lists[same(record.list)],
+        "list_id": None if record.list is None else lists[casefold_key(record.list)],
         "parent_id": None if parent is None else parent.parent_id or parent.pk,
         "priority": PRIORITIES[record.priority],
     }

@@ -8,9 +8,9 @@ from taskproject import jobs
 from taskproject.accounts.models import User
 from taskproject.jobs import AT_ONCE, PORTION, Progress
 from taskproject.models import Job, StoredAnswer
-from tasks.models import Actor, Event, Label, Tag, Task, TaskList, feed_of
+from tasks.models import Actor, Event, Label, Tag, Task, TaskList, lock_feeds
 
-# Asked for inside `feed_of`, with the row locked
+# Asked for inside `lock_feeds`, with the row locked
 
 
 def remove_list(row: TaskList, by: Actor, *, tasks: bool) -> Job | None:
@@ -59,7 +59,7 @@ def remove_user(user: User, by: Actor) -> Job | None:
     events = Event.objects.filter(owner_id=user.pk)
     running = Job.objects.about("user", user.pk)
     if running is None and _few(tasks) and _few(events):
-        with feed_of([user.pk]):
+        with lock_feeds([user.pk]):
             User.objects.filter(pk=user.pk).delete()
         return None
     return jobs.create(
@@ -107,7 +107,7 @@ def _tasks(job: Job, keys: list[int]) -> Any:
 @jobs.step("delete_list")
 def _delete_list(job: Job) -> Progress:
     by, tasks = _actor(job), job.arguments["tasks"]
-    with feed_of([job.owner_id]):
+    with lock_feeds([job.owner_id]):
         row = TaskList.objects.select_for_update().filter(pk=job.subject_id).first()
         if row is None:
             return Progress(0, finished=True)
@@ -126,7 +126,7 @@ def _delete_list(job: Job) -> Progress:
 @jobs.step("delete_tag")
 def _delete_tag(job: Job) -> Progress:
     by = _actor(job)
-    with feed_of([job.owner_id]):
+    with lock_feeds([job.owner_id]):
         row = Tag.objects.select_for_update().filter(pk=job.subject_id).first()
         if row is None:
             return Progress(0, finished=True)
@@ -145,7 +145,7 @@ def _delete_tag(job: Job) -> Progress:
 @jobs.step("rename_tag")
 def _rename_tag(job: Job) -> Progress:
     names = job.arguments
-    with feed_of([job.owner_id]):
+    with lock_feeds([job.owner_id]):
         labels = Label.objects.filter(tag_id=job.subject_id, task_id__gt=names["after"])
         keys = list(
             labels.order_by("task_id").values_list("task_id", flat=True)[:PORTION]

@@ -19,7 +19,7 @@ from taskproject.problems import (
     InvalidToken,
     OriginRefused,
 )
-from taskproject.rows import PROVEN, Proof
+from taskproject.rows import NO_GUARD, Guard
 
 BEARER = f"Bearer {TOKEN_PREFIX}"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
@@ -58,14 +58,14 @@ class Caller:
     user: User
     via: str
     token: ApiToken | None = None
-    proof: Proof = PROVEN
+    guard: Guard = NO_GUARD
 
     @property
     def user_id(self) -> int:
         return self.user.id  # which is no call, as pk is
 
-    def with_proof(self, proof: Proof) -> "Caller":
-        return Caller(self.user, self.via, self.token, proof)
+    def with_guard(self, guard: Guard) -> "Caller":
+        return Caller(self.user, self.via, self.token, guard)
 
 
 # Callers by the digests of their tokens, as they were when last authenticated.
@@ -75,8 +75,8 @@ CACHE_SIZE = 10_000
 
 def cached_caller(request: HttpRequest) -> Caller | None:
     """The caller of this token, where this process has authenticated it before. The cache
-    may be stale: the first statement of the operation must include the caller's `proof`,
-    and raises `Unproven` where that does not hold."""
+    may be stale: the first statement of the operation must include the caller's `guard`,
+    and raises `GuardFailed` where that does not hold."""
     secret = request.META.get("HTTP_AUTHORIZATION", "")
     if not secret.startswith(BEARER) or in_the_clear(request):
         return None
@@ -84,7 +84,7 @@ def cached_caller(request: HttpRequest) -> Caller | None:
     needed = "read" if request.method in SAFE_METHODS else "write"
     if caller is None or caller.token is None or not caller.token.allows(needed):
         return None
-    return caller.with_proof(caller.token.proof())
+    return caller.with_guard(caller.token.guard())
 
 
 def _remember(caller: Caller, token: ApiToken) -> None:

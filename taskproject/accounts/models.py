@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from taskproject import timezones
 from taskproject.names import fault
-from taskproject.rows import Columns, Proof, adapted, fetch
+from taskproject.rows import Columns, Guard, adapted, fetch
 
 TOKEN_PREFIX = "tk_"
 TOKEN_BYTES = 32
@@ -164,7 +164,7 @@ class ApiToken(models.Model):
         now = timezone.now()
         if self.last_used_at is None or self.last_used_at < now - LAST_USED_STEP:
             backend: Any = connection
-            with suppress(DatabaseError), backend.impatient():
+            with suppress(DatabaseError), backend.no_lock_wait():
                 fetch(
                     'UPDATE "accounts_apitoken" SET "last_used_at" = %s WHERE "id" = ('
                     'SELECT "id" FROM "accounts_apitoken" WHERE "id" = %s AND '
@@ -173,12 +173,12 @@ class ApiToken(models.Model):
                     [adapted(now), self.pk, adapted(now - LAST_USED_STEP)],
                 )
 
-    def proof(self) -> Proof:
+    def guard(self) -> Guard:
         """That this token, as it is here, still opens for its user as they are here, and
         that its last use need not be noted again: all that a request asks, for a
         statement to take along."""
         now = timezone.now()
-        return Proof(
+        return Guard(
             f'EXISTS (SELECT 1 {_OPENED} = %s AND "accounts_user"."id" = %s '
             'AND "accounts_user"."is_active" AND "accounts_user"."timezone" = %s '
             'AND "accounts_apitoken"."scopes" = %s AND "revoked_at" IS NULL '

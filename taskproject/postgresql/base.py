@@ -58,7 +58,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 cursor.execute(SNAPSHOT)
             yield
 
-    def impatient(self) -> AbstractContextManager[None]:
+    def no_lock_wait(self) -> AbstractContextManager[None]:
         """As in our SQLite backend; here `skip_locked` is for that."""
         return nullcontext()
 

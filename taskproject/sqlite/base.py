@@ -28,7 +28,7 @@ from django.db.backends.sqlite3.features import DatabaseFeatures as Features
 from django.db.backends.sqlite3.schema import DatabaseSchemaEditor as SchemaEditor
 from django.db.utils import OperationalError
 
-from taskproject.names import same
+from taskproject.names import casefold_key
 
 logger = logging.getLogger("taskproject.sqlite")
 
@@ -73,12 +73,12 @@ def _like(pattern: str | None, value: object, escape: str) -> bool | None:
     """SQLite's `value LIKE pattern ESCAPE escape`."""
     if pattern is None or value is None:
         return None
-    return _pattern(pattern, escape).fullmatch(same(str(value))) is not None
+    return _pattern(pattern, escape).fullmatch(casefold_key(str(value))) is not None
 
 
 @lru_cache(maxsize=100)
 def _pattern(pattern: str, escape: str) -> re.Pattern[str]:
-    parts = re.findall(f"{re.escape(escape)}.|.", same(pattern), re.DOTALL)
+    parts = re.findall(f"{re.escape(escape)}.|.", casefold_key(pattern), re.DOTALL)
     any_of = {"%": ".*", "_": "."}
     return re.compile(
         "".join(any_of.get(part) or re.escape(part[-1]) for part in parts), re.DOTALL
@@ -122,7 +122,7 @@ class DatabaseSchemaEditor(SchemaEditor):
 class DatabaseWrapper(base.DatabaseWrapper):
     features_class = DatabaseFeatures
     SchemaEditorClass = DatabaseSchemaEditor
-    #: SQLite locks no rows: see `impatient`.
+    #: SQLite locks no rows: see `no_lock_wait`.
     skip_locked = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -174,7 +174,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise OperationalError("database is locked")
         self._has_turn = True
         try:
-            with self.impatient():
+            with self.no_lock_wait():
                 self._begin(give_up)
         except BaseException:
             self._pass_on()
@@ -190,7 +190,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return rows
 
     @contextmanager
-    def impatient(self) -> Iterator[None]:
+    def no_lock_wait(self) -> Iterator[None]:
         """In here a statement fails at once where it would wait for a writer."""
         with self.cursor() as cursor:
             cursor.execute("PRAGMA busy_timeout = 0")

@@ -14,7 +14,7 @@ from taskproject.accounts.models import User
 from taskproject.accounts.privileges import may_see, viewer
 from tasks.admin.choices import KEY, Picker
 from tasks.models import Tag, Task, TaskList, TaskQuerySet
-from tasks.models.dues import NEVER, Clock, clock, read_day
+from tasks.models.due_dates import NEVER, Clock, clock, read_day
 
 # Of the list's address: what no longer holds once a filter is set.
 PLACE = ("p", "e")

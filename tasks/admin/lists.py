@@ -14,7 +14,7 @@ from taskproject.models import Job
 from tasks.admin.rows import RowAdmin, actor, add_link, first_tasks
 from tasks.forms import ListForm
 from tasks.jobs import remove_list
-from tasks.models import Actor, TaskList, feed_of
+from tasks.models import Actor, TaskList, lock_feeds
 
 #: Lists that are deleted at once, each with all of its tasks.
 MOST_REMOVED = 100
@@ -73,7 +73,7 @@ class ListAdmin(RowAdmin):
     ) -> None:
         values = form.values()
         if change:
-            with feed_of([obj.owner_id]):
+            with lock_feeds([obj.owner_id]):
                 row = TaskList.objects.select_for_update().get(pk=obj.pk)
                 row.edit(actor(request), **values)
         else:

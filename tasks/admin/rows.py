@@ -24,7 +24,7 @@ from taskproject.problems import Conflict, Invalid, Problem
 from tasks.admin.choices import KEY, Picker
 from tasks.admin.pages import COUNTED_PAGES, CappedPaginator
 from tasks.admin.timeline import timeline
-from tasks.models import Actor, Event, EventQuerySet, Task, TaskList, feed_of
+from tasks.models import Actor, Event, EventQuerySet, Task, TaskList, lock_feeds
 
 #: The tasks that the page of their list, tag or parent shows.
 SHOWN_TASKS = 20
@@ -201,7 +201,7 @@ class RowAdmin(admin.ModelAdmin):
         deleted."""
         gone = 0
         for row in rows:
-            with feed_of([row.owner_id]):
+            with lock_feeds([row.owner_id]):
                 locked = self.model._default_manager.select_for_update()
                 found = locked.filter(pk=row.pk).first()
                 job = found and verb(found, actor(request))

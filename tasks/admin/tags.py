@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from tasks.admin.rows import RowAdmin, actor, first_tasks
 from tasks.forms import TagForm
 from tasks.jobs import remove_tag, rename_tag
-from tasks.models import Tag, feed_of
+from tasks.models import Tag, lock_feeds
 
 #: Tags that are deleted at once, each taken off all of its tasks.
 MOST_REMOVED = 100
@@ -59,7 +59,7 @@ class TagAdmin(RowAdmin):
         self, request: HttpRequest, obj: Tag, form: Any, change: bool
     ) -> None:
         values = form.values()
-        with feed_of([obj.owner_id]):
+        with lock_feeds([obj.owner_id]):
             row = Tag.objects.select_for_update().get(pk=obj.pk)
             job = rename_tag(row, actor(request), values.get("name", row.name))
         if job is not None:

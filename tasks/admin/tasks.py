@@ -37,8 +37,8 @@ from tasks.admin.timeline import earlier, lost, refused
 from tasks.forms import RowForm, TaskForm
 from tasks.forms.fields import moment_text
 from tasks.forms.tasks import DUE, PLACE
-from tasks.models import Event, EventQuerySet, Task, TaskList, feed_of
-from tasks.models.dues import clock, is_overdue
+from tasks.models import Event, EventQuerySet, Task, TaskList, lock_feeds
+from tasks.models.due_dates import clock, is_overdue
 from tasks.models.search import holding
 from tasks.models.statements import UNREAD
 from tasks.models.words import MOST_WORDS, asked
@@ -172,7 +172,7 @@ class TaskAdmin(TaskActions):
         posted = [str(v) for name, v in request.POST.items() if ROW_KEY.match(name)]
         keys = [int(value) for value in posted if re.fullmatch("[0-9]{1,18}", value)]
         rows = Task.objects.filter(pk__in=keys).values_list("owner_id", flat=True)
-        with feed_of(list(rows)):
+        with lock_feeds(list(rows)):
             return super().changelist_view(request, extra_context)
 
     @property

@@ -8,7 +8,7 @@ from taskproject.accounts.models import User
 from taskproject.names import fault
 from tasks.fields import ONE_LINE
 from tasks.models import PRIORITIES, Event, EventQuerySet, Task, TaskList
-from tasks.models.dues import read_instant
+from tasks.models.due_dates import read_instant
 
 LENGTH = 200
 # The fields that hold a key, and what it is a key of.

@@ -10,7 +10,7 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import check_version_given
 from taskproject.inputs import Closed, absent, refusal_of
 from taskproject.problems import Invalid, Problem
-from tasks.api.answers import actor, clock_of, json_answer, represent, verdict
+from tasks.api.responses import actor, clock_of, json_response, represent, task_or_raise
 from tasks.api.schemas import (
     EXAMPLE,
     Id,
@@ -23,7 +23,7 @@ from tasks.api.schemas import (
 )
 from tasks.models import Task
 from tasks.models.batches import MOST_OPERATIONS, Batch, Operation
-from tasks.models.dues import Clock
+from tasks.models.due_dates import Clock
 
 router = Router(tags=["tasks"])
 
@@ -111,7 +111,7 @@ def batch_tasks(
     clock = clock_of(request, zone)
     results = _batch(request, clock, body.atomic).run(_operations(request, body))
     answers = zip(body.operations, results, strict=True)
-    return json_answer({"results": [_result(*one, clock) for one in answers]})
+    return json_response({"results": [_result(*one, clock) for one in answers]})
 
 
 def _batch(request: ApiRequest, clock: Clock, atomic: bool) -> Batch:
@@ -119,7 +119,7 @@ def _batch(request: ApiRequest, clock: Clock, atomic: bool) -> Batch:
         actor(request),
         request.auth.user_id,
         request.auth.user.timezone,
-        lambda outcome, key, versions, differences: verdict(
+        lambda outcome, key, versions, differences: task_or_raise(
             outcome, key, versions, clock, differences=differences
         ),
         atomic,

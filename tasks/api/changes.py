@@ -11,12 +11,12 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import DIGITS
 from taskproject.problems import CursorExpired
 from tasks import cursors
-from tasks.api.answers import (
+from tasks.api.responses import (
     clock_of,
     find,
-    json_answer,
+    json_response,
     missing,
-    page_answer,
+    page_response,
     represent,
 )
 from tasks.api.schemas import EXAMPLE, InZone, Page, TaskOut
@@ -150,7 +150,7 @@ def list_history(request: ApiRequest, task_id: int, page: Query[Page]) -> HttpRe
     if not events.exists() and not known.exists():
         raise missing()
     rows = events.in_order().reverse()
-    return page_answer(request, rows, page, "history", _event)
+    return page_response(request, rows, page, "history", _event)
 
 
 def _latest(user_id: int) -> int:
@@ -184,7 +184,9 @@ def _changes(
         items.append(
             _event(event) | {"task": represent(task, clock) if task and mine else None}
         )
-    return json_answer({"items": items, "next_cursor": cursors.encode("after", cursor)})
+    return json_response(
+        {"items": items, "next_cursor": cursors.encode("after", cursor)}
+    )
 
 
 def _event(event: Event) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import not_modified
 from taskproject.operations import checks_token_itself
 from tasks import cursors
-from tasks.api.answers import (
+from tasks.api.responses import (
     actor,
     clock_of,
-    items_answer,
-    json_answer,
+    items_response,
+    json_response,
     represent,
-    task_answer,
+    task_response,
     unchanged,
 )
 from tasks.api.schemas import (
@@ -30,7 +30,7 @@ from tasks.api.schemas import (
     stored,
 )
 from tasks.models import Task, listing
-from tasks.models.dues import Clock
+from tasks.models.due_dates import Clock
 
 router = Router(tags=["tasks"])
 
@@ -88,7 +88,7 @@ def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse
     """
     owner_id, clock = request.auth.user_id, clock_of(request, filters)
     if "HTTP_IF_NONE_MATCH" in request.META:
-        tag = _tag(listing.state(owner_id, clock, request.auth.proof), clock)
+        tag = _tag(listing.state(owner_id, clock, request.auth.guard), clock)
         if not_modified(request, tag):
             return unchanged(tag)
     return _page(request, filters, clock)
@@ -103,7 +103,7 @@ def create_task(request: ApiRequest, body: TaskIn, zone: Query[InZone]) -> HttpR
         fields["due_timezone"] = request.auth.user.timezone
     task = Task.objects.add(actor(request), owner_id=request.auth.user_id, **fields)
     location = f"/api/tasks/{task.id}"
-    return task_answer(task, clock_of(request, zone), status=201, Location=location)
+    return task_response(task, clock_of(request, zone), status=201, Location=location)
 
 
 @router.get("/tasks/counts", response={200: Counts, 304: None})
@@ -111,23 +111,23 @@ def create_task(request: ApiRequest, body: TaskIn, zone: Query[InZone]) -> HttpR
 def count_tasks(request: ApiRequest, zone: Query[InZone]) -> HttpResponse:
     """How many tasks you have, for badges. Tasks in the trash do not count."""
     owner_id, clock = request.auth.user_id, clock_of(request, zone)
-    tag = _tag(listing.state(owner_id, clock, request.auth.proof), clock)
+    tag = _tag(listing.state(owner_id, clock, request.auth.guard), clock)
     if not_modified(request, tag):
         return unchanged(tag)
-    return json_answer(listing.counts(owner_id, clock), ETag=tag)
+    return json_response(listing.counts(owner_id, clock), ETag=tag)
 
 
 def _page(request: ApiRequest, filters: TaskFilters, clock: Clock) -> HttpResponse:
     owner_id, sort = request.auth.user_id, filters.sort
     asked = filters.criteria(), sort, filters.limit + 1, filters.place()
-    rows, state = listing.page(owner_id, *asked, clock, request.auth.proof)
+    rows, state = listing.page(owner_id, *asked, clock, request.auth.guard)
     shown = rows[: filters.limit]
     cursor = None
     if len(rows) > filters.limit:
         place = listing.Place.of(shown[-1])
         cursor = cursors.encode(sort, place.id, place.told_value())
     items = [represent(row, clock) for row in shown]
-    return items_answer(request, items, cursor, ETag=_tag(state, clock))
+    return items_response(request, items, cursor, ETag=_tag(state, clock))
 
 
 def _tag(state: tuple[int, datetime | None], clock: Clock) -> str:

@@ -16,11 +16,11 @@ from taskproject.inputs import Closed
 from taskproject.problems import NotFound
 from taskproject.rows import this_thread
 from tasks import calendar
-from tasks.api.answers import json_answer, no_content, unchanged
+from tasks.api.responses import json_response, no_content, unchanged
 from tasks.exports import WITH_TRASH, records_of
 from tasks.formats import WRITERS, csv, ics
 from tasks.models import CalendarFeed, listing
-from tasks.models.dues import clock
+from tasks.models.due_dates import clock
 
 router = Router(tags=["export"])
 #: Calendars send no credential but the address.
@@ -162,4 +162,4 @@ def _calendar_file(request: HttpRequest, feed: CalendarFeed) -> HttpResponse:
 
 def _calendar(feed: CalendarFeed, url: str | None, status: int = 200) -> HttpResponse:
     told = {"url": url, "prefix": feed.prefix, "created_at": feed.created_at}
-    return json_answer(told, status)
+    return json_response(told, status)

@@ -11,7 +11,7 @@ from taskproject import jobs
 from taskproject.accounts.auth import ApiRequest
 from taskproject.models import Job
 from taskproject.problems import NotFound
-from tasks.api.answers import json_answer
+from tasks.api.responses import json_response
 from tasks.cursors import BIGINT
 
 router = Router(tags=["jobs"])
@@ -42,7 +42,7 @@ class JobOut(BaseModel):
 def job_answer(job: Job) -> HttpResponse:
     """202: it goes on without the caller."""
     headers = {"Location": f"/api/jobs/{job.pk}", "Retry-After": "1"}
-    return json_answer(job.as_dict(), 202, **headers)
+    return json_response(job.as_dict(), 202, **headers)
 
 
 @router.get("/jobs/{int:job_id}", response=JobOut)
@@ -55,4 +55,4 @@ def get_job(request: ApiRequest, job_id: int) -> HttpResponse:
         raise NotFound("You have no job with this id.")
     if job.finished_at is None:
         jobs.start()  # in case that the process which ran it was stopped
-    return json_answer(job.as_dict())
+    return json_response(job.as_dict())

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import STRIPPED, WORD, Closed, absent
-from tasks.api.answers import actor, page_answer
 from tasks.api.jobs import JobOut
-from tasks.api.rows import change_row, read_row, removed, row_answer
+from tasks.api.responses import actor, page_response
+from tasks.api.rows import change_row, read_row, removed, row_response
 from tasks.api.schemas import NAME, ONE_LINE, Move, OrderedPage
 from tasks.jobs import remove_list
 from tasks.limits import LIST_NAME_LENGTH
@@ -103,7 +103,7 @@ def list_lists(request: ApiRequest, filters: Query[ListFilters]) -> HttpResponse
     if filters.archived is not None:
         lists = lists.filter(archived=filters.archived)
     lists = lists.in_order()
-    return page_answer(request, lists, filters, "lists", _represent, "position")
+    return page_response(request, lists, filters, "lists", _represent, "position")
 
 
 @router.post("/lists", response={201: ListOut})
@@ -111,7 +111,7 @@ def create_list(request: ApiRequest, body: ListIn) -> HttpResponse:
     """Adds a list, after the others. A name that is taken is 409."""
     owner_id = request.auth.user_id
     row = TaskList.objects.add(actor(request), owner_id=owner_id, **body.model_dump())
-    response = row_answer(row, _represent, status=201)
+    response = row_response(row, _represent, status=201)
     response.headers["Location"] = f"/api/lists/{row.pk}"
     return response
 
@@ -131,7 +131,7 @@ def update_list(request: ApiRequest, list_id: int, body: ListPatch) -> HttpRespo
     row = change_row(
         request, lists, list_id, _represent, lambda row, by: row.edit(by, **fields)
     )
-    return row_answer(row, _represent)
+    return row_response(row, _represent)
 
 
 @router.delete("/lists/{int:list_id}", response={204: None, 202: JobOut})
@@ -158,4 +158,6 @@ def move_list(request: ApiRequest, list_id: int, body: Move) -> HttpResponse:
     def move(row: TaskList, by: Any) -> None:
         row.move(by, before=body.before, after=body.after)
 
-    return row_answer(change_row(request, lists, list_id, _represent, move), _represent)
+    return row_response(
+        change_row(request, lists, list_id, _represent, move), _represent
+    )

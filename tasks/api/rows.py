@@ -11,10 +11,10 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import expected_versions, not_modified, stale_version
 from taskproject.models import Job
 from taskproject.problems import NotFound, StaleVersion
-from tasks.api.answers import actor, json_answer, no_content, unchanged
 from tasks.api.jobs import job_answer
+from tasks.api.responses import actor, json_response, no_content, unchanged
 from tasks.cursors import BIGINT
-from tasks.models import Actor, Event, feed_of
+from tasks.models import Actor, Event, lock_feeds
 
 #: What represents a list or a tag.
 Represent = Callable[[Any], dict[str, Any]]
@@ -31,8 +31,8 @@ def find_row(rows: QuerySet[Any], key: int) -> Any:
     return row
 
 
-def row_answer(row: object, represent: Represent, status: int = 200) -> HttpResponse:
-    return json_answer(represent(row), status, ETag=_etag(row))
+def row_response(row: object, represent: Represent, status: int = 200) -> HttpResponse:
+    return json_response(represent(row), status, ETag=_etag(row))
 
 
 def read_row(
@@ -41,7 +41,9 @@ def read_row(
     """The answer to reading a row: 200, 304 or 404."""
     row = find_row(rows, key)
     tag = _etag(row)
-    return unchanged(tag) if not_modified(request, tag) else row_answer(row, represent)
+    return (
+        unchanged(tag) if not_modified(request, tag) else row_response(row, represent)
+    )
 
 
 def change_row(
@@ -57,7 +59,7 @@ def change_row(
     at (412).
     """
     versions = expected_versions(request)
-    with feed_of([request.auth.user_id]):
+    with lock_feeds([request.auth.user_id]):
         row = find_row(rows.select_for_update(), key)
         if versions is not None and row.version not in versions:
             raise _stale(row, represent, versions)
@@ -77,7 +79,7 @@ def changed_by_job(
     row, job = _with_job(request, rows, key, represent, verb)
     if job is not None and job.finished_at is None:
         return job_answer(job)
-    return row_answer(row, represent)
+    return row_response(row, represent)
 
 
 def removed(

@@ -32,7 +32,7 @@ from tasks.limits import (
 )
 from tasks.models import PRIORITIES, listing
 from tasks.models.criteria import Criteria
-from tasks.models.dues import read_day, read_instant
+from tasks.models.due_dates import read_day, read_instant
 from tasks.models.words import MOST_WORDS, QUESTION_LENGTH, asked
 
 # JSON Schema's own formats know no bounds, and its patterns other spaces than Python.

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import Closed
-from tasks.api.answers import page_answer
 from tasks.api.jobs import JobOut
+from tasks.api.responses import page_response
 from tasks.api.rows import changed_by_job, read_row, removed
 from tasks.api.schemas import OrderedPage, TagName
 from tasks.jobs import remove_tag
@@ -53,7 +53,7 @@ def list_tags(request: ApiRequest, page: Query[OrderedPage]) -> HttpResponse:
     """Your tags by name, those that no task carries any more among them. A tag is made
     as a task first uses it."""
     tags = Tag.objects.owned_by(request.auth.user_id).in_order()
-    return page_answer(request, tags, page, "tags", _represent, "key")
+    return page_response(request, tags, page, "tags", _represent, "key")
 
 
 @router.get("/tags/{int:tag_id}", response={200: TagOut, 304: None})

@@ -9,7 +9,7 @@ from pydantic import Field
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import WORD
 from taskproject.operations import checks_token_itself
-from tasks.api.answers import change, changed, clock_of, no_content, read
+from tasks.api.responses import change, changed, clock_of, no_content, read
 from tasks.api.schemas import InZone, Move, TaskIn, TaskOut, TaskPatch, stored
 from tasks.models import TaskQuerySet
 

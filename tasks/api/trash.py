@@ -10,10 +10,10 @@ from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest
-from tasks.api.answers import changed, clock_of, page_answer, represent
+from tasks.api.responses import changed, clock_of, page_response, represent
 from tasks.api.schemas import EXAMPLE, InZone, Page, TaskOut
 from tasks.models import Task, TaskQuerySet
-from tasks.models.dues import Clock
+from tasks.models.due_dates import Clock
 
 router = Router(tags=["trash"])
 
@@ -49,7 +49,7 @@ def list_trash(request: ApiRequest, page: Query[TrashQuery]) -> HttpResponse:
     """Your tasks in the trash, newest first."""
     tasks = Task.objects.owned_by(request.auth.user_id).trashed().newest_first()
     show = partial(_represent, clock=clock_of(request, page))
-    return page_answer(request, tasks.shown(), page, "trash", show)
+    return page_response(request, tasks.shown(), page, "trash", show)
 
 
 @router.post("/tasks/{int:task_id}/restore", response=TaskOut)

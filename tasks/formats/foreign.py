@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 
-from taskproject.names import one_line, same, visible
+from taskproject.names import casefold_key, one_line, visible
 from tasks.formats.documents import Members, Remarks, written
 from tasks.formats.records import (
     Adjusted,
@@ -80,10 +80,10 @@ class Lists:
         whole = one_line(clean(wanted))
         whole = whole if visible(cut(whole, LIST_NAME_LENGTH)) else UNNAMED
         name, count = cut(whole, LIST_NAME_LENGTH), 1
-        while same(name) in self._taken:
+        while casefold_key(name) in self._taken:
             count += 1
             name = numbered(whole, f" ({count})", LIST_NAME_LENGTH)
-        self._taken.add(same(name))
+        self._taken.add(casefold_key(name))
         self._new.append(ListRecord(name, archived=archived))
         if name != wanted.strip():
             what = f"The list {wanted!r} is called {name!r} here."
@@ -234,11 +234,13 @@ def _fitted_tags(
     left: dict[str, str] = {}
     for name in whole:
         short = cut(one_line(name), TAG_LENGTH)
-        if visible(short) and (same(short) in fitting or len(fitting) < MOST_TAGS):
-            fitting.setdefault(same(short), short)
+        if visible(short) and (
+            casefold_key(short) in fitting or len(fitting) < MOST_TAGS
+        ):
+            fitting.setdefault(casefold_key(short), short)
             if short == name:
                 continue
-        left.setdefault(same(name), name)
+        left.setdefault(casefold_key(name), name)
     if not left:
         return tuple(fitting.values()), []
     remarks.adjusted.append(

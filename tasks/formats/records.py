@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from reprlib import Repr
 
 from taskproject import timezones
-from taskproject.names import one_line, same, visible
+from taskproject.names import casefold_key, one_line, visible
 from tasks.fields import FIELDS, ONE_LINE
 from tasks.limits import (
     DESCRIPTION_LENGTH,
@@ -244,7 +244,7 @@ def _tags(values: tuple[str, ...]) -> tuple[str, ...]:
     names: dict[str, str] = {}
     for value in values:
         name = _name("tags", value, TAG_LENGTH)
-        names.setdefault(same(name), name)
+        names.setdefault(casefold_key(name), name)
     if len(names) > MOST_TAGS:
         raise Refused(f"tags has {len(names)} names; at most {MOST_TAGS} are accepted.")
     return tuple(names.values())

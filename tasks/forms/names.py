@@ -3,11 +3,11 @@
 from typing import ClassVar
 
 from taskproject.forms import OneLineField
-from tasks.forms.opened import OpenedForm
+from tasks.forms.opened import OptimisticLockForm
 from tasks.models import Tag, TaskList
 
 
-class ListForm(OpenedForm):
+class ListForm(OptimisticLockForm):
     refused: ClassVar[str | None] = "name"
 
     class Meta:
@@ -16,7 +16,7 @@ class ListForm(OpenedForm):
         field_classes: ClassVar = {"name": OneLineField}
 
 
-class TagForm(OpenedForm):
+class TagForm(OptimisticLockForm):
     refused: ClassVar[str | None] = "name"
 
     class Meta:

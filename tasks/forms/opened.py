@@ -7,7 +7,7 @@ from django import forms
 from django.utils.html import format_html
 
 from taskproject.problems import Problem
-from tasks.models import feed_of
+from tasks.models import lock_feeds
 
 
 def lines(text: str) -> str:
@@ -15,7 +15,7 @@ def lines(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-class OpenedForm(forms.ModelForm):
+class OptimisticLockForm(forms.ModelForm):
     """Refuses to overwrite what somebody else changed since the page was opened.
 
     Every field carries the value that the page showed (`show_hidden_initial`), so that
@@ -80,7 +80,7 @@ class OpenedForm(forms.ModelForm):
         cleaned = super().clean() or self.cleaned_data
         if self.instance.pk is not None:
             # Their places in the feed first, then the row: the order of every write.
-            with feed_of(self.owners(cleaned)):
+            with lock_feeds(self.owners(cleaned)):
                 rows = self._meta.model._default_manager.select_for_update()
                 now = rows.filter(pk=self.instance.pk).first()
             kind = self._meta.model._meta.verbose_name

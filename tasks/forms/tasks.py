@@ -18,7 +18,7 @@ from tasks.forms.fields import (
     read_moment,
     tag_text,
 )
-from tasks.forms.opened import OpenedForm
+from tasks.forms.opened import OptimisticLockForm
 from tasks.limits import DESCRIPTION_LENGTH, FIRST_DAY, LAST_DAY, TIMEZONE_LENGTH
 from tasks.models import Task
 
@@ -30,7 +30,7 @@ DUE = ("due_date", "due_at", "due_timezone")
 PLACE = ("list", "parent", "tag_names", "priority")
 
 
-class TaskForm(OpenedForm):
+class TaskForm(OptimisticLockForm):
     description = DescriptionField(
         required=False,
         strip=False,

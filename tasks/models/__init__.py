@@ -1,7 +1,7 @@
 """Tasks, their lists, tags and events: each model under its QuerySet."""
 
 from tasks.models.calendars import CalendarFeed
-from tasks.models.events import Actor, Event, EventQuerySet, FeedHorizon, feed_of
+from tasks.models.events import Actor, Event, EventQuerySet, FeedHorizon, lock_feeds
 from tasks.models.lists import TaskList, TaskListQuerySet
 from tasks.models.outcomes import Outcome
 from tasks.models.tags import Label, Tag, TagQuerySet
@@ -27,5 +27,5 @@ __all__ = [
     "TaskList",
     "TaskListQuerySet",
     "TaskQuerySet",
-    "feed_of",
+    "lock_feeds",
 ]

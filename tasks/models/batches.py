@@ -16,19 +16,19 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 
-from taskproject.names import same
+from taskproject.names import casefold_key
 from taskproject.problems import Invalid, Problem
-from taskproject.rows import demand
+from taskproject.rows import check_guard
 from tasks.fields import TEXTS
-from tasks.models import journal, plans, references, statements
+from tasks.models import plans, references, statements, task_events
 from tasks.models.events import (
     MOST_COMPARED,
     Actor,
     Event,
-    Story,
+    NewEvent,
     append,
     difference_between,
-    feed_of,
+    lock_feeds,
 )
 from tasks.models.lists import TaskList
 from tasks.models.moves import Order
@@ -71,20 +71,20 @@ Verdict = Callable[[Outcome, int, set[int] | None, Differences], Task]
 
 
 class Batch:
-    """The run of a batch. `verdict` tells what became of a task that is not changed."""
+    """The run of a batch. `task_or_raise` tells what became of a task that is not changed."""
 
     def __init__(
-        self, by: Actor, owner_id: int, zone: str, verdict: Verdict, atomic: bool
+        self, by: Actor, owner_id: int, zone: str, task_or_raise: Verdict, atomic: bool
     ) -> None:
         self.by, self.owner_id, self.zone = by, owner_id, zone
-        self.verdict, self.atomic = verdict, atomic
+        self.task_or_raise, self.atomic = task_or_raise, atomic
 
     def run(self, operations: Sequence[Operation]) -> list[Task | Problem]:
         """Does all of them in order. In an atomic batch the first problem is raised, with
         the number of its operation, and nothing has changed."""
         results: list[Task | Problem] = []
-        with feed_of([self.owner_id]) as now:
-            demand(self.by.proof)
+        with lock_feeds([self.owner_id]) as now:
+            check_guard(self.by.guard)
             todo = [one for one in operations if one.refusal is None]
             changes = _Changes(self.owner_id, now, todo)
             for number, operation in enumerate(operations):
@@ -111,7 +111,7 @@ class Batch:
         task = changes.tasks.get(key)
         if task is None or task.deleted_at or not expected(task, versions):
             found = Outcome({} if task is None else {key: changes.shown(task)})
-            return self.verdict(
+            return self.task_or_raise(
                 found,
                 key,
                 versions,
@@ -148,7 +148,7 @@ class _Changes:
         # New tags, their names by their keys.
         self._new_tags: dict[str, str] = {}
         # What happened, in order: of a new tag only the key, since it has no id yet.
-        self._stories: list[Story | str] = []
+        self._stories: list[NewEvent | str] = []
         self._told: dict[int, dict[int, dict[str, Any]]] = {}
         self._read_events(operations)
 
@@ -259,7 +259,7 @@ class _Changes:
         tags = self._new_names(fields)
         names = {
             (self.owner_id, key): tags[key] if key in tags else self._tags[key]
-            for key in map(same, fields.get("tags", ()))
+            for key in map(casefold_key, fields.get("tags", ()))
         }
         return plans.edited(task, self.now, names, zone, fields, self._end), tags
 
@@ -286,7 +286,7 @@ class _Changes:
         they are more than a batch may make."""
         new: dict[str, str] = {}
         for name in fields.get("tags", ()):
-            key = same(name)
+            key = casefold_key(name)
             if key not in self._tags and key not in new:
                 new[key] = name
         if new and len(self._new_tags) + len(new) > MOST_NEW_TAGS:
@@ -310,7 +310,7 @@ class _Changes:
         """Has the change done, and its event told."""
         key = after.pk
         self.tasks[key] = after
-        [story] = journal.stories(self.now, [(before, after)])
+        [story] = task_events.new_events(self.now, [(before, after)])
         self._stories.append(story)
         self._told.setdefault(key, {})[after.version] = story.changes
         for task, more in ((before, -1), (after, 1)):

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 
-from taskproject.names import same
-from tasks.models.dues import NEVER, Clock
+from taskproject.names import casefold_key
+from tasks.models.due_dates import NEVER, Clock
 from tasks.models.search import holding_of, in_row, needed
 from tasks.models.words import matched_as
 
@@ -46,7 +46,7 @@ class Criteria:
     words: Sequence[str] = ()
 
 
-class Lead(NamedTuple):
+class AccessPath(NamedTuple):
     """What tasks can be read by: the tables, and a condition on them that stands for the
     one on the task."""
 
@@ -68,7 +68,7 @@ class Condition(NamedTuple):
 
     condition: str
     parameters: Sequence[Any]
-    lead: Lead | None = None
+    lead: AccessPath | None = None
 
 
 def conditions_of(
@@ -163,12 +163,12 @@ class _Conditions:
         if settings.ON_POSTGRESQL:
             tag = "tasks_tag_id(%s, %s)"
         for name in names:
-            values = [self._owner_id, same(name)]
+            values = [self._owner_id, casefold_key(name)]
             yield Condition(
                 'EXISTS (SELECT 1 FROM "tasks_label" "also" WHERE "also"."task_id" '
                 f'= "tasks_task"."id" AND "also"."tag_id" = {tag})',
                 values,
-                Lead(
+                AccessPath(
                     '"tasks_label" "label" CROSS JOIN "tasks_task"',
                     f'"tasks_task"."id" = {LABELLED} AND "label"."tag_id" = {tag}',
                     values,
@@ -197,7 +197,7 @@ class _Conditions:
         yield Condition(
             seen,
             values,
-            Lead(
+            AccessPath(
                 '"tasks_words" "found" CROSS JOIN "tasks_task"',
                 f'"found".{match} AND "tasks_task"."id" = "found"."rowid"',
                 [asked],
@@ -209,11 +209,11 @@ class _Conditions:
         )
 
     def _completed(self, value: bool) -> Condition:
-        condition = f'"tasks_task"."completed" = {hidden("boolean")}'
+        condition = f'"tasks_task"."completed" = {opaque_parameter("boolean")}'
         tally = _TALLY.format('"completed"' if value else '"open"', "'all'") + "0"
         by_due = self._sort == "due" and not value
         index = "task_owner_open_due" if by_due else "task_owner_state"
-        lead = Lead(
+        lead = AccessPath(
             _by(index),
             OPEN if by_due else condition,
             [] if by_due else [value],
@@ -228,7 +228,7 @@ class _Conditions:
         condition, values = f'"tasks_task"."list_id" {is_it}', [key] if key else []
         tally = _ALL.format("list") + "%s"
         numbered = [self._owner_id, key]
-        lead = Lead(
+        lead = AccessPath(
             _by("task_list_position"),
             condition,
             values,
@@ -238,7 +238,7 @@ class _Conditions:
         )
         # It has the lists of all: somebody else's would be read to its end in vain.
         if key and self._sort == "created":
-            lead = Lead(
+            lead = AccessPath(
                 _by("task_list_newest"),
                 '"tasks_task"."list_id" = (SELECT "id" FROM "tasks_tasklist" '
                 'WHERE "owner_id" = %s AND "id" = %s)',
@@ -262,7 +262,7 @@ class _Conditions:
         They are counted there, unless there is a `tally`."""
         tables = _by(index)
         of_owner = '"owner_id" = %s AND "deleted_at" IS NULL'
-        lead = Lead(
+        lead = AccessPath(
             tables,
             condition,
             values,
@@ -274,7 +274,7 @@ class _Conditions:
         return Condition(condition, values, lead)
 
 
-def hidden(kind: str) -> str:
+def opaque_parameter(kind: str) -> str:
     """A place for a value that PostgreSQL plans without: else it would find the plan for
     this value a little cheaper than the one it keeps, and plan every time."""
     return f"(SELECT %s::{kind})" if settings.ON_POSTGRESQL else "%s"

@@ -14,7 +14,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
-from taskproject.rows import PROVEN, Proof, adapted, fetch
+from taskproject.rows import NO_GUARD, Guard, adapted, fetch
 from tasks.models.functions import Among, Given
 
 # The first half of the advisory locks that order the feed; any constant would do.
@@ -52,10 +52,10 @@ class Actor(NamedTuple):
 
     user_id: int | None
     via: str
-    proof: Proof = PROVEN
+    guard: Guard = NO_GUARD
 
 
-class Story(NamedTuple):
+class NewEvent(NamedTuple):
     """What an event will tell of one row: `subject` is `task_id`, `list_id` or `tag_id`,
     `at` the time of the change."""
 
@@ -68,9 +68,9 @@ class Story(NamedTuple):
     changes: dict[str, list[Any]]
 
 
-def append(by: Actor, stories: Sequence[Story]) -> None:
-    """Appends an event for each story. Call it inside `feed_of`."""
-    if len(stories) > 1 and settings.ON_POSTGRESQL:
+def append(by: Actor, new_events: Sequence[NewEvent]) -> None:
+    """Appends an event for each story. Call it inside `lock_feeds`."""
+    if len(new_events) > 1 and settings.ON_POSTGRESQL:
         told = [
             {
                 "owner_id": story.owner_id,
@@ -80,7 +80,7 @@ def append(by: Actor, stories: Sequence[Story]) -> None:
                 "at": story.at,
                 "changes": story.changes,
             }
-            for story in stories
+            for story in new_events
         ]
         with connection.cursor() as cursor:
             cursor.execute(
@@ -101,7 +101,7 @@ def append(by: Actor, stories: Sequence[Story]) -> None:
             adapted(story.at),
             orjson.dumps(story.changes).decode(),
         )
-        for story in stories
+        for story in new_events
     ]
     # By hand: the ORM takes 0.4 ms to compose what the database does in 0.05.
     if len(rows) == 1:
@@ -173,7 +173,7 @@ def told(value: object) -> Any:
 
 
 @contextmanager
-def feed_of(owner_ids: Iterable[int]) -> Iterator[datetime]:
+def lock_feeds(owner_ids: Iterable[int]) -> Iterator[datetime]:
     """A transaction that holds its owners' places in the feed until it commits. Yields
     the database's time once it holds them.
 
@@ -188,13 +188,13 @@ def feed_of(owner_ids: Iterable[int]) -> Iterator[datetime]:
         now = None
         if settings.ON_POSTGRESQL:
             for owner_id in sorted(set(owner_ids)):
-                [(now,)] = fetch(_TAKE_PLACE, place_of(owner_id))
+                [(now,)] = fetch(_TAKE_PLACE, feed_lock_key(owner_id))
         yield now or database_now()
 
 
 def database_now() -> datetime:
     """The time by the database's clock, which is the same for all processes and machines
-    that write to it. Call it inside `feed_of`: a time that is taken before the owner's
+    that write to it. Call it inside `lock_feeds`: a time that is taken before the owner's
     place in the feed can be earlier than those of changes committed meanwhile."""
     if not settings.ON_POSTGRESQL:
         return timezone.now()  # SQLite's clock is that of its one machine
@@ -203,7 +203,7 @@ def database_now() -> datetime:
     return moment
 
 
-def place_of(owner_id: int) -> tuple[int, int]:
+def feed_lock_key(owner_id: int) -> tuple[int, int]:
     """The advisory lock that is an owner's place in the feed."""
     return FEED_LOCK, owner_id % (2**31 - 1)
 

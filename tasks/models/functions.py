@@ -1,4 +1,4 @@
-"""Conditions that PostgreSQL is told in fewer words than the ORM's own (see bounds.py)."""
+"""Conditions that PostgreSQL is told in fewer words than the ORM's own (see constraints.py)."""
 
 from typing import Any
 

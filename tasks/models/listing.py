@@ -11,17 +11,17 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
-from taskproject.rows import ON_POSTGRESQL, PROVEN, Proof, Unproven, adapted, fetch
+from taskproject.rows import NO_GUARD, ON_POSTGRESQL, Guard, GuardFailed, adapted, fetch
 from tasks.fields import ATTRIBUTES
+from tasks.models.access_paths import access_path_of, is_near, sorts_alone
 from tasks.models.criteria import (
+    AccessPath,
     Criteria,
-    Lead,
     conditions_of,
-    hidden,
     midnight,
+    opaque_parameter,
 )
-from tasks.models.dues import NEVER, Clock
-from tasks.models.leads import is_near, lead_of, sorts_alone
+from tasks.models.due_dates import NEVER, Clock
 from tasks.models.statements import OPEN_SUBTASKS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,14 +55,14 @@ _STATE = """SELECT
 # Days that are over are a sum of tallies. The rest is counted from indexes alone: all that
 # is due at one midnight, of which the days are, and instants between two. A number times 1
 # or -1. (Both forms of criteria.OPEN would have SQLite read what it counts.)
-_COUNTED = f"""SELECT %s, 0, NULL, {hidden("bigint")} * count(*), 0 FROM (SELECT 1
+_COUNTED = f"""SELECT %s, 0, NULL, {opaque_parameter("bigint")} * count(*), 0 FROM (SELECT 1
     FROM "tasks_task" WHERE "deleted_at" IS NULL AND NOT "completed" AND {{}}) found"""
-_INSTANT = hidden("timestamptz")
+_INSTANT = opaque_parameter("timestamptz")
 if ON_POSTGRESQL:
     # A range of one index in its order: without statistics, any index of the owner's tasks
     # would do, and all of them would be read. (How large the range is, PostgreSQL guesses
     # by the due alone.)
-    _PLACE = f"({hidden('bigint')}, {_INSTANT})"
+    _PLACE = f"({opaque_parameter('bigint')}, {_INSTANT})"
     _AT = _COUNTED.format(
         f"""("owner_id", "due_moment") >= {_PLACE} AND
         ("owner_id", "due_moment") <= {_PLACE} AND
@@ -79,11 +79,11 @@ else:
 _COUNTS = f"""SELECT "tally"."kind", "tally"."key", "tag"."name", "tally"."open",
     "tally"."completed" FROM "tasks_tally" "tally" LEFT JOIN "tasks_tag" "tag"
     ON "tally"."kind" = 'tag' AND "tag"."id" = "tally"."key"
-    WHERE "tally"."owner_id" = {hidden("bigint")}
+    WHERE "tally"."owner_id" = {opaque_parameter("bigint")}
     AND "tally"."kind" IN ('all', 'list', 'tag')
 UNION ALL SELECT %s, 0, NULL, COALESCE(CAST(sum("open") AS bigint), 0), 0
-    FROM "tasks_tally" WHERE "owner_id" = {hidden("bigint")} AND "kind" = 'due'
-    AND "key" < {hidden("bigint")}
+    FROM "tasks_tally" WHERE "owner_id" = {opaque_parameter("bigint")} AND "kind" = 'due'
+    AND "key" < {opaque_parameter("bigint")}
 UNION ALL {_AT} UNION ALL {_BETWEEN}
 UNION ALL {_AT} UNION ALL {_BETWEEN} UNION ALL {_BETWEEN}"""
 
@@ -143,14 +143,14 @@ class Place(NamedTuple):
         return told
 
 
-def read(owner_id: int, task_id: int, proof: Proof = PROVEN) -> Row | None:
-    """The owner's task, in the trash or not. Raises `Unproven`."""
+def read(owner_id: int, task_id: int, guard: Guard = NO_GUARD) -> Row | None:
+    """The owner's task, in the trash or not. Raises `GuardFailed`."""
     rows = fetch(
-        f'SELECT {_BY_ID} FROM (SELECT 1 WHERE {proof.condition}) AS "proof" '
+        f'SELECT {_BY_ID} FROM (SELECT 1 WHERE {guard.condition}) AS "guard" '
         'LEFT JOIN "tasks_task" ON "tasks_task"."id" = %s AND "owner_id" = %s',
-        [*proof.parameters, task_id, owner_id],
+        [*guard.parameters, task_id, owner_id],
     )
-    _held(proof, rows)
+    _check_found(guard, rows)
     return None if rows[0][0] is None else _rows(rows)[0]
 
 
@@ -165,10 +165,10 @@ def page(
     limit: int,
     after: Place | None,
     clock: Clock,
-    proof: Proof = PROVEN,
+    guard: Guard = NO_GUARD,
 ) -> tuple[list[Row], State]:
     """The owner's live tasks that meet the criteria, `limit` of them at most, and the
-    state that they were read in. Raises `Unproven`.
+    state that they were read in. Raises `GuardFailed`.
 
     `sort` is a name in SORTS, with a minus for downwards; `after` is where the page
     before ended.
@@ -190,39 +190,39 @@ def page(
     tasks = statement.tasks(shown, ordered, limit)
     # The state is there even where no task is; and both are of one moment.
     sql = (
-        f'SELECT "page".*, "state".* FROM ({_STATE} WHERE {proof.condition}) "state" '
+        f'SELECT "page".*, "state".* FROM ({_STATE} WHERE {guard.condition}) "state" '
         f'LEFT JOIN ({tasks}) "page" ON 1 = 1'
     )
     rows = statement.fetch(
         sql,
         [
             *(owner_id, owner_id, owner_id, adapted(clock.now)),
-            *(*proof.parameters, *statement.parameters),
+            *(*guard.parameters, *statement.parameters),
         ],
     )
-    _held(proof, rows)
+    _check_found(guard, rows)
     *_, sequence, passed = rows[0]
     return _rows(rows if rows[0][0] is not None else []), (sequence, passed)
 
 
-def state(owner_id: int, clock: Clock, proof: Proof = PROVEN) -> State:
+def state(owner_id: int, clock: Clock, guard: Guard = NO_GUARD) -> State:
     """What changes whenever what is told of the owner's tasks does: the newest event's
     sequence, and the latest instant at which an open task became overdue. (Dates become
-    overdue with the day.) Raises `Unproven`."""
+    overdue with the day.) Raises `GuardFailed`."""
     rows = fetch(
-        f"{_STATE} WHERE {proof.condition}",
-        [owner_id, owner_id, owner_id, adapted(clock.now), *proof.parameters],
+        f"{_STATE} WHERE {guard.condition}",
+        [owner_id, owner_id, owner_id, adapted(clock.now), *guard.parameters],
     )
-    _held(proof, rows)
+    _check_found(guard, rows)
     [(sequence, passed)] = rows
     return sequence, passed
 
 
-def _held(proof: Proof, rows: Sequence[object]) -> None:
-    """Raises `Unproven` where a statement that always has a row found none."""
+def _check_found(guard: Guard, rows: Sequence[object]) -> None:
+    """Raises `GuardFailed` where a statement that always has a row found none."""
     if not rows:
-        raise Unproven
-    proof.held = True
+        raise GuardFailed
+    guard.held = True
 
 
 def counts(owner_id: int, clock: Clock) -> dict[str, Any]:
@@ -296,11 +296,13 @@ class _Statement:
             name for name in _NARROWING if getattr(criteria, name) not in (None, (), [])
         }
         self._wanted = conditions_of(owner_id, criteria, sort, clock)
-        self._everything = Lead('"tasks_task"', "", (), sort)
+        self._everything = AccessPath('"tasks_task"', "", (), sort)
         if not ON_POSTGRESQL:
             index = SORTS[sort].sqlite_index
-            self._everything = Lead(f'"tasks_task" INDEXED BY "{index}"', "", (), sort)
-        self._lead = lead_of(owner_id, self._wanted, sort, self._everything)
+            self._everything = AccessPath(
+                f'"tasks_task" INDEXED BY "{index}"', "", (), sort
+            )
+        self._lead = access_path_of(owner_id, self._wanted, sort, self._everything)
         self._in_order = self._lead.sort == sort or ON_POSTGRESQL
         self._alone = sorts_alone(self._wanted, sort)
         # The id that a page is in the order of.
@@ -315,7 +317,7 @@ class _Statement:
         if self._sqlite or self._narrowed:
             return f"{self.id} {order}"
         # See _STATE.
-        owner = hidden("bigint")
+        owner = opaque_parameter("bigint")
         self.conditions[0] = f'"tasks_task"."owner_id" BETWEEN {owner} AND {owner}'
         self.parameters.insert(0, self.parameters[0])
         other = "ASC" if order == "DESC" else "DESC"

@@ -10,7 +10,7 @@ from django.db.models.functions import Length, Trim
 from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 from django.utils import timezone
 
-from taskproject.names import same
+from taskproject.names import casefold_key
 from taskproject.problems import Invalid, NameTaken
 from tasks.limits import LIST_NAME_LENGTH, POSITION_LENGTH
 from tasks.models import positions
@@ -18,11 +18,11 @@ from tasks.models.bytewise import BytewiseField
 from tasks.models.events import (
     Actor,
     Event,
-    Story,
+    NewEvent,
     append,
     database_now,
     difference,
-    feed_of,
+    lock_feeds,
 )
 
 #: The fields whose old and new values an event tells.
@@ -35,7 +35,7 @@ class TaskListQuerySet(models.QuerySet["TaskList"]):
 
     def named(self, name: str) -> Self:
         """The one with this name, whatever its case."""
-        return self.filter(key=same(name))
+        return self.filter(key=casefold_key(name))
 
     def in_order(self) -> Self:
         return self.order_by("position", "id")
@@ -58,13 +58,13 @@ class TaskListQuerySet(models.QuerySet["TaskList"]):
 
         Raises `NameTaken` where the owner has a list of that name.
         """
-        with feed_of([owner_id]) as now:
+        with lock_feeds([owner_id]) as now:
             rows = TaskList.objects.owned_by(owner_id)
             last = rows.order_by("-position").values_list("position", flat=True).first()
             new = TaskList(
                 owner_id=owner_id,
                 name=name.strip(),
-                key=same(name.strip()),
+                key=casefold_key(name.strip()),
                 archived=archived,
                 position=position
                 or positions.end_after(last, now)
@@ -122,7 +122,7 @@ class TaskList(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    # Verbs: call them inside `feed_of`, with the row locked.
+    # Verbs: call them inside `lock_feeds`, with the row locked.
 
     def edit(self, by: Actor, **fields: Any) -> None:
         """Sets `name`, `archived` or `position`: those given.
@@ -132,7 +132,7 @@ class TaskList(models.Model):
         before = TaskList(**{name: getattr(self, name) for name in TOLD})
         if "name" in fields:
             fields["name"] = fields["name"].strip()
-            fields["key"] = same(fields["name"])
+            fields["key"] = casefold_key(fields["name"])
         for name, value in fields.items():
             setattr(self, name, value)
         if not difference(before, self, TOLD):
@@ -188,4 +188,4 @@ class TaskList(models.Model):
         names = TOLD if before else ("name", "archived")
         changes = difference(before, after, names)
         subject = (self.owner_id, "list_id", self.pk, self.version)
-        append(by, [Story(now, *subject, verb, changes)])
+        append(by, [NewEvent(now, *subject, verb, changes)])

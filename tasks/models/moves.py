@@ -4,7 +4,7 @@ One statement tells all positions that the moves can meet, however many they are
 they are made in memory. For a task only ever comes into a gap beside one that it is put
 beside, and what is read are the gaps beside these and beside all that move.
 
-Call these inside `feed_of`, about locked rows: nobody else moves any of the owner's.
+Call these inside `lock_feeds`, about locked rows: nobody else moves any of the owner's.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from taskproject.problems import Invalid
 from taskproject.rows import fetch
 from tasks.models import positions
+from tasks.models.batched import batched
 from tasks.models.plans import Place
-from tasks.models.portions import portions
 from tasks.models.positions import Row
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _seen(keys: Iterable[int]) -> tuple[dict[int, Place], dict[Row, _Positions]]
     places: dict[int, Place] = {}
     counted: dict[Row, dict[str, int]] = {}
     around: list[tuple[Row, str]] = []
-    for portion in portions(sorted(keys)):
+    for portion in batched(sorted(keys)):
         for key, owner_id, list_id, position, same, *near in _points(portion):
             row = (owner_id, list_id)
             places[key] = (owner_id, list_id, position)

@@ -11,11 +11,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from taskproject import timezones
-from taskproject.names import same
+from taskproject.names import casefold_key
 from taskproject.problems import Invalid
 from taskproject.rows import instance
 from tasks.fields import KEYS, TEXTS
-from tasks.models.dues import due_moment
+from tasks.models.due_dates import due_moment
 from tasks.models.positions import Row
 from tasks.models.words import matched_as, searched_as, sorted_as
 
@@ -62,7 +62,7 @@ def new(
     task = instance(model, blank | values)
     if task.completed and task.completed_at is None:
         task.completed_at = now
-    task.tags = list(dict.fromkeys(tags[same(name)] for name in task.tags))
+    task.tags = list(dict.fromkeys(tags[casefold_key(name)] for name in task.tags))
     if task.due_at:
         task.due_timezone = timezones.known(task.due_timezone or "UTC")
     task.due_moment = due_moment(task.due_date, task.due_at)
@@ -136,7 +136,7 @@ def edited(
         # Its list and its parent are the old owner's.
         values = {"list_id": None, "parent_id": None, "tags": task.tags} | values
     if "tags" in values:
-        names = [tags[owner_id, same(name)] for name in values["tags"]]
+        names = [tags[owner_id, casefold_key(name)] for name in values["tags"]]
         values["tags"] = list(dict.fromkeys(names))
     if "completed" in values:
         values |= completing(task, now, values["completed"])

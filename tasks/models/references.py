@@ -1,6 +1,6 @@
 """What tasks refer to: lists, parents and tags, which must be their owner's.
 
-Call these inside `feed_of`: nobody else changes what they look at before the commit.
+Call these inside `lock_feeds`: nobody else changes what they look at before the commit.
 `tasks` is the manager of the tasks, whose module uses this one.
 """
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from django.conf import settings
 
-from taskproject.rows import Unproven, fetch, is_stored, this_thread
+from taskproject.rows import GuardFailed, fetch, mark_saved, this_thread
 from tasks.models import events, positions
-from tasks.models.events import IN_PLACE, Actor, Story, place_of
+from tasks.models.events import IN_PLACE, Actor, NewEvent, feed_lock_key
 from tasks.models.outcomes import Outcome
 from tasks.models.outcomes import expected as is_expected
 from tasks.models.statements import (
@@ -60,33 +60,35 @@ def at_once() -> bool:
     return settings.ON_POSTGRESQL and not this_thread.connection.in_atomic_block
 
 
-def add(model: type[Task], by: Actor, now: datetime, task: Task, story: Story) -> bool:
+def add(
+    model: type[Task], by: Actor, now: datetime, task: Task, story: NewEvent
+) -> bool:
     """Stores a new task that is in no list with its event, and gives it its key, the time
     of the write, and the end of these tasks for its position. False where that is beyond
-    the end by the clock (see `positions.end_after`), or the actor's proof does not hold."""
+    the end by the clock (see `positions.end_after`), or the actor's guard does not hold."""
     names, _, _ = new_columns(model)
     given = itemgetter(*names)(vars(task))
     places, values = _places(model, now, names, given, '"end"."now"')
-    statement = _add(model, tuple(places), by.proof.condition)
-    parameters = [*place_of(task.owner_id), task.owner_id, *values]
-    rows = fetch(statement, [*parameters, *by.proof.parameters, *_told(by, story)])
+    statement = _add(model, tuple(places), by.guard.condition)
+    parameters = [*feed_lock_key(task.owner_id), task.owner_id, *values]
+    rows = fetch(statement, [*parameters, *by.guard.parameters, *_told(by, story)])
     if not rows:
         return False
-    by.proof.held = True
+    by.guard.held = True
     [(task.id, _, moment, task.position)] = rows
     for name, value in zip(names, given, strict=True):
         if value is now:
             setattr(task, name, moment)
-    is_stored(task)
+    mark_saved(task)
     return True
 
 
 @cache
-def _add(model: type[Task], places: Sequence[str], proof: str) -> str:
+def _add(model: type[Task], places: Sequence[str], guard: str) -> str:
     _, columns, _ = new_columns(model)
     return (
         f'{IN_PLACE}, {_END}, "written" AS (INSERT INTO "tasks_task" ({columns}) '
-        f'SELECT {", ".join(places)} FROM "end" WHERE "last" < "position" AND {proof} '
+        f'SELECT {", ".join(places)} FROM "end" WHERE "last" < "position" AND {guard} '
         f'RETURNING "id", "version", "updated_at", "position"), {_TELLING}'
     )
 
@@ -97,7 +99,7 @@ def change(
     now: datetime,
     task: Task,
     values: dict[str, Any],
-    story: Story,
+    story: NewEvent,
 ) -> bool:
     """Stores these values of a task, which has them and its next version already, with
     its event, and gives it the time of the write; False where somebody has changed it
@@ -113,7 +115,7 @@ def change(
         f'{OF_OWNER} "version" = %s RETURNING "id", "version", "updated_at", '
         f"{OPEN_SUBTASKS}), {_TELLING}"
     )
-    parameters = [*place_of(task.owner_id), *stored]
+    parameters = [*feed_lock_key(task.owner_id), *stored]
     parameters += [task.pk, task.owner_id, task.version - 1]
     rows = fetch(statement, [*parameters, *_told(by, story)])
     for _, _, moment, open_subtasks in rows:
@@ -134,7 +136,7 @@ def edit(
 ) -> Outcome | None:
     """Gives the owner's task of this key another title or description, or completes or
     reopens it (None: whichever it is not), with its event: one statement, for PostgreSQL.
-    The outcome is that of the verb. Raises `Unproven`.
+    The outcome is that of the verb. Raises `GuardFailed`.
 
     None where other fields are given, where the task's search text is of an older
     release, or where somebody has changed the task meanwhile: then nothing is written.
@@ -150,16 +152,16 @@ def edit(
         return None
     expected = [] if versions is None else [list(versions)]
     [(written, changes, *row)] = fetch(
-        _edit(model, parts, versions is not None, by.proof.condition),
+        _edit(model, parts, versions is not None, by.guard.condition),
         [
-            *(*by.proof.parameters, *place_of(owner_id), key, owner_id),
+            *(*by.guard.parameters, *feed_lock_key(owner_id), key, owner_id),
             *(*expected, *compared, *new, by.user_id, by.via),
             *(*([] if versions is None else [min(versions, default=0)]), key, owner_id),
         ],
     ) or [(None, None)]
     if written is None:
-        raise Unproven
-    by.proof.held = True
+        raise GuardFailed
+    by.guard.held = True
     if row[0] is None:
         return Outcome()
     [task] = tasks_of(model, [row])
@@ -181,7 +183,7 @@ class _Parts(NamedTuple):
 
 
 @cache
-def _edit(model: type[Task], parts: _Parts, versioned: bool, proof: str) -> str:
+def _edit(model: type[Task], parts: _Parts, versioned: bool, guard: str) -> str:
     """What is to be written is judged by the task as it was; where it is of another
     version once the owner's place is taken, nothing is written."""
     at_version = '"version" = ANY (%s) AND ' if versioned else ""
@@ -195,11 +197,11 @@ def _edit(model: type[Task], parts: _Parts, versioned: bool, proof: str) -> str:
         else "NULL"
     )
     return (
-        f'WITH "proof" AS MATERIALIZED (SELECT 1 WHERE {proof}), '
+        f'WITH "guard" AS MATERIALIZED (SELECT 1 WHERE {guard}), '
         '"was" AS MATERIALIZED (SELECT "id", "version", "updated_at", '
         '"title", "description", "search", '
         f'pg_advisory_xact_lock(%s, %s) FROM "tasks_task" {OF_OWNER} "deleted_at" '
-        f'IS NULL AND {at_version}{parts.condition}EXISTS (SELECT FROM "proof")), '
+        f'IS NULL AND {at_version}{parts.condition}EXISTS (SELECT FROM "guard")), '
         '"moment" AS MATERIALIZED (SELECT greatest(clock_timestamp(), '
         '"was"."updated_at") AS "now" FROM "was"), '
         f'"written" AS (UPDATE "tasks_task" SET {parts.settings}, "updated_at" = '
@@ -210,7 +212,7 @@ def _edit(model: type[Task], parts: _Parts, versioned: bool, proof: str) -> str:
         f'"written"."id", NULL, NULL, %s, %s, {parts.verb}, "written"."version", '
         f'"written"."updated_at", {parts.changes} FROM "written", "was") '
         'SELECT true, NULL, * FROM "written" UNION ALL '
-        f'SELECT false, {since}, {shown(model)} FROM "proof" '
+        f'SELECT false, {since}, {shown(model)} FROM "guard" '
         f"{'CROSS JOIN (SELECT %s::bigint) AS expected (version) ' if versioned else ''}"
         'LEFT JOIN "tasks_task" ON "tasks_task"."id" = %s AND '
         '"tasks_task"."owner_id" = %s WHERE NOT EXISTS (SELECT FROM "written")'
@@ -294,6 +296,6 @@ def _places(
     return places, stored
 
 
-def _told(by: Actor, story: Story) -> list[Any]:
+def _told(by: Actor, story: NewEvent) -> list[Any]:
     changes = orjson.dumps(story.changes).decode()
     return [story.owner_id, by.user_id, by.via, story.verb, changes]

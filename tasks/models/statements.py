@@ -17,16 +17,16 @@ from django.conf import settings
 from django.db import connection, models
 
 from taskproject.rows import (
-    PROVEN,
+    NO_GUARD,
     Columns,
-    Proof,
-    Unproven,
+    Guard,
+    GuardFailed,
     fetch,
-    is_stored,
+    mark_saved,
 )
 from tasks.models import events, plans, positions
-from tasks.models.events import place_of
-from tasks.models.portions import portions
+from tasks.models.batched import batched
+from tasks.models.events import feed_lock_key
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
@@ -54,39 +54,39 @@ def nothing(model: type[Task]) -> models.sql.Query:
     return model.objects.none().query
 
 
-def one(model: type[Task], owner_id: int, key: int, proof: Proof) -> list[Task]:
-    """The owner's task of this key: one or none. Raises `Unproven`."""
+def one(model: type[Task], owner_id: int, key: int, guard: Guard) -> list[Task]:
+    """The owner's task of this key: one or none. Raises `GuardFailed`."""
     statement = (
-        f'SELECT {shown(model)} FROM (SELECT 1 WHERE {proof.condition}) AS "proof" '
+        f'SELECT {shown(model)} FROM (SELECT 1 WHERE {guard.condition}) AS "guard" '
         'LEFT JOIN "tasks_task" ON "tasks_task"."id" = %s AND "owner_id" = %s'
     )
-    rows = fetch(statement, [*proof.parameters, key, owner_id])
+    rows = fetch(statement, [*guard.parameters, key, owner_id])
     if not rows:
-        raise Unproven
-    proof.held = True
+        raise GuardFailed
+    guard.held = True
     return tasks_of(model, [row for row in rows if row[0] is not None])
 
 
 def locked(
-    model: type[Task], owner_id: int, key: int, proof: Proof
+    model: type[Task], owner_id: int, key: int, guard: Guard
 ) -> tuple[list[Task], datetime]:
     """The same task, which nobody else changes before the commit, and the database's time.
     Takes the owner's place in the feed as well, before the lock of the row, which
-    PostgreSQL takes last: see `feed_of`. Raises `Unproven`."""
+    PostgreSQL takes last: see `lock_feeds`. Raises `GuardFailed`."""
     if not settings.ON_POSTGRESQL:
-        return one(model, owner_id, key, proof), events.database_now()
+        return one(model, owner_id, key, guard), events.database_now()
     statement = (
         f"SELECT clock_timestamp(), {shown(model)} FROM "
         "(SELECT pg_advisory_xact_lock(%s, %s)) AS place, "
-        f'"tasks_task" {OF_OWNER} {proof.condition} FOR UPDATE OF "tasks_task"'
+        f'"tasks_task" {OF_OWNER} {guard.condition} FOR UPDATE OF "tasks_task"'
     )
-    parameters = [*place_of(owner_id), key, owner_id, *proof.parameters]
+    parameters = [*feed_lock_key(owner_id), key, owner_id, *guard.parameters]
     rows = fetch(statement, parameters)
-    # Asked afterwards, the proof may hold, although it did not: another request may have
+    # Asked afterwards, the guard may hold, although it did not: another request may have
     # noted the token's use meanwhile. Then the task is there.
-    if not rows and proof is not PROVEN and one(model, owner_id, key, proof):
-        raise Unproven
-    proof.held = True
+    if not rows and guard is not NO_GUARD and one(model, owner_id, key, guard):
+        raise GuardFailed
+    guard.held = True
     now = rows[0][0] if rows else events.database_now()
     return tasks_of(model, [row[1:] for row in rows]), now
 
@@ -94,7 +94,7 @@ def locked(
 def insert(model: type[Task], now: datetime, task: Task) -> bool:
     """Stores a new task, and gives it its key; one without a position comes to the end of
     its list. False where that is beyond the end by the clock: see `positions.end_after`.
-    Call it inside `feed_of`."""
+    Call it inside `lock_feeds`."""
     names, columns, places = new_columns(model)
     condition, last = "", []
     if not task.position:
@@ -111,7 +111,7 @@ def insert(model: type[Task], now: datetime, task: Task) -> bool:
         task.position = ""
         return False
     [(task.pk,)] = keys
-    is_stored(task)
+    mark_saved(task)
     return True
 
 
@@ -167,7 +167,7 @@ def store(model: type[Task], names: Sequence[str], tasks: Iterable[Task]) -> Non
         if number > 1
     )
     row = f"({', '.join(_typed(model, name) for name in ('id', *names))})"
-    for portion in portions(tasks, STORED):
+    for portion in batched(tasks, STORED):
         values = [
             to_column(model, name, getattr(task, name))
             for task in portion

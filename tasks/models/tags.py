@@ -14,13 +14,13 @@ from django.db.models.functions import Length, Trim
 from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 from django.utils import timezone
 
-from taskproject.names import same
+from taskproject.names import casefold_key
 from taskproject.problems import NameTaken
 from taskproject.rows import ON_POSTGRESQL, adapted
 from tasks.limits import TAG_LENGTH
+from tasks.models.batched import batched
 from tasks.models.bytewise import BytewiseField
-from tasks.models.events import Actor, Event, Story, append, database_now
-from tasks.models.portions import portions
+from tasks.models.events import Actor, Event, NewEvent, append, database_now
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task, TaskQuerySet
@@ -74,16 +74,16 @@ class TagQuerySet(models.QuerySet["Tag"]):
 
     def named(self, names: Iterable[str]) -> Self:
         """Those with these names, whatever their case."""
-        return self.filter(key__in=[same(name) for name in names])
+        return self.filter(key__in=[casefold_key(name) for name in names])
 
     def obtain(
         self, by: Actor, now: datetime, owner_id: int, names: Iterable[str]
     ) -> list[Tag]:
         """The owner's tags of these names in their order, each once, and made where they
-        are new. Call it inside `feed_of`."""
+        are new. Call it inside `lock_feeds`."""
         wanted: dict[str, str] = {}
         for name in names:
-            wanted.setdefault(same(name), name)
+            wanted.setdefault(casefold_key(name), name)
         stored = Tag.objects.owned_by(owner_id).named(wanted)
         known = {tag.key: tag for tag in stored}
         new = [
@@ -139,7 +139,7 @@ class Tag(models.Model):
         return self.tasks.all().owned_by(self.owner_id)
 
     def rename(self, by: Actor, name: str, *, tasks: bool = True) -> None:
-        """Gives it another name, in all its `tasks` too. Call it inside `feed_of`, with
+        """Gives it another name, in all its `tasks` too. Call it inside `lock_feeds`, with
         the row locked.
 
         Raises `NameTaken` where the owner has another tag of that name.
@@ -150,7 +150,7 @@ class Tag(models.Model):
         others = Tag.objects.owned_by(self.owner_id).named([name]).exclude(pk=self.pk)
         for taken in others:
             raise NameTaken(f"You have a tag {taken.name!r} already.")
-        self.name, self.key, self.version = name, same(name), self.version + 1
+        self.name, self.key, self.version = name, casefold_key(name), self.version + 1
         self.save(update_fields=["name", "key", "version"])
         changes = {"name": [old, name]}
         append(by, [_story(database_now(), self, Event.Verb.EDITED, changes)])
@@ -158,7 +158,7 @@ class Tag(models.Model):
             self.marked.retag(by, {old: name})
 
     def remove(self, by: Actor) -> None:
-        """Deletes it, and takes it off all its tasks. Call it inside `feed_of`, with the
+        """Deletes it, and takes it off all its tasks. Call it inside `lock_feeds`, with the
         row locked."""
         self.marked.retag(by, {self.name: None})
         self.version += 1
@@ -188,7 +188,7 @@ class Label(models.Model):
 def label(tasks: Iterable[Task]) -> None:
     """Stores which tags these new tasks carry. Call it, and `relabel`, in the transaction
     in which their `tags` were written."""
-    for portion in portions(tasks, LABELLED):
+    for portion in batched(tasks, LABELLED):
         _label(portion)
 
 
@@ -199,14 +199,14 @@ def relabel(pairs: Iterable[tuple[Task, Task]]) -> None:
         for old, new in pairs
         if (old.owner_id, old.tags) != (new.owner_id, new.tags)
     ]
-    for portion in portions(changed, LABELLED):
+    for portion in batched(changed, LABELLED):
         Label.objects.filter(task_id__in=[task.pk for task in portion]).delete()
         _label(portion)
 
 
 def _label(tasks: list[Task]) -> None:
     wanted = [
-        {"task": task.pk, "owner": task.owner_id, "key": same(name)}
+        {"task": task.pk, "owner": task.owner_id, "key": casefold_key(name)}
         for task in tasks
         for name in task.tags
     ]
@@ -217,7 +217,7 @@ def _label(tasks: list[Task]) -> None:
 
 def store(owner_id: int, now: datetime, names: Mapping[str, str]) -> dict[str, int]:
     """Stores new tags, given by key and name, and returns their ids by their keys. (The
-    ORM takes 1 s for 5,000.) Call it inside `feed_of`."""
+    ORM takes 1 s for 5,000.) Call it inside `lock_feeds`."""
     if not names:
         return {}
     found = [{"key": key, "name": name} for key, name in names.items()]
@@ -226,10 +226,10 @@ def store(owner_id: int, now: datetime, names: Mapping[str, str]) -> dict[str, i
     return {key: tag_id for tag_id, key in run(_IDS, [rows, owner_id])}
 
 
-def created(at: datetime, owner_id: int, tag_id: int, name: str) -> Story:
+def created(at: datetime, owner_id: int, tag_id: int, name: str) -> NewEvent:
     """The event of a new tag."""
     changes = {"name": [None, name]}
-    return Story(at, owner_id, "tag_id", tag_id, 1, Event.Verb.CREATED, changes)
+    return NewEvent(at, owner_id, "tag_id", tag_id, 1, Event.Verb.CREATED, changes)
 
 
 def _story(
@@ -237,5 +237,7 @@ def _story(
     tag: Tag,
     verb: Event.Verb,
     changes: dict[str, list[Any]] | None = None,
-) -> Story:
-    return Story(at, tag.owner_id, "tag_id", tag.pk, tag.version, verb, changes or {})
+) -> NewEvent:
+    return NewEvent(
+        at, tag.owner_id, "tag_id", tag.pk, tag.version, verb, changes or {}
+    )

@@ -25,7 +25,7 @@ from django.db import models
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from taskproject.rows import demand
+from taskproject.rows import check_guard
 from tasks.limits import (
     DESCRIPTION_LENGTH,
     EXTERNAL_ID_LENGTH,
@@ -35,21 +35,21 @@ from tasks.limits import (
     TITLE_LENGTH,
 )
 from tasks.models import (
-    bounds,
-    journal,
+    constraints,
     plans,
     positions,
     references,
     single_statement,
     statements,
+    task_events,
 )
+from tasks.models.batched import batched
 from tasks.models.bytewise import BytewiseField
-from tasks.models.dues import NEVER
-from tasks.models.events import Actor, feed_of
+from tasks.models.due_dates import NEVER
+from tasks.models.events import Actor, lock_feeds
 from tasks.models.lists import TaskList
 from tasks.models.moves import moved
 from tasks.models.outcomes import Outcome, Versions, expected
-from tasks.models.portions import portions
 from tasks.models.positions import Ends
 from tasks.models.statements import OPEN_SUBTASKS, UNREAD
 from tasks.models.tags import Tag, label, relabel
@@ -113,7 +113,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         if single_statement.at_once() and not any(map(fields.get, plans.REFERENCES)):
             now = timezone.now()  # Stands for the time of the write.
             task: Task = plans.new(Task, now, {}, {**fields, "owner_id": owner_id})
-            [story] = journal.stories(now, [(None, task)])
+            [story] = task_events.new_events(now, [(None, task)])
             if single_statement.add(Task, by, now, task, story):
                 return task
         return self.add_all(by, owner_id, [fields])[0]
@@ -132,8 +132,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
         where they are new. Raises `Invalid` where a list or a parent is not the owner's,
         unless they are `trusted` to be.
         """
-        with feed_of([owner_id]) as now:
-            demand(by.proof)
+        with lock_feeds([owner_id]) as now:
+            check_guard(by.guard)
             if not trusted:
                 references.check(Task.objects.all(), rows, {owner_id})
             names = [name for row in rows for name in row.get("tags", ())]
@@ -150,7 +150,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
                         task.position = ends.next((owner_id, task.list_id))
                 Task.objects.bulk_create(tasks)
             label(tasks)
-            journal.record(by, now, [(None, task) for task in tasks])
+            task_events.record(by, now, [(None, task) for task in tasks])
         return tasks
 
     def edit(
@@ -270,9 +270,9 @@ class TaskQuerySet(models.QuerySet["Task"]):
                     outcome.changed[task.pk] = task
             gone = [(task, None) for task in outcome.changed.values()]
             _free_children(by, now, outcome.changed)
-            for keys in portions(outcome.changed):
+            for keys in batched(outcome.changed):
                 Task.objects.filter(pk__in=keys).delete()
-            journal.record(by, now, gone)
+            task_events.record(by, now, gone)
         return outcome
 
     def _edit_unread(
@@ -326,7 +326,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
                     row = (task.pk, list(values.values()))
                     alike.setdefault(tuple(values), []).append(row)
             for names, rows in alike.items():
-                for portion in portions(rows):
+                for portion in batched(rows):
                     for task in statements.update(Task, now, names, portion):
                         outcome.changed[task.pk] = task
             pairs = [
@@ -336,7 +336,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
                 relabel(pairs)
             if new_owner is not None:
                 _free_children(by, now, outcome.changed)
-            journal.record(by, now, pairs)
+            task_events.record(by, now, pairs)
         return outcome
 
     def _write_at_once(
@@ -350,7 +350,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         version that is read is written if it still is the version. None where it is not:
         others want it, so take turns."""
         outcome = Outcome()
-        for task in statements.one(Task, self._owner_id or 0, self._key or 0, by.proof):
+        for task in statements.one(Task, self._owner_id or 0, self._key or 0, by.guard):
             outcome.found[task.pk] = task
             if not expected(task, versions) or (frozen and task.deleted_at):
                 return outcome
@@ -362,7 +362,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             for name, value in values.items():
                 setattr(after, name, value)
             after.version += 1
-            [story] = journal.stories(now, [(task, after)])
+            [story] = task_events.new_events(now, [(task, after)])
             if not single_statement.change(Task, by, now, after, values, story):
                 return None
             outcome.changed[task.pk] = after
@@ -377,18 +377,18 @@ class TaskQuerySet(models.QuerySet["Task"]):
         if self._owner_id is not None and self._key is not None:
             # The statement that reads the task takes its owner's place in the feed too.
             others = {owner for owner in owners if owner not in (None, self._owner_id)}
-            with feed_of([*others, self._owner_id] if others else ()):
-                rows, now = statements.locked(Task, self._owner_id, self._key, by.proof)
+            with lock_feeds([*others, self._owner_id] if others else ()):
+                rows, now = statements.locked(Task, self._owner_id, self._key, by.guard)
                 yield Outcome({task.pk: task for task in rows}), now
             return
-        demand(by.proof)
+        check_guard(by.guard)
         tasks = self.order_by("pk")
         if self._owner_id is None:
             owners |= set(self.order_by().values_list("owner_id", flat=True).distinct())
             # One that is given to somebody else before we hold it is in a feed that we
             # have no place in: it is left alone.
             tasks = tasks.filter(owner_id__in=owners)
-        with feed_of(owner for owner in owners if owner is not None) as now:
+        with lock_feeds(owner for owner in owners if owner is not None) as now:
             found = tasks.shown().select_for_update(of=("self",))
             yield Outcome({task.pk: task for task in found}), now
 
@@ -451,7 +451,7 @@ class Task(models.Model):
     due_at = models.DateTimeField(null=True, blank=True)
     # The zone that `due_at` is meant in: a name of the IANA's database.
     due_timezone = models.CharField(max_length=TIMEZONE_LENGTH, null=True, blank=True)
-    # What tasks are sorted by when sorted by due (see dues.py).
+    # What tasks are sorted by when sorted by due (see due_dates.py).
     due_moment = models.DateTimeField(default=NEVER, db_default=NEVER, editable=False)
     # The manual order (see positions.py).
     position = BytewiseField(max_length=POSITION_LENGTH, db_default="", editable=False)
@@ -478,8 +478,8 @@ class Task(models.Model):
 
     class Meta:
         permissions = (("remove_task", "Can delete tasks permanently"),)
-        indexes = bounds.INDEXES
-        constraints = bounds.CONSTRAINTS
+        indexes = constraints.INDEXES
+        constraints = constraints.CONSTRAINTS
 
     def __str__(self) -> str:
         return self.title
@@ -488,9 +488,9 @@ class Task(models.Model):
 def _free_children(by: Actor, now: datetime, parents: Collection[int]) -> None:
     """Makes the subtasks of tasks that go away tasks of their own. Those that go with
     them change no more: a version has one event."""
-    for keys in portions(parents):
+    for keys in batched(parents):
         below = Task.objects.filter(parent_id__in=keys).values_list("pk", flat=True)
-        for children in portions(key for key in below if key not in parents):
+        for children in batched(key for key in below if key not in parents):
             Task.objects.filter(pk__in=children)._write(
                 by,
                 None,

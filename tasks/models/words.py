@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 from django.conf import settings
 
-from taskproject.names import same
+from taskproject.names import casefold_key
 from tasks.models.letters import MARKS, plain, ranges
 
 #: Characters of a word that count; beyond them two words are the same.
@@ -77,7 +77,9 @@ def matched_as(text: str | None) -> str | None:
     digest: an index of PostgreSQL holds no text of more than 2,700 bytes."""
     if text is None:
         return None
-    return blake2b(same(text).encode(), digest_size=MATCHED_LENGTH // 2).hexdigest()
+    return blake2b(
+        casefold_key(text).encode(), digest_size=MATCHED_LENGTH // 2
+    ).hexdigest()
 
 
 def searched_as(title: str, description: str) -> str:

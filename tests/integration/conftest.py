@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from taskproject.accounts.models import User
-from tasks.models import Actor, Tag, Task, TaskList, feed_of
+from tasks.models import Actor, Tag, Task, TaskList, lock_feeds
 from tests.conftest import ApiClient, make_task
 from tests.support.changes import World
 
@@ -38,6 +38,6 @@ def world(alice: User, bob: User, carol: User, api: ApiClient, staff: Client) ->
     for each in (task, trashed):
         each.refresh_from_db()
     home = TaskList.objects.add(by, owner_id=alice.pk, name="Home")
-    with feed_of([alice.pk]):
+    with lock_feeds([alice.pk]):
         [tag] = Tag.objects.obtain(by, timezone.now(), alice.pk, ["errand"])
     return World(alice, bob, carol, api, staff, task, done, trashed, home, tag)

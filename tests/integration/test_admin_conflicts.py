@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from taskproject.accounts.models import User
-from tasks.models import Actor, Event, Task, TaskList, feed_of
+from tasks.models import Actor, Event, Task, TaskList, lock_feeds
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.admin import LIST, Editor, row, rows
 from tests.support.rows import make_list
@@ -349,7 +349,7 @@ def test_an_untouched_list_that_is_deleted_meanwhile_is_no_conflict(
     task = make_task(alice, list_id=row.pk)
     editor = Editor(staff, task)
     editor.type(title="Buy bread")
-    with feed_of([alice.pk]):
+    with lock_feeds([alice.pk]):
         TaskList.objects.get(pk=row.pk).remove(BY)
 
     assert not editor.save()

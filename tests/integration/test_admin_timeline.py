@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from taskproject.accounts.models import User
-from tasks.models import Actor, Event, Tag, Task, feed_of
+from tasks.models import Actor, Event, Tag, Task, lock_feeds
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.admin import LIST, Editor, as_staff, messages
 from tests.support.rows import make_list
@@ -190,7 +190,7 @@ def test_the_earlier_tags_are_put_back_and_made_anew(
     task = make_task(alice, tags=["home"])
     Task.objects.filter(pk=task.pk).edit(BY, tags=[])
     event = Event.objects.of_task(task.pk).latest("sequence")
-    with feed_of([alice.pk]):
+    with lock_feeds([alice.pk]):
         Tag.objects.get(name="home").remove(BY)
 
     answer = restore(staff, task, event, "tags", follow=True)

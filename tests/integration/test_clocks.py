@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from taskproject.accounts.models import User
-from tasks.models import Event, Task, TaskList, feed_of
+from tasks.models import Event, Task, TaskList, lock_feeds
 from tasks.models.events import database_now
 from tasks.models.positions import at_end
 from tests.conftest import BY, ApiClient, make_task
@@ -214,7 +214,7 @@ def test_no_time_goes_back_where_a_machine_was_ahead(
 def test_a_position_is_taken_after_the_place_in_the_feed(alice: User) -> None:
     """One that waited for its turn comes after what was added meanwhile."""
     with Threads() as threads:
-        with feed_of([alice.pk]):
+        with lock_feeds([alice.pk]):
             late = threads.start(lambda: make_task(alice, "Late"))
             until(lambda: waiting() > 0)
             Task.objects.add_all(BY, alice.pk, [{"title": "Early"}])

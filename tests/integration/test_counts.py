@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
 from tasks.models import Tag, Task
-from tasks.models.dues import Clock
+from tasks.models.due_dates import Clock
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.answers import assert_a_credential_is_needed
 from tests.support.rows import StillClock, assert_refused, make_list

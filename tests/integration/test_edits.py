@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from taskproject.accounts.models import User
-from tasks.models import Event, Outcome, Task, TaskQuerySet, feed_of
+from tasks.models import Event, Outcome, Task, TaskQuerySet, lock_feeds
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.threads import PATIENCE, Threads, until, waiting
 
@@ -183,7 +183,7 @@ def test_who_was_overtaken_edits_what_is_there_then(
     task = make_task(alice)
 
     with Threads(1) as threads:
-        with feed_of([alice.pk]):
+        with lock_feeds([alice.pk]):
             answering = threads.start(
                 lambda: known.send("PATCH", f"/api/tasks/{task.pk}", fields)
             )
@@ -224,7 +224,7 @@ def test_who_was_overtaken_by_a_change_that_forbids_it_changes_nothing(
     task = make_task(alice)
 
     with Threads(1) as threads:
-        with feed_of([alice.pk, bob.pk]):
+        with lock_feeds([alice.pk, bob.pk]):
             answering = threads.start(
                 lambda: known.send(
                     "PATCH",
@@ -251,7 +251,7 @@ def test_who_changes_nothing_waits_for_nobody(
     task = make_task(alice, "Buy milk")
     path = f"/api/tasks/{task.pk if key == 'own' else 2**62}"
 
-    with Threads(1) as threads, feed_of([alice.pk]):
+    with Threads(1) as threads, lock_feeds([alice.pk]):
         answer = threads.call(lambda: known.send("PATCH", path, fields))
 
     assert answer.status_code == (200 if key == "own" else 404)
@@ -264,7 +264,7 @@ def test_who_was_overtaken_by_the_same_edit_changes_nothing(
     task = make_task(alice)
 
     with Threads(1) as threads:
-        with feed_of([alice.pk]):
+        with lock_feeds([alice.pk]):
             answering = threads.start(
                 lambda: known.send("PATCH", f"/api/tasks/{task.pk}", {"title": "Other"})
             )

@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from taskproject.accounts.models import User
-from taskproject.names import same
+from taskproject.names import casefold_key
 from tasks import exports, imports
 from tasks.formats import ListRecord, TagRecord, TaskRecord, jsonl
-from tasks.models import Tag, Task, TaskList, feed_of
+from tasks.models import Tag, Task, TaskList, lock_feeds
 from tests.conftest import BY, make_task
 from tests.support import records
 from tests.support.batches import everything
@@ -37,7 +37,7 @@ def make_world(owner: User) -> None:
     """One of each thing that a file holds, and each kind of task."""
     home = make_list(owner, "Home")
     make_list(owner, "Empty", archived=True)
-    with feed_of([owner.pk]):
+    with lock_feeds([owner.pk]):
         Tag.objects.obtain(BY, datetime.now(UTC), owner.pk, ["unused", "Errand"])
     parent = make_task(owner, "Party", list_id=home.pk, tags=["errand", "fun"])
     make_task(
@@ -261,10 +261,10 @@ def worlds(draw: st.DrawFn) -> list[Any]:
                 st.booleans(),
             ),
             max_size=3,
-            unique_by=lambda it: same(it.name),
+            unique_by=lambda it: casefold_key(it.name),
         )
     )
-    names = st.lists(records.names(50), max_size=4, unique_by=same)
+    names = st.lists(records.names(50), max_size=4, unique_by=casefold_key)
     tags = draw(names)
     at = {
         "owner": st.none(),

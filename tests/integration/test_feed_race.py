@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from taskproject.accounts.models import User
-from tasks.models import Actor, Event, Task, feed_of
+from tasks.models import Actor, Event, Task, lock_feeds
 from tests.conftest import ApiClient, make_task, make_token
 from tests.support.admin import LIST, Editor, rows
 from tests.support.threads import PATIENCE, Threads, at_once, until, waiting
@@ -188,7 +188,7 @@ def test_a_later_version_never_has_an_earlier_time(
     tasks = Task.objects.owned_by(alice.pk)
 
     with Threads() as threads:
-        with feed_of([alice.pk]):
+        with lock_feeds([alice.pk]):
             waits = threads.start(lambda: tasks.complete(by))
             until(lambda: waiting() > 0)
             (second,) = tasks.edit(by, title="Buy bread").changed.values()
@@ -263,7 +263,7 @@ def test_the_admins_form_and_the_api_do_not_deadlock(
 
     with Threads() as threads:
         # As every write does: first the owner's place in the feed, then the row.
-        with feed_of([alice.pk]):
+        with lock_feeds([alice.pk]):
             saving = threads.start(editor.save)
             until(lambda: waiting() > 0)
             Task.objects.owned_by(alice.pk).complete(Actor(alice.pk, "token"))
@@ -286,10 +286,10 @@ def test_list_editing_and_a_bulk_change_do_not_deadlock(
 
     with Threads() as threads:
         # As every change of tasks of both does: the owners' places in the feed, sorted.
-        with feed_of([first]):
+        with lock_feeds([first]):
             saving = threads.start(lambda: staff.post(LIST, opened))
             until(lambda: waiting() > 0)
-            with feed_of([second]):
+            with lock_feeds([second]):
                 pass
         assert saving.result(PATIENCE).status_code == 302
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from taskproject.accounts.models import User
-from tasks.models import Task, TaskList, leads
+from tasks.models import Task, TaskList, access_paths
 from tests.conftest import BY, ApiClient
 from tests.support.rows import StillClock, ids, make_list
 
@@ -258,7 +258,9 @@ def test_pages_are_the_tasks_asked_for_in_every_order(
     limit: int,
 ) -> None:
     """On SQLite, where that is ours to choose, in both ways."""
-    monkeypatch.setattr(leads, "PAGE", 0 if read == "in the order asked for" else 99)
+    monkeypatch.setattr(
+        access_paths, "PAGE", 0 if read == "in the order asked for" else 99
+    )
     StillClock(monkeypatch).at(NOW.isoformat())
     with undone():
         world = make(alice, made)

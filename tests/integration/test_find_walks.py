@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
-from tasks.models import Task, TaskList, leads
+from tasks.models import Task, TaskList, access_paths
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.rows import ids, make_list
 
@@ -82,7 +82,7 @@ def choices(sent: list[str]) -> int:
     *before, page = sent
     assert "LIMIT 3" in page
     assert all(
-        f"LIMIT {leads.NEAR})" in sql or '"tasks_tally"' in sql for sql in before
+        f"LIMIT {access_paths.NEAR})" in sql or '"tasks_tally"' in sql for sql in before
     )
     return len(before)
 
@@ -119,8 +119,8 @@ def test_what_is_found_does_not_depend_on_what_it_is_read_by(
     page: int,
     few: int,
 ) -> None:
-    monkeypatch.setattr(leads, "PAGE", page)
-    monkeypatch.setattr(leads, "FEW", few)
+    monkeypatch.setattr(access_paths, "PAGE", page)
+    monkeypatch.setattr(access_paths, "FEW", few)
     made = [task.pk for task in Task.objects.filter(list=home).order_by("pk")]
     make_task(alice, "Elsewhere", due_date=date(2026, 3, 9))
     expected = made[::-1] if sort.startswith("-") else made

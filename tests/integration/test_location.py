@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from taskproject.accounts.models import User
 from tasks.formats import csv
 from tasks.formats.records import TaskRecord
-from tasks.models import Event, Task, bounds
+from tasks.models import Event, Task, constraints
 from tests.conftest import ApiClient, make_task
 from tests.support.admin import Editor
 from tests.support.answers import as_json
@@ -181,7 +181,7 @@ def test_it_goes_with_other_filters_and_any_order(
 
 
 def test_it_is_found_by_its_index(api: ApiClient, alice: User) -> None:
-    assert "task_owner_location" in [index.name for index in bounds.INDEXES]
+    assert "task_owner_location" in [index.name for index in constraints.INDEXES]
     for number in range(30):
         make_task(alice, location=HALL if number == 7 else "Porto")
     if connection.vendor == "postgresql":

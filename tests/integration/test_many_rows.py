@@ -7,7 +7,17 @@ import pytest
 from django.db import connection
 
 from taskproject.accounts.models import User
-from tasks.models import Event, Label, Tag, Tally, Task, events, feed_of, portions, tags
+from tasks.models import (
+    Event,
+    Label,
+    Tag,
+    Tally,
+    Task,
+    batched,
+    events,
+    lock_feeds,
+    tags,
+)
 from tests.conftest import BY, make_task
 
 MOST_PARAMETERS = 1_000
@@ -18,7 +28,7 @@ MANY = 1_100
 def on_a_small_scale(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """SQLite takes 1,000 parameters instead of 32,766, and what is portioned is so by
     a thirtieth."""
-    for module, name in ((portions, "ROWS"), (tags, "LABELLED"), (events, "CHUNK")):
+    for module, name in ((batched, "ROWS"), (tags, "LABELLED"), (events, "CHUNK")):
         monkeypatch.setattr(module, name, getattr(module, name) // 30)
     if connection.vendor != "sqlite":
         yield
@@ -36,7 +46,7 @@ def test_a_tag_of_many_tasks_is_put_on_renamed_and_taken_off(alice: User) -> Non
     Task.objects.add_all(BY, alice.pk, [{"title": "x", "tags": ["a"]}] * MANY)
     mine.edit(BY, tags=["home", "work"])
     home, work = Tag.objects.get(name="home"), Tag.objects.get(name="work")
-    with feed_of([alice.pk]):
+    with lock_feeds([alice.pk]):
         home.rename(BY, "Casa")
 
     assert {tuple(task.tags) for task in mine.all()} == {("Casa", "work")}
@@ -45,7 +55,7 @@ def test_a_tag_of_many_tasks_is_put_on_renamed_and_taken_off(alice: User) -> Non
         assert Tally.objects.get(kind="tag", key=tag.pk).open == MANY
 
     key = home.pk
-    with feed_of([alice.pk]):
+    with lock_feeds([alice.pk]):
         home.remove(BY)
 
     assert {tuple(task.tags) for task in mine.all()} == {("work",)}

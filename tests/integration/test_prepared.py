@@ -17,9 +17,9 @@ from django.utils import timezone
 from taskproject.accounts.models import User
 from taskproject.postgresql import direct
 from taskproject.rows import fetch
-from tasks.models import Event, Task, feed_of, listing
+from tasks.models import Event, Task, listing, lock_feeds
 from tasks.models.criteria import Criteria
-from tasks.models.dues import clock
+from tasks.models.due_dates import clock
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.threads import PATIENCE, Threads, until, waiting
 
@@ -171,7 +171,7 @@ def test_a_write_that_waits_for_its_turn_is_as_late_as_the_turn(
     path = f"/api/tasks/{make_task(alice).pk}/toggle"
 
     with Threads(1) as threads:
-        with feed_of([alice.pk]):
+        with lock_feeds([alice.pk]):
             answering = threads.start(lambda: known.send("POST", path))
             until(lambda: waiting() > 0)
             released = timezone.now()
@@ -193,7 +193,7 @@ def test_a_writer_who_was_overtaken_changes_what_is_there_then(
     path = f"/api/tasks/{task.pk}/toggle"
 
     with Threads(1) as threads:
-        with feed_of([alice.pk]):
+        with lock_feeds([alice.pk]):
             answering = threads.start(lambda: known.send("POST", path))
             until(lambda: waiting() > 0)
             Task.objects.filter(pk=task.pk).edit(BY, title="Other")
@@ -213,7 +213,7 @@ def test_a_writer_with_if_match_who_was_overtaken_is_refused(
     path, headers = f"/api/tasks/{task.pk}", {"If-Match": '"1"'}
 
     with Threads(1) as threads:
-        with feed_of([alice.pk]):
+        with lock_feeds([alice.pk]):
             answering = threads.start(
                 lambda: known.send("PATCH", path, {"title": "Mine"}, headers=headers)
             )

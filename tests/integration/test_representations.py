@@ -8,11 +8,11 @@ import pytest
 from pydantic import BaseModel
 
 from taskproject.accounts.models import User
-from tasks.api import answers, collection, lists, rows, schemas, tags
-from tasks.api.answers import json_answer, represent
+from tasks.api import collection, lists, responses, rows, schemas, tags
+from tasks.api.responses import json_response, represent
 from tasks.formats import ics
 from tasks.models import Tag, Task, TaskList
-from tasks.models.dues import Clock
+from tasks.models.due_dates import Clock
 from tests.conftest import BY, ApiClient, make_task
 
 MOMENT = datetime(2026, 11, 23, 8, 30, 0, 123456, tzinfo=UTC)
@@ -51,7 +51,7 @@ def test_the_form_of_a_task_and_of_their_lists_is_number_3() -> None:
     clock = Clock(datetime(2026, 11, 24, tzinfo=UTC), ZoneInfo("UTC"))
 
     assert schemas.REPRESENTATION == 3
-    assert json_answer(represent(task, clock)).content == TASK
+    assert json_response(represent(task, clock)).content == TASK
     assert members(collection.TaskPage) == ["items", "next_cursor"]
     counts = ["open", "completed", "overdue", "due_today", "lists", "tags"]
     assert members(collection.Counts) == counts
@@ -65,8 +65,8 @@ def test_the_form_of_a_list_and_of_a_tag_is_number_2() -> None:
     )
 
     assert rows.REPRESENTATION == 2
-    assert json_answer(lists._represent(row)).content == LIST
-    assert json_answer(tags._represent(Tag(id=5, name="errand"))).content == TAG
+    assert json_response(lists._represent(row)).content == LIST
+    assert json_response(tags._represent(Tag(id=5, name="errand"))).content == TAG
 
 
 # What a browser has from an earlier release
@@ -103,7 +103,7 @@ def test_the_tag_of_what_is_made_of_many_rows_changes_with_its_form(
     tag = api.send("GET", path).headers["ETag"]
     assert api.send("GET", path, headers={"If-None-Match": tag}).status_code == 304
 
-    for module in (answers, collection, ics):
+    for module in (responses, collection, ics):
         monkeypatch.setattr(module, "REPRESENTATION", 4)
     answer = api.send("GET", path, headers={"If-None-Match": tag})
 

@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from taskproject.problems import Problem
-from tasks.models import Label, Tag, Tally, Task, TaskList, TaskQuerySet, feed_of
-from tasks.models.dues import NEVER
+from tasks.models import Label, Tag, Tally, Task, TaskList, TaskQuerySet, lock_feeds
+from tasks.models.due_dates import NEVER
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.batches import send
 from tests.support.rows import make_list
@@ -134,7 +134,7 @@ def test_a_tally_goes_with_its_list_and_with_its_tag(alice: User) -> None:
     kept = make_task(alice, tags=["a", "b"], list_id=home.pk)
     a = Tag.objects.get(name="a")
 
-    with feed_of([alice.pk]):
+    with lock_feeds([alice.pk]):
         home.remove(BY)
         a.remove(BY)
 
@@ -314,19 +314,19 @@ class Sequence:
     def rename_tag(self) -> None:
         self.user = self.random.choice(self.users)
         if tag := self.one(Tag):
-            with feed_of([self.user.pk]):
+            with lock_feeds([self.user.pk]):
                 tag.rename(BY, f"tag {self.random.randint(0, 9)}")
 
     def remove_tag(self) -> None:
         self.user = self.random.choice(self.users)
         if tag := self.one(Tag):
-            with feed_of([self.user.pk]):
+            with lock_feeds([self.user.pk]):
                 tag.remove(BY)
 
     def remove_list(self) -> None:
         self.user = self.random.choice(self.users)
         if home := self.one(TaskList):
-            with feed_of([self.user.pk]):
+            with lock_feeds([self.user.pk]):
                 home.remove(BY, tasks=self.random.random() < 0.5)
 
     def update(self) -> None:

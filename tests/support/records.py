@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from taskproject.names import one_line, same, visible
+from taskproject.names import casefold_key, one_line, visible
 from tasks.formats import Adjusted, BadRow, ListRecord, TagRecord, TaskRecord
 from tasks.limits import PRIORITIES
 
@@ -54,7 +54,7 @@ def tasks(draw: st.DrawFn, /, **fixed: Any) -> TaskRecord:
         "deleted_at": draw(st.none() | INSTANTS),
         "list": draw(st.none() | names(100)),
         "parent": draw(st.none() | identifiers(255)),
-        "tags": tuple(draw(st.lists(names(50), max_size=20, unique_by=same))),
+        "tags": tuple(draw(st.lists(names(50), max_size=20, unique_by=casefold_key))),
         "priority": draw(st.sampled_from(PRIORITIES)),
         "position": draw(POSITIONS),
         "owner": draw(st.none() | identifiers(150)),

@@ -164,6 +164,6 @@ class StillClock:
         """Stops it at this moment, written as RFC 3339 has it."""
         now = datetime.fromisoformat(moment)
         self._monkeypatch.setattr(
-            "tasks.models.dues.timezone", SimpleNamespace(now=lambda: now)
+            "tasks.models.due_dates.timezone", SimpleNamespace(now=lambda: now)
         )
         return now

@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from taskproject.logs import Line
-from taskproject.rows import instance, is_stored
-from tasks.api.answers import JSONAnswer
+from taskproject.rows import instance, mark_saved
+from tasks.api.responses import JSONResponse
 from tasks.models import Task
 from tests.conftest import make_task
 
@@ -34,7 +34,7 @@ def attributes(thing: Any) -> dict[str, Any]:
 def test_an_answer_is_the_response_that_django_would_make() -> None:
     content, headers = b'{"id":7}', {"ETag": '"1"', "Location": "/api/tasks/7"}
 
-    ours = JSONAnswer(content, 201, headers)
+    ours = JSONResponse(content, 201, headers)
 
     length = {"Content-Length": str(len(content))}
     django = HttpResponse(
@@ -44,7 +44,7 @@ def test_an_answer_is_the_response_that_django_would_make() -> None:
 
 
 def test_answers_share_nothing_that_changes() -> None:
-    one, other = JSONAnswer(b"{}", 200, {}), JSONAnswer(b"{}", 200, {})
+    one, other = JSONResponse(b"{}", 200, {}), JSONResponse(b"{}", 200, {})
     one.headers["X"] = "y"
     one.set_cookie("a", "b")
     one.content = b"[]"
@@ -77,7 +77,7 @@ def test_a_row_is_the_instance_that_the_orm_would_make(alice: User) -> None:
     names = [field.attname for field in Task._meta.concrete_fields]
 
     row = instance(Task, {name: getattr(stored, name) for name in names})
-    is_stored(row)
+    mark_saved(row)
 
     assert row._state.fields_cache == {}  # it is made when it is asked for
     # From Django 6.1 on; the class has it too.

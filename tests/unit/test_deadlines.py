@@ -11,7 +11,7 @@ from django.db import OperationalError, connection, connections, transaction
 
 from taskproject import deadlines
 from taskproject.accounts.models import User
-from taskproject.deadlines import Breaker, deadline, waiting
+from taskproject.deadlines import CircuitBreaker, deadline, waiting
 
 SLOW = "SELECT pg_sleep(20)"
 SOON = 5.0  # seconds: well before SLOW is over
@@ -174,7 +174,7 @@ def test_on_sqlite_there_is_no_deadline() -> None:
 
 
 def test_a_breaker_lets_everybody_connect_at_first() -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
 
     assert [breaker.refuses() for _ in range(3)] == [False, False, False]
 
@@ -183,7 +183,7 @@ def test_after_a_silence_it_refuses_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(deadlines, "PAUSE", 3600.0)
-    breaker = Breaker()
+    breaker = CircuitBreaker()
 
     breaker.silence()
 
@@ -191,22 +191,22 @@ def test_after_a_silence_it_refuses_for_a_while(
 
 
 @pytest.fixture
-def silent(monkeypatch: pytest.MonkeyPatch) -> Breaker:
+def silent(monkeypatch: pytest.MonkeyPatch) -> CircuitBreaker:
     """A breaker whose pause after a silence is over at once."""
     monkeypatch.setattr(deadlines, "PAUSE", 0.0)
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     breaker.silence()
     return breaker
 
 
 def test_after_the_pause_one_may_try_while_the_others_are_refused(
-    silent: Breaker,
+    silent: CircuitBreaker,
 ) -> None:
     assert [silent.refuses() for _ in range(3)] == [False, True, True]
 
 
 def test_another_silence_begins_another_pause(
-    silent: Breaker, monkeypatch: pytest.MonkeyPatch
+    silent: CircuitBreaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not silent.refuses()
     monkeypatch.setattr(deadlines, "PAUSE", 3600.0)
@@ -216,7 +216,7 @@ def test_another_silence_begins_another_pause(
     assert silent.refuses()
 
 
-def test_after_another_silence_somebody_else_may_try(silent: Breaker) -> None:
+def test_after_another_silence_somebody_else_may_try(silent: CircuitBreaker) -> None:
     assert not silent.refuses()
 
     silent.silence()
@@ -224,7 +224,7 @@ def test_after_another_silence_somebody_else_may_try(silent: Breaker) -> None:
     assert [silent.refuses(), silent.refuses()] == [False, True]
 
 
-def test_after_an_answer_everybody_may_connect_again(silent: Breaker) -> None:
+def test_after_an_answer_everybody_may_connect_again(silent: CircuitBreaker) -> None:
     assert not silent.refuses()
 
     silent.answer()
@@ -232,7 +232,7 @@ def test_after_an_answer_everybody_may_connect_again(silent: Breaker) -> None:
     assert [silent.refuses() for _ in range(3)] == [False, False, False]
 
 
-def test_of_many_at_once_only_one_may_try(silent: Breaker) -> None:
+def test_of_many_at_once_only_one_may_try(silent: CircuitBreaker) -> None:
     start = Barrier(16)
 
     def ask() -> bool:
@@ -253,7 +253,7 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def occupy(breaker: Breaker, threads: ThreadPoolExecutor) -> Event:
+def occupy(breaker: CircuitBreaker, threads: ThreadPoolExecutor) -> Event:
     """Connects in two threads until the event is set."""
     begun, finish = Barrier(3), Event()
 
@@ -273,7 +273,7 @@ def test_all_threads_but_one_may_wait_for_a_server_that_is_slow_to_answer(
     threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deadlines, "GRACE", 0.0)
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     finish = occupy(breaker, threads)
 
     assert [breaker.refuses() for _ in range(3)] == [True, True, True]
@@ -284,7 +284,7 @@ def test_the_last_thread_waits_for_its_turn_while_connecting_is_quick(
     threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deadlines, "GRACE", 3600.0)
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     finish = occupy(breaker, threads)
 
     third = threads.submit(breaker.refuses)
@@ -296,7 +296,7 @@ def test_the_last_thread_waits_for_its_turn_while_connecting_is_quick(
 def test_a_process_with_one_thread_may_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "THREADS", 1)
 
-    assert not Breaker().refuses()
+    assert not CircuitBreaker().refuses()
 
 
 @on_postgresql

@@ -13,9 +13,9 @@ from tasks.fields import ATTRIBUTES, FIELDS, KEYS, TEXTS, TRACKED, Field
 from tasks.formats import csv
 from tasks.formats.records import TaskRecord
 from tasks.forms import TaskForm
-from tasks.models import Task, bounds, journal
+from tasks.models import Task, constraints, task_events
 from tasks.models.criteria import Criteria, conditions_of
-from tasks.models.dues import clock
+from tasks.models.due_dates import clock
 from tasks.models.words import MATCHED_LENGTH
 
 # What files call otherwise, or cannot have: the id and the version belong to one
@@ -43,7 +43,7 @@ def test_every_attribute_is_one_of_the_model() -> None:
 
 def test_everything_writable_is_told_by_events() -> None:
     assert {ATTRIBUTES[field.name] for field in FIELDS if field.writable} <= {*TRACKED}
-    assert {*TRACKED} < {*journal.TOLD}
+    assert {*TRACKED} < {*task_events.TOLD}
 
 
 def test_every_field_is_in_files() -> None:
@@ -72,12 +72,14 @@ def test_the_model_bounds_a_text_as_the_list_does(field: Field) -> None:
 
     assert field.name in TEXTS
     assert column.max_length == field.max_length
-    assert f"task_{field.name}_length" in [each.name for each in bounds.CONSTRAINTS]
+    assert f"task_{field.name}_length" in [
+        each.name for each in constraints.CONSTRAINTS
+    ]
     assert column.null or field.one_line or column.default == ""
 
 
 def test_every_key_is_an_attribute_with_an_index() -> None:
-    names = [index.name for index in bounds.INDEXES]
+    names = [index.name for index in constraints.INDEXES]
 
     for name, key in KEYS.items():
         column: Any = Task._meta.get_field(key)

@@ -16,7 +16,7 @@ from django.test import Client
 
 from taskproject.accounts.models import User
 from tasks.models import Label, Tag, Tally, Task, TaskList, positions, words
-from tasks.models.dues import NEVER
+from tasks.models.due_dates import NEVER
 from tests.conftest import ApiClient, make_task, make_token
 from tests.support.rows import make_list
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tasks.models import Task, positions
-from tasks.models.dues import NEVER
+from tasks.models.due_dates import NEVER
 from tests.conftest import BY, YESTERDAY, make_old_task, make_task
 
 

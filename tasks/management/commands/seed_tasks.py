@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from taskproject.accounts.models import User
 from taskproject.rows import analyze
-from tasks.models import Actor, Event, Label, Tag, Tally, Task, TaskList, feed_of
+from tasks.models import Actor, Event, Label, Tag, Tally, Task, TaskList, lock_feeds
 
 BATCH = 2_000
 BY = Actor(None, "command")
@@ -112,7 +112,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Added {count:,} tasks to {owner}.")
 
     def _list(self, owner: User, name: str) -> TaskList:
-        with feed_of([owner.pk]):
+        with lock_feeds([owner.pk]):
             known = TaskList.objects.owned_by(owner.pk).named(name).first()
             return known or TaskList.objects.add(BY, owner_id=owner.pk, name=name)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tasks.fields import TRACKED
-from tasks.models.events import Actor, Event, Story, append, difference
+from tasks.models.events import Actor, Event, NewEvent, append, difference
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
@@ -22,17 +22,17 @@ def record(
     by: Actor, now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]
 ) -> None:
     """Appends the event of each change of a task, told by the task before (None: it is
-    new) and after it (None: it is gone). Call it inside `feed_of`."""
-    append(by, stories(now, pairs))
+    new) and after it (None: it is gone). Call it inside `lock_feeds`."""
+    append(by, new_events(now, pairs))
 
 
-def stories(
+def new_events(
     now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]
-) -> list[Story]:
+) -> list[NewEvent]:
     """What the events of these changes tell. The time of a change is the task's
     `updated_at` after it; of a new task (which may be imported) and of one that is gone,
     `now`, but no time before the last version's."""
-    told: list[Story] = []
+    told: list[NewEvent] = []
     for before, after in pairs:
         task = after or before
         assert task is not None
@@ -47,7 +47,7 @@ def stories(
         at = now
         if before:
             at = after.updated_at if after else max(now, before.updated_at)
-        story = Story(
+        story = NewEvent(
             at,
             task.owner_id,
             "task_id",

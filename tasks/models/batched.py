@@ -8,7 +8,7 @@ from typing import Any
 ROWS = 2_000
 
 
-def portions(rows: Iterable[object], size: int | None = None) -> Iterator[list[Any]]:
+def batched(rows: Iterable[object], size: int | None = None) -> Iterator[list[Any]]:
     """`ROWS` of them each, or of so many."""
     left = iter(rows)
     while portion := list(islice(left, size or ROWS)):

@@ -19,7 +19,7 @@ from tasks import cursors
 from tasks.api.schemas import REPRESENTATION, InZone, Page
 from tasks.fields import ATTRIBUTES, FIELDS
 from tasks.models import Actor, Event, Outcome, Task, TaskQuerySet, listing
-from tasks.models.dues import Clock, clock, is_overdue
+from tasks.models.due_dates import Clock, clock, is_overdue
 from tasks.models.events import difference_between
 from tasks.models.listing import Row
 
@@ -54,7 +54,7 @@ def clock_of(request: ApiRequest, zone: InZone) -> Clock:
     return clock(zone.tz or request.auth.user.timezone)
 
 
-class JSONAnswer(HttpResponse):
+class JSONResponse(HttpResponse):
     """Django's response, as it would be made with this content, status and headers, which
     are right and plain ASCII: none of it is looked at (0.01 ms)."""
 
@@ -78,14 +78,14 @@ class JSONAnswer(HttpResponse):
         )
 
 
-def json_answer(value: object, status: int = 200, **headers: str) -> HttpResponse:
+def json_response(value: object, status: int = 200, **headers: str) -> HttpResponse:
     """orjson instead of ninja's renderer and a second validation of our own output: a
     page of 50 takes 0.1 ms instead of 2. The headers are plain ASCII."""
     content = orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
-    return JSONAnswer(content, status, headers)
+    return JSONResponse(content, status, headers)
 
 
-def page_answer(
+def page_response(
     request: HttpRequest,
     rows: Any,
     page: Page,
@@ -109,10 +109,10 @@ def page_answer(
     if more:
         last = shown[-1]
         cursor = cursors.encode(kind, last.pk, order and getattr(last, order))
-    return items_answer(request, [*map(show, shown)], cursor)
+    return items_response(request, [*map(show, shown)], cursor)
 
 
-def items_answer(
+def items_response(
     request: HttpRequest,
     items: list[dict[str, Any]],
     cursor: str | None,
@@ -122,7 +122,7 @@ def items_answer(
     if cursor is not None:
         others = _others(request.META.get("QUERY_STRING", ""))
         headers["Link"] = f'<{request.path_info}?{others}cursor={cursor}>; rel="next"'
-    return json_answer({"items": items, "next_cursor": cursor}, 200, **headers)
+    return json_response({"items": items, "next_cursor": cursor}, 200, **headers)
 
 
 @lru_cache(maxsize=1_000)
@@ -146,11 +146,11 @@ def unchanged(etag: str) -> HttpResponse:
     return response
 
 
-def task_answer(
+def task_response(
     task: Task | Row, clock: Clock, status: int = 200, **headers: str
 ) -> HttpResponse:
     shown = represent(task, clock)
-    return json_answer(shown, status, ETag=etag(shown), **headers)
+    return json_response(shown, status, ETag=etag(shown), **headers)
 
 
 def etag(shown: Mapping[str, object]) -> str:
@@ -166,7 +166,7 @@ def etag(shown: Mapping[str, object]) -> str:
 
 def actor(request: ApiRequest) -> Actor:
     """Whom the events of this request name."""
-    return Actor(request.auth.user_id, request.auth.via, request.auth.proof)
+    return Actor(request.auth.user_id, request.auth.via, request.auth.guard)
 
 
 def find(request: ApiRequest, task_id: int) -> TaskQuerySet:
@@ -180,7 +180,7 @@ def read(request: ApiRequest, task_id: int, clock: Clock) -> HttpResponse:
     """The answer to reading a task: 200, 304, 404 or 410."""
     if task_id > cursors.BIGINT:
         raise missing()
-    task = listing.read(request.auth.user_id, task_id, request.auth.proof)
+    task = listing.read(request.auth.user_id, task_id, request.auth.guard)
     if task is None:
         raise missing()
     if listing.is_trashed(task):
@@ -188,7 +188,7 @@ def read(request: ApiRequest, task_id: int, clock: Clock) -> HttpResponse:
     shown = represent(task, clock)
     tag = etag(shown)
     return (
-        unchanged(tag) if not_modified(request, tag) else json_answer(shown, ETag=tag)
+        unchanged(tag) if not_modified(request, tag) else json_response(shown, ETag=tag)
     )
 
 
@@ -212,7 +212,7 @@ def change(
         raise missing()
     task = TaskQuerySet.one(request.auth.user_id, task_id)
     outcome = verb(task, actor(request), versions, **fields)
-    return verdict(outcome, task_id, versions, clock, trashed_too)
+    return task_or_raise(outcome, task_id, versions, clock, trashed_too)
 
 
 def changed(
@@ -225,10 +225,10 @@ def changed(
 ) -> HttpResponse:
     """The answer to such a change: the task after it."""
     clock = clock_of(request, zone)
-    return task_answer(change(request, task_id, verb, clock, **fields), clock)
+    return task_response(change(request, task_id, verb, clock, **fields), clock)
 
 
-def verdict(
+def task_or_raise(
     outcome: Outcome,
     task_id: int,
     versions: set[int] | None,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from taskproject import timezones
 from tasks.limits import FIRST_DAY, LAST_DAY
-from tasks.models.dues import (
+from tasks.models.due_dates import (
     FARTHEST,
     NEVER,
     Clock,

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from taskproject.rows import adapted
-from tasks.models.criteria import LABELLED, Condition, Lead
+from tasks.models.criteria import LABELLED, AccessPath, Condition
 
 #: Tasks that are counted of a lead at most. To find and sort so many takes 5 to 10 ms; of
 #: a million, 10,000 are read in order to meet a page of so many.
@@ -26,9 +26,9 @@ _TOTAL = """(SELECT "open" + "completed" FROM "tasks_tally"
     WHERE "owner_id" = %s AND "kind" = 'all' AND "key" = 0)"""
 
 
-def lead_of(
-    owner_id: int, conditions: Sequence[Condition], sort: str, everything: Lead
-) -> Lead:
+def access_path_of(
+    owner_id: int, conditions: Sequence[Condition], sort: str, everything: AccessPath
+) -> AccessPath:
     """The lead of one of the conditions; or `everything`: all of the owner's tasks in
     order. One statement at most."""
     leads = [one.lead for one in conditions if one.lead is not None]
@@ -52,7 +52,7 @@ def sorts_alone(conditions: Sequence[Condition], sort: str) -> bool:
 
 
 def is_near(
-    everything: Lead,
+    everything: AccessPath,
     condition: Condition,
     others: str,
     values: Sequence[Any],
@@ -72,8 +72,8 @@ def is_near(
 
 
 def _cheapest(
-    owner_id: int, leads: Sequence[Lead], sort: str, everything: Lead
-) -> Lead:
+    owner_id: int, leads: Sequence[AccessPath], sort: str, everything: AccessPath
+) -> AccessPath:
     """The lead by which fewest tasks are read, if the conditions have nothing to do with
     each other nor with the order."""
     bounds = _bounds(owner_id, leads)
@@ -92,7 +92,7 @@ def _cheapest(
     return candidates[min(range(len(candidates)), key=read)]
 
 
-def _bounds(owner_id: int, leads: Sequence[Lead]) -> list[tuple[int, int]]:
+def _bounds(owner_id: int, leads: Sequence[AccessPath]) -> list[tuple[int, int]]:
     """How many tasks each lead has at least and at most, and at last how many the owner
     has. One statement."""
     sql, parameters = [], list[Any]()
