@@ -57,6 +57,8 @@ def _describe(component: Component, task: TaskRecord, uid: str) -> None:
     component.add("summary", _text(task.title))
     if task.description:
         component.add("description", _text(task.description))
+    if task.location:
+        component.add("location", _text(task.location))
     if task.tags:
         component.add("categories", [ics._clean(tag) for tag in task.tags])
     if task.priority in ics.PRIORITIES:

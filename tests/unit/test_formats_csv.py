@@ -69,9 +69,9 @@ def test_a_file_is_rfc_4180() -> None:
     )
 
     assert written(task).decode() == (
-        "\ufeffexternal_id,title,description,list,parent,tags,priority,due_date,due_at,"
-        "due_timezone,completed,completed_at,created_at,updated_at\r\n"
-        'a,Buy milk,"two\nlines, and ""quotes""",,,'
+        "\ufeffexternal_id,title,description,location,list,parent,tags,priority,due_date,"
+        "due_at,due_timezone,completed,completed_at,created_at,updated_at\r\n"
+        'a,Buy milk,"two\nlines, and ""quotes""",,,,'
         '"home, ""a, b"", ""say """"hi""""""",none,,2026-01-31T12:00:00.000000Z,'
         "Europe/Paris,true,2026-01-31T12:00:00.000000Z,,\r\n"
     )
