@@ -75,12 +75,18 @@ def fetch(
     return rows
 
 
+def check_found(guard: Guard, rows: Sequence[object]) -> None:
+    """Raises `GuardFailed` where a statement that includes the guard, and has a row
+    whenever it holds, found none."""
+    if not rows:
+        raise GuardFailed
+    guard.held = True
+
+
 def check_guard(guard: Guard) -> None:
     """Raises `GuardFailed` unless the guard holds, where no statement has included it."""
     if not guard.held:
-        if not fetch(f"SELECT 1 WHERE {guard.condition}", guard.parameters):
-            raise GuardFailed
-        guard.held = True
+        check_found(guard, fetch(f"SELECT 1 WHERE {guard.condition}", guard.parameters))
 
 
 #: Which of the two kinds of database this process has: the setting, which takes 1 us.

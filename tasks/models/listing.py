@@ -11,7 +11,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
-from taskproject.rows import NO_GUARD, ON_POSTGRESQL, Guard, GuardFailed, adapted, fetch
+from taskproject.rows import NO_GUARD, ON_POSTGRESQL, Guard, adapted, check_found, fetch
 from tasks.fields import ATTRIBUTES
 from tasks.models.access_paths import access_path_of, is_near, sorts_alone
 from tasks.models.criteria import (
@@ -150,7 +150,7 @@ def read(owner_id: int, task_id: int, guard: Guard = NO_GUARD) -> Row | None:
         'LEFT JOIN "tasks_task" ON "tasks_task"."id" = %s AND "owner_id" = %s',
         [*guard.parameters, task_id, owner_id],
     )
-    _check_found(guard, rows)
+    check_found(guard, rows)
     return None if rows[0][0] is None else _rows(rows)[0]
 
 
@@ -200,7 +200,7 @@ def page(
             *(*guard.parameters, *statement.parameters),
         ],
     )
-    _check_found(guard, rows)
+    check_found(guard, rows)
     *_, sequence, passed = rows[0]
     return _rows(rows if rows[0][0] is not None else []), (sequence, passed)
 
@@ -213,16 +213,9 @@ def state(owner_id: int, clock: Clock, guard: Guard = NO_GUARD) -> State:
         f"{_STATE} WHERE {guard.condition}",
         [owner_id, owner_id, owner_id, adapted(clock.now), *guard.parameters],
     )
-    _check_found(guard, rows)
+    check_found(guard, rows)
     [(sequence, passed)] = rows
     return sequence, passed
-
-
-def _check_found(guard: Guard, rows: Sequence[object]) -> None:
-    """Raises `GuardFailed` where a statement that always has a row found none."""
-    if not rows:
-        raise GuardFailed
-    guard.held = True
 
 
 def counts(owner_id: int, clock: Clock) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from django.conf import settings
 
-from taskproject.rows import GuardFailed, fetch, mark_saved, this_thread
+from taskproject.rows import check_found, fetch, mark_saved, this_thread
 from tasks.models import events, positions
 from tasks.models.events import IN_PLACE, Actor, NewEvent, feed_lock_key
 from tasks.models.outcomes import Outcome
@@ -151,17 +151,16 @@ def edit(
     else:
         return None
     expected = [] if versions is None else [list(versions)]
-    [(written, changes, *row)] = fetch(
+    rows = fetch(
         _edit(model, parts, versions is not None, by.guard.condition),
         [
             *(*by.guard.parameters, *feed_lock_key(owner_id), key, owner_id),
             *(*expected, *compared, *new, by.user_id, by.via),
             *(*([] if versions is None else [min(versions, default=0)]), key, owner_id),
         ],
-    ) or [(None, None)]
-    if written is None:
-        raise GuardFailed
-    by.guard.held = True
+    )
+    check_found(by.guard, rows)
+    [(written, changes, *row)] = rows
     if row[0] is None:
         return Outcome()
     [task] = tasks_of(model, [row])

@@ -21,6 +21,7 @@ from taskproject.rows import (
     Columns,
     Guard,
     GuardFailed,
+    check_found,
     fetch,
     mark_saved,
 )
@@ -61,9 +62,7 @@ def one(model: type[Task], owner_id: int, key: int, guard: Guard) -> list[Task]:
         'LEFT JOIN "tasks_task" ON "tasks_task"."id" = %s AND "owner_id" = %s'
     )
     rows = fetch(statement, [*guard.parameters, key, owner_id])
-    if not rows:
-        raise GuardFailed
-    guard.held = True
+    check_found(guard, rows)
     return tasks_of(model, [row for row in rows if row[0] is not None])
 
 
