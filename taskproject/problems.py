@@ -447,5 +447,9 @@ def _page(request: HttpRequest, error: BaseException) -> HttpResponse:
 
 def is_api(request: HttpRequest) -> bool:
     """Whether errors under this path are problems rather than pages."""
+    return is_api_path(request.path_info)
+
+
+def is_api_path(path: str) -> bool:
     # OPTIONS * has no slash at all.
-    return request.path_info.lstrip("/").split("/", 1)[0] in ROOTS
+    return path.lstrip("/").split("/", 1)[0] in ROOTS

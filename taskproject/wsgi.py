@@ -16,10 +16,8 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.urls import set_script_prefix
 
 from taskproject import jobs, timezones  # they need the models
-from taskproject.problems import ROOTS
+from taskproject.problems import is_api_path
 from taskproject.rows import this_thread
-
-API_PATHS = tuple(f"/{root}" for root in ROOTS)
 
 
 class Application(WSGIHandler):
@@ -34,8 +32,7 @@ class Application(WSGIHandler):
     def __call__(  # type: ignore[override]  # the stubs want Django's own response
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
-        if self._signals or not path.startswith(API_PATHS):
+        if self._signals or not is_api_path(environ.get("PATH_INFO", "")):
             return super().__call__(environ, start_response)
         this_thread.connection.close_if_unusable_or_obsolete()
         if environ.get("SCRIPT_NAME"):
