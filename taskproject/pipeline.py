@@ -7,8 +7,8 @@ shape of what Django answered itself, headers, and the log line.
 Pages (the admin, static files) pass the rest of MIDDLEWARE instead of the operation. So
 do API requests that carry a cookie, which need Django's sessions and CSRF protection,
 and the paths below /api that are no operation, such as the documentation. Middleware
-that is to see every API request stands above `PipelineMiddleware`; `manage.py check`
-refuses others (`checks.py`).
+that is to see every API request stands above `PipelineMiddleware`, which refuses
+to start where other middleware than PAGE_MIDDLEWARE stands below it.
 """
 
 import logging
@@ -153,31 +153,16 @@ class PipelineMiddleware:
         return match, match.kwargs
 
 
-#: What stands below the pipeline: it is for pages, and API requests with a cookie.
-PAGE_MIDDLEWARE = {
-    "django.middleware.security.SecurityMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "taskproject.middleware.RefusalMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "taskproject.accounts.middleware.TimezoneMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-}
-
-
 def _check_middleware() -> None:
     """Refuses middleware that API requests would not pass."""
     own = f"{__name__}.{PipelineMiddleware.__name__}"
     below = settings.MIDDLEWARE[settings.MIDDLEWARE.index(own) + 1 :]
     for name in below:
-        if name not in PAGE_MIDDLEWARE:
+        if name not in settings.PAGE_MIDDLEWARE:
             raise ImproperlyConfigured(
                 f"{name} stands below {own} in MIDDLEWARE, which answers API requests: it "
                 f"would see pages only. Put it above {own}; if it is for pages alone, "
-                "add it to PAGE_MIDDLEWARE in taskproject/pipeline.py."
+                "add it to PAGE_MIDDLEWARE in taskproject/settings.py."
             )
 
 

@@ -45,10 +45,8 @@ INSTALLED_APPS = [
     "tasks",
 ]
 
-MIDDLEWARE = [
-    # Every request passes it, and API requests are answered there: what is to see all of
-    # them stands above it, what is to see pages below it.
-    "taskproject.pipeline.PipelineMiddleware",
+# What pages pass, and API requests that carry a cookie.
+PAGE_MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "taskproject.middleware.RefusalMiddleware",
@@ -60,6 +58,9 @@ MIDDLEWARE = [
     "taskproject.accounts.middleware.TimezoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
+# Every request passes the pipeline, and API requests are answered there: what is to see
+# all of them stands above it.
+MIDDLEWARE = ["taskproject.pipeline.PipelineMiddleware", *PAGE_MIDDLEWARE]
 
 ROOT_URLCONF = "taskproject.urls"
 WSGI_APPLICATION = "taskproject.wsgi.application"
