@@ -229,18 +229,19 @@ _strict = json.JSONDecoder(
 # What a handler does not take
 
 
-def check_query(given: QueryDict, parameters: "Parameters") -> None:
+def check_query(given: QueryDict, parameters: dict[str, bool]) -> None:
     """Refuses query parameters that an operation does not take, with a did-you-mean, and
     those that are repeated and may not be."""
-    names = {name for name, _ in parameters}
-    unknown = [name for name in given if name not in names]
+    unknown = [name for name in given if name not in parameters]
     errors = [
-        _error("query", [name], "unknown", _unknown(name, names, "parameter"))
+        _error(
+            "query", [name], "unknown", _unknown(name, parameters.keys(), "parameter")
+        )
         for name in unknown[:MOST_ERRORS]
     ]
     if errors:
         raise Invalid(errors[0]["detail"], errors=errors)
-    for name, may_repeat in parameters:
+    for name, may_repeat in parameters.items():
         if not may_repeat and len(given.getlist(name)) > 1:
             raise Invalid(
                 f"Send the parameter {name} once.",
@@ -256,12 +257,8 @@ def check_no_body(request: HttpRequest) -> None:
         raise Invalid(detail, errors=[_error("body", [], "unexpected", detail)])
 
 
-#: The names of query parameters, and whether each may be repeated.
-Parameters = tuple[tuple[str, bool], ...]
-
-
-def query_parameters(handler: Callable[..., Any]) -> Parameters:
-    """The parameters that a handler declares, in their order."""
+def query_parameters(handler: Callable[..., Any]) -> dict[str, bool]:
+    """The query parameters that a handler declares, and whether each may be repeated."""
     fields: dict[str, bool] = {}
     for hint in get_type_hints(handler, include_extras=True).values():
         if get_origin(hint) is Annotated:
@@ -271,7 +268,7 @@ def query_parameters(handler: Callable[..., Any]) -> Parameters:
                     field.alias or name: get_origin(field.annotation) is list
                     for name, field in model.model_fields.items()
                 }
-    return tuple(fields.items())
+    return fields
 
 
 # What was wrong

@@ -101,7 +101,7 @@ def test_a_name_that_is_given_twice_is_told_in_short() -> None:
 
 def test_a_repeated_parameter_is_refused() -> None:
     with pytest.raises(Invalid) as refusal:
-        inputs.check_query(QueryDict("limit=1&limit=1"), (("limit", False),))
+        inputs.check_query(QueryDict("limit=1&limit=1"), {"limit": False})
 
     assert refusal.value.errors == [
         {
