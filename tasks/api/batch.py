@@ -1,6 +1,6 @@
 """`/api/tasks/batch`: many changes in one request."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from django.http import HttpResponse
 from ninja import Query, Router
@@ -42,7 +42,7 @@ class OperationIn(Closed):
     op: Literal["create", "update", "delete", "complete", "reopen", "toggle", "move"]
     id: Id = absent()
     version: Id = absent()
-    body: dict[str, Any] = absent()
+    body: dict[str, object] = absent()
 
 
 class BatchIn(Closed):
@@ -142,7 +142,7 @@ def _operation(one: OperationIn, number: int, zone: str) -> Operation:
         return _refused(one, number, "/body", f"The operation {one.op} {verb}.")
     if one.op == "create" and "version" in given:
         return _refused(one, number, "/version", "A new task has no version yet.")
-    fields: dict[str, Any] = {}
+    fields: dict[str, object] = {}
     if one.op in BODIES:
         model = BODIES[one.op]
         invalid = refusal_of(model, one.body, f"/operations/{number}/body")
@@ -162,7 +162,9 @@ def _refused(one: OperationIn, number: int, member: str, detail: str) -> Operati
     return Operation(one.op, one.id or 0, refusal=refusal)
 
 
-def _result(one: OperationIn, result: Task | Problem, clock: Clock) -> dict[str, Any]:
+def _result(
+    one: OperationIn, result: Task | Problem, clock: Clock
+) -> dict[str, object]:
     if isinstance(result, Problem):
         path = f"/api/tasks/{one.id}" if one.id else "/api/tasks"
         return {"status": result.status, "problem": result.as_dict(path)}

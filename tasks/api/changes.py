@@ -1,11 +1,12 @@
 """`/api/changes` and a task's history: readers of the events."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from django.http import HttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import DIGITS
@@ -24,7 +25,7 @@ from tasks.models import Event, FeedHorizon, Task
 
 router = Router(tags=["changes"])
 
-CHANGE: dict[str, Any] = {
+CHANGE: JsonDict = {
     "sequence": 1201,
     "at": "2026-11-23T08:30:00.123456Z",
     "verb": "created",
@@ -55,8 +56,8 @@ class ActorOut(BaseModel):
 
 
 class FieldChange(BaseModel):
-    old: Any
-    new: Any
+    old: object
+    new: object
 
 
 class EventOut(BaseModel):
@@ -176,7 +177,7 @@ def _changes(
     clock = clock_of(request, zone)
     keys = {event.task_id for event in events if event.task_id is not None}
     tasks = Task.objects.live().shown().in_bulk(keys)
-    items: list[dict[str, Any]] = []
+    items: list[dict[str, object]] = []
     for event in events:
         task = tasks.get(event.task_id or 0)
         # After a transfer the task is another owner's to see.
@@ -189,7 +190,7 @@ def _changes(
     )
 
 
-def _event(event: Event) -> dict[str, Any]:
+def _event(event: Event) -> dict[str, object]:
     actor = event.actor_id and {
         "id": event.actor_id,
         "username": event.actor.username if event.actor else None,

@@ -1,11 +1,11 @@
 """`/api/tasks`: the caller's tasks, filtered, sorted and counted; and new ones."""
 
 from datetime import datetime
-from typing import Any
 
 from django.http import HttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import not_modified
@@ -56,7 +56,7 @@ class OpenWithTag(BaseModel):
     open: int
 
 
-COUNTS: dict[str, Any] = {
+COUNTS: JsonDict = {
     "open": 12,
     "completed": 30,
     "overdue": 2,

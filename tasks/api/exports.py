@@ -2,11 +2,12 @@
 
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from taskproject.accounts.auth import ApiRequest, demand_https
 from taskproject.conditions import not_modified
@@ -29,7 +30,7 @@ public = Router(auth=None, tags=["export"])
 #: Seconds that each thousand tasks of an export may be waited for. (The first statement,
 #: as in any request, DATABASE_TIMEOUT.)
 CHUNK_TIMEOUT = 20
-CALENDAR: dict[str, Any] = {
+CALENDAR: JsonDict = {
     "url": "/api/calendar/4MHs3g1cVQ1qD2f3sFz0u5mA7w9bXk8yJtRnLpEoZcU.ics",
     "prefix": "4MHs3g1c",
     "created_at": "2026-11-23T08:30:00.123456Z",
@@ -61,7 +62,7 @@ class CalendarOut(BaseModel):
     created_at: datetime
 
 
-def _files(*formats: str) -> dict[str, Any]:
+def _files(*formats: str) -> dict[str, object]:
     """The media types of the answer, for the document."""
     content = {
         WRITERS[name].media_type.partition(";")[0]: {

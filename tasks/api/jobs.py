@@ -1,11 +1,12 @@
 """`/api/jobs`: the state of changes that are done in portions."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from django.http import HttpResponse
 from ninja import Router
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from taskproject import jobs
 from taskproject.accounts.auth import ApiRequest
@@ -16,7 +17,7 @@ from tasks.cursors import BIGINT
 
 router = Router(tags=["jobs"])
 
-JOB: dict[str, Any] = {
+JOB: JsonDict = {
     "id": 7,
     "kind": "delete_list",
     "status": "running",

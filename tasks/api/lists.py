@@ -1,11 +1,12 @@
 """`/api/lists`: the caller's lists."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from django.http import HttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.config import JsonDict
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import STRIPPED, WORD, Closed, absent
@@ -15,7 +16,7 @@ from tasks.api.rows import change_row, read_row, removed, row_response
 from tasks.api.schemas import NAME, ONE_LINE, Move, OrderedPage
 from tasks.jobs import remove_list
 from tasks.limits import LIST_NAME_LENGTH
-from tasks.models import TaskList
+from tasks.models import Actor, TaskList
 
 router = Router(tags=["lists"])
 
@@ -31,7 +32,7 @@ ListName = Annotated[
     ),
 ]
 
-LIST: dict[str, Any] = {
+LIST: JsonDict = {
     "id": 3,
     "name": "Shopping",
     "archived": False,
@@ -92,7 +93,7 @@ class ListRemoval(Closed):
     )
 
 
-def _represent(row: TaskList) -> dict[str, Any]:
+def _represent(row: TaskList) -> dict[str, object]:
     return {name: getattr(row, name) for name in ListOut.model_fields}
 
 
@@ -103,7 +104,9 @@ def list_lists(request: ApiRequest, filters: Query[ListFilters]) -> HttpResponse
     if filters.archived is not None:
         lists = lists.filter(archived=filters.archived)
     lists = lists.in_order()
-    return page_response(request, lists, filters, "lists", _represent, "position")
+    return page_response(
+        request, lists, filters, "lists", _represent, "position", lists.beyond
+    )
 
 
 @router.post("/lists", response={201: ListOut})
@@ -155,7 +158,7 @@ def move_list(request: ApiRequest, list_id: int, body: Move) -> HttpResponse:
     """Puts a list right before or right after another one."""
     lists = TaskList.objects.owned_by(request.auth.user_id)
 
-    def move(row: TaskList, by: Any) -> None:
+    def move(row: TaskList, by: Actor) -> None:
         row.move(by, before=body.before, after=body.after)
 
     return row_response(

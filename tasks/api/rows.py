@@ -1,7 +1,7 @@
 """How lists and tags are changed: under a lock, at the version that If-Match names."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -14,16 +14,17 @@ from taskproject.problems import NotFound, StaleVersion
 from tasks.api.jobs import job_answer
 from tasks.api.responses import actor, json_response, no_content, unchanged
 from tasks.cursors import BIGINT
-from tasks.models import Actor, Event, lock_feeds
+from tasks.models import Actor, Event, Tag, TaskList, lock_feeds
 
-#: What represents a list or a tag.
-Represent = Callable[[Any], dict[str, Any]]
+#: A list or a tag, and the function that represents it.
+R = TypeVar("R", TaskList, Tag)
+Represent = Callable[[R], dict[str, object]]
 #: The form in which they do, as a part of their ETags: raise it whenever the members
 #: change, or how one of them is written.
 REPRESENTATION = 2
 
 
-def find_row(rows: QuerySet[Any], key: int) -> Any:
+def find_row(rows: QuerySet[R], key: int) -> R:
     """The row with this id; raises the problem of one that is missing."""
     row = rows.filter(pk=key).first() if key <= BIGINT else None
     if row is None:
@@ -31,12 +32,12 @@ def find_row(rows: QuerySet[Any], key: int) -> Any:
     return row
 
 
-def row_response(row: object, represent: Represent, status: int = 200) -> HttpResponse:
+def row_response(row: R, represent: Represent[R], status: int = 200) -> HttpResponse:
     return json_response(represent(row), status, ETag=_etag(row))
 
 
 def read_row(
-    request: ApiRequest, rows: QuerySet[Any], key: int, represent: Represent
+    request: ApiRequest, rows: QuerySet[R], key: int, represent: Represent[R]
 ) -> HttpResponse:
     """The answer to reading a row: 200, 304 or 404."""
     row = find_row(rows, key)
@@ -48,11 +49,11 @@ def read_row(
 
 def change_row(
     request: ApiRequest,
-    rows: QuerySet[Any],
+    rows: QuerySet[R],
     key: int,
-    represent: Represent,
-    verb: Callable[[Any, Actor], None],
-) -> Any:
+    represent: Represent[R],
+    verb: Callable[[R, Actor], None],
+) -> R:
     """Changes a row of the caller's, and returns it.
 
     Raises the problem of one that is missing (404) or not at the version it should be
@@ -69,10 +70,10 @@ def change_row(
 
 def changed_by_job(
     request: ApiRequest,
-    rows: QuerySet[Any],
+    rows: QuerySet[R],
     key: int,
-    represent: Represent,
-    verb: Callable[[Any, Actor], Job | None],
+    represent: Represent[R],
+    verb: Callable[[R, Actor], Job | None],
 ) -> HttpResponse:
     """The answer to such a change: the row, or 202 where the job that the verb returned
     has not finished by then."""
@@ -84,10 +85,10 @@ def changed_by_job(
 
 def removed(
     request: ApiRequest,
-    rows: QuerySet[Any],
+    rows: QuerySet[R],
     key: int,
-    represent: Represent,
-    verb: Callable[[Any, Actor], Job | None],
+    represent: Represent[R],
+    verb: Callable[[R, Actor], Job | None],
 ) -> HttpResponse:
     """The answer to a deletion: 204, or 202."""
     _, job = _with_job(request, rows, key, represent, verb)
@@ -98,11 +99,11 @@ def removed(
 
 def _with_job(
     request: ApiRequest,
-    rows: QuerySet[Any],
+    rows: QuerySet[R],
     key: int,
-    represent: Represent,
-    verb: Callable[[Any, Actor], Job | None],
-) -> tuple[Any, Job | None]:
+    represent: Represent[R],
+    verb: Callable[[R, Actor], Job | None],
+) -> tuple[R, Job | None]:
     """The row, and the job, which has run for as long as a request may."""
     created: list[Job | None] = []
     row = change_row(
@@ -112,14 +113,14 @@ def _with_job(
     return row, job and jobs.run(job)
 
 
-def _stale(row: Any, represent: Represent, versions: set[int]) -> StaleVersion:
+def _stale(row: R, represent: Represent[R], versions: set[int]) -> StaleVersion:
     changed = None
     if len(versions) == 1:
-        kind = "list_id" if hasattr(row, "position") else "tag_id"
+        kind = "list_id" if isinstance(row, TaskList) else "tag_id"
         events = Event.objects.filter(**{kind: row.pk})
         changed = events.differences(min(versions), row.version)
     return stale_version(versions, row.version, _etag(row), represent(row), changed)
 
 
-def _etag(row: Any) -> str:
+def _etag(row: TaskList | Tag) -> str:
     return f'"{row.version}.{REPRESENTATION}"'

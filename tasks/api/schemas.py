@@ -4,7 +4,7 @@ requests, and the representation of a task in responses."""
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +15,7 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+from pydantic.config import JsonDict
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -216,11 +217,11 @@ Question = Annotated[
 ]
 
 
-def stored(members: Mapping[str, Any]) -> dict[str, Any]:
+def stored(members: Mapping[str, object]) -> dict[str, object]:
     """The members of a task that came in, as its fields."""
     fields = {ATTRIBUTES.get(name, name): value for name, value in members.items()}
     if "priority" in fields:
-        fields["priority"] = PRIORITIES[fields["priority"]]
+        fields["priority"] = PRIORITIES[str(fields["priority"])]
     return fields
 
 
@@ -237,10 +238,9 @@ DUE_AT = "Due at this instant; null for none. Setting it clears due_date."
 ZONE = "The zone that due_at is meant in; yours if it is left out."
 
 
-def _one_due(members: Any) -> Any:
+def _one_due(members: "TaskIn | TaskPatch") -> None:
     if members.due_date is not None and members.due_at is not None:
         raise PydanticCustomError("two_dues", "Send due_date or due_at, not both.")
-    return members
 
 
 class TaskIn(Closed):
@@ -323,7 +323,7 @@ class Move(Closed):
         return self
 
 
-EXAMPLE: dict[str, Any] = {
+EXAMPLE: JsonDict = {
     "id": 42,
     "title": "Buy oat milk",
     "description": "The barista kind.",

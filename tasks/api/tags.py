@@ -1,10 +1,9 @@
 """`/api/tags`: the caller's tags, each in one place for all of its tasks."""
 
-from typing import Any
-
 from django.http import HttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import Closed
@@ -18,7 +17,7 @@ from tasks.models import Tag
 
 router = Router(tags=["tags"])
 
-TAG: dict[str, Any] = {"id": 5, "name": "errand", "version": 1}
+TAG: JsonDict = {"id": 5, "name": "errand", "version": 1}
 
 
 class TagOut(BaseModel):
@@ -44,7 +43,7 @@ class TagPatch(Closed):
     name: TagName
 
 
-def _represent(row: Tag) -> dict[str, Any]:
+def _represent(row: Tag) -> dict[str, object]:
     return {name: getattr(row, name) for name in TagOut.model_fields}
 
 
@@ -53,7 +52,7 @@ def list_tags(request: ApiRequest, page: Query[OrderedPage]) -> HttpResponse:
     """Your tags by name, those that no task carries any more among them. A tag is made
     as a task first uses it."""
     tags = Tag.objects.owned_by(request.auth.user_id).in_order()
-    return page_response(request, tags, page, "tags", _represent, "key")
+    return page_response(request, tags, page, "tags", _represent, "key", tags.beyond)
 
 
 @router.get("/tags/{int:tag_id}", response={200: TagOut, 304: None})

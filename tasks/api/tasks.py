@@ -38,7 +38,7 @@ def replace_task(
     fields = stored(body.model_dump())
     if body.due_timezone is None:
         fields["due_timezone"] = body.due_at and request.auth.user.timezone
-    return changed(request, task_id, TaskQuerySet.edit, zone, **fields)
+    return changed(request, task_id, TaskQuerySet.edit, zone, fields)
 
 
 @router.patch("/tasks/{int:task_id}", response=TaskOut)
@@ -53,7 +53,7 @@ def update_task(
     """
     fields = stored(body.model_dump(exclude_unset=True))
     fields["zone"] = request.auth.user.timezone
-    return changed(request, task_id, TaskQuerySet.edit, zone, **fields)
+    return changed(request, task_id, TaskQuerySet.edit, zone, fields)
 
 
 @router.delete("/tasks/{int:task_id}", response={204: None})
@@ -107,4 +107,4 @@ def move_task(
     """Puts a task right before or right after another one, into the list of that one.
     It is the only one that changes."""
     fields = body.model_dump(exclude_unset=True)
-    return changed(request, task_id, TaskQuerySet.move, zone, **fields)
+    return changed(request, task_id, TaskQuerySet.move, zone, fields)

@@ -2,12 +2,12 @@
 
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from taskproject.accounts.auth import ApiRequest
 from tasks.api.responses import changed, clock_of, page_response, represent
@@ -17,7 +17,7 @@ from tasks.models.due_dates import Clock
 
 router = Router(tags=["trash"])
 
-TRASHED: dict[str, Any] = EXAMPLE | {
+TRASHED: JsonDict = EXAMPLE | {
     "version": 2,
     "deleted_at": "2026-11-23T09:00:00.123456Z",
     "purge_after": "2026-12-23T09:00:00.123456Z",
@@ -60,7 +60,7 @@ def restore_task(
     return changed(request, task_id, TaskQuerySet.restore, zone, trashed_too=True)
 
 
-def _represent(task: Task, clock: Clock) -> dict[str, Any]:
+def _represent(task: Task, clock: Clock) -> dict[str, object]:
     assert task.deleted_at is not None
     kept = timedelta(days=settings.TRASH_DAYS)
     return represent(task, clock) | {
