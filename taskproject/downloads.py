@@ -74,7 +74,8 @@ class Download:
     """The blocks of a file, for a WSGI server. It must be closed, or forgotten."""
 
     def __init__(self, request: HttpRequest, user_id: int) -> None:
-        slots.take(user_id)
+        self._slots = slots
+        self._slots.take(user_id)
         self._open = True
         self._user_id = user_id
         self._request_id: str | None = getattr(request, "id", None)
@@ -120,7 +121,7 @@ class Download:
         if not self._open:
             return
         self._open = False
-        slots.give_back(self._user_id)
+        self._slots.give_back(self._user_id)
         if self._file is not None:
             self._file.close()
         if self._began is not None and self._sent < self.size and not self._head:

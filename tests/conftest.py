@@ -11,8 +11,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 
-from taskproject import pipeline
+from taskproject import downloads, pipeline
 from taskproject.accounts.models import ApiToken, User
+from taskproject.downloads import Slots
 from tasks.models import Actor, Task
 
 # Their asserts explain themselves, as those of the test files do.
@@ -22,9 +23,11 @@ pytest.register_assert_rewrite(
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered() -> None:
-    """What follows from settings is remembered, and tests change them."""
+def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows from settings is remembered, and tests change them. A download that a
+    test does not read keeps its slot until it is collected."""
     pipeline.forget()
+    monkeypatch.setattr(downloads, "slots", Slots())
 
 
 @pytest.fixture
