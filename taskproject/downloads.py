@@ -74,8 +74,8 @@ class Download:
     """The blocks of a file, for a WSGI server. It must be closed, or forgotten."""
 
     def __init__(self, request: HttpRequest, user_id: int) -> None:
-        self._slots = slots
-        self._slots.take(user_id)
+        slots.take(user_id)
+        self._slots: Slots | None = slots
         self._open = True
         self._user_id = user_id
         self._request_id: str | None = getattr(request, "id", None)
@@ -99,6 +99,8 @@ class Download:
             raise Unavailable(
                 "There is no room for the file now. Try again later.", headers=TRY_AGAIN
             ) from error
+        if self._head:
+            self._give_slot_back()  # nothing is sent
 
     def __iter__(self) -> Self:
         return self
@@ -121,11 +123,16 @@ class Download:
         if not self._open:
             return
         self._open = False
-        self._slots.give_back(self._user_id)
+        self._give_slot_back()
         if self._file is not None:
             self._file.close()
         if self._began is not None and self._sent < self.size and not self._head:
             logger.warning("export cut off", extra={"fields": self._fields()})
+
+    def _give_slot_back(self) -> None:
+        if self._slots is not None:
+            self._slots.give_back(self._user_id)
+            self._slots = None
 
     def __del__(self) -> None:
         # An answer that some middleware has put another one in the place of.

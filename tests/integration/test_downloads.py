@@ -211,6 +211,12 @@ def test_a_download_that_nobody_closes_gives_its_slot_back() -> None:
         del download
 
 
+def test_a_head_request_keeps_no_slot(api: ApiClient) -> None:
+    answers = [api.head(PATH) for _ in range(9)]
+
+    assert {answer.status_code for answer in answers} == {200}
+
+
 # Clients that do not read
 
 
