@@ -7,7 +7,6 @@ alone; tags of earlier releases, without the form, are taken too.
 
 import re
 from collections.abc import Collection
-from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -65,7 +64,7 @@ def stale_version(
     versions: set[int],
     version: int,
     etag: str,
-    current: dict[str, Any],
+    current: dict[str, object],
     changed: list[str] | None,
 ) -> StaleVersion:
     """The problem of a change that names other versions than the row's, which is

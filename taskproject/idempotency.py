@@ -10,12 +10,12 @@ import hashlib
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 
+from taskproject.accounts.auth import ApiRequest
 from taskproject.models import StoredAnswer
 from taskproject.problems import InProgress, KeyRefused, KeyReused, MalformedKey
 
@@ -25,17 +25,17 @@ KEPT_HEADERS = ("Content-Type", "ETag", "Location", "Retry-After")
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
-def idempotent(handler: Callable[..., Any]) -> Callable[..., Any]:
+def idempotent(handler: Callable[..., object]) -> Callable[..., object]:
     """Makes a handler answer a write with a repeated Idempotency-Key as it did the first
     time. Reading is safe to repeat, and needs no key."""
 
     @wraps(handler)
-    def once(request: HttpRequest, **inputs: object) -> Any:
+    def once(request: ApiRequest, **inputs: object) -> object:
         header = request.META.get("HTTP_IDEMPOTENCY_KEY")
         if header is None or request.method in SAFE_METHODS:
             return handler(request, **inputs)
         key = _key(header)
-        owner_id: int = request.auth.user_id  # type: ignore[attr-defined]  # by ninja
+        owner_id = request.auth.user_id
         fingerprint = _fingerprint(request)
         with transaction.atomic():
             claimed = _claim(owner_id, key)
@@ -49,7 +49,8 @@ def idempotent(handler: Callable[..., Any]) -> Callable[..., Any]:
                     return _replay(answer)
             if not claimed:
                 raise InProgress("Try again in a moment, with the same key.")
-            response: HttpResponse = handler(request, **inputs)
+            response = handler(request, **inputs)
+            assert isinstance(response, HttpResponse)
             if response.headers.get("Cache-Control") == "no-store":
                 # It tells a secret. What was done is rolled back.
                 raise KeyRefused(

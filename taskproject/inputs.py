@@ -7,7 +7,7 @@ instead, and is refused before the database is asked anything.
 import json
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from difflib import get_close_matches
 from typing import (
     Annotated,
@@ -19,8 +19,7 @@ from typing import (
 
 from django.conf import settings
 from django.http import HttpRequest, QueryDict
-from ninja.errors import ValidationErrorContext
-from ninja.params.models import Query
+from ninja.params.models import ParamModel, Query
 from ninja.parser import Parser
 from pydantic import (
     AfterValidator,
@@ -31,7 +30,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from taskproject import timezones
 from taskproject.problems import (
@@ -165,7 +164,7 @@ def check_body_headers(request: HttpRequest) -> None:
     length = meta.get("CONTENT_LENGTH") or ""
     if not length and "HTTP_TRANSFER_ENCODING" in meta:
         raise LengthRequired("Send Content-Length; chunked bodies are not taken.")
-    if is_unmeasured(request) and request.environ["wsgi.input"].read(1):  # type: ignore[attr-defined]  # of WSGI
+    if is_unmeasured(request) and meta["wsgi.input"].read(1):
         raise LengthRequired("Send Content-Length with a body, over HTTP/2 too.")
     if length in ("", "0"):
         return
@@ -193,7 +192,7 @@ def is_unmeasured(request: HttpRequest) -> bool:
     )
 
 
-def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(pairs) > MOST_MEMBERS:
         detail = f"Send at most {MOST_MEMBERS} members in an object."
         raise Invalid(detail, errors=[_error("body", [], "too_many_members", detail)])
@@ -257,7 +256,7 @@ def check_no_body(request: HttpRequest) -> None:
         raise Invalid(detail, errors=[_error("body", [], "unexpected", detail)])
 
 
-def query_parameters(handler: Callable[..., Any]) -> dict[str, bool]:
+def query_parameters(handler: Callable[..., object]) -> dict[str, bool]:
     """The query parameters that a handler declares, and whether each may be repeated."""
     fields: dict[str, bool] = {}
     for hint in get_type_hints(handler, include_extras=True).values():
@@ -274,12 +273,13 @@ def query_parameters(handler: Callable[..., Any]) -> dict[str, bool]:
 # What was wrong
 
 
-def invalid(contexts: Iterable[ValidationErrorContext[Any]]) -> Problem:
-    """The problem for what pydantic found wrong, each error with its JSON pointer."""
+def invalid(wrong: Iterable[tuple[type[ParamModel], ValidationError]]) -> Problem:
+    """The problem for what pydantic found wrong in the input of these models, each error
+    with its JSON pointer."""
     errors: list[dict[str, str]] = []
-    for context in contexts:
-        source = context.model.__ninja_param_source__
-        found = context.pydantic_validation_error.errors(include_url=False)
+    for model, invalid_input in wrong:
+        source = str(model.__ninja_param_source__)
+        found = invalid_input.errors(include_url=False)
         for error in found[: MOST_ERRORS - len(errors)]:
             # ninja puts the name of the handler's argument in front.
             path = list(error["loc"])[1:]
@@ -291,7 +291,7 @@ def invalid(contexts: Iterable[ValidationErrorContext[Any]]) -> Problem:
                 )
             else:
                 errors.append(
-                    _error(source, path, error["type"], _sentence(error, context.model))
+                    _error(source, path, error["type"], _sentence(error, model))
                 )
     return _refusal(errors)
 
@@ -318,7 +318,9 @@ def _refusal(errors: list[dict[str, str]]) -> Invalid:
     return Invalid(first, errors=errors)
 
 
-def _error(source: str, path: list[Any], code: str, detail: str) -> dict[str, str]:
+def _error(
+    source: str, path: Sequence[object], code: str, detail: str
+) -> dict[str, str]:
     pointer = "".join(
         "/" + str(part)[:100].replace("~", "~0").replace("/", "~1") for part in path
     )
@@ -326,7 +328,7 @@ def _error(source: str, path: list[Any], code: str, detail: str) -> dict[str, st
     return {"in": source, "pointer": pointer, "code": code, "detail": detail}
 
 
-def _sentence(error: Any, model: type[BaseModel]) -> str:
+def _sentence(error: ErrorDetails, model: type[BaseModel]) -> str:
     limits = error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":
@@ -357,7 +359,7 @@ def _sentence(error: Any, model: type[BaseModel]) -> str:
 
 def _members(model: type[BaseModel], location: tuple[object, ...]) -> set[str]:
     """The members that the object around the unknown one does take."""
-    current: Any = model
+    current: object = model
     for part in location[:-1]:
         field = getattr(current, "model_fields", {}).get(part)
         if field is None:

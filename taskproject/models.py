@@ -1,7 +1,7 @@
 """What every app shares in the database: stored answers, and jobs."""
 
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
 from django.conf import settings
 from django.db import models
@@ -108,7 +108,7 @@ class Job(models.Model):
         """Such as `delete_list`."""
         return f"{self.verb}_{self.subject}"
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """The public representation."""
         return {
             "id": self.pk,

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -11,16 +11,19 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
-from ninja.errors import AuthenticationError, HttpError, ValidationErrorContext
+from ninja.errors import AuthenticationError, HttpError
 from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
 from ninja.renderers import BaseRenderer
 
 from taskproject import inputs, problems
 from taskproject.idempotency import idempotent
 from taskproject.operations import OperationRun
 
+#: A part of the OpenAPI document, which is JSON of any depth.
+Part = dict[str, Any]
 #: Headers that answers carry, for the `responses` of the document.
-HEADERS: dict[str, dict[str, Any]] = {
+HEADERS: dict[str, Part] = {
     "X-Request-ID": {
         "description": "Identifies this request in the service's log.",
         "schema": {"type": "string"},
@@ -92,7 +95,7 @@ ANYWHERE = (
     problems.ServerError,
     problems.Unavailable,
 )
-PROBLEM_SCHEMA: dict[str, Any] = {
+PROBLEM_SCHEMA: Part = {
     "type": "object",
     "description": "What went wrong (RFC 9457). Decide by `code`.",
     "required": ["type", "title", "status", "detail", "instance", "code"],
@@ -168,18 +171,30 @@ class Renderer(BaseRenderer):
 class API(NinjaAPI):
     """A NinjaAPI whose every error is a problem, and whose document says so."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        title: str,
+        version: str,
+        description: str,
+        auth: Sequence[Callable[[HttpRequest], object]],
+    ) -> None:
         super().__init__(
+            title=title,
+            version=version,
+            description=description,
+            auth=auth,
             parser=inputs.StrictParser(),
             renderer=Renderer(),
             docs_decorator=lambda view: csrf_exempt(require_safe(view)),
-            **options,
         )
         self.add_decorator(idempotent)
         self.add_decorator(OperationRun, mode="view")
         self._document: OpenAPISchema | None = None
 
-    def on_exception(self, request: HttpRequest, exc: Any) -> HttpResponse:
+    def on_exception(
+        self, request: HttpRequest, exc: Exception | type[Exception]
+    ) -> HttpResponse:
         """The one handler of errors: ninja's own are translated first."""
         if isinstance(exc, AuthenticationError):
             exc = problems.Unauthenticated(
@@ -189,6 +204,7 @@ class API(NinjaAPI):
         elif isinstance(exc, HttpError):
             cause = exc.__cause__
             exc = cause if isinstance(cause, problems.Problem) else self._plain(exc)
+        assert isinstance(exc, Exception)
         return problems.respond(request, exc)
 
     def _plain(self, error: HttpError) -> problems.Problem:
@@ -196,20 +212,19 @@ class API(NinjaAPI):
             error.status_code, problems.BadRequest("The request cannot be understood.")
         )
 
-    def validation_error_from_error_contexts(  # type: ignore[override]
-        self, error_contexts: list[ValidationErrorContext[Any]]
-    ) -> problems.Problem:  # raised by ninja like its own ValidationError
-        return inputs.invalid(error_contexts)
-
-    def get_openapi_operation_id(self, operation: Any) -> str:
+    def get_openapi_operation_id(self, operation: Operation) -> str:
         """The handler's name, which the house keeps unique over the API."""
         name: str = operation.view_func.__name__
         return name
 
-    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+    def get_openapi_schema(
+        self, *, path_prefix: str | None = None, path_params: Part | None = None
+    ) -> OpenAPISchema:
         """The document, made once: every operation with all of its error answers."""
         if self._document is None:
-            document = super().get_openapi_schema(**options)
+            document = super().get_openapi_schema(
+                path_prefix=path_prefix, path_params=path_params
+            )
             document["components"]["schemas"]["Problem"] = PROBLEM_SCHEMA
             for path, operations in document["paths"].items():
                 for method, operation in operations.items():
@@ -218,7 +233,7 @@ class API(NinjaAPI):
         return self._document
 
 
-def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+def _complete(path: str, method: str, operation: Part) -> None:
     """Adds what operations share: error answers, headers, the guest."""
     secured = "security" in operation
     if secured and settings.API_GUEST:
@@ -261,12 +276,12 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
             headers[name] = HEADERS[name]
 
 
-def _idempotency_key() -> dict[str, Any]:
+def _idempotency_key() -> Part:
     kept = f"Kept for {settings.IDEMPOTENCY_HOURS:,} hours."
     return IDEMPOTENCY_KEY | {"description": f"{IDEMPOTENCY_KEY['description']} {kept}"}
 
 
-def _headers(status: int, method: str, operation: dict[str, Any]) -> Iterator[str]:
+def _headers(status: int, method: str, operation: Part) -> Iterator[str]:
     """The headers that an answer of this status carries."""
     yield "X-Request-ID"
     shown = json.dumps(operation["responses"][status].get("content", ""))
@@ -291,7 +306,7 @@ def _headers(status: int, method: str, operation: dict[str, Any]) -> Iterator[st
         yield "Idempotency-Replayed"
 
 
-def _example(kind: type[problems.Problem], path: str) -> dict[str, Any]:
+def _example(kind: type[problems.Problem], path: str) -> Part:
     problem = kind((kind.__doc__ or "").strip())
     if kind is problems.Invalid:
         detail = "Unknown member 'titel'; did you mean 'title'?"

@@ -7,26 +7,29 @@ checked by the operation's own statement, and inputs are read more strictly.
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeVar
+from types import MethodType
+from typing import TypeVar
 
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
-from ninja.errors import AuthenticationError, ValidationErrorContext
+from ninja.errors import AuthenticationError
 from ninja.operation import Operation
-from pydantic import BaseModel, ValidationError
+from ninja.params.models import ParamModel
+from pydantic import ValidationError
 
-from taskproject.accounts.auth import Caller, cached_caller
+from taskproject.accounts.auth import ApiRequest, Caller, cached_caller
 from taskproject.inputs import (
     StrictParser,
     check_body_headers,
     check_no_body,
     check_query,
+    invalid,
     query_parameters,
 )
 from taskproject.problems import Invalid
 from taskproject.rows import NO_GUARD, GuardFailed, check_guard
 
-H = TypeVar("H", bound=Callable[..., Any])
+H = TypeVar("H", bound=Callable[..., object])
 _parser = StrictParser()
 _no_request = HttpRequest()
 
@@ -34,23 +37,26 @@ _no_request = HttpRequest()
 def checks_token_itself(handler: H) -> H:
     """Marks a handler whose statements all take `request.auth.guard` along, so that its
     caller's token needs no statement of its own: see `auth.cached_caller`."""
-    handler.checks_token_itself = True  # type: ignore[attr-defined]
+    vars(handler)["checks_token_itself"] = True
     return handler
 
 
 class OperationRun:
     """What ninja calls instead of `Operation.run`."""
 
-    def __init__(self, run: Callable[..., Any]) -> None:
-        operation: Operation = run.__self__  # type: ignore[attr-defined]  # of a method
+    def __init__(self, run: MethodType) -> None:
+        operation = run.__self__
+        assert isinstance(operation, Operation)
         self._operation = operation
         handler = operation.view_func
         self._checks_token = getattr(handler, "checks_token_itself", False)
         self._parameters = query_parameters(handler)
-        models = {model.__ninja_param_source__: model for model in operation.models}
+        models: dict[str, type[ParamModel]] = {
+            model.__ninja_param_source__: model for model in operation.models
+        }
+        path = models.pop("path", None)
         # Django's URL resolver has converted them.
-        path: Any = models.pop("path", BaseModel)
-        assert all(
+        assert path is None or all(
             field.annotation in (int, str) for field in path.model_fields.values()
         )
         self._query, self._body = models.pop("query", None), models.pop("body", None)
@@ -58,7 +64,7 @@ class OperationRun:
         # Clients ask the same few questions over and over; nobody changes what is read.
         self._read_query = lru_cache(maxsize=1_000)(self._read_query_anew)
 
-    def __call__(self, request: Any, **path: int | str) -> HttpResponseBase:
+    def __call__(self, request: ApiRequest, **path: int | str) -> HttpResponseBase:
         operation = self._operation
         try:
             if operation.auth_callbacks:
@@ -71,7 +77,7 @@ class OperationRun:
         except Exception as error:  # noqa: BLE001  # every error becomes a problem
             return operation.api.on_exception(request, error)
 
-    def _result(self, request: Any, path: dict[str, int | str]) -> Any:
+    def _result(self, request: ApiRequest, path: dict[str, int | str]) -> object:
         """What the handler returns; raises its problem, or that of the inputs. Where the
         token has changed since it was cached, nothing was read or written: the caller is
         looked up, and the handler called once more."""
@@ -92,7 +98,7 @@ class OperationRun:
             self._look_up_caller(request)
         return self._operation.view_func(request, **inputs)
 
-    def _check_caller(self, request: Any) -> None:
+    def _check_caller(self, request: ApiRequest) -> None:
         """Raises the problem of a cached token that is not valid any more."""
         try:
             if self._checks_token:
@@ -100,9 +106,9 @@ class OperationRun:
         except GuardFailed:
             self._look_up_caller(request)
 
-    def _look_up_caller(self, request: Any) -> None:
+    def _look_up_caller(self, request: ApiRequest) -> None:
         """Replaces the cached caller of the request. Raises the problem of the token."""
-        request.auth = None  # for the log line, where the token is refused
+        del request.auth  # for the log line, where the token is refused
         request.auth = self._caller(request)
 
     def _known_caller(self, request: HttpRequest) -> Caller | None:
@@ -118,48 +124,48 @@ class OperationRun:
             return None
         return caller.with_guard(NO_GUARD)
 
-    def _caller(self, request: HttpRequest) -> Any:
+    def _caller(self, request: HttpRequest) -> Caller:
         """The caller by the first credential that is sent, looked up in the database."""
         for authenticate in self._operation.auth_callbacks:
-            caller = authenticate(request)
+            caller: Caller | None = authenticate(request)
             if caller:
                 return caller
         raise AuthenticationError
 
     def _inputs(
         self, request: HttpRequest, path: dict[str, int | str]
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The handler's arguments. Raises the problem of those that are not valid."""
         check_body_headers(request)
         api, query = self._operation.api, request.META.get("QUERY_STRING", "")
-        inputs: dict[str, Any] = {**path}
-        wrong: list[ValidationErrorContext[Any]] = []
+        inputs: dict[str, object] = {**path}
+        wrong: list[tuple[type[ParamModel], ValidationError]] = []
         if self._body is not None:
             try:
                 inputs.update(self._body.resolve(request, api, path))
             except ValidationError as error:
-                wrong.append(ValidationErrorContext(error, self._body))
+                wrong.append((self._body, error))
         refusal = None
         try:
             inputs.update(self._read_query(query))
         except ValidationError as error:
             assert self._query is not None
-            wrong.append(ValidationErrorContext(error, self._query))
-        except Invalid as invalid:
-            refusal = invalid
+            wrong.append((self._query, error))
+        except Invalid as error:
+            refusal = error
         if wrong:
-            raise api.validation_error_from_error_contexts(wrong)
+            raise invalid(wrong)
         if refusal is not None:
             raise refusal
         if self._body is None and request.META.get("CONTENT_LENGTH"):
             check_no_body(request)
         return inputs
 
-    def _read_query_anew(self, query: str) -> dict[str, Any]:
+    def _read_query_anew(self, query: str) -> dict[str, object]:
         """The arguments that a query string gives. Raises `ValidationError`, or `Invalid`
         for parameters that are unknown or repeated."""
         given = QueryDict(query.encode("latin-1"))  # as WSGI decodes it
-        values: dict[str, Any] = {}
+        values: dict[str, object] = {}
         if self._query is not None:
             lists = getattr(self._query, "__ninja_collection_fields__", [])
             data = _parser.parse_querydict(given, lists, _no_request)

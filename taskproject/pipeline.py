@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
 
 from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
@@ -57,6 +56,13 @@ LONGEST_ORIGIN = 300
 Headers = dict[str, tuple[str, str]]
 
 
+class IdentifiedRequest(HttpRequest):
+    """A request that has entered the pipeline."""
+
+    #: See `request_id`.
+    id: str
+
+
 class PipelineMiddleware:
     """Outermost of this service's middleware; API requests are answered here.
 
@@ -73,13 +79,13 @@ class PipelineMiddleware:
         self._routes: dict[str, tuple[ResolverMatch, list[str]]] = {}
         self._cors = CorsMiddleware(get_response)
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: IdentifiedRequest) -> HttpResponseBase:
         started = time.perf_counter()
-        request.id = request_id(request)  # type: ignore[attr-defined]  # for problems.respond
+        request.id = request_id(request)
         if not problems.is_api(request):
             with deadline(PAGE_TIMEOUT):
                 response = self.get_response(request)
-            response.headers["X-Request-ID"] = request.id  # type: ignore[attr-defined]
+            response.headers["X-Request-ID"] = request.id
             response.headers.setdefault(
                 "Content-Security-Policy", settings.CONTENT_SECURITY_POLICY
             )
@@ -128,7 +134,7 @@ class PipelineMiddleware:
 
     def _route(
         self, request: HttpRequest
-    ) -> tuple[ResolverMatch, dict[str, Any]] | None:
+    ) -> tuple[ResolverMatch, dict[str, object]] | None:
         """The operation of this path and the number in the path, as Django's URL
         resolver finds them; None where it finds no operation. Paths that differ in
         the number alone are resolved once."""
@@ -182,7 +188,7 @@ def _remember_host(host: str | None) -> None:
 # Headers
 
 
-def _add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
+def _add_headers(request: IdentifiedRequest, response: HttpResponseBase) -> None:
     """Adds the headers that all responses of the API share to those it has."""
     meta = request.META
     origin = meta.get("HTTP_ORIGIN", "")
@@ -201,7 +207,7 @@ def _add_headers(request: HttpRequest, response: HttpResponseBase) -> None:
     response.headers._store = {
         **shared,
         **own,
-        "x-request-id": ("X-Request-ID", request.id),  # type: ignore[attr-defined]
+        "x-request-id": ("X-Request-ID", request.id),
     }
     if vary:
         patch_vary_headers(response, ["origin"])
@@ -259,7 +265,7 @@ def forget() -> None:
 
 
 def _finished(
-    request: HttpRequest,
+    request: IdentifiedRequest,
     method: str | None,
     response: HttpResponseBase,
     started: float,
@@ -307,7 +313,7 @@ def _masked(path: str) -> str:
 
 
 def log(
-    request: HttpRequest,
+    request: IdentifiedRequest,
     method: str | None,
     response: HttpResponseBase,
     started: float,
@@ -326,7 +332,7 @@ def log(
         logger.name,
         "request",
         {
-            "id": request.id,  # type: ignore[attr-defined]
+            "id": request.id,
             "method": method,
             "path": _masked(request.path),
             "status": response.status_code,

@@ -41,7 +41,7 @@ Clients decide by `code`, which never changes; `detail` is for people.
 import logging
 import sys
 from collections.abc import Iterator
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import orjson
 from django.core.exceptions import BadRequest as UnreadableRequest
@@ -97,9 +97,9 @@ class Problem(Exception):
         self.extra_headers = {**self.headers, **(headers or {})}
         self.extensions = extensions
 
-    def as_dict(self, instance: str) -> dict[str, Any]:
+    def as_dict(self, instance: str) -> dict[str, object]:
         """The members of the problem; `instance` is the path that met it."""
-        members: dict[str, Any] = {
+        members: dict[str, object] = {
             "type": f"/api/problems#{self.code}",
             "title": self.title,
             "status": self.status,

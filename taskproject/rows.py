@@ -1,17 +1,21 @@
 """Statements that are written by hand: running them, and what their rows become."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime
 from functools import cached_property
 from threading import local
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import orjson
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.base import ModelState
 
 M = TypeVar("M", bound=models.Model)
+#: The values of one row, as the database's driver makes them: of any type.
+Row = tuple[Any, ...]
 
 
 def analyze(*kinds: type[models.Model]) -> None:
@@ -23,14 +27,30 @@ def analyze(*kinds: type[models.Model]) -> None:
             cursor.execute(f"ANALYZE {tables}")
 
 
+if TYPE_CHECKING:
+
+    class Connection(BaseDatabaseWrapper):
+        """What both of this service's database backends add to Django's."""
+
+        skip_locked: str
+
+        def fetch(
+            self, statement: str, parameters: Sequence[object], kept: bool
+        ) -> list[Row]: ...
+
+        def snapshot(self) -> AbstractContextManager[None]: ...
+
+        def no_lock_wait(self) -> AbstractContextManager[None]: ...
+
+
 class _Thread(local):
     """What belongs to the thread that runs."""
 
     @cached_property
-    def connection(self) -> Any:
+    def connection(self) -> "Connection":
         """What `django.db.connection` stands for in this thread, and finds out each time:
         1 us in a tight loop, four times a request."""
-        return connections[DEFAULT_DB_ALIAS]
+        return cast("Connection", connections[DEFAULT_DB_ALIAS])  # by the settings
 
 
 this_thread = _Thread()
@@ -62,17 +82,14 @@ class GuardFailed(Exception):
 
 def fetch(
     statement: str, parameters: Sequence[object], *, kept: bool = True
-) -> list[tuple[Any, ...]]:
+) -> list[Row]:
     """The rows of a statement with a %s for each parameter.
 
     PostgreSQL keeps it prepared if it is `kept`: one of few, whatever they are asked
     with, whose plan holds for all of it. JSON comes as text; SQLite's times are naive, in
     UTC.
     """
-    rows: list[tuple[Any, ...]] = this_thread.connection.fetch(
-        statement, parameters, kept
-    )
-    return rows
+    return this_thread.connection.fetch(statement, parameters, kept)
 
 
 def check_found(guard: Guard, rows: Sequence[object]) -> None:
@@ -104,7 +121,9 @@ def adapted(value: object) -> Any:
     return value
 
 
-def instance(model: type[M], values: Any) -> M:
+def instance(
+    model: type[M], values: Mapping[str, object] | Iterable[tuple[str, object]]
+) -> M:
     """A new row with these values, pairs or a mapping, by the names of the attributes:
     what `model(**values)` makes, but that what is left out is read when it is asked for.
     It takes no call for each field (0.01 ms), and sends no signals."""
@@ -149,10 +168,10 @@ class Columns(Generic[M]):
         return row
 
     @cached_property
-    def _conversions(self) -> list[tuple[int, Callable[[Any], Any]]]:
+    def _conversions(self) -> list[tuple[int, Callable[..., object]]]:
         """Those columns of which the ORM makes something else. (A process has one kind of
         database.)"""
-        conversions: list[tuple[int, Callable[[Any], Any]]] = []
+        conversions: list[tuple[int, Callable[..., object]]] = []
         for number, field in enumerate(self.fields):
             column = field.get_col(self.model._meta.db_table)
             if isinstance(field, models.JSONField) and not field.null:
@@ -167,8 +186,10 @@ class Columns(Generic[M]):
         return conversions
 
 
-def _converter(steps: list[Any], column: object) -> Callable[[Any], Any]:
-    def convert(value: object) -> Any:
+def _converter(
+    steps: list[Callable[..., object]], column: object
+) -> Callable[[object], object]:
+    def convert(value: object) -> object:
         for step in steps:
             value = step(value, column, connection)
         return value

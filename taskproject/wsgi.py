@@ -2,9 +2,9 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from http.client import responses
-from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import django
 
@@ -13,6 +13,7 @@ django.setup(set_prefix=False)
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.http.response import HttpResponse, HttpResponseBase
 from django.urls import set_script_prefix
 
 from taskproject import jobs, timezones  # they need the models
@@ -30,23 +31,23 @@ class Application(WSGIHandler):
         self._signals = settings.REQUEST_SIGNALS
 
     def __call__(  # type: ignore[override]  # the stubs want Django's own response
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
+        self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> Iterable[bytes]:
         if self._signals or not is_api_path(environ.get("PATH_INFO", "")):
             return super().__call__(environ, start_response)
         this_thread.connection.close_if_unusable_or_obsolete()
         if environ.get("SCRIPT_NAME"):
             set_script_prefix(environ["SCRIPT_NAME"])
-        response: Any = self._middleware_chain(WSGIRequest(environ))  # type: ignore[attr-defined]  # of BaseHandler
+        response: HttpResponseBase = self._middleware_chain(WSGIRequest(environ))  # type: ignore[attr-defined]  # of BaseHandler
         status = f"{response.status_code} {responses.get(response.status_code, '')}"
         cookies = [("Set-Cookie", c.OutputString()) for c in response.cookies.values()]
         # (`response.items()` looks each of 15 up by its name.)
         start_response(status, [*response.headers._store.values(), *cookies])
-        if response.streaming:
-            response._handler_class = type(self)  # as WSGIHandler does, for `close`
-            stream: Iterable[bytes] = response
-            return stream
-        return [response.content]
+        if isinstance(response, HttpResponse):
+            return [response.content]
+        # As WSGIHandler does, for `close`.
+        vars(response)["_handler_class"] = type(self)
+        return response
 
 
 application = Application()

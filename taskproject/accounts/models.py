@@ -5,18 +5,18 @@ import secrets
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, Self
+from typing import Self
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, connection, models
+from django.db import DatabaseError, models
 from django.db.models import Q
 from django.utils import timezone
 
 from taskproject import timezones
 from taskproject.names import fault
-from taskproject.rows import Columns, Guard, adapted, fetch
+from taskproject.rows import Columns, Guard, adapted, fetch, this_thread
 
 TOKEN_PREFIX = "tk_"
 TOKEN_BYTES = 32
@@ -88,7 +88,7 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
         if not rows:
             return None
         [row] = rows
-        token: ApiToken = token_columns.instance(row[: len(token_columns)])
+        token = token_columns.instance(row[: len(token_columns)])
         token.user = user_columns.instance(row[len(token_columns) :])
         return token if token.usable else None
 
@@ -163,13 +163,13 @@ class ApiToken(models.Model):
         needs no writer's place, no space on the disk, and no row that others have."""
         now = timezone.now()
         if self.last_used_at is None or self.last_used_at < now - LAST_USED_STEP:
-            backend: Any = connection
-            with suppress(DatabaseError), backend.no_lock_wait():
+            connection = this_thread.connection
+            with suppress(DatabaseError), connection.no_lock_wait():
                 fetch(
                     'UPDATE "accounts_apitoken" SET "last_used_at" = %s WHERE "id" = ('
                     'SELECT "id" FROM "accounts_apitoken" WHERE "id" = %s AND '
                     '("last_used_at" IS NULL OR "last_used_at" < %s)'
-                    f'{backend.skip_locked}) RETURNING "id"',
+                    f'{connection.skip_locked}) RETURNING "id"',
                     [adapted(now), self.pk, adapted(now - LAST_USED_STEP)],
                 )
 
@@ -209,7 +209,7 @@ def digest(secret: str) -> str:
 
 
 @cache
-def _columns() -> tuple[Columns, Columns]:
+def _columns() -> tuple[Columns[ApiToken], Columns[User]]:
     return Columns(ApiToken), Columns(User)
 
 

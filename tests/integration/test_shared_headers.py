@@ -4,7 +4,7 @@ WSGI application as a server calls it."""
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -234,7 +234,14 @@ def call(
     headers = {"Authorization": f"Bearer {secret}", "Origin": FRONTEND}
     request = factory.generic(method, path, content, kind, headers=headers)
     told: list[Any] = []
-    parts = Application()(request.environ, lambda *start: told.extend(start))
+
+    def start(
+        status: str, given: list[tuple[str, str]], _: object = None, /
+    ) -> Callable[[bytes], object]:
+        told.extend((status, given))
+        return lambda _: None
+
+    parts = Application()(request.environ, start)
     answer = b"".join(parts)
     if hasattr(parts, "close"):
         parts.close()
