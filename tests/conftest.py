@@ -10,11 +10,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
 from taskproject import downloads, pipeline
 from taskproject.accounts.models import ApiToken, User
 from taskproject.downloads import Slots
 from tasks.models import Actor, Task
+from tests.support.copies import copy_of, url_of
 
 # Their asserts explain themselves, as those of the test files do.
 pytest.register_assert_rewrite(
@@ -135,6 +137,23 @@ def static_files_are_found_when_asked_for() -> Iterator[None]:
     each time: 40% of the suite's CPU time."""
     with override_settings(WHITENOISE_AUTOREFRESH=True):
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[str]:
+    """Copies the database while nothing is written to it: see `migrated`."""
+    with django_db_blocker.unblock():
+        connection.close()
+    with copy_of(url_of(str(connection.settings_dict["NAME"]))) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated(django_db_setup: str) -> str:
+    """The URL of a migrated database, new and to be copied only: see `copy_of`."""
+    return django_db_setup
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ from django.db import connection, transaction
 
 from taskproject.api import api
 from taskproject.problems import kinds
-from tests.support.servers import fresh_database, live_server
+from tests.support.copies import copy_of
+from tests.support.servers import live_server
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -65,12 +66,12 @@ def test_readme_is_short() -> None:
     assert README.count("\n") <= 180
 
 
-def test_the_tour_runs_as_written() -> None:
+def test_the_tour_runs_as_written(migrated: str) -> None:
     tour = re.search(r"```sh tour\n(.*?)```", README, re.DOTALL)
     assert tour
     expected = re.findall(r"^#> (.*)$", tour[1], re.MULTILINE)
     with (
-        fresh_database() as database_url,
+        copy_of(migrated) as database_url,
         live_server(database_url, API_GUEST="guest") as server,
     ):
         script = tour[1].replace("http://127.0.0.1:8000", server.url)

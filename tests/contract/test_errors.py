@@ -16,14 +16,8 @@ from tasks.models import Event, Label, Tag, Task, TaskList, TaskQuerySet
 from tests.conftest import ApiClient, make_task
 from tests.contract import malformed, malformed_members
 from tests.contract.malformed import KILOBYTE, Case
-from tests.support.servers import (
-    Answer,
-    Server,
-    absent_database,
-    fresh_database,
-    live_server,
-    manage,
-)
+from tests.support.copies import absent_database, copy_of
+from tests.support.servers import Answer, Server, live_server, manage
 
 CASES = [*malformed.CASES, *malformed_members.CASES]
 MEMBERS = {"type", "title", "status", "detail", "instance", "code"}
@@ -39,8 +33,8 @@ LEAKS = re.compile(
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with fresh_database() as database_url, live_server(database_url) as server:
+def server(migrated: str) -> Iterator[Server]:
+    with copy_of(migrated) as database_url, live_server(database_url) as server:
         yield server
 
 

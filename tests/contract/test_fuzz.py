@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tasks import cursors
-from tests.support.servers import Server, fresh_database, live_server
+from tests.support.copies import copy_of
+from tests.support.servers import Server, live_server
 
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 EXAMPLES = 40  # of each kind, for each operation
@@ -130,25 +131,24 @@ def _spared(document: Any, members: tuple[str, ...]) -> Any:
     return _timed(schema)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with fresh_database() as database_url, live_server(database_url) as server:
+@pytest.fixture
+def server(migrated: str) -> Iterator[Server]:
+    with copy_of(migrated) as database_url, live_server(database_url) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
-def report(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What schemathesis says after a run; fails where one did.
+def test_no_response_contradicts_the_document(server: Server, tmp_path: Path) -> None:
+    """After many requests to each operation, also to the server as it is afterwards.
 
     Among them: no server error; status, media type, headers and body as documented;
     no operation without its credential; no undocumented method; nothing accepted that
     the document forbids, nothing refused that it allows.
     """
-    directory = tmp_path_factory.mktemp("schemathesis")
-    configuration = directory / "schemathesis.toml"
+    configuration = tmp_path / "schemathesis.toml"
     configuration.write_text(_configuration())
-    document = directory / "openapi.json"
-    document.write_text(json.dumps(_document(server)))
+    document = tmp_path / "openapi.json"
+    published = _document(server)
+    document.write_text(json.dumps(published))
     done = subprocess.run(
         [
             SCHEMATHESIS,
@@ -167,32 +167,20 @@ def report(server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
             "--warnings=off",
         ],
         check=False,
-        cwd=directory,
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=300,
     )
-    if done.returncode:
-        lines = (done.stdout + done.stderr).splitlines()
-        pytest.fail("\n".join(lines[-FAILED_LINES:]), pytrace=False)
-    return done.stdout
-
-
-def test_no_answer_contradicts_the_document(report: str) -> None:
-    assert "No issues found" in report
-
-
-def test_every_operation_was_tried_many_times(server: Server, report: str) -> None:
-    document = server.send("GET", "/api/openapi.json").json()
-    operations = sum(map(len, document["paths"].values()))
-
-    assert f"Tested: {operations}\n" in report
-    generated = re.search(r"([\d,]+) generated", report)
-    assert generated and int(generated[1].replace(",", "")) >= 30 * operations
-
-
-def test_the_server_is_well_afterwards(server: Server, report: str) -> None:
-    assert report
     assert "Traceback" not in server.output
     assert server.send("GET", "/readyz").status == 200
     assert server.send("GET", "/api/tasks").status == 200
+
+    if done.returncode:
+        lines = (done.stdout + done.stderr).splitlines()
+        pytest.fail("\n".join(lines[-FAILED_LINES:]), pytrace=False)
+    assert "No issues found" in done.stdout
+    operations = sum(map(len, published["paths"].values()))
+    assert f"Tested: {operations}\n" in done.stdout
+    generated = re.search(r"([\d,]+) generated", done.stdout)
+    assert generated and int(generated[1].replace(",", "")) >= 30 * operations

@@ -21,8 +21,9 @@ from taskproject.problems import Unavailable
 from tasks import exports
 from tasks.models import Task
 from tests.conftest import BY, ApiClient, make_task, make_token
+from tests.support.copies import copy_of
 from tests.support.files import task, write
-from tests.support.servers import Server, fresh_database, live_server, manage
+from tests.support.servers import Server, live_server, manage
 
 PATH = "/api/tasks/export"
 real = pytest.mark.django_db(transaction=True)
@@ -221,11 +222,11 @@ def test_a_head_request_keeps_no_slot(api: ApiClient) -> None:
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def large(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database whose tasks make a file larger than what systems buffer."""
     path = tmp_path_factory.mktemp("large") / "tasks.jsonl"
     write(path, *(task(f"t{n}", description="x" * 10_000) for n in range(2_000)))
-    with fresh_database() as url:
+    with copy_of(migrated) as url:
         manage(url, "create_token", "alice", "--create-user")
         manage(url, "import_tasks", str(path), "--owner=alice", "-v0")
         yield url

@@ -23,9 +23,10 @@ from tests.conftest import BY, make_task
 from tests.support import records
 from tests.support.batches import everything
 from tests.support.commands import refused, run
+from tests.support.copies import copy_of
 from tests.support.files import export, load, task, write
 from tests.support.rows import make_list
-from tests.support.servers import ROOT, fresh_database, manage
+from tests.support.servers import ROOT, manage
 
 
 @pytest.fixture
@@ -354,9 +355,9 @@ def test_it_writes_to_standard_output(
 
 
 @pytest.fixture(scope="module")
-def many_tasks() -> Iterator[str]:
+def many_tasks(migrated: str) -> Iterator[str]:
     """The URL of a database with more of them than a pipe holds."""
-    with fresh_database() as url:
+    with copy_of(migrated) as url:
         manage(url, "create_token", "alice", "--create-user")
         manage(url, "seed_tasks", "2000", "--owner=alice", "-v", "0")
         yield url

@@ -42,20 +42,28 @@ def pytest_collection_modifyitems(
 ) -> None:
     """On PostgreSQL leaves out the tests of tests/unit and tests/contract that use no
     database: they have run on SQLite."""
-    if config.option.database == "sqlite":
-        return
-    left_out = [item for item in items if not _uses_a_database(item)]
-    items[:] = [item for item in items if item not in left_out]
-    config.hook.pytest_deselected(items=left_out)
+    if config.option.database == "postgresql":
+        left_out = [item for item in items if not _uses_a_database(item)]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
+    for item in items:
+        # pytest-django makes the database only if a test has this mark.
+        if "migrated" in _fixtures(item):
+            item.add_marker("django_db")
 
 
 def _uses_a_database(item: pytest.Item) -> bool:
-    fixtures: list[str] = getattr(item, "fixturenames", [])
     return (
         item.path.parent.name not in ("unit", "contract")
         or item.get_closest_marker("django_db") is not None
-        or not {"db", "transactional_db", "server", "cut_off"}.isdisjoint(fixtures)
+        or not _fixtures(item).isdisjoint(
+            {"db", "transactional_db", "server", "cut_off"}
+        )
     )
+
+
+def _fixtures(item: pytest.Item) -> set[str]:
+    return set(getattr(item, "fixturenames", []))
 
 
 @pytest.hookimpl(wrapper=True)

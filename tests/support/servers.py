@@ -1,6 +1,6 @@
 """Live servers for tests: `manage.py serve` on a free loopback port.
 
-    with fresh_database() as database_url, live_server(database_url) as server:
+    with copy_of(migrated) as database_url, live_server(database_url) as server:
         server.send("GET", "/livez").status
 
 Real processes, real sockets, a real database of the kind under test.
@@ -8,7 +8,6 @@ Real processes, real sockets, a real database of the kind under test.
 
 import json
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -18,14 +17,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache
 from http.client import HTTPConnection, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import psycopg
-from psycopg import sql
+from tests.support.copies import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTS_WITHIN = ANSWERS_WITHIN = 30.0  # seconds
@@ -58,10 +55,11 @@ class Server:
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"
 
-    @cached_property
+    @property
     def token(self) -> str:
-        """A token of the user alice, who is made with it."""
-        return manage(self.database_url, "create_token", "alice", "--create-user")
+        """A token of the user alice, who is made with it; the same for each server of a
+        database."""
+        return _token(self.database_url)
 
     @property
     def output(self) -> str:
@@ -127,6 +125,11 @@ def read_answer(response: HTTPResponse) -> Answer:
     return Answer(response.status, response.headers, response.read())
 
 
+@cache
+def _token(database_url: str) -> str:
+    return manage(database_url, "create_token", "alice", "--create-user")
+
+
 @contextmanager
 def live_server(database_url: str, *args: str, **env: str) -> Iterator[Server]:
     """`manage.py serve` on `database_url`, in the suite's environment and `env`."""
@@ -140,7 +143,7 @@ def starting_server(database_url: str, *args: str, **env: str) -> Iterator[Serve
     """The same as soon as it takes connections, before it answers any."""
     with tempfile.TemporaryDirectory(prefix="tasks-server-") as directory:
         log = Path(directory) / "output"
-        port = _free_port()
+        port = free_port()
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "manage.py", "serve", "--port", str(port), *args],
@@ -177,46 +180,8 @@ def manage(database_url: str, *args: str, **env: str) -> str:
     return (done.stdout.strip().splitlines() or [""])[-1]
 
 
-@contextmanager
-def fresh_database() -> Iterator[str]:
-    """The URL of a new, migrated database of the kind that the suite runs on."""
-    suite = os.environ["DATABASE_URL"]
-    if suite.startswith("sqlite"):
-        with tempfile.TemporaryDirectory(prefix="tasks-database-") as directory:
-            yield _migrated(f"sqlite:///{directory}/live.sqlite3")
-        return
-    name = f"live_{secrets.token_hex(8)}"
-    with psycopg.connect(suite, autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            yield _migrated(urlsplit(suite)._replace(path=f"/{name}").geturl())
-        finally:
-            admin.execute(
-                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-            )
-
-
-def absent_database() -> str:
-    """The URL of a database of the kind under test that cannot be reached."""
-    if os.environ["DATABASE_URL"].startswith("sqlite"):
-        return "sqlite:////nonexistent/directory/tasks.sqlite3"
-    return f"postgresql://nobody@127.0.0.1:{_free_port()}/nothing"
-
-
-def _migrated(database_url: str) -> str:
-    manage(database_url, "migrate", "--verbosity", "0")
-    return database_url
-
-
 def _environment(database_url: str, env: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, "DATABASE_URL": database_url, **env}
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_until(server: Server, ready: Callable[[Server], bool]) -> None:

@@ -1,0 +1,92 @@
+"""Databases beside the one that the tests use, of the kind that the suite runs on."""
+
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import psycopg
+from django.db import connection
+from psycopg import sql
+
+SQLITE = "sqlite:///"
+
+
+@contextmanager
+def copy_of(url: str) -> Iterator[str]:
+    """The URL of a copy of a database that nothing is connected to; dropped afterwards."""
+    with empty_database(template=url) as copy:
+        yield copy
+
+
+@contextmanager
+def empty_database(template: str = "") -> Iterator[str]:
+    """The URL of a new database without tables, or with those of the template."""
+    suite = os.environ["DATABASE_URL"]
+    if suite.startswith(SQLITE):
+        with tempfile.TemporaryDirectory(prefix="tasks-database-") as directory:
+            path = f"{directory}/live.sqlite3"
+            if template:
+                shutil.copyfile(name_of(template), path)
+            yield SQLITE + path
+        return
+    name = f"live_{secrets.token_hex(8)}"
+    with psycopg.connect(suite, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name),
+                sql.Identifier(name_of(template) if template else "template1"),
+            )
+        )
+        try:
+            yield url_of(name)
+        finally:
+            admin.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+
+def absent_database() -> str:
+    """The URL of a database of the kind under test that cannot be reached."""
+    if os.environ["DATABASE_URL"].startswith(SQLITE):
+        return f"{SQLITE}/nonexistent/directory/tasks.sqlite3"
+    return f"postgresql://nobody@127.0.0.1:{free_port()}/nothing"
+
+
+@contextmanager
+def connected_to(url: str) -> Iterator[None]:
+    """The connection of this thread to another database."""
+    usual = connection.settings_dict["NAME"]
+    connection.close()
+    connection.settings_dict["NAME"] = name_of(url)
+    try:
+        yield
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = usual
+
+
+def name_of(url: str) -> str:
+    """As Django's settings have it: a path, or the name of a database of the server."""
+    if url.startswith(SQLITE):
+        return url.removeprefix(SQLITE)
+    return urlsplit(url).path[1:]
+
+
+def url_of(name: str) -> str:
+    """As DATABASE_URL has it."""
+    suite = os.environ["DATABASE_URL"]
+    if suite.startswith(SQLITE):
+        return SQLITE + name
+    return urlsplit(suite)._replace(path=f"/{name}").geturl()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
