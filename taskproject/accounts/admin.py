@@ -1,6 +1,7 @@
 """People and their tokens in the admin."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -8,8 +9,8 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, models, transaction
-from django.db.models import QuerySet
-from django.forms import ModelForm
+from django.db.models import ForeignKey, ManyToManyField, QuerySet
+from django.forms import ModelChoiceField, ModelMultipleChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -28,7 +29,7 @@ admin.site.index_title = "Administration"
 # away.
 admin.site.enable_nav_sidebar = False
 admin.site.login_form = SignInForm
-admin.site.login = with_status(admin.site.login)  # type: ignore[method-assign]
+admin.site.login = with_status(admin.site.login)  # type: ignore[method-assign]  # Django has no other hook
 
 
 #: What the filters and the date hierarchy of a list ask of a column.
@@ -80,8 +81,8 @@ class PersonAdmin(UserAdmin):
         return fields if viewer(request).is_superuser else (*fields, "is_superuser")
 
     def formfield_for_manytomany(
-        self, db_field: Any, request: HttpRequest, **kwargs: Any
-    ) -> Any:
+        self, db_field: ManyToManyField, request: HttpRequest, **kwargs: object
+    ) -> ModelMultipleChoiceField | None:
         """Offers the groups and permissions that the editor can grant. These are all
         that the edited user has, so that saving takes none away unseen."""
         editor = viewer(request)
@@ -91,13 +92,13 @@ class PersonAdmin(UserAdmin):
             kwargs["queryset"] = privileges.held(editor)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
-    def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         return is_plain(lookup, value) and super().lookup_allowed(
             lookup, value, request
         )
 
     def get_deleted_objects(
-        self, objs: Any, request: HttpRequest
+        self, objs: Sequence[User] | QuerySet[User], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """What goes with the users, counted: Django would load and list a million
         tasks to ask whether to delete them."""
@@ -164,8 +165,11 @@ class RoleAdmin(GroupAdmin):
         )
 
     def formfield_for_manytomany(
-        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
-    ) -> Any:
+        self,
+        db_field: ManyToManyField,
+        request: HttpRequest | None = None,
+        **kwargs: object,
+    ) -> ModelMultipleChoiceField | None:
         if db_field.name == "permissions" and request is not None:
             kwargs["queryset"] = privileges.held(viewer(request))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
@@ -206,7 +210,7 @@ class ApiTokenAdmin(admin.ModelAdmin):
     show_full_result_count = False
     actions = ("revoke",)
 
-    def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         return is_plain(lookup, value) and super().lookup_allowed(
             lookup, value, request
         )
@@ -233,9 +237,10 @@ class ApiTokenAdmin(admin.ModelAdmin):
         obj: ApiToken | None = None,
         change: bool = False,
         **kwargs: object,
-    ) -> Any:
+    ) -> type[TokenForm]:
         """A class of this request's own: it may hold what only this request knows."""
-        form: Any = super().get_form(request, obj, change, **kwargs)
+        form = super().get_form(request, obj, change, **kwargs)
+        assert issubclass(form, TokenForm)
         form.editor = viewer(request)
         return form
 
@@ -244,8 +249,8 @@ class ApiTokenAdmin(admin.ModelAdmin):
         return ("user",) if may_see(request, User) else ()
 
     def formfield_for_foreignkey(
-        self, db_field: Any, request: HttpRequest, **kwargs: Any
-    ) -> Any:
+        self, db_field: ForeignKey, request: HttpRequest, **kwargs: object
+    ) -> ModelChoiceField | None:
         if db_field.name == "user":
             editor = viewer(request)
             kwargs["initial"] = editor.pk
@@ -269,7 +274,7 @@ class ApiTokenAdmin(admin.ModelAdmin):
         self,
         request: HttpRequest,
         obj: ApiToken,
-        form: ModelForm,
+        form: TokenForm,
         change: bool,
     ) -> None:
         if change:
@@ -277,7 +282,7 @@ class ApiTokenAdmin(admin.ModelAdmin):
             obj.save(update_fields=form.changed_data)
         else:
             # On the row, not on self: one admin object serves every thread.
-            secret = form.secret(obj)  # type: ignore[attr-defined]  # a TokenForm
+            secret = form.secret(obj)
             try:
                 with transaction.atomic():
                     secret = obj.issue(secret)
@@ -285,11 +290,12 @@ class ApiTokenAdmin(admin.ModelAdmin):
                 # The form was sent before: the page is reloaded, or went out twice.
                 obj.pk = ApiToken.objects.matching(secret).get().pk
                 obj.refresh_from_db()
-                obj.sent_again = True  # type: ignore[attr-defined]  # for log_addition
-            obj.secret = secret  # type: ignore[attr-defined]  # for response_add
+                obj.is_reissued = True
+            obj.secret = secret
 
+    # (Django ignores what this returns.)
     def log_addition(self, request: HttpRequest, obj: ApiToken, message: object) -> Any:
-        if not hasattr(obj, "sent_again"):
+        if not obj.is_reissued:
             return super().log_addition(request, obj, message)
         return None
 
@@ -304,7 +310,7 @@ class ApiTokenAdmin(admin.ModelAdmin):
                 **self.admin_site.each_context(request),
                 "title": "Token made",
                 "token": obj,
-                "secret": obj.secret,  # type: ignore[attr-defined]  # by save_model
+                "secret": obj.secret,
                 "opts": self.opts,
             },
             headers={"Cache-Control": "no-store"},

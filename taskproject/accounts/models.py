@@ -124,6 +124,11 @@ class ApiToken(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    #: Of a token that was just issued: its secret, and whether the same form had issued
+    #: it before.
+    secret = ""
+    is_reissued = False
+
     objects = ApiTokenQuerySet.as_manager()
 
     class Meta:

@@ -39,7 +39,7 @@ class Hasher(PBKDF2PasswordHasher):
     _turn = Lock()
     _places = BoundedSemaphore(max(1, settings.THREADS // 2))
 
-    def encode(self, *args: Any, **options: Any) -> str:
+    def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         """Raises `Unavailable` where too many wait."""
         if not self._places.acquire(blocking=False):
             raise Unavailable(
@@ -48,7 +48,7 @@ class Hasher(PBKDF2PasswordHasher):
             )
         try:
             with self._turn:
-                return str(super().encode(*args, **options))
+                return super().encode(password, salt, iterations)
         finally:
             self._places.release()
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin import AdminSite
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 
 from taskproject.accounts.models import User
@@ -22,7 +23,9 @@ CHUNK = 500
 SHOWN = 20
 
 
-def _prioritize(priority: Task.Priority) -> Any:
+def _prioritize(
+    priority: Task.Priority,
+) -> Callable[["TaskActions", HttpRequest, QuerySet[Task]], None]:
     """The action that gives the selected tasks this priority."""
 
     @admin.action(
@@ -42,7 +45,7 @@ def _prioritize(priority: Task.Priority) -> Any:
 class PlaceForm(forms.Form):
     """Into which list of one owner's the selected tasks go."""
 
-    def __init__(self, owner: User, site: Any, data: Any = None) -> None:
+    def __init__(self, owner: User, site: AdminSite, data: QueryDict | None) -> None:
         super().__init__(data, auto_id="place_%s")
         widget = Picker(Task._meta.get_field("list"), site, {"style": "width: 20em"})
         widget.owner_id = owner.pk

@@ -1,17 +1,17 @@
 """Choosing a list, a parent or a tag among more than a page could hold."""
 
 import re
-from typing import Any
+from collections.abc import Sequence
 
 from django.contrib import admin
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import ForeignKey, Model, QuerySet
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 
-from tasks.models import Task
+from tasks.models import Tag, Task, TaskList
 
 #: The key of a row, as it comes in: no more digits than every database takes.
 KEY = re.compile("[0-9]{1,18}", re.ASCII)
@@ -31,7 +31,9 @@ class Picker(AutocompleteSelect):
         known = KEY.fullmatch(str(self.owner_id))
         return f"{url}?owner={self.owner_id}" if known else url
 
-    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+    def optgroups(
+        self, name: str, value: Sequence[str], attr: dict[str, object] | None = None
+    ) -> list[tuple[str | None, list[dict[str, object]], int | None]]:
         """A forged key is shown as nothing chosen; Django would ask the database."""
         sound = [key for key in value if KEY.fullmatch(str(key))]
         return super().optgroups(name, sound, attr)
@@ -40,27 +42,29 @@ class Picker(AutocompleteSelect):
 class ChoicesView(AutocompleteJsonView):
     """What a `Picker` offers, as JSON."""
 
-    def process_request(self, request: HttpRequest) -> Any:
+    def process_request(
+        self, request: HttpRequest
+    ) -> tuple[str, admin.ModelAdmin, ForeignKey, str]:
         found = super().process_request(request)
         field = found[2]
         if field.model is not Task or field.name not in CHOSEN:
             raise PermissionDenied
         return found
 
-    def get_queryset(self) -> QuerySet[Any]:
-        rows: Any = super().get_queryset()
+    def get_queryset(self) -> QuerySet[Model]:
+        rows = super().get_queryset()
         if self.source_field.name == "owner":
-            return rows  # type: ignore[no-any-return]
+            return rows
         if self.source_field.name == "parent":
             # A parent is a task of the first level that is not in the trash.
-            rows = rows.live().filter(parent__isnull=True)
+            rows = rows.filter(deleted_at__isnull=True, parent__isnull=True)
         if self._owner:
             rows = rows.filter(owner_id=int(self._owner))
-        return rows.select_related("owner")  # type: ignore[no-any-return]
+        return rows.select_related("owner")
 
-    def serialize_result(self, obj: Any, to_field_name: str) -> dict[str, str]:
+    def serialize_result(self, obj: Model, to_field_name: str) -> dict[str, str]:
         result = super().serialize_result(obj, to_field_name)
-        if self.source_field.name != "owner" and not self._owner:
+        if isinstance(obj, Task | TaskList | Tag) and not self._owner:
             result["text"] = f"{obj} ({obj.owner})"
         return result
 

@@ -1,13 +1,14 @@
 """How the list of tasks is narrowed down: by choices of bounded number."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import Q, QuerySet
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
 from taskproject.accounts.models import User
@@ -15,6 +16,9 @@ from taskproject.accounts.privileges import may_see, viewer
 from tasks.admin.choices import KEY, Picker
 from tasks.models import Tag, Task, TaskList, TaskQuerySet
 from tasks.models.due_dates import NEVER, Clock, clock, read_day
+
+if TYPE_CHECKING:
+    from django.contrib.admin.filters import _ListFilterChoices
 
 # Of the list's address: what no longer holds once a filter is set.
 PLACE = ("p", "e")
@@ -29,7 +33,7 @@ class TrashFilter(admin.SimpleListFilter):
     ) -> list[tuple[str, str]]:
         return [("in", "In the trash"), ("all", "All, trash included")]
 
-    def choices(self, changelist: Any) -> Iterator[Any]:
+    def choices(self, changelist: ChangeList) -> Iterator["_ListFilterChoices"]:
         choices = super().choices(changelist)
         yield {**next(choices), "display": "Not in the trash"}
         yield from choices
@@ -57,7 +61,11 @@ class FormFilter(admin.ListFilter):
     offered = True
 
     def __init__(
-        self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
+        self,
+        request: HttpRequest,
+        params: dict[str, list[str]],
+        model: type[Model],
+        model_admin: admin.ModelAdmin,
     ) -> None:
         super().__init__(request, params, model, model_admin)
         for name in self.parameters:
@@ -84,7 +92,7 @@ class FormFilter(admin.ListFilter):
     def links(self) -> list[tuple[str, str]]:
         return []
 
-    def choices(self, changelist: Any) -> Iterator[Any]:
+    def choices(self, changelist: ChangeList) -> Iterator[Mapping[str, object]]:
         none: dict[str, str | None] = dict.fromkeys(self.parameters)
         yield {
             "selected": not any(self.used_parameters.values()),
@@ -107,12 +115,16 @@ class PickFilter(FormFilter):
     rows: ClassVar[type[User | TaskList | Tag]]
 
     def __init__(
-        self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any
+        self,
+        request: HttpRequest,
+        params: dict[str, list[str]],
+        model: type[Model],
+        model_admin: admin.ModelAdmin,
     ) -> None:
         super().__init__(request, params, model, model_admin)
         (name,) = self.parameters
         self.offered = may_see(request, self.rows)
-        relation: Any = Task._meta.get_field(self.field)
+        relation = Task._meta.get_field(self.field)
         widget = Picker(relation, model_admin.admin_site, {"style": "width: 100%"})
         # The owner that the tasks are narrowed down to, if they are.
         widget.owner_id = request.GET.get("owner")
@@ -153,14 +165,12 @@ class TagFilter(PickFilter):
     title, parameters, field, rows = "tag", ("tag",), "labels", Tag
 
 
-class DueForm(forms.Form):
-    due_from = forms.CharField(label="From", required=False)
-    due_to = forms.CharField(label="to", required=False)
+DAY_INPUT = forms.DateInput({"type": "date", "style": "width: 100%"})
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            field.widget = forms.DateInput({"type": "date", "style": "width: 100%"})
+
+class DueForm(forms.Form):
+    due_from = forms.CharField(label="From", required=False, widget=DAY_INPUT)
+    due_to = forms.CharField(label="to", required=False, widget=DAY_INPUT)
 
 
 class DueFilter(FormFilter):
@@ -172,9 +182,9 @@ class DueFilter(FormFilter):
     def __init__(
         self,
         request: HttpRequest,
-        params: dict[str, Any],
-        model: object,
-        model_admin: object,
+        params: dict[str, list[str]],
+        model: type[Model],
+        model_admin: admin.ModelAdmin,
     ) -> None:
         super().__init__(request, params, model, model_admin)
         self.form = DueForm(self.used_parameters, auto_id="filter_%s")

@@ -1,7 +1,7 @@
 """Lists in the admin."""
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -15,6 +15,9 @@ from tasks.admin.rows import RowAdmin, actor, add_link, first_tasks
 from tasks.forms import ListForm
 from tasks.jobs import remove_list
 from tasks.models import Actor, TaskList, lock_feeds
+
+if TYPE_CHECKING:
+    from tasks.admin.rows import FieldsetOptions, Fieldsets
 
 #: Lists that are deleted at once, each with all of its tasks.
 MOST_REMOVED = 100
@@ -51,25 +54,27 @@ class ListAdmin(RowAdmin):
         given = () if obj is None else ("owner",)
         return (*given, *self.readonly_fields)
 
-    def get_fieldsets(self, request: HttpRequest, obj: TaskList | None = None) -> Any:
-        main = ["owner", "name", "archived"]
+    def get_fieldsets(
+        self, request: HttpRequest, obj: TaskList | None = None
+    ) -> "Fieldsets":
+        main: tuple[str, ...] = ("owner", "name", "archived")
         if obj is None or self.has_change_permission(request, obj):
-            main.append("opened_version")
-        fieldsets: list[Any] = [(None, {"fields": main})]
+            main = (*main, "opened_version")
+        fieldsets: Fieldsets = ((None, {"fields": main}),)
         if obj is None:
             return fieldsets
         if request.user.has_perm("tasks.view_task"):
             new = {"owner": obj.owner_id, "list": obj.pk}
             link = add_link(request, "Add a task", new)
-            shown = {"fields": ("tasks_shown",), "description": link}
-            fieldsets.append(("Tasks", shown))
+            shown: FieldsetOptions = {"fields": ("tasks_shown",), "description": link}
+            fieldsets += (("Tasks", shown),)
         history = (("created_at", "updated_at"), ("position", "version"))
-        return [*fieldsets, ("History", {"fields": history})]
+        return (*fieldsets, ("History", {"fields": history}))
 
     # Writing, by the verbs of the model
 
     def save_model(
-        self, request: HttpRequest, obj: TaskList, form: Any, change: bool
+        self, request: HttpRequest, obj: TaskList, form: ListForm, change: bool
     ) -> None:
         values = form.values()
         if change:
@@ -83,7 +88,10 @@ class ListAdmin(RowAdmin):
         obj.refresh_from_db()
 
     def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: Any = None
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, object] | None = None,
     ) -> HttpResponse:
         context = {"may_trash": _may_trash(request), **(extra_context or {})}
         return super().delete_view(request, object_id, context)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
@@ -44,7 +43,7 @@ class CalendarQuerySet(TaskQuerySet):
     _ends: tuple[datetime, datetime] | None = None
     _asked = False
 
-    def aggregate(self, *args: object, **kwargs: object) -> dict[str, Any]:
+    def aggregate(self, *args: object, **kwargs: object) -> dict[str, object]:
         """The two ends of all tasks, whatever is filtered, each from an end of the
         index: SQLite reads the whole index to find both in one statement."""
         if set(kwargs) != {"first", "last"}:

@@ -1,15 +1,15 @@
 """How rows are shown and changed here: in pages of bounded cost, by the verbs of their
 models alone."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.db.models import QuerySet
+from django.db.models import Field, ForeignKey, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -24,8 +24,18 @@ from taskproject.problems import Conflict, Invalid, Problem
 from tasks.admin.choices import KEY, Picker
 from tasks.admin.pages import COUNTED_PAGES, CappedPaginator
 from tasks.admin.timeline import timeline
-from tasks.models import Actor, Event, EventQuerySet, Task, TaskList, lock_feeds
+from tasks.forms.opened import OptimisticLockForm
+from tasks.models import Actor, Event, EventQuerySet, Tag, Task, TaskList, lock_feeds
 
+if TYPE_CHECKING:
+    from django.contrib.admin.options import _FieldOpts
+
+    FieldsetOptions = _FieldOpts
+    Fieldsets = tuple[tuple[str | None, FieldsetOptions], ...]
+
+Row = Task | TaskList | Tag
+#: What is deleted one by one.
+Named = TypeVar("Named", TaskList, Tag)
 #: The tasks that the page of their list, tag or parent shows.
 SHOWN_TASKS = 20
 # What an address may ask of a field. Others fail in the database, not in Django: a
@@ -62,21 +72,22 @@ class RowAdmin(admin.ModelAdmin):
     def get_form(
         self,
         request: HttpRequest,
-        obj: object = None,
+        obj: Row | None = None,
         change: bool = False,
         **kwargs: object,
-    ) -> Any:
+    ) -> type[OptimisticLockForm]:
         """A class of this request's own: it may hold what only this request knows."""
-        form: Any = super().get_form(request, obj, change, **kwargs)
+        form = super().get_form(request, obj, change, **kwargs)
+        assert issubclass(form, OptimisticLockForm)
         form.zone = timezones.known(viewer(request).timezone)
         form.refusal = getattr(request, "refusal", None)
         owner = form.base_fields.get("owner")
-        if owner is not None and not may_see(request, User):
+        if isinstance(owner, forms.ModelChoiceField) and not may_see(request, User):
             owner.widget, owner.empty_label = forms.Select(), None
             owner.queryset = self.known_owners(request, obj)
         return form
 
-    def known_owners(self, request: HttpRequest, row: Any) -> QuerySet[User]:
+    def known_owners(self, request: HttpRequest, row: Row | None) -> QuerySet[User]:
         """The owners whom staff who may not see the users can choose: themselves, who
         has the row, and who has the list or the parent that it is to have."""
         known = {viewer(request).pk} | ({row.owner_id} if row else set())
@@ -84,30 +95,35 @@ class RowAdmin(admin.ModelAdmin):
             for query in (request.GET, request.POST):
                 key = query.get(name, "")
                 if KEY.fullmatch(key) and may_see(request, model):
-                    rows: QuerySet[Any] = model._default_manager.filter(pk=int(key))
+                    rows = model._default_manager.filter(pk=int(key))
                     known.update(rows.values_list("owner_id", flat=True))
         return User.objects.filter(pk__in=known).order_by("username")
 
     def changeform_view(
-        self, request: HttpRequest, *args: Any, **kwargs: Any
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, object] | None = None,
     ) -> HttpResponse:
         """What a verb refuses is an error of the form: everything is rolled back, and the
         page is made once more, knowing the refusal."""
+        page = request, object_id, form_url, extra_context
         try:
-            return super().changeform_view(request, *args, **kwargs)
+            return super().changeform_view(*page)
         except (Invalid, Conflict) as refusal:
             request.refusal = refusal  # type: ignore[attr-defined]  # for get_form
-            return super().changeform_view(request, *args, **kwargs)
+            return super().changeform_view(*page)
 
     def formfield_for_foreignkey(
-        self, db_field: Any, request: HttpRequest, **kwargs: Any
-    ) -> Any:
+        self, db_field: ForeignKey, request: HttpRequest, **kwargs: object
+    ) -> forms.ModelChoiceField | None:
         kwargs.setdefault("widget", Picker(db_field, self.admin_site))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(
-        self, db_field: Any, request: HttpRequest, **kwargs: Any
-    ) -> Any:
+        self, db_field: Field, request: HttpRequest, **kwargs: object
+    ) -> forms.Field | None:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         widget = getattr(field, "widget", None)
         if isinstance(widget, RelatedFieldWidgetWrapper):
@@ -118,7 +134,7 @@ class RowAdmin(admin.ModelAdmin):
     # The list
 
     def changelist_view(
-        self, request: HttpRequest, extra_context: Any = None
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
         refused = f"{request.path}?{ERROR_FLAG}=1"
         try:
@@ -137,7 +153,7 @@ class RowAdmin(admin.ModelAdmin):
             )
         return response
 
-    def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         _, *further = lookup.split("__")
         return LOOKUPS.issuperset(further) and super().lookup_allowed(
             lookup, value, request
@@ -151,7 +167,7 @@ class RowAdmin(admin.ModelAdmin):
         return actions
 
     def selected(
-        self, request: HttpRequest, rows: QuerySet[Any], most: int | None = None
+        self, request: HttpRequest, rows: QuerySet[Row], most: int | None = None
     ) -> list[int]:
         """The keys of the selected rows; none, and a message, where they are more than
         `most`, or than what is counted."""
@@ -170,13 +186,13 @@ class RowAdmin(admin.ModelAdmin):
     # Deleting
 
     def get_deleted_objects(
-        self, objs: Any, request: HttpRequest
+        self, objs: Iterable[Row], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
         """The rows alone: Django would load all that hangs on them, to list it."""
         return [f"{row} ({row.owner})" for row in objs], {}, set(), []
 
     def ask(
-        self, request: HttpRequest, rows: QuerySet[Any], **context: object
+        self, request: HttpRequest, rows: QuerySet[Row], **context: object
     ) -> HttpResponse:
         """The page that asks before the selected rows are deleted."""
         context |= {
@@ -192,8 +208,8 @@ class RowAdmin(admin.ModelAdmin):
     def delete_rows(
         self,
         request: HttpRequest,
-        rows: Iterable[Any],
-        verb: Callable[[Any, Actor], Job | None],
+        rows: Iterable[Named],
+        verb: Callable[[Named, Actor], Job | None],
         selected: int | None = None,
     ) -> None:
         """Deletes rows by `verb`, one after the other: each has a transaction of its
@@ -226,7 +242,10 @@ class RowAdmin(admin.ModelAdmin):
     # The timeline
 
     def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: Any = None
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, object] | None = None,
     ) -> HttpResponse:
         """Django's history page, with our events instead of the admin's own log."""
         row = self.get_object(request, unquote(object_id))
@@ -234,7 +253,7 @@ class RowAdmin(admin.ModelAdmin):
         context = {"timeline": timeline(events)}
         return super().history_view(request, object_id, context | (extra_context or {}))
 
-    def events_of(self, row: Any) -> EventQuerySet:
+    def events_of(self, row: Row) -> EventQuerySet:
         events = Event.objects.owned_by(row.owner_id)
         return events.filter(**{self.subject: row.pk})
 
@@ -245,7 +264,7 @@ def reason(refusal: Problem) -> str:
     return " ".join(details) or refusal.detail
 
 
-def add_link(request: HttpRequest, text: str, values: dict[str, Any]) -> str:
+def add_link(request: HttpRequest, text: str, values: Mapping[str, int | None]) -> str:
     """A link to the form of a new task, with what is known of it; none to who may add
     none."""
     if not request.user.has_perm("tasks.add_task"):

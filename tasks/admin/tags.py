@@ -1,6 +1,6 @@
 """Tags in the admin."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -12,6 +12,9 @@ from tasks.admin.rows import RowAdmin, actor, first_tasks
 from tasks.forms import TagForm
 from tasks.jobs import remove_tag, rename_tag
 from tasks.models import Tag, lock_feeds
+
+if TYPE_CHECKING:
+    from tasks.admin.rows import Fieldsets
 
 #: Tags that are deleted at once, each taken off all of its tasks.
 MOST_REMOVED = 100
@@ -44,19 +47,21 @@ class TagAdmin(RowAdmin):
     def tasks_shown(self, row: Tag) -> str:
         return first_tasks(row.marked, f"tag={row.pk}")
 
-    def get_fieldsets(self, request: HttpRequest, obj: Tag | None = None) -> Any:
-        main = ["owner", "name"]
+    def get_fieldsets(
+        self, request: HttpRequest, obj: Tag | None = None
+    ) -> "Fieldsets":
+        main: tuple[str, ...] = ("owner", "name")
         if self.has_change_permission(request, obj):
-            main.append("opened_version")
-        fieldsets: list[Any] = [(None, {"fields": main})]
+            main = (*main, "opened_version")
+        fieldsets: Fieldsets = ((None, {"fields": main}),)
         if request.user.has_perm("tasks.view_task"):
-            fieldsets.append(("Tasks", {"fields": ("tasks_shown",)}))
-        return [*fieldsets, ("History", {"fields": (("created_at", "version"),)})]
+            fieldsets += (("Tasks", {"fields": ("tasks_shown",)}),)
+        return (*fieldsets, ("History", {"fields": (("created_at", "version"),)}))
 
     # Writing, by the verbs of the model
 
     def save_model(
-        self, request: HttpRequest, obj: Tag, form: Any, change: bool
+        self, request: HttpRequest, obj: Tag, form: TagForm, change: bool
     ) -> None:
         values = form.values()
         with lock_feeds([obj.owner_id]):

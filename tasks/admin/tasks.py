@@ -1,12 +1,13 @@
 """Tasks in the admin."""
 
 import re
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import BooleanField, Q, QuerySet
@@ -32,7 +33,7 @@ from tasks.admin.filters import (
     TrashFilter,
 )
 from tasks.admin.pages import CalendarQuerySet
-from tasks.admin.rows import actor, add_link, first_tasks, reason
+from tasks.admin.rows import Row, actor, add_link, first_tasks, reason
 from tasks.admin.timeline import earlier, lost, refused
 from tasks.forms import RowForm, TaskForm
 from tasks.forms.fields import moment_text
@@ -42,6 +43,9 @@ from tasks.models.due_dates import clock, is_overdue
 from tasks.models.search import holding
 from tasks.models.statements import UNREAD
 from tasks.models.words import MOST_WORDS, asked
+
+if TYPE_CHECKING:
+    from tasks.admin.rows import FieldsetOptions, Fieldsets
 
 # Users whose name begins with a word that is looked for.
 MOST_USERS = 20
@@ -115,10 +119,10 @@ class TaskAdmin(TaskActions):
             return ("-created_at", "-id")
         return self.ordering
 
-    def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         return self.trash_display if _in_trash(request) else self.list_display
 
-    def get_changelist_instance(self, request: HttpRequest) -> Any:
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Boxes of tasks in the trash would do nothing."""
         changelist = super().get_changelist_instance(request)
         if _in_trash(request):
@@ -135,7 +139,7 @@ class TaskAdmin(TaskActions):
         return text
 
     @admin.display(description="Purged after")
-    def purged_on(self, task: Task) -> Any:
+    def purged_on(self, task: Task) -> datetime | None:
         return task.deleted_at and task.deleted_at + timedelta(settings.TRASH_DAYS)
 
     @admin.display(description="Tags")
@@ -159,11 +163,13 @@ class TaskAdmin(TaskActions):
             queryset = queryset.filter(found) if found else queryset.none()
         return queryset, False
 
-    def get_changelist_form(self, request: HttpRequest, **kwargs: object) -> Any:
+    def get_changelist_form(
+        self, request: HttpRequest, **kwargs: object
+    ) -> type[RowForm]:
         return RowForm
 
     def changelist_view(
-        self, request: HttpRequest, extra_context: object = None
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
         """Rows that are saved together take their owners' places in the feed together,
         in the one order that keeps writers from deadlocking."""
@@ -191,30 +197,29 @@ class TaskAdmin(TaskActions):
         unseen = [name for name, model in chosen if not may_see(request, model)]
         return (*self.readonly_fields, *unseen)
 
-    def get_fieldsets(self, request: HttpRequest, obj: Task | None = None) -> Any:
+    def get_fieldsets(
+        self, request: HttpRequest, obj: Task | None = None
+    ) -> "Fieldsets":
         fields = TaskForm.Meta.fields
-        main, due = (
-            [name for name in fields if name not in (*PLACE, *DUE)],
-            ["due_shown"],
-        )
+        main = tuple(name for name in fields if name not in (*PLACE, *DUE))
+        due: tuple[str, ...] = ("due_shown",)
         if obj is None or self.has_change_permission(request, obj):
-            main.append("opened_version")
-            due = [*DUE]
-        fieldsets: list[Any] = [
+            main, due = (*main, "opened_version"), DUE
+        fieldsets: Fieldsets = (
             (None, {"fields": main}),
             ("Place", {"fields": PLACE}),
             ("Due", {"fields": due}),
-        ]
+        )
         if obj is not None:
             times = ("completed_at", "created_at", "updated_at", "deleted_at")
-            subtasks: dict[str, Any] = {"fields": ("subtasks_shown",)}
+            subtasks: FieldsetOptions = {"fields": ("subtasks_shown",)}
             if obj.parent_id is None and obj.deleted_at is None:
                 where = {"owner": obj.owner_id, "list": obj.list_id, "parent": obj.pk}
                 subtasks["description"] = add_link(request, "Add a subtask", where)
-            fieldsets += [
+            fieldsets += (
                 ("Subtasks", subtasks),
                 ("History", {"fields": (times, ("position", "version"))}),
-            ]
+            )
         return fieldsets
 
     @admin.display(description="Due")
@@ -229,27 +234,30 @@ class TaskAdmin(TaskActions):
         everything = f"parent__id__exact={task.pk}"
         return first_tasks(task.subtasks.all(), everything, f"parent={task.pk}")
 
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+    def get_changeform_initial_data(
+        self, request: HttpRequest
+    ) -> dict[str, str | list[str]]:
         """What the address tells of a new task, without a list or a parent that its
         owner does not have. Where it tells no owner, theirs."""
-        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        initial = super().get_changeform_initial_data(request)
         tops = Task.objects.live().filter(parent__isnull=True)
         for name, rows in (("list", TaskList.objects.all()), ("parent", tops)):
             key = initial.pop(name, "")
-            row = rows.filter(pk=int(key)).first() if KEY.fullmatch(key) else None
+            known = KEY.fullmatch(str(key))
+            row = rows.filter(pk=int(known[0])).first() if known else None
             if row is None:
                 continue
             theirs = str(row.owner_id)
             if initial.setdefault("owner", theirs) == theirs:
-                initial[name] = row.pk
+                initial[name] = str(row.pk)
         if not request.GET.keys() & set(TaskForm.base_fields):
-            initial["owner"] = viewer(request).pk
+            initial["owner"] = str(viewer(request).pk)
         return initial
 
     # Writing, by the verbs of the model
 
     def save_model(
-        self, request: HttpRequest, obj: Task, form: Any, change: bool
+        self, request: HttpRequest, obj: Task, form: TaskForm, change: bool
     ) -> None:
         """Writes the fields that were changed here, and no others."""
         values = form.values()
@@ -323,13 +331,18 @@ class TaskAdmin(TaskActions):
         return HttpResponseRedirect(reverse("admin:tasks_task_change", args=[task.pk]))
 
     def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+        self,
+        request: HttpRequest,
+        context: dict[str, object],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Task | None = None,
     ) -> HttpResponse:
-        obj = kwargs.get("obj")
         if obj is not None and obj.deleted_at is not None:
             context["purged_on"] = self.purged_on(obj)
             context["may_restore"] = self.has_restore_permission(request)
-        return super().render_change_form(request, context, *args, **kwargs)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def has_change_permission(
         self, request: HttpRequest, obj: Task | None = None
@@ -358,11 +371,14 @@ class TaskAdmin(TaskActions):
             *super().get_urls(),
         ]
 
-    def events_of(self, row: Task) -> EventQuerySet:
+    def events_of(self, row: Row) -> EventQuerySet:
         return Event.objects.of_task(row.pk)
 
     def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: Any = None
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, object] | None = None,
     ) -> HttpResponse:
         task = self.get_object(request, unquote(object_id))
         may = task is not None and task.deleted_at is None

@@ -12,10 +12,14 @@ from tasks.models.due_dates import read_instant
 
 LENGTH = 200
 # The fields that hold a key, and what it is a key of.
-KEYS: dict[str, Any] = {"owner_id": User, "list_id": TaskList, "parent_id": Task}
+KEYS: dict[str, type[User] | type[TaskList] | type[Task]] = {
+    "owner_id": User,
+    "list_id": TaskList,
+    "parent_id": Task,
+}
 
 
-def timeline(events: EventQuerySet) -> list[dict[str, Any]]:
+def timeline(events: EventQuerySet) -> list[dict[str, object]]:
     """The newest events of one row, newest first, as the page shows them."""
     # One of each version: a transfer has an event in both owners' feeds.
     told = {event.version: event for event in events.in_order().reverse()[:LENGTH]}
@@ -49,42 +53,46 @@ def restorable(event: Event, field: str) -> bool:
 
 def lost(task: Task, field: str, value: object) -> str:
     """Why the row that the task once had cannot be had again; empty where it can."""
-    if field not in KEYS or value is None:
+    if field not in KEYS or not isinstance(value, int):
         return ""
     kind = field.removesuffix("_id")
-    row = KEYS[field].objects.filter(pk=value).first()
+    row = KEYS[field]._default_manager.filter(pk=value).first()
     if row is None:
         return f"The earlier {kind} is gone."
-    if field != "owner_id" and row.owner_id != task.owner_id:
+    if not isinstance(row, User) and row.owner_id != task.owner_id:
         return f"The earlier {kind} is not {task.owner}'s."
-    if getattr(row, "deleted_at", None) is not None:
+    if isinstance(row, Task) and row.deleted_at is not None:
         return f"The earlier {kind} is in the trash."
     return ""
 
 
-def refused(task: Task, field: str, value: Any) -> str:
+def refused(task: Task, field: str, value: object) -> str:
     """Why a task is not given this text of one line, or one of these tags, any more;
     empty where it is."""
-    names = value if field == "tags" else [value] if value and field in ONE_LINE else []
+    names: list[str] = []
+    if field == "tags" and isinstance(value, list):
+        names = value
+    elif field in ONE_LINE and isinstance(value, str):
+        names = [value]
     faults = (fault(name) for name in names if name not in task.tags)
     return next(filter(None, faults), "")
 
 
-def _names(events: Iterable[Event]) -> dict[tuple[str, int], str]:
+def _names(events: Iterable[Event]) -> dict[tuple[str, object], str]:
     """What the keys in the events stand for; what is gone has no name."""
-    names: dict[tuple[str, int], str] = {}
+    names: dict[tuple[str, object], str] = {}
     changes = [event.changes for event in events]
     for field, model in KEYS.items():
         pairs = [pair for each in changes if (pair := each.get(field))]
         keys = {key for pair in pairs for key in pair if key is not None}
         if keys:
             title = {User: "username", TaskList: "name", Task: "title"}[model]
-            rows = model.objects.filter(pk__in=keys).values_list("pk", title)
+            rows = model._default_manager.filter(pk__in=keys).values_list("pk", title)
             names |= {(field, key): name for key, name in rows}
     return names
 
 
-def _told(event: Event, names: dict[tuple[str, int], str]) -> dict[str, Any]:
+def _told(event: Event, names: dict[tuple[str, object], str]) -> dict[str, object]:
     """An event as the timeline shows it; somebody deleted is but a number."""
     user = event.actor_id
     made = event.verb == Event.Verb.CREATED
@@ -108,7 +116,7 @@ def _told(event: Event, names: dict[tuple[str, int], str]) -> dict[str, Any]:
     }
 
 
-def _text(field: str, value: Any, names: dict[tuple[str, int], str]) -> str:
+def _text(field: str, value: object, names: dict[tuple[str, object], str]) -> str:
     if value is None:
         return ""
     if field in KEYS:

@@ -5,15 +5,16 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.core.validators import ProhibitNullCharactersValidator
 
 from taskproject import timezones
 from tasks.forms.opened import lines
 from tasks.limits import FIRST_DAY, LAST_DAY, MOST_TAGS, TAG_LENGTH
 
+_refuse_nul = ProhibitNullCharactersValidator()
 _MOMENT = re.compile(
     r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(?:T| +)"
     r"(?P<time>[0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
@@ -29,12 +30,14 @@ class DescriptionField(forms.CharField):
         return lines(super().to_python(value) or "")
 
 
-class TagsField(forms.CharField):
+class TagsField(forms.Field):
     """The names of tags, parted by commas; one with a comma in it stands in quotation
     marks, as in a CSV file."""
 
-    def to_python(self, value: object) -> list[str]:  # type: ignore[override]  # no text
-        text = super().to_python(value) or ""
+    widget = forms.TextInput
+
+    def to_python(self, value: object) -> list[str]:
+        text = "" if value is None else str(value).strip()
         try:
             rows = list(csv.reader([text], skipinitialspace=True, strict=True))
         except csv.Error:
@@ -43,7 +46,7 @@ class TagsField(forms.CharField):
             ) from None
         return [name for row in rows for part in row if (name := part.strip())]
 
-    def validate(self, value: Any) -> None:
+    def validate(self, value: list[str]) -> None:
         if len(value) > MOST_TAGS:
             raise forms.ValidationError(f"Write at most {MOST_TAGS} tags.")
         if any(len(name) > TAG_LENGTH for name in value):
@@ -51,9 +54,9 @@ class TagsField(forms.CharField):
                 f"A tag has at most {TAG_LENGTH} characters; put commas between tags."
             )
 
-    def run_validators(self, value: Any) -> None:
+    def run_validators(self, value: list[str]) -> None:
         for name in value:
-            super().run_validators(name)
+            _refuse_nul(name)
 
     def has_changed(self, initial: object, data: object) -> bool:
         """Whether the names differ; a line of text holds no line breaks of theirs."""

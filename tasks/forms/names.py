@@ -7,7 +7,7 @@ from tasks.forms.opened import OptimisticLockForm
 from tasks.models import Tag, TaskList
 
 
-class ListForm(OptimisticLockForm):
+class ListForm(OptimisticLockForm[TaskList]):
     refused: ClassVar[str | None] = "name"
 
     class Meta:
@@ -16,7 +16,7 @@ class ListForm(OptimisticLockForm):
         field_classes: ClassVar = {"name": OneLineField}
 
 
-class TagForm(OptimisticLockForm):
+class TagForm(OptimisticLockForm[Tag]):
     refused: ClassVar[str | None] = "name"
 
     class Meta:

@@ -1,13 +1,18 @@
 """A form that knows which version of its row somebody opened."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from django import forms
+from django.http import QueryDict
 from django.utils.html import format_html
 
 from taskproject.problems import Problem
-from tasks.models import lock_feeds
+from tasks.models import Tag, Task, TaskList, lock_feeds
+
+R = TypeVar("R", bound=Task | TaskList | Tag)
+#: Values by the names of their fields, as Django has cleaned them: of any type.
+Values = dict[str, Any]
 
 
 def lines(text: str) -> str:
@@ -15,7 +20,7 @@ def lines(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-class OptimisticLockForm(forms.ModelForm):
+class OptimisticLockForm(forms.ModelForm, Generic[R]):
     """Refuses to overwrite what somebody else changed since the page was opened.
 
     Every field carries the value that the page showed (`show_hidden_initial`), so that
@@ -54,17 +59,17 @@ class OptimisticLockForm(forms.ModelForm):
             return set(self.guarded)
         return {name for name in self.changed_data if not self._as_shown(name)}
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> Values:
         """What the verb is to set."""
         return {
             name: self.cleaned_data[name] for name in self.guarded if name in self.typed
         }
 
-    def sent(self, row: Any) -> dict[str, Any]:
+    def sent(self, row: R) -> dict[str, object]:
         """The fields as a page that shows the row sends them."""
         return {name: getattr(row, name) for name in self.guarded}
 
-    def readable(self, name: str, row: Any) -> object:
+    def readable(self, name: str, row: R) -> object:
         """A field as people read it."""
         return self.sent(row)[name]
 
@@ -72,11 +77,11 @@ class OptimisticLockForm(forms.ModelForm):
         """What somebody typed, as people read it."""
         return self.data.get(self.add_prefix(name), "")
 
-    def owners(self, cleaned: dict[str, Any]) -> Iterable[int]:
+    def owners(self, cleaned: Values) -> Iterable[int]:
         """Whose feeds the save takes a place in."""
         return [self.instance.owner_id]
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> Values:
         cleaned = super().clean() or self.cleaned_data
         if self.instance.pk is not None:
             # Their places in the feed first, then the row: the order of every write.
@@ -112,10 +117,11 @@ class OptimisticLockForm(forms.ModelForm):
         sent = self.data.get(self.add_prefix(name))
         return sent is not None and sent == self.data.get(self.add_initial_prefix(name))
 
-    def _show_both(self, now: Any) -> None:
+    def _show_both(self, now: R) -> None:
         self.stale = True
         typed = self.typed
-        data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
+        assert isinstance(self.data, QueryDict)
+        data = self.data.copy()
         mine = {name: self.readable_typed(name) for name in typed}
         self.data = data
         data[self.add_prefix("opened_version")] = str(now.version)
@@ -149,7 +155,7 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _put(data: Any, name: str, value: Any) -> None:
+def _put(data: QueryDict, name: str, value: object) -> None:
     """As a browser would send it: an unticked box is not sent, its hidden twin is."""
     if value is False and not name.startswith("initial-"):
         data.pop(name, None)

@@ -1,6 +1,7 @@
 """The forms of a task."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any, ClassVar
 
 from django import forms
@@ -18,7 +19,7 @@ from tasks.forms.fields import (
     read_moment,
     tag_text,
 )
-from tasks.forms.opened import OptimisticLockForm
+from tasks.forms.opened import OptimisticLockForm, Values
 from tasks.limits import DESCRIPTION_LENGTH, FIRST_DAY, LAST_DAY, TIMEZONE_LENGTH
 from tasks.models import Task
 
@@ -30,7 +31,7 @@ DUE = ("due_date", "due_at", "due_timezone")
 PLACE = ("list", "parent", "tag_names", "priority")
 
 
-class TaskForm(OptimisticLockForm):
+class TaskForm(OptimisticLockForm[Task]):
     description = DescriptionField(
         required=False,
         strip=False,
@@ -91,7 +92,7 @@ class TaskForm(OptimisticLockForm):
                 if picker is not None:
                     picker.owner_id = given
 
-    def owners(self, cleaned: dict[str, Any]) -> Iterable[int]:
+    def owners(self, cleaned: Values) -> Iterable[int]:
         new_owner = cleaned.get("owner") or self.instance.owner
         return [self.instance.owner_id, new_owner.pk]
 
@@ -109,20 +110,20 @@ class TaskForm(OptimisticLockForm):
         value: int | str | None = self.cleaned_data["priority"]
         return self.instance.priority if value in (None, "") else int(value)
 
-    def clean_due_date(self) -> Any:
-        day = self.cleaned_data["due_date"]
+    def clean_due_date(self) -> date | None:
+        day: date | None = self.cleaned_data["due_date"]
         if day is not None and not FIRST_DAY <= day <= LAST_DAY:
             raise forms.ValidationError("Choose a day from the years 1900 to 2999.")
         return day
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> Values:
         cleaned = super().clean()
         if not self.stale:
             self._check_owner(cleaned)
             self._check_due(cleaned)
         return cleaned
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> Values:
         values = super().values()
         for name in KEYS:
             if name in values:
@@ -137,7 +138,7 @@ class TaskForm(OptimisticLockForm):
                 del values["due_timezone"]
         return values
 
-    def sent(self, row: Task) -> dict[str, Any]:
+    def sent(self, row: Task) -> dict[str, object]:
         special = {
             **{name: getattr(row, f"{name}_id") for name in KEYS},
             "tag_names": tag_text(row.tags),
@@ -163,14 +164,14 @@ class TaskForm(OptimisticLockForm):
             return value
         return super().readable_typed(name)
 
-    def _check_owner(self, cleaned: dict[str, Any]) -> None:
+    def _check_owner(self, cleaned: Values) -> None:
         owner = cleaned.get("owner")
         for name in ("list", "parent"):
             row = cleaned.get(name)
             if owner and row and name in self.typed and row.owner_id != owner.pk:
                 self.add_error(name, f"{owner} has no such {KEYS[name]}.")
 
-    def _check_due(self, cleaned: dict[str, Any]) -> None:
+    def _check_due(self, cleaned: Values) -> None:
         """Makes an instant of the text and the zone."""
         if not all(name in cleaned for name in DUE):
             return
@@ -208,5 +209,5 @@ class RowForm(forms.ModelForm):
         # What is in the trash is only looked at there.
         self.fields["completed"].disabled = self.instance.deleted_at is not None
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> Values:
         return {name: self.cleaned_data[name] for name in self.changed_data}
