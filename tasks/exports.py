@@ -13,6 +13,8 @@ from tasks.limits import PRIORITIES
 from tasks.models import Tag, Task, TaskList, TaskQuerySet
 
 CHUNK = 1_000
+#: The columns of a task, as `values()` returns them.
+Values = dict[str, Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # What is read for each field of a record: the attribute, but of a list its name.
 _LOOKUPS = {
@@ -71,7 +73,7 @@ def records_of(
 
 def _chunk(
     tasks: TaskQuerySet, top: bool, last: int
-) -> tuple[list[dict[str, Any]], dict[int, str]]:
+) -> tuple[list[Values], dict[int, str]]:
     """Tasks by id, and the external ids of their parents among the tasks."""
     rows = list(
         tasks.filter(parent__isnull=top, pk__gt=last)
@@ -83,7 +85,7 @@ def _chunk(
     return rows, {key: external_id(key, at, given) for key, at, given in named}
 
 
-def record_of(row: dict[str, Any], parent: str | None, owner: str | None) -> TaskRecord:
+def record_of(row: Values, parent: str | None, owner: str | None) -> TaskRecord:
     """The task of these COLUMNS; `parent` is the external id of its parent."""
     values = dict(zip(TASK_FIELDS, _values(row), strict=True))
     zone = values["due_timezone"]

@@ -1,14 +1,21 @@
 """Changes of lists, tags and users with so many tasks that they are done in portions."""
 
-from typing import Any
-
 from django.db import models
 
 from taskproject import jobs
 from taskproject.accounts.models import User
 from taskproject.jobs import AT_ONCE, PORTION, Progress
 from taskproject.models import Job, StoredAnswer
-from tasks.models import Actor, Event, Label, Tag, Task, TaskList, lock_feeds
+from tasks.models import (
+    Actor,
+    Event,
+    Label,
+    Tag,
+    Task,
+    TaskList,
+    TaskQuerySet,
+    lock_feeds,
+)
 
 # Asked for inside `lock_feeds`, with the row locked
 
@@ -73,12 +80,17 @@ def remove_user(user: User, by: Actor) -> Job | None:
     )
 
 
-def _few(rows: models.QuerySet[Any]) -> bool:
+def _few(rows: models.QuerySet[models.Model]) -> bool:
     return rows.order_by()[: AT_ONCE + 1].count() <= AT_ONCE
 
 
 def _create(
-    verb: str, subject: str, row: Any, by: Actor, total: int, **arguments: Any
+    verb: str,
+    subject: str,
+    row: TaskList | Tag,
+    by: Actor,
+    total: int,
+    **arguments: object,
 ) -> Job:
     return jobs.create(
         verb,
@@ -99,8 +111,7 @@ def _actor(job: Job) -> Actor:
     return Actor(job.actor_id, job.via)
 
 
-def _tasks(job: Job, keys: list[int]) -> Any:
-    """A TaskQuerySet."""
+def _tasks(job: Job, keys: list[int]) -> TaskQuerySet:
     return Task.objects.owned_by(job.owner_id).filter(pk__in=keys)
 
 
@@ -169,7 +180,7 @@ def _delete_user(job: Job) -> Progress:
         return Progress(_delete(tasks, below or keys), finished=False)
     events = Event.objects.filter(owner_id=owner)
     answers = StoredAnswer.objects.filter(owner_id=owner)
-    rows: models.QuerySet[Any]
+    rows: models.QuerySet[models.Model]
     for rows in (events, answers):
         keys = list(rows.order_by("pk").values_list("pk", flat=True)[: 4 * PORTION])
         if keys:
@@ -178,6 +189,6 @@ def _delete_user(job: Job) -> Progress:
     return Progress(0, finished=True)
 
 
-def _delete(rows: models.QuerySet[Any], keys: list[int]) -> int:
+def _delete(rows: models.QuerySet[models.Model], keys: list[int]) -> int:
     rows.filter(pk__in=keys).delete()
     return len(keys)

@@ -25,7 +25,7 @@ from dataclasses import fields, replace
 from datetime import date, datetime
 from hashlib import sha256
 from io import StringIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from tasks.formats.records import (
     TASK_FIELDS,
@@ -42,6 +42,7 @@ from tasks.formats.records import (
 from tasks.formats.rows import Rows
 from tasks.formats.times import read_day, read_instant, write_instant
 
+T = TypeVar("T")
 COLUMNS = ("external_id", *(name for name in TASK_FIELDS if name != "position"))
 # Those by which rows without external_id are told apart, as version 1.3 did: one that came
 # later counts where it is filled, so that what was imported before is still known.
@@ -170,7 +171,7 @@ def _by_column(columns: list[str], row: list[str]) -> dict[str, str]:
 
 def _task(cells: dict[str, str]) -> TaskRecord:
     """Without external_id where the row has none."""
-    values: dict[str, Any] = {
+    values = {
         column: read(column, cells.get(column, "")) for column, read in _READERS.items()
     }
     return TaskRecord(**values)
@@ -279,14 +280,14 @@ def _identified(task: TaskRecord, seen: Counter[bytes]) -> TaskRecord:
     return replace(task, external_id=f"csv:{digest}")
 
 
-def _or_empty(write: Callable[[Any], str]) -> Callable[[Any], str]:
+def _or_empty(write: Callable[[T], str]) -> Callable[[T | None], str]:
     return lambda value: "" if value is None else write(value)
 
 
 _KINDS = {field.name: field.type for field in fields(TaskRecord)}
 #: How a value of each type is written and read.
-_Kind = tuple[Callable[[Any], str], Callable[[str, str], Any]]
-_BY_KIND: dict[Any, _Kind] = {
+_Kind = tuple[Callable[..., str], Callable[[str, str], Any]]
+_BY_KIND: dict[object, _Kind] = {
     str: (str, _text),
     str | None: (_or_empty(str), _text_or_none),
     bool: (lambda value: "true" if value else "false", _boolean),

@@ -7,7 +7,7 @@ the description. So is what no reader asked for.
 import json
 from collections.abc import Collection, Iterator
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import IO
 
 from tasks.formats.lines import decoded
 from tasks.formats.records import Refused, shown
@@ -18,10 +18,10 @@ DOCUMENT_BYTES = 512 * 2**20
 #: Digits of a number; those of a longer one are kept as text.
 DIGITS = 100
 
-Members = dict[str, Any]
+Members = dict[str, object]
 
 
-def load(stream: BinaryIO) -> Any:
+def load(stream: IO[bytes]) -> object:
     """The value of the document. Raises `Refused` if it is no JSON or is too large.
 
     Of a member that an object has twice, the second is called `name (2)`.
@@ -30,7 +30,7 @@ def load(stream: BinaryIO) -> Any:
     if len(content) > DOCUMENT_BYTES:
         raise Refused(f"The document is larger than {DOCUMENT_BYTES // 2**20} MiB.")
     try:
-        return json.loads(
+        document: object = json.loads(
             decoded(content),
             object_pairs_hook=_all_members,
             parse_int=lambda digits: int(digits) if len(digits) < DIGITS else digits,
@@ -40,9 +40,10 @@ def load(stream: BinaryIO) -> Any:
         raise Refused("The file is nested too deeply to be an export.") from None
     except json.JSONDecodeError as error:
         raise Refused(f"The file is not JSON: {error.msg}.") from None
+    return document
 
 
-def _all_members(pairs: list[tuple[str, Any]]) -> Members:
+def _all_members(pairs: list[tuple[str, object]]) -> Members:
     members: Members = {}
     for name, value in pairs:
         wanted, count = name, 1
@@ -175,7 +176,7 @@ class Item:
                 self._odd(name, value, "text")
         return texts
 
-    def array(self, name: str) -> list[Any]:
+    def array(self, name: str) -> list[object]:
         """An array; empty where it is missing or null."""
         value = self._take(name)
         if value is None or isinstance(value, list):
@@ -200,7 +201,7 @@ class Item:
         for name, _ in self._unread(unused):
             yield self._within + name
 
-    def _unread(self, unused: Collection[str]) -> Iterator[tuple[str, Any]]:
+    def _unread(self, unused: Collection[str]) -> Iterator[tuple[str, object]]:
         for name, value in self._left.items():
             # OData's own members tell of the answer, not of the object.
             if value and name not in unused and "@odata." not in name:
@@ -213,7 +214,7 @@ class Item:
         self._inner.append((item, unused))
         return item
 
-    def _take(self, name: str) -> Any:
+    def _take(self, name: str) -> object:
         return self._left.pop(name, None)
 
     def _odd(self, name: str, value: object, expected: str) -> None:

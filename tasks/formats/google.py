@@ -11,7 +11,7 @@ scripts/artifacts/googleTasks.py. What is not known here is kept in descriptions
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from tasks.formats.documents import Item, Members, Remarks, as_object, load
 from tasks.formats.foreign import Draft, Reading, content_id, external_id
@@ -50,7 +50,7 @@ def read(stream: BinaryIO, name: str = "Tasks") -> Iterator[Row]:
         )
 
 
-def _lists(document: object) -> tuple[list[Any], bool]:
+def _lists(document: object) -> tuple[list[object], bool]:
     """The lists, and whether the document says that there are more of them."""
     if not isinstance(document, dict) or not isinstance(document.get("items"), list):
         raise Refused(

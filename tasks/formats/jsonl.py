@@ -60,7 +60,7 @@ def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
 
 
 def _line(record: Record) -> bytes:
-    members: dict[str, Any] = {"kind": _NAMES[type(record)]}
+    members: dict[str, object] = {"kind": _NAMES[type(record)]}
     for name, default in _DEFAULTS[type(record)].items():
         value = getattr(record, name)
         if value != default:
@@ -109,7 +109,7 @@ def read(stream: BinaryIO, name: str = "tasks") -> Iterator[Row]:
         yield Incomplete(lines.number, missing)
 
 
-def _end(members: dict[str, Any], before: int | None) -> int:
+def _end(members: dict[str, object], before: int | None) -> int:
     """How many records the file has, as this line says."""
     records = members.get("records")
     if before is not None:
@@ -148,7 +148,7 @@ def _version(line: bytes) -> int:
     return version
 
 
-def _record(members: dict[str, Any]) -> Record:
+def _record(members: dict[str, object]) -> Record:
     kind = members.pop("kind", None)
     if not isinstance(kind, str) or kind not in KINDS:
         raise Refused(
@@ -182,18 +182,20 @@ def _value(member: str, value: object, default: object) -> Any:
     return convert(member, value)
 
 
-def _as_is(member: str, value: object) -> Any:
+def _as_is(member: str, value: object) -> object:
     return value
 
 
-def _strings(member: str, value: list[Any]) -> tuple[str, ...]:
+def _strings(member: str, value: list[object]) -> tuple[str, ...]:
+    texts: list[str] = []
     for item in value:
         if not isinstance(item, str):
             raise Refused(f"{member} has {shown(item)} in it; give strings.")
-    return tuple(value)
+        texts.append(item)
+    return tuple(texts)
 
 
-_Type = tuple[type, str, Callable[[str, Any], Any]]
+_Type = tuple[type, str, Callable[..., object]]
 _STRING: _Type = (str, "a string", _as_is)
 _BOOLEAN: _Type = (bool, "true or false", _as_is)
 _INSTANT: _Type = (str, "a time such as 2026-01-31T12:00:00Z", read_instant)
@@ -209,7 +211,7 @@ _TYPES: dict[str, _Type] = {
 }
 
 
-def _object(line: bytes) -> dict[str, Any]:
+def _object(line: bytes) -> dict[str, object]:
     """The members of a line. Not by orjson, which keeps the last of a member that is
     given twice and says nothing."""
     try:
@@ -231,8 +233,8 @@ def _object(line: bytes) -> dict[str, Any]:
     return value
 
 
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members: dict[str, Any] = {}
+def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members: dict[str, object] = {}
     for name, value in pairs:
         if name in members:
             raise Refused(f"The member {shown(name)} is given twice.")

@@ -10,7 +10,7 @@ What is not known here is kept in descriptions.
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from tasks.formats.documents import Item, Members, Remarks, as_object, load
 from tasks.formats.foreign import (
@@ -60,7 +60,7 @@ def _one_page(member: str) -> str:
     return f"The file has {member}: it is one page of several. Fetch the others too."
 
 
-def _items(document: object) -> tuple[list[Any], bool]:
+def _items(document: object) -> tuple[list[object], bool]:
     """The lists or tasks, and whether the document says that there are more of them."""
     if isinstance(document, list):
         return document, False

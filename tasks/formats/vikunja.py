@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import inf
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from zipfile import BadZipFile, ZipFile
 
 from tasks.formats.documents import (
@@ -125,7 +125,7 @@ def _set_parents(reading: Reading, parents: Parents) -> None:
             draft.remarks.keep("Subtask of", title, "is not in the file")
 
 
-def _projects(stream: BinaryIO) -> tuple[list[Any], list[str]]:
+def _projects(stream: BinaryIO) -> tuple[list[object], list[str]]:
     """The projects of the zip, and the titles of the filters beside them."""
     try:
         with ZipFile(stream) as archive:
@@ -133,11 +133,11 @@ def _projects(stream: BinaryIO) -> tuple[list[Any], list[str]]:
             if entry.file_size > DOCUMENT_BYTES:
                 raise Refused(f"{DATA} is larger than {DOCUMENT_BYTES // 2**20} MiB.")
             with archive.open(entry) as data:
-                projects = load(data)  # type: ignore[arg-type]  # an IO[bytes]
-            filters = []
+                projects = load(data)
+            filters: object = []
             if FILTERS in archive.namelist():
                 with archive.open(FILTERS) as data:
-                    filters = load(data)  # type: ignore[arg-type]  # an IO[bytes]
+                    filters = load(data)
     except KeyError:
         raise Refused(f"The zip has no {DATA}; give Vikunja's own export.") from None
     except Refused:
@@ -170,7 +170,7 @@ def _titles_of_filters(filters: object) -> list[str]:
     ]
 
 
-def _titles(projects: list[Any]) -> dict[str, str]:
+def _titles(projects: list[object]) -> dict[str, str]:
     """The titles of the projects by their ids."""
     titles = {}
     pending = list(projects)
@@ -188,7 +188,7 @@ def _titles(projects: list[Any]) -> dict[str, str]:
 
 def _read_projects(
     reading: Reading,
-    projects: list[Any],
+    projects: list[object],
     name: str,
     place: "_Place",
     titles: dict[str, str],

@@ -1,11 +1,12 @@
 """Conditions that PostgreSQL is told in fewer words than the ORM's own (see constraints.py)."""
 
-from typing import Any
-
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, Func, IntegerField
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils.deconstruct import deconstructible
 
-SQL = tuple[str, Any]
+#: A part of a statement, and its parameters.
+SQL = tuple[str, tuple[str | int, ...]]
 
 
 @deconstructible(path="tasks.models.functions.Among")
@@ -18,12 +19,16 @@ class Among(Func):
         super().__init__(text)
         self.words = words
 
-    def as_sqlite(self, compiler: Any, connection: Any, **options: Any) -> SQL:
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **options: str
+    ) -> SQL:
         words = ", ".join(f"'{word}'" for word in self.words)
         template = f"%(expressions)s IN ({words})"
         return self.as_sql(compiler, connection, template=template, **options)
 
-    def as_postgresql(self, compiler: Any, connection: Any, **options: Any) -> SQL:
+    def as_postgresql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **options: str
+    ) -> SQL:
         words = f"'{{{','.join(self.words)}}}'::text[]"
         template = f"%(expressions)s = ANY ({words})"
         return self.as_sql(compiler, connection, template=template, **options)
@@ -45,7 +50,9 @@ class Given(Func):
     function = "num_nonnulls"
     output_field = IntegerField()
 
-    def as_sqlite(self, compiler: Any, connection: Any, **options: Any) -> SQL:
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **options: str
+    ) -> SQL:
         return self.as_sql(
             compiler,
             connection,

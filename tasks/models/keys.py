@@ -1,9 +1,9 @@
 """Keys that an older release made of tasks' texts, brought up to date (see words.py)."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from tasks.models.words import CURRENT, searched_as, sorted_as
 
@@ -13,7 +13,7 @@ WRITTEN = 200
 Row = tuple[int, str, str]
 
 
-def bring_up_to_date(connection: object, written: int = WRITTEN) -> int:
+def bring_up_to_date(connection: BaseDatabaseWrapper, written: int = WRITTEN) -> int:
     """Makes new keys for the tasks whose keys are of an older version; how many those
     were. Neither versions nor times of the tasks change.
 
@@ -33,7 +33,7 @@ def bring_up_to_date(connection: object, written: int = WRITTEN) -> int:
     return changed
 
 
-def _windows(connection: Any) -> Iterator[tuple[int, int]]:
+def _windows(connection: BaseDatabaseWrapper) -> Iterator[tuple[int, int]]:
     """Ranges of keys, each above the first and up to the last, that hold all tasks."""
     last = 0
     while True:
@@ -50,7 +50,9 @@ def _windows(connection: Any) -> Iterator[tuple[int, int]]:
         last = end
 
 
-def _stale(connection: Any, first: int, last: int, most: int) -> list[Row]:
+def _stale(
+    connection: BaseDatabaseWrapper, first: int, last: int, most: int
+) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(
             'SELECT "id", "title", "description" FROM "tasks_task" WHERE "id" > %s '
@@ -61,7 +63,9 @@ def _stale(connection: Any, first: int, last: int, most: int) -> list[Row]:
         return rows
 
 
-def _rewrite(connection: Any, keys: list[int], wait: bool = False) -> set[int]:
+def _rewrite(
+    connection: BaseDatabaseWrapper, keys: list[int], wait: bool = False
+) -> set[int]:
     """The keys of the tasks that were written."""
     on_postgresql = connection.vendor == "postgresql"
     lock = "FOR UPDATE" if wait else "FOR UPDATE SKIP LOCKED"

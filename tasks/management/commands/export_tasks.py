@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
@@ -37,10 +37,19 @@ class Command(BaseCommand):
             "--output", help="the file to write; default: standard output"
         )
 
-    def handle(self, **options: object) -> None:
+    def handle(
+        self,
+        *,
+        owner: str | None,
+        format: str,
+        output: str | None,
+        verbosity: int,
+        **options: object,
+    ) -> None:
+        path = Path(output) if output else None
         try:
             with this_thread.connection.snapshot():
-                self._export(options)
+                self._export(owner, format, path, quiet=verbosity < 1)
         except DatabaseError as error:
             raise CommandError(
                 f"The database failed: {error} The export was cut off; do not use it."
@@ -50,17 +59,18 @@ class Command(BaseCommand):
             self.stderr.write("Cut off: the reader took no more.")
             sys.exit(128 + signal.SIGPIPE)  # as if the signal had ended it
 
-    def _export(self, options: dict[str, Any]) -> None:
-        owners = self._owners(options["owner"], options["format"])
-        trashed = options["format"] in WITH_TRASH
+    def _export(
+        self, owner: str | None, kind: str, path: Path | None, quiet: bool
+    ) -> None:
+        owners = self._owners(owner, kind)
+        trashed = kind in WITH_TRASH
         tasks = Task.objects.all() if trashed else Task.objects.live()
-        total = tasks.filter(owner_id__in=[owner.pk for owner in owners]).count()
-        quiet = options["verbosity"] < 1
+        total = tasks.filter(owner_id__in=[user.pk for user in owners]).count()
         with tqdm(total=total, unit=" tasks", disable=quiet, file=sys.stderr) as bar:
-            records = self._records(owners, bar, options["owner"] is None, trashed)
-            chunks = WRITERS[options["format"]].write(records, "tasks")
-            if options["output"]:
-                self._to_file(Path(options["output"]), chunks)
+            records = self._records(owners, bar, owner is None, trashed)
+            chunks = WRITERS[kind].write(records, "tasks")
+            if path is not None:
+                self._to_file(path, chunks)
             else:
                 self._to(sys.stdout.buffer, chunks)
         if not quiet:
@@ -77,7 +87,7 @@ class Command(BaseCommand):
         return owners
 
     def _records(
-        self, owners: list[User], bar: Any, everybodys: bool, trashed: bool
+        self, owners: list[User], bar: "tqdm[NoReturn]", everybodys: bool, trashed: bool
     ) -> Iterator[Record]:
         for owner in owners:
             name = owner.username if everybodys else None

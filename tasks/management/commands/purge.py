@@ -2,7 +2,6 @@
 
 from argparse import ArgumentParser
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
@@ -37,11 +36,11 @@ class Command(BaseCommand):
             "--dry-run", action="store_true", help="count, and remove nothing"
         )
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, *, dry_run: bool, verbosity: int, **options: object) -> None:
         now = timezone.now()
         trash = now - timedelta(days=settings.TRASH_DAYS)
         events = now - timedelta(days=settings.EVENT_DAYS)
-        if options["dry_run"]:
+        if dry_run:
             tasks = Task.objects.trashed().filter(deleted_at__lt=trash).count()
             answers = StoredAnswer.objects.expired().count()
             old = Event.objects.filter(at__lt=events).superseded().count()
@@ -50,7 +49,7 @@ class Command(BaseCommand):
                 "Would remove", [rows.count() for rows in self._staff()]
             )
             return
-        quiet = options["verbosity"] < 1
+        quiet = verbosity < 1
         # What the service was to do in the background, and was stopped.
         for job in Job.objects.unfinished():
             jobs.finish(job)
@@ -83,7 +82,7 @@ class Command(BaseCommand):
             self._bar.update(len(gone.changed))
         return total
 
-    def _staff(self) -> list[models.QuerySet[Any]]:
+    def _staff(self) -> list[models.QuerySet[models.Model]]:
         """What signing in and the admin leave behind."""
         now = timezone.now()
         logged = now - timedelta(days=settings.ADMIN_LOG_DAYS)
@@ -101,7 +100,7 @@ class Command(BaseCommand):
                 f"admin's log and {attempts:,} counts of failed sign-ins."
             )
 
-    def _purge_rows(self, old: models.QuerySet[Any]) -> int:
+    def _purge_rows(self, old: models.QuerySet[models.Model]) -> int:
         total = 0
         while keys := list(old.values_list("pk", flat=True)[:BATCH]):
             # Through `old` again: a session that was prolonged meanwhile stays.

@@ -88,15 +88,16 @@ class Command(BaseCommand):
         )
         parser.add_argument("--seed", type=int, default=1, help="default: 1")
 
-    def handle(self, **options: Any) -> None:
-        count: int = options["count"]
+    def handle(
+        self, *, count: int, owner: str, seed: int, verbosity: int, **options: object
+    ) -> None:
         if not 1 <= count <= 10_000_000:
             raise CommandError("COUNT must be from 1 to 10,000,000.")
-        owner = self._owner(options["owner"])
-        lists = [self._list(owner, name) for name in LISTS]
-        rows = make_rows(lists, count, options["seed"])
+        user = self._owner(owner)
+        lists = [self._list(user, name) for name in LISTS]
+        rows = make_rows(lists, count, seed)
         tops: list[int] = []
-        with tqdm(total=count, unit=" tasks", disable=options["verbosity"] < 1) as bar:
+        with tqdm(total=count, unit=" tasks", disable=verbosity < 1) as bar:
             while batch := list(islice(rows, BATCH)):
                 for row in batch:
                     # One of the batch before; a first batch has none.
@@ -105,11 +106,11 @@ class Command(BaseCommand):
                         row["parent_id"] = tops[number % len(tops)]
                 # A batch a transaction: an interrupted run leaves whole batches, and
                 # other writers get their turn.
-                made = Task.objects.add_all(BY, owner.pk, batch)
+                made = Task.objects.add_all(BY, user.pk, batch)
                 tops = [task.pk for task in made if task.parent_id is None]
                 bar.update(len(batch))
         analyze(Task, Event, Label, Tag, Tally)
-        self.stdout.write(f"Added {count:,} tasks to {owner}.")
+        self.stdout.write(f"Added {count:,} tasks to {user}.")
 
     def _list(self, owner: User, name: str) -> TaskList:
         with lock_feeds([owner.pk]):

@@ -3,7 +3,6 @@
 import re
 from argparse import ArgumentParser
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
@@ -45,13 +44,22 @@ class Command(BaseCommand):
         )
 
     @transaction.atomic
-    def handle(self, **options: Any) -> None:
-        user = self._user(options["username"], options["create_user"])
+    def handle(
+        self,
+        *,
+        username: str,
+        create_user: bool,
+        name: str,
+        scopes: str,
+        expires: str | None,
+        **options: object,
+    ) -> None:
+        user = self._user(username, create_user)
         token = ApiToken(
             user=user,
-            name=options["name"].strip(),
-            scopes=self._scopes(options["scopes"]),
-            expires_at=self._expiry(options["expires"]),
+            name=name.strip(),
+            scopes=self._scopes(scopes),
+            expires_at=self._expiry(expires),
         )
         try:
             token.clean_fields(exclude=["prefix", "digest"])

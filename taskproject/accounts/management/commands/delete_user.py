@@ -1,7 +1,6 @@
 """``manage.py delete_user``: removes somebody with all that is theirs."""
 
 from argparse import ArgumentParser
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
@@ -25,17 +24,18 @@ class Command(BaseCommand):
         parser.add_argument("username")
         parser.add_argument("--yes", action="store_true", help="do not ask")
 
-    def handle(self, **options: Any) -> None:
-        username = options["username"]
+    def handle(
+        self, *, username: str, yes: bool, verbosity: int, **options: object
+    ) -> None:
         user = User.objects.filter(username=username).first()
         if user is None:
             raise CommandError(f"There is no user {username!r}.")
         question = f"Delete {username} and all that is theirs? Type the name again: "
-        if not options["yes"] and input(question) != username:
+        if not yes and input(question) != username:
             raise CommandError("Nothing was deleted.")
         job = remove_user(user, Actor(None, "command"))
         if job is not None:
-            self._finish(job, quiet=options["verbosity"] < 1)
+            self._finish(job, quiet=verbosity < 1)
         self.stdout.write(f"Deleted {username}.")
 
     def _finish(self, job: Job, quiet: bool) -> None:

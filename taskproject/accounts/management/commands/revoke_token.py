@@ -1,7 +1,6 @@
 """``manage.py revoke_token``: stops a credential at once."""
 
 from argparse import ArgumentParser
-from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -23,11 +22,10 @@ class Command(BaseCommand):
         parser.add_argument("token", nargs="?", help="the token or its prefix")
         parser.add_argument("--user", help="revoke every token of this user")
 
-    def handle(self, **options: Any) -> None:
-        token, username = options["token"], options["user"]
-        if bool(token) == bool(username):
+    def handle(self, *, token: str | None, user: str | None, **options: object) -> None:
+        if bool(token) == bool(user):
             raise CommandError("Name a token, or a user with --user.")
-        tokens = self._by_user(username) if username else self._by_secret(token)
+        tokens = self._by_user(user) if user else self._by_secret(token or "")
         revoked = tokens.revoke()
         if not revoked:
             self.stdout.write("Nothing to revoke: already revoked.")
