@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         skip_locked: str
 
         def fetch(
-            self, statement: str, parameters: Sequence[object], kept: bool
+            self, statement: str, parameters: Sequence[object], prepare: bool
         ) -> list[Row]: ...
 
         def snapshot(self) -> AbstractContextManager[None]: ...
@@ -81,15 +81,15 @@ class GuardFailed(Exception):
 
 
 def fetch(
-    statement: str, parameters: Sequence[object], *, kept: bool = True
+    statement: str, parameters: Sequence[object], *, prepare: bool = True
 ) -> list[Row]:
     """The rows of a statement with a %s for each parameter.
 
-    PostgreSQL keeps it prepared if it is `kept`: one of few, whatever they are asked
-    with, whose plan holds for all of it. JSON comes as text; SQLite's times are naive, in
-    UTC.
+    With `prepare`, PostgreSQL keeps the statement and its plan for as long as the
+    connection lasts: only for statements of which there are few, and whose plan suits all
+    parameters. JSON is returned as text; times on SQLite are naive, in UTC.
     """
-    return this_thread.connection.fetch(statement, parameters, kept)
+    return this_thread.connection.fetch(statement, parameters, prepare)
 
 
 def check_found(guard: Guard, rows: Sequence[object]) -> None:

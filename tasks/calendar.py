@@ -124,7 +124,7 @@ def _keys(owner_id: int, today: date) -> list[Key]:
     rows = fetch(
         _KEYS,
         [*after, most, *before, most, *after, MOST, most, *before, MOST, most],
-        kept=False,
+        prepare=False,
     )
     sides: list[list[Key]] = [[] for _ in SIDES]
     for number, pk, moment in rows:

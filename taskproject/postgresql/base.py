@@ -87,7 +87,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return self._session.pooled
 
     def fetch(
-        self, statement: str, parameters: Sequence[Any], kept: bool
+        self, statement: str, parameters: Sequence[Any], prepare: bool
     ) -> list[tuple[Any, ...]]:
         """The rows of a statement that is written out: see `taskproject.rows.fetch`."""
         if self.queries_logged or self.execute_wrappers:
@@ -108,7 +108,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self._statements is None or self._statements.session is not session:
             self._statements = Statements(session, self._session.isolated)
         with self.wrap_database_errors:
-            return self._statements.fetch(statement, parameters, kept)
+            return self._statements.fetch(statement, parameters, prepare)
 
     def close_if_unusable_or_obsolete(self) -> None:
         """Django's, where it would find something to close or to ask."""

@@ -1,4 +1,4 @@
-"""Statements straight through libpq; one that is kept is prepared once a connection.
+"""Statements straight through libpq; those with `prepare` are prepared once a connection.
 
 A statement through Django's and psycopg's cursors costs 65 to 85 us of Python on our
 machine, a page of 50 tasks 400 more for their times, and PostgreSQL plans it each time
@@ -78,12 +78,12 @@ class Statements:
         self._prepares = True
 
     def fetch(
-        self, statement: str, parameters: Sequence[object], kept: bool
+        self, statement: str, parameters: Sequence[object], prepare: bool
     ) -> list[tuple[Any, ...]]:
-        """The rows of a statement with a %s for each parameter. One that is `kept` is one
-        of few: it is held for as long as the process runs."""
+        """The rows of a statement with a %s for each parameter. With `prepare` it stays
+        prepared, and its text in memory for as long as the process runs."""
         connection = self.session.pgconn
-        name, text = _named(statement) if kept else (b"", _numbered(statement))
+        name, text = _named(statement) if prepare else (b"", _numbered(statement))
         transformer = self._transformer
         values = transformer.dump_sequence(
             parameters, [PyFormat.TEXT] * len(parameters)
@@ -92,7 +92,7 @@ class Statements:
         if self.session.autocommit:
             if not self._isolated:
                 result = _run_in_transaction(connection, text, values)
-            elif kept and self._prepares:
+            elif prepare and self._prepares:
                 result = self._run_prepared(connection, name, text, values)
         elif connection.transaction_status == pq.TransactionStatus.IDLE:
             checked(connection.exec_(BEGIN))

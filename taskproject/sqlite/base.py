@@ -181,7 +181,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise
 
     def fetch(
-        self, statement: str, parameters: Sequence[Any], kept: bool
+        self, statement: str, parameters: Sequence[Any], prepare: bool
     ) -> list[tuple[Any, ...]]:
         """The rows of a statement: see `taskproject.rows.fetch`."""
         with self.cursor() as cursor:

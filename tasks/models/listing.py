@@ -319,7 +319,7 @@ class _Statement:
     def fetch(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         """Plans that hold for any state and any list are kept; how many tasks have a tag,
         a word or a due differs too much."""
-        return fetch(sql, parameters, kept=self._narrowed <= {"list_id"})
+        return fetch(sql, parameters, prepare=self._narrowed <= {"list_id"})
 
     def tasks(self, columns: str, ordered: str, limit: int) -> str:
         """The statement that reads the page."""

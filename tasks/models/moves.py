@@ -162,4 +162,4 @@ def _points(keys: Sequence[int]) -> list[tuple[Any, ...]]:
             f'AND "task"."deleted_at" IS NULL AND "task"."list_id" IS {none}NULL'
         )
     statement = " UNION ALL ".join(halves)
-    return fetch(statement, [*keys, *keys], kept=len(keys) <= 2)
+    return fetch(statement, [*keys, *keys], prepare=len(keys) <= 2)

@@ -153,7 +153,7 @@ def update(
         parameters += [
             to_column(model, *pair) for pair in zip(names, values, strict=True)
         ]
-    return fetch_tasks(model, statement, parameters, kept=False)
+    return fetch_tasks(model, statement, parameters, prepare=False)
 
 
 def store(model: type[Task], names: Sequence[str], tasks: Iterable[Task]) -> None:
@@ -200,11 +200,10 @@ def fetch_tasks(
     statement: str,
     parameters: Sequence[object],
     *,
-    kept: bool = True,
+    prepare: bool = True,
 ) -> list[Task]:
-    """The tasks that a statement gives back, with all that is told of a task; `kept`
-    where it is one of few, as `fetch` wants it."""
-    return tasks_of(model, fetch(statement, parameters, kept=kept))
+    """The tasks that a statement returns. For `prepare` see `fetch`."""
+    return tasks_of(model, fetch(statement, parameters, prepare=prepare))
 
 
 def tasks_of(model: type[Task], rows: Sequence[Sequence[Any]]) -> list[Task]:

@@ -58,14 +58,14 @@ VALUES: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("prepare", [True, False])
 @pytest.mark.parametrize(("kind", "value"), VALUES)
 def test_a_value_comes_back_as_through_djangos_cursor(
-    kind: str, value: Any, kept: bool
+    kind: str, value: Any, prepare: bool
 ) -> None:
     statement = f"SELECT %s::{kind}"
 
-    [direct] = fetch(statement, [value], kept=kept)
+    [direct] = fetch(statement, [value], prepare=prepare)
     with CaptureQueriesContext(connection):  # watched, it goes through the cursor
         [watched] = fetch(statement, [value])
 
@@ -153,7 +153,7 @@ def test_a_lost_connection_is_an_operational_error() -> None:
     connection.connection.pgconn.finish()
 
     with pytest.raises(psycopg.OperationalError):
-        connection._statements.fetch("SELECT 1", [], kept=True)  # type: ignore[attr-defined]
+        connection._statements.fetch("SELECT 1", [], prepare=True)  # type: ignore[attr-defined]
 
 
 def test_within_a_transaction_it_belongs_to_it(alice: User) -> None:
