@@ -26,7 +26,7 @@ from typing import Any, Self
 import psycopg
 from django.conf import settings
 
-from taskproject.rows import ON_POSTGRESQL, this_thread
+from taskproject.sql import ON_POSTGRESQL, this_thread
 
 PRECISION = 0.25  # seconds between two looks at the clock
 PAUSE = 1.0  # seconds between attempts to reach a silent server

@@ -27,7 +27,7 @@ from taskproject.inputs import (
     query_parameters,
 )
 from taskproject.problems import Invalid
-from taskproject.rows import NO_GUARD, GuardFailed, check_guard
+from taskproject.sql import NO_GUARD, GuardFailed, check_guard
 
 H = TypeVar("H", bound=Callable[..., object])
 _parser = StrictParser()

@@ -18,7 +18,7 @@ from django.urls import set_script_prefix
 
 from taskproject import jobs, timezones  # they need the models
 from taskproject.problems import is_api_path
-from taskproject.rows import this_thread
+from taskproject.sql import this_thread
 
 
 class Application(WSGIHandler):

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import chain, islice, zip_longest
 from typing import NamedTuple
 
-from taskproject.rows import adapted, fetch
+from taskproject.sql import adapted, fetch
 from tasks.exports import COLUMNS, record_of
 from tasks.formats import ics
 from tasks.models import Task

@@ -19,7 +19,7 @@ from taskproject.problems import (
     InvalidToken,
     OriginRefused,
 )
-from taskproject.rows import NO_GUARD, Guard
+from taskproject.sql import NO_GUARD, Guard
 
 BEARER = f"Bearer {TOKEN_PREFIX}"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from taskproject import timezones
 from taskproject.names import fault
-from taskproject.rows import Columns, Guard, adapted, fetch, this_thread
+from taskproject.sql import Columns, Guard, adapted, fetch, this_thread
 
 TOKEN_PREFIX = "tk_"
 TOKEN_BYTES = 32

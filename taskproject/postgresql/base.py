@@ -89,7 +89,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def fetch(
         self, statement: str, parameters: Sequence[Any], prepare: bool
     ) -> list[tuple[Any, ...]]:
-        """The rows of a statement that is written out: see `taskproject.rows.fetch`."""
+        """The rows of a statement that is written out: see `taskproject.sql.fetch`."""
         if self.queries_logged or self.execute_wrappers:
             # Somebody watches: what Django's cursor runs is what they see.
             with self.cursor() as cursor:

@@ -183,7 +183,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def fetch(
         self, statement: str, parameters: Sequence[Any], prepare: bool
     ) -> list[tuple[Any, ...]]:
-        """The rows of a statement: see `taskproject.rows.fetch`."""
+        """The rows of a statement: see `taskproject.sql.fetch`."""
         with self.cursor() as cursor:
             cursor.execute(statement, parameters)
             rows: list[tuple[Any, ...]] = cursor.fetchall()

@@ -15,7 +15,7 @@ from taskproject.deadlines import extend
 from taskproject.downloads import download
 from taskproject.inputs import Closed
 from taskproject.problems import NotFound
-from taskproject.rows import this_thread
+from taskproject.sql import this_thread
 from tasks import calendar
 from tasks.api.responses import json_response, no_content, unchanged
 from tasks.exports import WITH_TRASH, records_of

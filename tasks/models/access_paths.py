@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from taskproject.rows import adapted
+from taskproject.sql import adapted
 from tasks.models.criteria import LABELLED, AccessPath, Condition
 
 #: Tasks that are counted of a lead at most. To find and sort so many takes 5 to 10 ms; of

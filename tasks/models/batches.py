@@ -18,7 +18,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from taskproject.names import casefold_key
 from taskproject.problems import Invalid, Problem
-from taskproject.rows import check_guard
+from taskproject.sql import check_guard
 from tasks.fields import TEXTS
 from tasks.models import plans, references, statements, task_events
 from tasks.models.events import (

@@ -14,7 +14,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
-from taskproject.rows import NO_GUARD, Guard, adapted, fetch
+from taskproject.sql import NO_GUARD, Guard, adapted, fetch
 from tasks.models.functions import Among, Given
 
 # The first half of the advisory locks that order the feed; any constant would do.

@@ -11,7 +11,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
-from taskproject.rows import NO_GUARD, ON_POSTGRESQL, Guard, adapted, check_found, fetch
+from taskproject.sql import NO_GUARD, ON_POSTGRESQL, Guard, adapted, check_found, fetch
 from tasks.fields import ATTRIBUTES
 from tasks.models.access_paths import access_path_of, is_near, sorts_alone
 from tasks.models.criteria import (

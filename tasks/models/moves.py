@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from taskproject.problems import Invalid
-from taskproject.rows import fetch
+from taskproject.sql import fetch
 from tasks.models import positions
 from tasks.models.batched import batched
 from tasks.models.plans import Place

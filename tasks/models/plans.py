@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from taskproject import timezones
 from taskproject.names import casefold_key
 from taskproject.problems import Invalid
-from taskproject.rows import instance
+from taskproject.sql import instance
 from tasks.fields import KEYS, TEXTS
 from tasks.models.due_dates import due_moment
 from tasks.models.positions import Row

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from taskproject.problems import NoRoom
-from taskproject.rows import fetch
+from taskproject.sql import fetch
 from tasks.limits import POSITION_LENGTH
 
 if TYPE_CHECKING:

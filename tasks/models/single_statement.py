@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from django.conf import settings
 
-from taskproject.rows import check_found, fetch, mark_saved, this_thread
+from taskproject.sql import check_found, fetch, mark_saved, this_thread
 from tasks.models import events, positions
 from tasks.models.events import IN_PLACE, Actor, NewEvent, feed_lock_key
 from tasks.models.outcomes import Outcome

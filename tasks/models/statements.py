@@ -16,7 +16,7 @@ import orjson
 from django.conf import settings
 from django.db import connection, models
 
-from taskproject.rows import (
+from taskproject.sql import (
     NO_GUARD,
     Columns,
     Guard,

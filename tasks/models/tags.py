@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from taskproject.names import casefold_key
 from taskproject.problems import NameTaken
-from taskproject.rows import ON_POSTGRESQL, adapted
+from taskproject.sql import ON_POSTGRESQL, adapted
 from tasks.limits import TAG_LENGTH
 from tasks.models.batched import batched
 from tasks.models.bytewise import BytewiseField

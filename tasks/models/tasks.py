@@ -25,7 +25,7 @@ from django.db import models
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from taskproject.rows import check_guard
+from taskproject.sql import check_guard
 from tasks.limits import (
     DESCRIPTION_LENGTH,
     EXTERNAL_ID_LENGTH,

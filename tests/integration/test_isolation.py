@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from taskproject.accounts.models import User
 from taskproject.postgresql import base, direct
-from taskproject.rows import fetch
+from taskproject.sql import fetch
 from tests.conftest import ApiClient, make_task, make_token
 from tests.support.threads import Threads
 

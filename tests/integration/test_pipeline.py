@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from taskproject import pipeline, rows
+from taskproject import pipeline, sql
 from taskproject.accounts.models import ApiToken, User
 from tasks.models import Event, Task, TaskList, listing, statements
 from tests.conftest import BY, ApiClient, make_task, make_token
@@ -310,7 +310,7 @@ def test_a_task_is_found_while_another_request_notes_the_use(
         body = {"after": make_task(alice).pk}
 
     def fetch_and_note(statement: str, *args: Any, **options: Any) -> Any:
-        found = rows.fetch(statement, *args, **options)
+        found = sql.fetch(statement, *args, **options)
         ApiToken.objects.update(last_used_at=timezone.now())
         return found
 

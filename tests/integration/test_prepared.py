@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from taskproject.postgresql import direct
-from taskproject.rows import fetch
+from taskproject.sql import fetch
 from tasks.models import Event, Task, listing, lock_feeds
 from tasks.models.criteria import Criteria
 from tasks.models.due_dates import clock

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from taskproject.accounts.models import User
-from taskproject.rows import analyze, fetch
+from taskproject.sql import analyze, fetch
 from tasks.management.commands.seed_tasks import BATCH, make_rows
 from tasks.models import Event, Label, Tag, Tally, Task, TaskList
 from tests.conftest import BY, ApiClient, make_token

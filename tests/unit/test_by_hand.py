@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from taskproject.logs import Line
-from taskproject.rows import instance, mark_saved
+from taskproject.sql import instance, mark_saved
 from tasks.api.responses import JSONResponse
 from tasks.models import Task
 from tests.conftest import make_task

@@ -14,7 +14,7 @@ from django.db import DatabaseError
 from tqdm import tqdm
 
 from taskproject.accounts.models import User
-from taskproject.rows import this_thread
+from taskproject.sql import this_thread
 from tasks.exports import WITH_TRASH, records_of
 from tasks.formats import WRITERS, Record
 from tasks.models import Task

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from taskproject.accounts.models import User
-from taskproject.rows import analyze
+from taskproject.sql import analyze
 from tasks.formats import READERS, BadRow, Row
 from tasks.imports import Importer, Numbered, Survey
 from tasks.models import Event, Label, Tag, Tally, Task, TaskList

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from taskproject.accounts.models import User
-from taskproject.rows import analyze
+from taskproject.sql import analyze
 from tasks.models import Actor, Event, Label, Tag, Tally, Task, TaskList, lock_feeds
 
 BATCH = 2_000

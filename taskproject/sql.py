@@ -1,4 +1,4 @@
-"""Statements that are written by hand: running them, and what their rows become."""
+"""Running statements that are written by hand, and making objects of their rows."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
