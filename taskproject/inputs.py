@@ -48,10 +48,10 @@ MEDIA_TYPES = {"application/json", "application/merge-patch+json"}
 # in the whole body too.)
 NO_OBJECT = {"missing", "model_type", "model_attributes_type", "dict_type"}
 #: Members of one object at most: none here has a quarter of them.
-MOST_MEMBERS = 50
+MAX_MEMBERS = 50
 #: Errors of a request that are looked at and told, and of one operation of a batch.
-MOST_ERRORS = 100
-MOST_ERRORS_OF_OPERATION = 10
+MAX_ERRORS = 100
+MAX_ERRORS_OF_OPERATION = 10
 # A \u escape of half a surrogate pair, which may or may not have its other half.
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -193,8 +193,8 @@ def is_unmeasured(request: HttpRequest) -> bool:
 
 
 def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    if len(pairs) > MOST_MEMBERS:
-        detail = f"Send at most {MOST_MEMBERS} members in an object."
+    if len(pairs) > MAX_MEMBERS:
+        detail = f"Send at most {MAX_MEMBERS} members in an object."
         raise Invalid(detail, errors=[_error("body", [], "too_many_members", detail)])
     members = dict(pairs)
     if len(members) < len(pairs):
@@ -236,7 +236,7 @@ def check_query(given: QueryDict, parameters: dict[str, bool]) -> None:
         _error(
             "query", [name], "unknown", _unknown(name, parameters.keys(), "parameter")
         )
-        for name in unknown[:MOST_ERRORS]
+        for name in unknown[:MAX_ERRORS]
     ]
     if errors:
         raise Invalid(errors[0]["detail"], errors=errors)
@@ -280,7 +280,7 @@ def invalid(wrong: Iterable[tuple[type[ParamModel], ValidationError]]) -> Proble
     for model, invalid_input in wrong:
         source = str(model.__ninja_param_source__)
         found = invalid_input.errors(include_url=False)
-        for error in found[: MOST_ERRORS - len(errors)]:
+        for error in found[: MAX_ERRORS - len(errors)]:
             # ninja puts the name of the handler's argument in front.
             path = list(error["loc"])[1:]
             if source == "body" and not path and error["type"] in NO_OBJECT:
@@ -305,7 +305,7 @@ def refusal_of(model: type[BaseModel], value: object, place: str) -> Invalid | N
         path = place.strip("/").split("/")
         errors = [
             _error("body", [*path, *one["loc"]], one["type"], _sentence(one, model))
-            for one in error.errors(include_url=False)[:MOST_ERRORS_OF_OPERATION]
+            for one in error.errors(include_url=False)[:MAX_ERRORS_OF_OPERATION]
         ]
         return _refusal(errors)
     return None

@@ -29,7 +29,7 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 LOOPBACK = ("127.", "::1", "::ffff:127.")
 
 
-def in_the_clear(request: HttpRequest) -> bool:
+def is_unencrypted(request: HttpRequest) -> bool:
     """Whether a secret in this request could be read on its way, although HTTPS is on. A
     caller on this host has no way to speak of, unless a proxy says that it did."""
     if not settings.HTTPS or request.is_secure():
@@ -41,9 +41,9 @@ def in_the_clear(request: HttpRequest) -> bool:
     return bool(address) and not address.startswith(LOOPBACK)
 
 
-def demand_https(request: HttpRequest) -> None:
+def require_https(request: HttpRequest) -> None:
     """Raises `HTTPSRequired` where a secret came in the clear."""
-    if in_the_clear(request):
+    if is_unencrypted(request):
         raise HTTPSRequired(
             "Send credentials over https, and replace this one: it came in the clear. "
             "Behind a proxy that ends TLS, set TRUST_X_FORWARDED_PROTO=on; where there "
@@ -78,7 +78,7 @@ def cached_caller(request: HttpRequest) -> Caller | None:
     may be stale: the first statement of the operation must include the caller's `guard`,
     and raises `GuardFailed` where that does not hold."""
     secret = request.META.get("HTTP_AUTHORIZATION", "")
-    if not secret.startswith(BEARER) or in_the_clear(request):
+    if not secret.startswith(BEARER) or is_unencrypted(request):
         return None
     caller = _cache.get(digest(secret.removeprefix("Bearer ")))
     needed = "read" if request.method in SAFE_METHODS else "write"
@@ -109,7 +109,7 @@ class TokenAuth(HttpBearer):
         header: str | None = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
-        demand_https(request)
+        require_https(request)
         scheme, _, secret = header.partition(" ")
         if scheme.lower() != "bearer":
             raise InvalidToken("Send Authorization: Bearer tk_...")
@@ -148,7 +148,7 @@ class SessionAuth(APIKeyCookie):
     def __call__(self, request: HttpRequest) -> Caller | None:
         if self.param_name not in request.COOKIES:
             return None
-        demand_https(request)
+        require_https(request)
         return self.authenticate(request, None)
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Caller | None:

@@ -27,8 +27,8 @@ from taskproject.problems import Unavailable
 
 #: How long an attempt that failed counts.
 WINDOW = timedelta(minutes=15)
-MOST_BY_NAME = 10
-MOST_BY_ADDRESS = 20
+MAX_BY_NAME = 10
+MAX_BY_ADDRESS = 20
 BUSY_RETRY = 3  # seconds
 
 
@@ -66,10 +66,10 @@ class Attempt:
 
     def __init__(self, request: HttpRequest | None, username: str) -> None:
         self._name = _key("name", username.strip().casefold())
-        self._limits = {self._name: MOST_BY_NAME}
+        self._limits = {self._name: MAX_BY_NAME}
         address = client_address(request) if request else None
         if address:
-            self._limits[_key("address", address)] = MOST_BY_ADDRESS
+            self._limits[_key("address", address)] = MAX_BY_ADDRESS
         self._rows: list[SignInAttempt] = []
 
     @classmethod

@@ -14,8 +14,8 @@ from django.template.response import TemplateResponse
 
 from taskproject.accounts.models import User
 from taskproject.problems import Invalid
-from tasks.admin.choices import KEY, Picker
-from tasks.admin.rows import RowAdmin, actor, reason
+from tasks.admin.choices import KEY, OwnedAutocomplete
+from tasks.admin.versioned import VersionedAdmin, actor, reason
 from tasks.models import Outcome, Task, TaskList, TaskQuerySet
 
 CHUNK = 500
@@ -47,7 +47,9 @@ class PlaceForm(forms.Form):
 
     def __init__(self, owner: User, site: AdminSite, data: QueryDict | None) -> None:
         super().__init__(data, auto_id="place_%s")
-        widget = Picker(Task._meta.get_field("list"), site, {"style": "width: 20em"})
+        widget = OwnedAutocomplete(
+            Task._meta.get_field("list"), site, {"style": "width: 20em"}
+        )
         widget.owner_id = owner.pk
         self.fields["list"] = forms.ModelChoiceField(
             TaskList.objects.owned_by(owner.pk),
@@ -56,7 +58,7 @@ class PlaceForm(forms.Form):
         )
 
 
-class TaskActions(RowAdmin):
+class TaskActions(VersionedAdmin):
     """The actions of the list of tasks."""
 
     actions = (

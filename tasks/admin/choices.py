@@ -19,7 +19,7 @@ CHOICES = "tasks_task_choices"
 CHOSEN = ("owner", "list", "parent", "labels")
 
 
-class Picker(AutocompleteSelect):
+class OwnedAutocomplete(AutocompleteSelect):
     """An autocomplete that offers what one owner has, once the owner is known."""
 
     owner_id: object = None
@@ -40,7 +40,7 @@ class Picker(AutocompleteSelect):
 
 
 class ChoicesView(AutocompleteJsonView):
-    """What a `Picker` offers, as JSON."""
+    """What a `OwnedAutocomplete` offers, as JSON."""
 
     def process_request(
         self, request: HttpRequest

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 
 from taskproject.accounts.models import User
 from taskproject.accounts.privileges import may_see, viewer
-from tasks.admin.choices import KEY, Picker
+from tasks.admin.choices import KEY, OwnedAutocomplete
 from tasks.models import Tag, Task, TaskList, TaskQuerySet
 from tasks.models.due_dates import NEVER, Clock, clock, read_day
 
@@ -108,7 +108,7 @@ class FormFilter(admin.ListFilter):
             }
 
 
-class PickFilter(FormFilter):
+class AutocompleteFilter(FormFilter):
     """One row that a task has to do with, found by autocomplete."""
 
     field: ClassVar[str]
@@ -125,7 +125,9 @@ class PickFilter(FormFilter):
         (name,) = self.parameters
         self.offered = may_see(request, self.rows)
         relation = Task._meta.get_field(self.field)
-        widget = Picker(relation, model_admin.admin_site, {"style": "width: 100%"})
+        widget = OwnedAutocomplete(
+            relation, model_admin.admin_site, {"style": "width: 100%"}
+        )
         # The owner that the tasks are narrowed down to, if they are.
         widget.owner_id = request.GET.get("owner")
         rows = self.rows._default_manager.order_by("pk")
@@ -150,18 +152,18 @@ class PickFilter(FormFilter):
         return queryset.filter(**{self.field: int(value)})
 
 
-class OwnerFilter(PickFilter):
+class OwnerFilter(AutocompleteFilter):
     title, parameters, field, rows = "owner", ("owner",), "owner", User
 
 
-class ListFilter(PickFilter):
+class ListFilter(AutocompleteFilter):
     title, parameters, field, rows = "list", ("list",), "list", TaskList
 
     def links(self) -> list[tuple[str, str]]:
         return [("none", "In no list")]
 
 
-class TagFilter(PickFilter):
+class TagFilter(AutocompleteFilter):
     title, parameters, field, rows = "tag", ("tag",), "labels", Tag
 
 

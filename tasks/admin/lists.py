@@ -11,20 +11,20 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from taskproject.models import Job
-from tasks.admin.rows import RowAdmin, actor, add_link, first_tasks
+from tasks.admin.versioned import VersionedAdmin, actor, add_link, first_tasks
 from tasks.forms import ListForm
 from tasks.jobs import remove_list
 from tasks.models import Actor, TaskList, lock_feeds
 
 if TYPE_CHECKING:
-    from tasks.admin.rows import FieldsetOptions, Fieldsets
+    from tasks.admin.versioned import FieldsetOptions, Fieldsets
 
 #: Lists that are deleted at once, each with all of its tasks.
-MOST_REMOVED = 100
+MAX_REMOVED = 100
 
 
 @admin.register(TaskList)
-class ListAdmin(RowAdmin):
+class ListAdmin(VersionedAdmin):
     form = ListForm
     subject = "list_id"
     list_display = ("name", "owner", "archived", "tasks_link", "created_at", "version")
@@ -104,7 +104,7 @@ class ListAdmin(RowAdmin):
     def remove(
         self, request: HttpRequest, queryset: QuerySet[TaskList]
     ) -> HttpResponse | None:
-        keys = self.selected(request, queryset, MOST_REMOVED)
+        keys = self.selected(request, queryset, MAX_REMOVED)
         if not keys:
             return None
         rows = TaskList.objects.filter(pk__in=keys)

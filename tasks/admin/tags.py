@@ -8,20 +8,20 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from tasks.admin.rows import RowAdmin, actor, first_tasks
+from tasks.admin.versioned import VersionedAdmin, actor, first_tasks
 from tasks.forms import TagForm
 from tasks.jobs import remove_tag, rename_tag
 from tasks.models import Tag, lock_feeds
 
 if TYPE_CHECKING:
-    from tasks.admin.rows import Fieldsets
+    from tasks.admin.versioned import Fieldsets
 
 #: Tags that are deleted at once, each taken off all of its tasks.
-MOST_REMOVED = 100
+MAX_REMOVED = 100
 
 
 @admin.register(Tag)
-class TagAdmin(RowAdmin):
+class TagAdmin(VersionedAdmin):
     """Tags are made by tasks, as these first use them."""
 
     form = TagForm
@@ -78,7 +78,7 @@ class TagAdmin(RowAdmin):
     def remove(
         self, request: HttpRequest, queryset: QuerySet[Tag]
     ) -> HttpResponse | None:
-        keys = self.selected(request, queryset, MOST_REMOVED)
+        keys = self.selected(request, queryset, MAX_REMOVED)
         if not keys:
             return None
         rows = Tag.objects.filter(pk__in=keys)

@@ -24,7 +24,7 @@ from taskproject.accounts.models import User
 from taskproject.accounts.privileges import may_see, viewer
 from taskproject.problems import Conflict, Invalid
 from tasks.admin.actions import TaskActions
-from tasks.admin.choices import CHOICES, KEY, Picker, choices_view
+from tasks.admin.choices import CHOICES, KEY, OwnedAutocomplete, choices_view
 from tasks.admin.filters import (
     DueFilter,
     ListFilter,
@@ -33,8 +33,8 @@ from tasks.admin.filters import (
     TrashFilter,
 )
 from tasks.admin.pages import CalendarQuerySet
-from tasks.admin.rows import Row, actor, add_link, first_tasks, reason
 from tasks.admin.timeline import earlier, lost, refused
+from tasks.admin.versioned import Row, actor, add_link, first_tasks, reason
 from tasks.forms import RowForm, TaskForm
 from tasks.forms.fields import moment_text
 from tasks.forms.tasks import DUE, PLACE
@@ -45,10 +45,10 @@ from tasks.models.statements import UNREAD
 from tasks.models.words import MOST_WORDS, asked
 
 if TYPE_CHECKING:
-    from tasks.admin.rows import FieldsetOptions, Fieldsets
+    from tasks.admin.versioned import FieldsetOptions, Fieldsets
 
 # Users whose name begins with a word that is looked for.
-MOST_USERS = 20
+MAX_USERS = 20
 # The key of a row of the list, as its form sends it.
 ROW_KEY = re.compile(r"form-[0-9]+-id$")
 
@@ -152,7 +152,7 @@ class TaskAdmin(TaskActions):
         """By the index of words; Django would look through the text of every task."""
         for term in search_term.split()[:MOST_WORDS]:
             users = User.objects.filter(username__istartswith=term).order_by("pk")
-            owners = list(users.values_list("pk", flat=True)[:MOST_USERS])
+            owners = list(users.values_list("pk", flat=True)[:MAX_USERS])
             found = Q(owner_id__in=owners) if owners else Q()
             if KEY.fullmatch(term):
                 found |= Q(pk=int(term))
@@ -184,7 +184,7 @@ class TaskAdmin(TaskActions):
     @property
     def media(self) -> Media:
         """With what the filters' autocompletes need."""
-        picker = Picker(Task._meta.get_field("list"), self.admin_site)
+        picker = OwnedAutocomplete(Task._meta.get_field("list"), self.admin_site)
         return super().media + picker.media
 
     # The form

@@ -9,7 +9,7 @@ from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from taskproject.accounts.auth import ApiRequest, demand_https
+from taskproject.accounts.auth import ApiRequest, require_https
 from taskproject.conditions import not_modified
 from taskproject.deadlines import extend
 from taskproject.downloads import download
@@ -138,7 +138,7 @@ def read_calendar(request: HttpRequest, secret: str) -> HttpResponse:
     At most 2,000 tasks and 900 KB: open ones first, and those nearest to today. The
     calendar's description says what was left out.
     """
-    demand_https(request)
+    require_https(request)
     feed = CalendarFeed.objects.opened_by(secret).select_related("owner").first()
     if feed is None:
         raise NotFound("There is no calendar at this address.")

@@ -40,7 +40,7 @@ class JobOut(BaseModel):
     finished_at: datetime | None
 
 
-def job_answer(job: Job) -> HttpResponse:
+def job_response(job: Job) -> HttpResponse:
     """202: it goes on without the caller."""
     headers = {"Location": f"/api/jobs/{job.pk}", "Retry-After": "1"}
     return json_response(job.as_dict(), 202, **headers)

@@ -12,8 +12,8 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import STRIPPED, WORD, Closed, absent
 from tasks.api.jobs import JobOut
 from tasks.api.responses import actor, page_response
-from tasks.api.rows import change_row, read_row, removed, row_response
 from tasks.api.schemas import NAME, ONE_LINE, Move, OrderedPage
+from tasks.api.versioned import change_row, read_row, removed, row_response
 from tasks.jobs import remove_list
 from tasks.limits import LIST_NAME_LENGTH
 from tasks.models import Actor, TaskList

@@ -27,6 +27,7 @@ from hashlib import sha256
 from io import StringIO
 from typing import Any, BinaryIO, TypeVar
 
+from tasks.formats.csv_rows import Rows
 from tasks.formats.records import (
     TASK_FIELDS,
     BadRow,
@@ -39,7 +40,6 @@ from tasks.formats.records import (
     shown,
     unknown,
 )
-from tasks.formats.rows import Rows
 from tasks.formats.times import read_day, read_instant, write_instant
 
 T = TypeVar("T")

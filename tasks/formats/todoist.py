@@ -19,6 +19,7 @@ from hashlib import sha256
 from typing import BinaryIO
 
 from taskproject import timezones
+from tasks.formats.csv_rows import Rows
 from tasks.formats.documents import Remarks
 from tasks.formats.foreign import UNNAMED, Draft, Lists, clean, cut, rows_of, tell_level
 from tasks.formats.lines import RESAVE
@@ -30,7 +31,6 @@ from tasks.formats.records import (
     TaskRecord,
     shown,
 )
-from tasks.formats.rows import Rows
 from tasks.formats.times import read_instant
 from tasks.limits import LIST_NAME_LENGTH
 

@@ -11,7 +11,7 @@ from django import forms
 from django.core.validators import ProhibitNullCharactersValidator
 
 from taskproject import timezones
-from tasks.forms.opened import lines
+from tasks.forms.optimistic_lock import lines
 from tasks.limits import FIRST_DAY, LAST_DAY, MOST_TAGS, TAG_LENGTH
 
 _refuse_nul = ProhibitNullCharactersValidator()

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from taskproject.forms import OneLineField
-from tasks.forms.opened import OptimisticLockForm
+from tasks.forms.optimistic_lock import OptimisticLockForm
 from tasks.models import Tag, TaskList
 
 

@@ -19,7 +19,7 @@ from tasks.forms.fields import (
     read_moment,
     tag_text,
 )
-from tasks.forms.opened import OptimisticLockForm, Values
+from tasks.forms.optimistic_lock import OptimisticLockForm, Values
 from tasks.limits import DESCRIPTION_LENGTH, FIRST_DAY, LAST_DAY, TIMEZONE_LENGTH
 from tasks.models import Task
 
@@ -77,7 +77,7 @@ class TaskForm(OptimisticLockForm[Task]):
         if "owner" not in self.fields:
             return  # It is only looked at.
         if self.instance.pk is not None:
-            self.initial.update(self.sent(self.instance))
+            self.initial.update(self.as_initial(self.instance))
         # Left out, it is as low as it gets, or stays.
         self.fields["priority"].required = False
         self.fields[
@@ -131,14 +131,14 @@ class TaskForm(OptimisticLockForm[Task]):
                 values[f"{name}_id"] = row and row.pk
         if "tag_names" in values:
             values["tags"] = values.pop("tag_names")
-        if self.typed.intersection(DUE):
+        if self.edited_fields.intersection(DUE):
             values |= {name: self.cleaned_data[name] for name in DUE}
             if values["due_at"] is None:
                 # It goes with the time.
                 del values["due_timezone"]
         return values
 
-    def sent(self, row: Task) -> dict[str, object]:
+    def as_initial(self, row: Task) -> dict[str, object]:
         special = {
             **{name: getattr(row, f"{name}_id") for name in KEYS},
             "tag_names": tag_text(row.tags),
@@ -147,28 +147,33 @@ class TaskForm(OptimisticLockForm[Task]):
         }
         return {
             name: special[name] if name in special else getattr(row, name)
-            for name in self.guarded
+            for name in self.editable_fields
         }
 
     def readable(self, name: str, row: Task) -> object:
         if name == "priority":
             return row.get_priority_display()
-        value = getattr(row, name) if name in KEYS else self.sent(row)[name]
+        value = getattr(row, name) if name in KEYS else self.as_initial(row)[name]
         return "" if value is None else value
 
-    def readable_typed(self, name: str) -> object:
+    def readable_edit(self, name: str) -> object:
         value = self.cleaned_data.get(name)
         if name == "priority" and value is not None:
             return Task.Priority(value).label
         if name == "completed" or (name in KEYS and value is not None):
             return value
-        return super().readable_typed(name)
+        return super().readable_edit(name)
 
     def _check_owner(self, cleaned: Values) -> None:
         owner = cleaned.get("owner")
         for name in ("list", "parent"):
             row = cleaned.get(name)
-            if owner and row and name in self.typed and row.owner_id != owner.pk:
+            if (
+                owner
+                and row
+                and name in self.edited_fields
+                and row.owner_id != owner.pk
+            ):
                 self.add_error(name, f"{owner} has no such {KEYS[name]}.")
 
     def _check_due(self, cleaned: Values) -> None:
@@ -178,7 +183,7 @@ class TaskForm(OptimisticLockForm[Task]):
         day, text, zone = (cleaned[name] for name in DUE)
         cleaned["due_at"] = None
         if not text:
-            if zone is not None and "due_timezone" in self.typed:
+            if zone is not None and "due_timezone" in self.edited_fields:
                 self.add_error(
                     "due_timezone", "A zone goes with a time: fill in due at."
                 )

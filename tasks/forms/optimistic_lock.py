@@ -43,37 +43,39 @@ class OptimisticLockForm(forms.ModelForm, Generic[R]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["opened_version"].initial = self.instance.version
-        for name in self.guarded:
+        for name in self.editable_fields:
             self.fields[name].show_hidden_initial = self.instance.pk is not None
 
     @property
-    def guarded(self) -> list[str]:
+    def editable_fields(self) -> list[str]:
         """The fields that somebody can type into."""
         return [name for name in self.fields if name != "opened_version"]
 
     @property
-    def typed(self) -> set[str]:
+    def edited_fields(self) -> set[str]:
         """The fields that count: for a new row all of them. What is sent as it was shown
         was not typed, even where it is no choice any more."""
         if self.instance.pk is None:
-            return set(self.guarded)
+            return set(self.editable_fields)
         return {name for name in self.changed_data if not self._as_shown(name)}
 
     def values(self) -> Values:
         """What the verb is to set."""
         return {
-            name: self.cleaned_data[name] for name in self.guarded if name in self.typed
+            name: self.cleaned_data[name]
+            for name in self.editable_fields
+            if name in self.edited_fields
         }
 
-    def sent(self, row: R) -> dict[str, object]:
+    def as_initial(self, row: R) -> dict[str, object]:
         """The fields as a page that shows the row sends them."""
-        return {name: getattr(row, name) for name in self.guarded}
+        return {name: getattr(row, name) for name in self.editable_fields}
 
     def readable(self, name: str, row: R) -> object:
         """A field as people read it."""
-        return self.sent(row)[name]
+        return self.as_initial(row)[name]
 
-    def readable_typed(self, name: str) -> object:
+    def readable_edit(self, name: str) -> object:
         """What somebody typed, as people read it."""
         return self.data.get(self.add_prefix(name), "")
 
@@ -119,13 +121,13 @@ class OptimisticLockForm(forms.ModelForm, Generic[R]):
 
     def _show_both(self, now: R) -> None:
         self.stale = True
-        typed = self.typed
+        typed = self.edited_fields
         assert isinstance(self.data, QueryDict)
         data = self.data.copy()
-        mine = {name: self.readable_typed(name) for name in typed}
+        mine = {name: self.readable_edit(name) for name in typed}
         self.data = data
         data[self.add_prefix("opened_version")] = str(now.version)
-        for name, stored in self.sent(now).items():
+        for name, stored in self.as_initial(now).items():
             value = self.fields[name].prepare_value(stored)
             shown = lines(data.get(self.add_initial_prefix(name), ""))
             # The page that goes back is based on the row as it is now.

@@ -21,10 +21,10 @@ from taskproject.accounts.models import User
 from taskproject.accounts.privileges import may_see, viewer
 from taskproject.models import Job
 from taskproject.problems import Conflict, Invalid, Problem
-from tasks.admin.choices import KEY, Picker
+from tasks.admin.choices import KEY, OwnedAutocomplete
 from tasks.admin.pages import COUNTED_PAGES, CappedPaginator
 from tasks.admin.timeline import timeline
-from tasks.forms.opened import OptimisticLockForm
+from tasks.forms.optimistic_lock import OptimisticLockForm
 from tasks.models import Actor, Event, EventQuerySet, Tag, Task, TaskList, lock_feeds
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def actor(request: HttpRequest) -> Actor:
     return Actor(request.user.pk, "admin")
 
 
-class RowAdmin(admin.ModelAdmin):
+class VersionedAdmin(admin.ModelAdmin):
     """Rows that have a version, and events that tell of their changes."""
 
     class Media:
@@ -118,7 +118,7 @@ class RowAdmin(admin.ModelAdmin):
     def formfield_for_foreignkey(
         self, db_field: ForeignKey, request: HttpRequest, **kwargs: object
     ) -> forms.ModelChoiceField | None:
-        kwargs.setdefault("widget", Picker(db_field, self.admin_site))
+        kwargs.setdefault("widget", OwnedAutocomplete(db_field, self.admin_site))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(

@@ -11,7 +11,7 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import expected_versions, not_modified, stale_version
 from taskproject.models import Job
 from taskproject.problems import NotFound, StaleVersion
-from tasks.api.jobs import job_answer
+from tasks.api.jobs import job_response
 from tasks.api.responses import actor, json_response, no_content, unchanged
 from tasks.cursors import BIGINT
 from tasks.models import Actor, Event, Tag, TaskList, lock_feeds
@@ -79,7 +79,7 @@ def changed_by_job(
     has not finished by then."""
     row, job = _with_job(request, rows, key, represent, verb)
     if job is not None and job.finished_at is None:
-        return job_answer(job)
+        return job_response(job)
     return row_response(row, represent)
 
 
@@ -93,7 +93,7 @@ def removed(
     """The answer to a deletion: 204, or 202."""
     _, job = _with_job(request, rows, key, represent, verb)
     if job is not None and job.finished_at is None:
-        return job_answer(job)
+        return job_response(job)
     return no_content()
 
 
