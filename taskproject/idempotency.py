@@ -1,9 +1,9 @@
-"""Idempotency-Key (IETF draft-ietf-httpapi-idempotency-key-header): writes, twice safely.
+"""Idempotency-Key (IETF draft-ietf-httpapi-idempotency-key-header): safe retries of writes.
 
-The answer is stored in the transaction of its effect: after a crash there is either
-both or neither. Only answers of an effect (2xx) are stored; a request that was refused
-changed nothing, and is judged anew. A write that tells a secret, of which the database
-keeps a digest only, is refused with a key.
+The response is stored in the transaction of the write, so that after a crash both exist
+or neither does. Only successful responses (2xx) are stored: a refused request changed
+nothing and is handled again. A key is refused where the response contains a secret, of
+which the database stores only a digest.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 
 from taskproject.accounts.auth import ApiRequest
-from taskproject.models import StoredAnswer
+from taskproject.models import StoredResponse
 from taskproject.problems import InProgress, KeyRefused, KeyReused, MalformedKey
 
 # The draft's quoted string, or the bare characters that most clients send.
@@ -26,8 +26,8 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 def idempotent(handler: Callable[..., object]) -> Callable[..., object]:
-    """Makes a handler answer a write with a repeated Idempotency-Key as it did the first
-    time. Reading is safe to repeat, and needs no key."""
+    """Decorate a handler to return the stored response to a write whose Idempotency-Key
+    is repeated. The header of other requests is ignored."""
 
     @wraps(handler)
     def once(request: ApiRequest, **inputs: object) -> object:
@@ -39,25 +39,25 @@ def idempotent(handler: Callable[..., object]) -> Callable[..., object]:
         fingerprint = _fingerprint(request)
         with transaction.atomic():
             claimed = _claim(owner_id, key)
-            stored = StoredAnswer.objects.filter(owner_id=owner_id, key=key)
-            for answer in stored:
-                if claimed and answer.is_expired():
-                    answer.delete()
-                elif answer.fingerprint != fingerprint:
+            stored = StoredResponse.objects.filter(owner_id=owner_id, key=key)
+            for earlier in stored:
+                if claimed and earlier.is_expired():
+                    earlier.delete()
+                elif earlier.fingerprint != fingerprint:
                     raise KeyReused("Use a new key for each new request.")
                 else:
-                    return _replay(answer)
+                    return _replay(earlier)
             if not claimed:
                 raise InProgress("Try again in a moment, with the same key.")
             response = handler(request, **inputs)
             assert isinstance(response, HttpResponse)
             if response.headers.get("Cache-Control") == "no-store":
-                # It tells a secret. What was done is rolled back.
+                # It contains a secret. The exception rolls the write back.
                 raise KeyRefused(
-                    "Send this request without Idempotency-Key: its answer holds a "
-                    "secret and is not kept. Sent again, it makes another secret."
+                    "Send this request without Idempotency-Key: its response contains a "
+                    "secret and is not stored. Each request creates another secret."
                 )
-            StoredAnswer.objects.create(
+            StoredResponse.objects.create(
                 owner_id=owner_id,
                 key=key,
                 fingerprint=fingerprint,
@@ -85,9 +85,9 @@ def _key(header: str) -> str:
 
 
 def _claim(owner_id: int, key: str) -> bool:
-    """False while another request with this key, or a replay of it, is under way.
+    """Whether no other request with this key is in progress.
 
-    On SQLite the transaction has waited for the other's by now, and finds its answer.
+    On SQLite the transaction has waited for the other one, and finds its response.
     """
     if not settings.ON_POSTGRESQL:
         return True
@@ -108,10 +108,10 @@ def _fingerprint(request: HttpRequest) -> str:
     return hashlib.sha256(line + request.body).hexdigest()
 
 
-def _replay(answer: StoredAnswer) -> HttpResponse:
-    response = HttpResponse(bytes(answer.body), status=answer.status)
-    del response.headers["Content-Type"]  # Django's own: an answer may have none (204)
-    for name, value in answer.headers.items():
+def _replay(stored: StoredResponse) -> HttpResponse:
+    response = HttpResponse(bytes(stored.body), status=stored.status)
+    del response.headers["Content-Type"]  # Django's default; 204 has none
+    for name, value in stored.headers.items():
         response.headers[name] = value
     response.headers["Idempotency-Replayed"] = "true"
     return response

@@ -1,4 +1,4 @@
-"""What every app shares in the database: stored answers, and jobs."""
+"""Models that every app shares: stored responses and jobs."""
 
 from datetime import datetime, timedelta
 from typing import Self
@@ -8,30 +8,32 @@ from django.db import models
 from django.utils import timezone
 
 
-class StoredAnswerQuerySet(models.QuerySet["StoredAnswer"]):
+class StoredResponseQuerySet(models.QuerySet["StoredResponse"]):
     def expired(self) -> Self:
         return self.filter(created_at__lt=_horizon())
 
 
-class StoredAnswer(models.Model):
-    """The first answer to a request with an Idempotency-Key, committed together with
-    what the request did."""
+class StoredResponse(models.Model):
+    """The first response to a request with an Idempotency-Key, committed in the
+    transaction of the request."""
 
     id = models.BigAutoField(primary_key=True)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
     )
     key = models.CharField(max_length=255)
-    # SHA-256 of method, path, query, If-Match and body: another request may not take the key.
+    # SHA-256 of method, path, query, If-Match and body: a different request with this key
+    # is refused.
     fingerprint = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField()
     headers = models.JSONField()
     body = models.BinaryField()
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
-    objects = StoredAnswerQuerySet.as_manager()
+    objects = StoredResponseQuerySet.as_manager()
 
     class Meta:
+        db_table = "taskproject_storedanswer"  # of the model's first name
         constraints = (
             models.UniqueConstraint(
                 fields=["owner", "key"], name="stored_answer_key_once"
@@ -46,7 +48,7 @@ class StoredAnswer(models.Model):
 
 
 def _horizon() -> datetime:
-    """Answers from before it are kept no longer."""
+    """Responses and jobs that are older have expired."""
     return timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS)
 
 
@@ -56,7 +58,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(finished_at__isnull=True).order_by("pk")
 
     def expired(self) -> Self:
-        """Those that finished longer ago than answers are kept."""
+        """Those that finished longer ago than responses are stored."""
         return self.filter(finished_at__lt=_horizon())
 
     def about(self, subject: str, subject_id: int) -> "Job | None":
@@ -67,8 +69,8 @@ class JobQuerySet(models.QuerySet["Job"]):
 class Job(models.Model):
     """A change of more rows than one request may write, done in portions.
 
-    Each portion is a transaction of its own, which updates `done` too: a job that was
-    interrupted goes on where it was. See `taskproject.jobs`.
+    Each portion is a transaction of its own, which updates `done` as well, so that an
+    interrupted job can be resumed. See `taskproject.jobs`.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -78,7 +80,7 @@ class Job(models.Model):
     subject = models.CharField(max_length=20)
     subject_id = models.BigIntegerField()
     owner_id = models.BigIntegerField()
-    # Whom its events name, and how they came.
+    # The actor of its events, and how they authenticated.
     actor_id = models.BigIntegerField(null=True)
     via = models.CharField(max_length=20)
     arguments = models.JSONField(default=dict)

@@ -5,7 +5,7 @@ from django.db import models
 from taskproject import jobs
 from taskproject.accounts.models import User
 from taskproject.jobs import AT_ONCE, PORTION, Progress
-from taskproject.models import Job, StoredAnswer
+from taskproject.models import Job, StoredResponse
 from tasks.models import (
     Actor,
     Event,
@@ -169,7 +169,7 @@ def _rename_tag(job: Job) -> Progress:
 
 @jobs.step("delete_user")
 def _delete_user(job: Job) -> Progress:
-    """Tasks, subtasks before their parents, then events and stored answers, then what
+    """Tasks, subtasks before their parents, then events and stored responses, then what
     little is left with the user."""
     owner = job.subject_id
     tasks = Task.objects.filter(owner_id=owner)
@@ -179,9 +179,9 @@ def _delete_user(job: Job) -> Progress:
         below = list(subtasks.order_by().values_list("pk", flat=True)[:PORTION])
         return Progress(_delete(tasks, below or keys), finished=False)
     events = Event.objects.filter(owner_id=owner)
-    answers = StoredAnswer.objects.filter(owner_id=owner)
+    responses = StoredResponse.objects.filter(owner_id=owner)
     rows: models.QuerySet[models.Model]
-    for rows in (events, answers):
+    for rows in (events, responses):
         keys = list(rows.order_by("pk").values_list("pk", flat=True)[: 4 * PORTION])
         if keys:
             return Progress(_delete(rows, keys), finished=False)

@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from taskproject.accounts.models import User
-from taskproject.models import StoredAnswer
+from taskproject.models import StoredResponse
 from tasks.models import Event, Tag, Task
 from tests.conftest import BY as BY_COMMAND
 from tests.conftest import ApiClient, make_task, make_token
@@ -388,7 +388,7 @@ def test_an_atomic_batch_that_failed_can_be_sent_again_with_its_key(
     operations = (op("complete", task.pk), op("complete", other.pk))
     body, key = {"operations": operations}, {"Idempotency-Key": "once"}
     assert alone(api, "POST", PATH, body, **key).status_code == 410
-    assert not StoredAnswer.objects.exists()
+    assert not StoredResponse.objects.exists()
     Task.objects.filter(pk=other.pk).restore(BY_COMMAND)
 
     assert statuses(api.send("POST", PATH, body, headers=key)) == [200, 200]

@@ -11,7 +11,7 @@ import pytest
 from icalendar import Calendar
 
 from taskproject.accounts.models import User
-from taskproject.models import StoredAnswer
+from taskproject.models import StoredResponse
 from tasks import calendar
 from tasks.models import CalendarFeed, Task
 from tests.conftest import BY, ApiClient, make_task, make_token
@@ -459,7 +459,7 @@ def test_an_idempotency_key_is_refused_and_the_address_before_still_works(
     assert first.headers["Cache-Control"] == "no-store"
     assert (answer.status_code, answer.json()["code"]) == (400, "key_refused")
     assert nobody.send("GET", url).status_code == 200
-    assert not StoredAnswer.objects.exists()
+    assert not StoredResponse.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from taskproject.accounts.models import User
-from taskproject.models import StoredAnswer
+from taskproject.models import StoredResponse
 from tasks.models import Actor, Event, Task
 from tests.conftest import ApiClient, make_task, make_token
 from tests.support.threads import PATIENCE, Threads, at_once, request, until, waiting
@@ -39,7 +39,7 @@ def post(api: ApiClient, path: str, body: Any = None, key: str = KEY) -> Any:
 def stored() -> list[Any]:
     return [
         list(model.objects.order_by("pk").values())
-        for model in (Task, Event, StoredAnswer)
+        for model in (Task, Event, StoredResponse)
     ]
 
 
@@ -82,7 +82,7 @@ def test_the_replay_is_the_first_answer_even_if_the_task_has_changed_since(
 def test_the_request_is_stored_with_its_answer(api: ApiClient, alice: User) -> None:
     answer = post(api, "/api/tasks")
 
-    kept = StoredAnswer.objects.get()
+    kept = StoredResponse.objects.get()
     assert (kept.owner, kept.key, kept.status) == (alice, KEY, 201)
     assert bytes(kept.body) == answer.content
     assert kept.headers["Location"] == answer.headers["Location"]
@@ -100,7 +100,7 @@ def test_requests_without_a_key_are_each_done(api: ApiClient) -> None:
         assert api.send("POST", "/api/tasks", {"title": "New"}).status_code == 201
 
     assert Task.objects.count() == 2
-    assert not StoredAnswer.objects.exists()
+    assert not StoredResponse.objects.exists()
 
 
 def test_one_user_may_use_a_token_first_and_the_session_then(
@@ -136,7 +136,7 @@ def test_a_key_means_the_same_in_quotes_and_without(
     answer = post(api, "/api/tasks", key=second)
 
     assert answer.headers["Idempotency-Replayed"] == "true"
-    assert StoredAnswer.objects.get().key == "abc"
+    assert StoredResponse.objects.get().key == "abc"
 
 
 @pytest.mark.parametrize("key", ["k", "k" * 255, '"a b"', "~!#$%&'()*+,-./:;<=>?@[]^_"])
@@ -154,7 +154,7 @@ def test_a_malformed_key_is_400_and_nothing_is_done(api: ApiClient, key: str) ->
     answer = post(api, "/api/tasks", key=key)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_key")
-    assert not Task.objects.exists() and not StoredAnswer.objects.exists()
+    assert not Task.objects.exists() and not StoredResponse.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_refused_request_is_judged_anew(api: ApiClient, alice: User) -> None:
     path = f"/api/tasks/{task.pk}"
     api.send("DELETE", path)
     assert post(api, f"{path}/toggle").status_code == 410
-    assert not StoredAnswer.objects.exists()
+    assert not StoredResponse.objects.exists()
     api.send("POST", f"{path}/restore")
 
     answer = post(api, f"{path}/toggle")
@@ -218,7 +218,7 @@ def test_a_refusal_is_not_stored(
 ) -> None:
     assert post(api, path, body).status_code == status
 
-    assert not StoredAnswer.objects.exists()
+    assert not StoredResponse.objects.exists()
     assert post(api, "/api/tasks").status_code == 201, "the key is still free"
 
 
@@ -250,7 +250,7 @@ def test_a_401_is_not_stored_and_comes_before_any_replay(
     api: ApiClient, nobody: ApiClient
 ) -> None:
     assert post(nobody, "/api/tasks").status_code == 401
-    assert not StoredAnswer.objects.exists()
+    assert not StoredResponse.objects.exists()
     post(api, "/api/tasks")
 
     answer = post(nobody, "/api/tasks")
@@ -275,7 +275,7 @@ def test_reading_needs_no_key(api: ApiClient, alice: User) -> None:
         assert answer.status_code == 200
         assert "Idempotency-Replayed" not in answer.headers
 
-    assert not StoredAnswer.objects.exists()
+    assert not StoredResponse.objects.exists()
 
 
 # How long
@@ -287,18 +287,18 @@ def test_an_answer_is_kept_for_the_hours_of_the_setting(
 ) -> None:
     settings.IDEMPOTENCY_HOURS = 24
     first = post(api, "/api/tasks")
-    StoredAnswer.objects.update(created_at=timezone.now() - timedelta(hours=hours))
+    StoredResponse.objects.update(created_at=timezone.now() - timedelta(hours=hours))
 
     again = post(api, "/api/tasks")
 
     assert ("Idempotency-Replayed" in again.headers) == replayed
     assert (again.json()["id"] == first.json()["id"]) == replayed
-    assert StoredAnswer.objects.count() == 1
+    assert StoredResponse.objects.count() == 1
 
 
 def test_an_expired_key_may_come_with_another_request(api: ApiClient) -> None:
     post(api, "/api/tasks")
-    StoredAnswer.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    StoredResponse.objects.update(created_at=timezone.now() - timedelta(hours=25))
 
     answer = post(api, "/api/tasks", {"title": "Other"})
 
@@ -384,7 +384,7 @@ def test_on_sqlite_the_second_waits_for_the_first_and_replays_it(token: str) -> 
     assert answers[0].json() == answers[1].json()
     replayed = ["Idempotency-Replayed" in answer.headers for answer in answers]
     assert sorted(replayed) == [False, True]
-    assert json.loads(bytes(StoredAnswer.objects.get().body)) == answers[0].json()
+    assert json.loads(bytes(StoredResponse.objects.get().body)) == answers[0].json()
 
 
 def test_the_same_key_for_another_version_is_another_request(

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
 from taskproject.api import api as tasks_api
-from taskproject.models import StoredAnswer
+from taskproject.models import StoredResponse
 from tasks.models import Event, Tag, Task, TaskList
 from tests.conftest import BY, ApiClient, make_task, make_token
 
@@ -19,7 +19,7 @@ KEY = "3f2b1c9e-0a4d-4b4e-9a51-b4e2c2b3f7a0"
 def stored() -> list[Any]:
     return [
         list(model.objects.order_by("pk").values())
-        for model in (Task, TaskList, Tag, Event, StoredAnswer)
+        for model in (Task, TaskList, Tag, Event, StoredResponse)
     ]
 
 

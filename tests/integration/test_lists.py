@@ -6,7 +6,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from taskproject.accounts.models import User
-from taskproject.models import StoredAnswer
+from taskproject.models import StoredResponse
 from tasks.models import Event, TaskList
 from tests.conftest import ApiClient
 from tests.support.answers import assert_a_credential_is_needed
@@ -210,7 +210,7 @@ def test_a_refused_name_keeps_no_key(api: ApiClient, alice: User) -> None:
     answer = alone(api, "POST", "/api/lists", body, **{"Idempotency-Key": "once"})
 
     assert answer.status_code == 409
-    assert not StoredAnswer.objects.exists()
+    assert not StoredResponse.objects.exists()
 
 
 # Reading one

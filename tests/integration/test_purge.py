@@ -13,12 +13,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from taskproject.accounts.models import SignInAttempt, User
-from taskproject.models import StoredAnswer
+from taskproject.models import StoredResponse
 from tasks.management.commands import purge
 from tasks.models import Actor, Event, FeedHorizon, Task
 from tests.conftest import BY, ApiClient, make_task
 
-NOTHING = "Removed 0 tasks from the trash, 0 stored answers and 0 events.\n"
+NOTHING = "Removed 0 tasks from the trash, 0 stored responses and 0 events.\n"
 
 
 def run(**options: Any) -> str:
@@ -36,8 +36,8 @@ def make_trashed(owner: User, days: float, count: int = 1) -> list[int]:
     return keys
 
 
-def make_answer(owner: User, key: str, hours: float) -> StoredAnswer:
-    return StoredAnswer.objects.create(
+def make_response(owner: User, key: str, hours: float) -> StoredResponse:
+    return StoredResponse.objects.create(
         owner=owner,
         key=key,
         fingerprint="",
@@ -55,11 +55,11 @@ def age_events(days: float) -> None:
 def test_with_nothing_to_remove_it_removes_nothing(alice: User) -> None:
     make_task(alice)
     make_trashed(alice, 29)
-    make_answer(alice, "young", 23)
+    make_response(alice, "young", 23)
 
     assert run() == NOTHING
 
-    assert (Task.objects.count(), StoredAnswer.objects.count()) == (2, 1)
+    assert (Task.objects.count(), StoredResponse.objects.count()) == (2, 1)
     assert not FeedHorizon.objects.exists()
 
 
@@ -67,22 +67,22 @@ def test_it_removes_trash_answers_and_events_past_their_time(alice: User) -> Non
     live = make_task(alice, "Live")
     make_trashed(alice, 31, count=2)
     (young,) = make_trashed(alice, 29)
-    make_answer(alice, "old", 25)
-    kept = make_answer(alice, "young", 23)
+    make_response(alice, "old", 25)
+    kept = make_response(alice, "young", 23)
     age_events(91)
     recent = make_task(alice, "Recent")
 
     output = run()
 
     assert output == (
-        "Removed 2 tasks from the trash, 1 stored answers and 7 events.\n"
+        "Removed 2 tasks from the trash, 1 stored responses and 7 events.\n"
     )
     assert set(Task.objects.values_list("pk", flat=True)) == {
         live.pk,
         young,
         recent.pk,
     }
-    assert StoredAnswer.objects.get() == kept
+    assert StoredResponse.objects.get() == kept
     events = Event.objects.in_order()
     assert [event.verb for event in events] == ["created", "deleted", "deleted"]
 
@@ -90,16 +90,16 @@ def test_it_removes_trash_answers_and_events_past_their_time(alice: User) -> Non
 @pytest.mark.parametrize(
     ("setting", "value", "removed"),
     [
-        ("TRASH_DAYS", 2, "1 tasks from the trash, 0 stored answers and 0 events"),
-        ("IDEMPOTENCY_HOURS", 2, "0 tasks from the trash, 1 stored answers and 0"),
-        ("EVENT_DAYS", 2, "0 tasks from the trash, 0 stored answers and 1 events"),
+        ("TRASH_DAYS", 2, "1 tasks from the trash, 0 stored responses and 0 events"),
+        ("IDEMPOTENCY_HOURS", 2, "0 tasks from the trash, 1 stored responses and 0"),
+        ("EVENT_DAYS", 2, "0 tasks from the trash, 0 stored responses and 1 events"),
     ],
 )
 def test_each_time_is_a_setting(
     alice: User, settings: Any, setting: str, value: int, removed: str
 ) -> None:
     make_trashed(alice, 3)
-    make_answer(alice, "key", 3)
+    make_response(alice, "key", 3)
     age_events(3)
     setattr(settings, setting, value)
 
@@ -108,16 +108,16 @@ def test_each_time_is_a_setting(
 
 def test_a_dry_run_counts_and_removes_nothing(alice: User) -> None:
     make_trashed(alice, 31, count=2)
-    make_answer(alice, "old", 25)
+    make_response(alice, "old", 25)
     age_events(91)
 
     output = run(dry_run=True)
 
     assert output == (
-        "Would remove 2 tasks from the trash, 1 stored answers and 3 events.\n"
+        "Would remove 2 tasks from the trash, 1 stored responses and 3 events.\n"
     )
     assert (Task.objects.count(), Event.objects.count()) == (2, 4)
-    assert StoredAnswer.objects.exists() and not FeedHorizon.objects.exists()
+    assert StoredResponse.objects.exists() and not FeedHorizon.objects.exists()
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 100])
@@ -128,7 +128,7 @@ def test_batches_of_any_size_remove_the_same(
     for owner in (alice, bob):
         make_trashed(owner, 31, count=3)
         for number in range(3):
-            make_answer(owner, f"key {number}", 25)
+            make_response(owner, f"key {number}", 25)
     age_events(91)
     last = Event.objects.latest("sequence").sequence
     alices = Event.objects.owned_by(alice.pk).last_sequence()
@@ -136,9 +136,9 @@ def test_batches_of_any_size_remove_the_same(
     output = run()
 
     assert output == (
-        "Removed 6 tasks from the trash, 6 stored answers and 12 events.\n"
+        "Removed 6 tasks from the trash, 6 stored responses and 12 events.\n"
     )
-    assert not Task.objects.exists() and not StoredAnswer.objects.exists()
+    assert not Task.objects.exists() and not StoredResponse.objects.exists()
     assert set(Event.objects.values_list("verb", flat=True)) == {"deleted"}
     horizons = dict(FeedHorizon.objects.values_list("owner_id", "sequence"))
     assert horizons == {alice.pk: alices, bob.pk: last}
@@ -164,7 +164,7 @@ def test_each_batch_is_a_transaction_of_its_own(
 
 def test_running_twice_removes_nothing_more(alice: User) -> None:
     make_trashed(alice, 31)
-    make_answer(alice, "old", 25)
+    make_response(alice, "old", 25)
     age_events(91)
     run()
     before = list(Event.objects.values()), list(FeedHorizon.objects.values())

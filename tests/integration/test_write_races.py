@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from taskproject.accounts.models import User
-from taskproject.models import StoredAnswer
+from taskproject.models import StoredResponse
 from tasks.models import Actor, Event, Task
 from tests.conftest import ApiClient, make_task
 from tests.support.threads import PATIENCE, at_once, request
@@ -72,7 +72,7 @@ def test_of_twenty_requests_with_one_key_one_makes_a_row(
     replayed = Counter("Idempotency-Replayed" in answer.headers for answer in answers)
     assert replayed == {True: 19, False: 1}
     assert (Task.objects.count(), Event.objects.count()) == (1, 1)
-    assert StoredAnswer.objects.count() == 1
+    assert StoredResponse.objects.count() == 1
 
 
 def test_toggles_with_one_key_each_flip_once_however_often_they_are_sent(

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from taskproject.models import StoredAnswer
+from taskproject.models import StoredResponse
 from tasks.models import Event, Label, Tag, Tally, Task, TaskList
 from tests.conftest import ApiClient
 
@@ -52,7 +52,7 @@ def op(name: str, task_id: int, **more: Any) -> dict[str, Any]:
 
 def everything() -> list[Any]:
     """All rows that a batch may write."""
-    models: list[Any] = [Task, Event, Tag, Label, Tally, TaskList, StoredAnswer]
+    models: list[Any] = [Task, Event, Tag, Label, Tally, TaskList, StoredResponse]
     return [list(model.objects.order_by("pk").values()) for model in models]
 
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from taskproject import jobs
 from taskproject.accounts.models import SignInAttempt
 from taskproject.accounts.signin import WINDOW
-from taskproject.models import Job, StoredAnswer
+from taskproject.models import Job, StoredResponse
 from tasks.models import Actor, Event, FeedHorizon, Task
 from tasks.models.keys import bring_up_to_date
 
@@ -23,7 +23,7 @@ BATCH = 1_000
 
 class Command(BaseCommand):
     help = (
-        "Removes tasks that have been in the trash for TRASH_DAYS, answers kept for "
+        "Removes tasks that have been in the trash for TRASH_DAYS, responses stored for "
         "Idempotency-Key for IDEMPOTENCY_HOURS, and events older than EVENT_DAYS but "
         "each owner's newest, expired sessions, the admin's log after ADMIN_LOG_DAYS, and "
         "sign-ins that failed, in small transactions. Run it daily; interrupted, it goes "
@@ -42,9 +42,9 @@ class Command(BaseCommand):
         events = now - timedelta(days=settings.EVENT_DAYS)
         if dry_run:
             tasks = Task.objects.trashed().filter(deleted_at__lt=trash).count()
-            answers = StoredAnswer.objects.expired().count()
+            responses = StoredResponse.objects.expired().count()
             old = Event.objects.filter(at__lt=events).superseded().count()
-            self._tell("Would remove", tasks, answers, old)
+            self._tell("Would remove", tasks, responses, old)
             self._tell_of_staff(
                 "Would remove", [rows.count() for rows in self._staff()]
             )
@@ -59,16 +59,16 @@ class Command(BaseCommand):
             self._tell(
                 "Removed",
                 self._purge_trash(trash),
-                self._purge_rows(StoredAnswer.objects.expired()),
+                self._purge_rows(StoredResponse.objects.expired()),
                 self._purge_events(events),
             )
             self._tell_of_staff("Removed", [*map(self._purge_rows, self._staff())])
         # What the release before wrote while this one was being deployed.
         bring_up_to_date(connection)
 
-    def _tell(self, done: str, tasks: int, answers: int, events: int) -> None:
+    def _tell(self, done: str, tasks: int, responses: int, events: int) -> None:
         self.stdout.write(
-            f"{done} {tasks:,} tasks from the trash, {answers:,} stored answers and "
+            f"{done} {tasks:,} tasks from the trash, {responses:,} stored responses and "
             f"{events:,} events."
         )
 
