@@ -61,14 +61,14 @@ SAVED = {
 }
 
 
-def convert(directory: Path, source: Path, *arguments: str) -> None:
+def convert(directory: Path, sources: list[Path], *arguments: str) -> None:
     done = subprocess.run(
         [
             str(CALC),
             "--headless",
             f"-env:UserInstallation=file://{directory}/profile",
             *("--convert-to", *arguments),
-            *("--outdir", str(directory), str(source)),
+            *("--outdir", str(directory), *map(str, sources)),
         ],
         capture_output=True,
         check=False,
@@ -79,28 +79,25 @@ def convert(directory: Path, source: Path, *arguments: str) -> None:
 
 
 @pytest.mark.skipif(CALC is None, reason="needs LibreOffice Calc (soffice)")
-@pytest.mark.parametrize("kind", ["ods", "xlsx"])
-@pytest.mark.parametrize(
-    ("opened", "saved"),
-    [*((opened, "comma") for opened in OPENED)]
-    + [("with_special_numbers", saved) for saved in SAVED if saved != "comma"],
-)
-def test_calc_gives_the_tasks_back(
-    tmp_path: Path, opened: str, saved: str, kind: str
-) -> None:
-    source = tmp_path / "tasks.csv"
-    source.write_bytes(b"".join(csv.write(RECORDS)))
+def test_calc_gives_the_tasks_back(tmp_path: Path) -> None:
+    """Each way to open the file, kept in each kind of file, and each way to save it."""
+    books = []
+    for opened, tokens in OPENED.items():
+        for kind in ("ods", "xlsx"):
+            source = tmp_path / f"{opened}_{kind}.csv"
+            source.write_bytes(b"".join(csv.write(RECORDS)))
+            convert(tmp_path, [source], kind, f"--infilter=CSV:{tokens}")
+            books.append(source.with_suffix(f".{kind}"))
 
-    convert(tmp_path, source, kind, f"--infilter=CSV:{OPENED[opened]}")
-    source.unlink()
-    convert(
-        tmp_path,
-        tmp_path / f"tasks.{kind}",
-        f"csv:Text - txt - csv (StarCalc):{SAVED[saved]}",
-    )
-
-    rows: list[Any] = list(csv.read(BytesIO(source.read_bytes())))
-    assert rows == RECORDS
+    for saved, tokens in SAVED.items():
+        # Only numbers and dates that were detected can be saved in other ways.
+        if saved != "comma":
+            books = [book for book in books if "special_numbers" in book.name]
+        convert(tmp_path, books, f"csv:Text - txt - csv (StarCalc):{tokens}")
+        for book in books:
+            content = book.with_suffix(".csv").read_bytes()
+            rows: list[Any] = list(csv.read(BytesIO(content)))
+            assert rows == RECORDS, (book.name, saved)
 
 
 @pytest.mark.parametrize("saved", SAVED)
