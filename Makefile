@@ -8,8 +8,8 @@ NEXT_DJANGO = 6.1.3
 BIN = .venv/bin
 RUFF = $(BIN)/ruff
 # The suite on a database, in as many processes as there are processors, each with a
-# database of its own.
-SUITE = -m pytest --numprocesses=auto --maxprocesses=4 --database
+# database of its own. Tests of one file mostly stay together, and share its servers.
+SUITE = -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --database
 FASTIFY = bench/peers/fastify_pg
 
 .DEFAULT_GOAL := help

@@ -109,8 +109,9 @@ def execute(*statements: str) -> None:
 
 @pytest.fixture
 def never_analysed(db: None) -> Iterator[None]:
-    """Neither by autovacuum nor by another test."""
+    """Neither by autovacuum nor by another test, whose dead rows are no longer there."""
     execute(
+        f"TRUNCATE {', '.join(TABLES)} CASCADE",
         *(f"ALTER TABLE {table} SET (autovacuum_enabled = off)" for table in TABLES),
         "DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class "
         "WHERE relnamespace = 'public'::regnamespace)",

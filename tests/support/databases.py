@@ -96,7 +96,10 @@ def _postgresql(config: pytest.Config, directory: str) -> str:
     # crash leaves is for tests/faults, whose server waits for the disk.)
     server.psql("ALTER SYSTEM SET fsync = off")
     server.psql("SELECT pg_reload_conf()")
-    return str(server.get_uri())
+    url = str(server.get_uri())
+    # The processes of pytest-xdist have databases of their own on the same server.
+    os.environ["TEST_DATABASE_URL"] = url
+    return url
 
 
 def start_server(directory: Path) -> Any:
