@@ -36,8 +36,9 @@ STATUSES = {"create": 201, "delete": 204}
 
 
 class OperationIn(Closed):
-    """One change. `create` has a body like POST, `update` like PATCH, `move` like move;
-    all but `create` have an id, and may have the version that the task must be at."""
+    """One change. `create` has a body as POST has, `update` as PATCH, and `move` as the
+    operation move. All but `create` have an id, and may have the version that the task
+    must have."""
 
     op: Literal["create", "update", "delete", "complete", "reopen", "toggle", "move"]
     id: Id = absent()
@@ -58,16 +59,16 @@ class BatchIn(Closed):
     )
 
     atomic: bool = Field(
-        True, description="All or nothing (true), or each by itself (false)."
+        True, description="All operations or none (true), or each by itself (false)."
     )
-    # The first one that is no operation is told: one that is wrong often comes 500 times.
+    # Validation stops at the first invalid operation: often all 500 have the same error.
     operations: Annotated[list[OperationIn], FailFast()] = Field(
         min_length=1, max_length=MOST_OPERATIONS
     )
 
 
 class ProblemOut(BaseModel):
-    """An error, as it would be of a request of its own."""
+    """The error that the operation would get as a request of its own."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -80,11 +81,15 @@ class ProblemOut(BaseModel):
 
 
 class ResultOut(BaseModel):
-    status: int = Field(description="What a request of its own would be answered.")
-    task: TaskOut | None = Field(
-        None, description="The task after it; null where it was deleted."
+    status: int = Field(
+        description="The status that the operation would get as a request of its own."
     )
-    problem: ProblemOut | None = Field(None, description="Why nothing was done.")
+    task: TaskOut | None = Field(
+        None, description="The task afterwards; null if it was deleted."
+    )
+    problem: ProblemOut | None = Field(
+        None, description="Why the operation was not done."
+    )
 
 
 class BatchOut(BaseModel):
@@ -94,24 +99,23 @@ class BatchOut(BaseModel):
         }
     )
 
-    results: list[ResultOut] = Field(description="One of each operation, in order.")
+    results: list[ResultOut] = Field(description="One for each operation, in order.")
 
 
 @router.post("/tasks/batch", response=BatchOut)
 def batch_tasks(
     request: ApiRequest, body: BatchIn, zone: Query[InZone]
 ) -> HttpResponse:
-    """Does up to 500 changes in order, in one transaction.
+    """Does up to 500 changes, in order and in one transaction.
 
-    An atomic batch does all of them, or, where one cannot be done, none: the answer is
-    the problem of that one, with its number in `operation`. Otherwise each is done or
-    answered with its problem. At most 5,000 tags can be new. Send an Idempotency-Key to
-    be able to repeat it.
+    An atomic batch does all of them or none: if one fails, the response is its problem,
+    with its number in `operation`. Otherwise each result is a task or a problem. A batch
+    can create at most 5,000 tags. Send an Idempotency-Key to be able to retry it.
     """
     clock = clock_of(request, zone)
     results = _batch(request, clock, body.atomic).run(_operations(request, body))
-    answers = zip(body.operations, results, strict=True)
-    return json_response({"results": [_result(*one, clock) for one in answers]})
+    pairs = zip(body.operations, results, strict=True)
+    return json_response({"results": [_result(*pair, clock) for pair in pairs]})
 
 
 def _batch(request: ApiRequest, clock: Clock, atomic: bool) -> Batch:
@@ -132,7 +136,7 @@ def _operations(request: ApiRequest, body: BatchIn) -> list[Operation]:
 
 
 def _operation(one: OperationIn, number: int, zone: str) -> Operation:
-    """The change that is asked for, or the refusal of it."""
+    """The operation; with its refusal, if it is not valid."""
     given = one.model_fields_set
     if (one.op == "create") == ("id" in given):
         verb = "has no id; it makes one" if one.op == "create" else "needs an id"

@@ -1,4 +1,4 @@
-"""`/api/changes` and a task's history: readers of the events."""
+"""`/api/changes`, the feed of a user's changes, and the history of a task."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -52,7 +52,7 @@ Verb = Literal[
 
 class ActorOut(BaseModel):
     id: int
-    username: str | None = Field(description="Null when the user is gone.")
+    username: str | None = Field(description="Null if the user was deleted.")
 
 
 class FieldChange(BaseModel):
@@ -63,14 +63,16 @@ class FieldChange(BaseModel):
 class EventOut(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [CHANGE]})
 
-    sequence: int = Field(description="Rises with every change of yours.")
+    sequence: int = Field(description="Increases with each of your changes.")
     at: datetime
     verb: Verb
-    task_id: int | None = Field(description="What changed: one of these three.")
+    task_id: int | None = Field(description="The row that changed: one of these three.")
     list_id: int | None
     tag_id: int | None
-    version: int = Field(description="The version after the change.")
-    actor: ActorOut | None = Field(description="Who did it; null for the service.")
+    version: int = Field(description="The version of the row after the change.")
+    actor: ActorOut | None = Field(
+        description="The user who made the change; null for the service."
+    )
     via: str = Field(description="token, session, guest, admin or command.")
     changes: dict[str, FieldChange]
 
@@ -81,8 +83,8 @@ class ChangeOut(EventOut):
     )
 
     task: TaskOut | None = Field(
-        description="The task as it is now; null when it is deleted or in the trash, "
-        "and where the change is of a list or a tag."
+        description="The task as it is now; null if it is deleted or in the trash, "
+        "or if the change is of a list or a tag."
     )
 
 
@@ -96,7 +98,9 @@ class ChangePage(BaseModel):
     )
 
     items: list[ChangeOut]
-    next_cursor: str = Field(description="To come back with, also when nothing is new.")
+    next_cursor: str = Field(
+        description="Cursor of the changes after these, also if there are none yet."
+    )
 
 
 class HistoryPage(BaseModel):
@@ -105,30 +109,32 @@ class HistoryPage(BaseModel):
     )
 
     items: list[EventOut]
-    next_cursor: str | None = Field(description="For the next page; null on the last.")
+    next_cursor: str | None = Field(
+        description="Cursor of the next page; null on the last page."
+    )
 
 
 class ChangesQuery(InZone):
     after: Annotated[str, Field(max_length=100)] | None = Field(
         None,
-        description="The `next_cursor` that you remember; `latest` for the cursor of "
-        "this moment and no items; without it, everything that is kept.",
+        description="The `next_cursor` of the last response that you have; `latest` "
+        "for the current cursor and no items; without it, all changes that are kept.",
     )
     limit: Annotated[int, Field(ge=1, le=500), DIGITS] = Field(
-        100, description="Changes a page."
+        100, description="Changes on a page."
     )
 
 
 @router.get("/changes", response=ChangePage)
 def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpResponse:
-    """Your changes of tasks, lists and tags in the order of their commits, each of a
-    task with the task as it is now.
+    """Your changes of tasks, lists and tags in the order of their commits; changes of
+    tasks include the task as it is now.
 
-    To stay up to date: take the cursor of `?after=latest`, read your tasks, then ask
-    again and again with the `next_cursor` of the answer before. Nothing is missed and
-    nothing repeated, however many write meanwhile. A page shorter than `limit` is the
-    last for now. History is kept for 90 days unless configured otherwise; a cursor
-    from before that is 410.
+    To stay up to date, get a cursor with `?after=latest`, read your tasks, and then
+    request the changes after the `next_cursor` of the previous response, again and
+    again. No change is missed or repeated, however many are made meanwhile. A page with
+    fewer than `limit` changes is the last for now. Changes are kept for 90 days unless
+    configured otherwise; an older cursor is 410.
     """
     user_id = request.auth.user_id
     if query.after == "latest":
@@ -144,8 +150,8 @@ def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpRespons
 
 @router.get("/tasks/{int:task_id}/history", response=HistoryPage)
 def list_history(request: ApiRequest, task_id: int, page: Query[Page]) -> HttpResponse:
-    """Who changed what in this task, and when: newest first, the trash and the time
-    after its deletion included."""
+    """The changes of this task, newest first: what was changed, when and by whom. Also
+    for tasks in the trash and deleted tasks."""
     known = find(request, task_id)
     events = Event.objects.of_task_of(request.auth.user_id, task_id)
     if not events.exists() and not known.exists():
@@ -159,14 +165,14 @@ def _latest(user_id: int) -> int:
 
 
 def _check_horizon(request: ApiRequest, after: int) -> None:
-    """410 where events behind the cursor are purged. Asked after the events were read:
-    what was purged meanwhile shows here."""
+    """Raises `CursorExpired` if events after the cursor were purged. Call it after the
+    events were read, so that a concurrent purge is noticed."""
     owner_id = request.auth.user_id
     if not FeedHorizon.objects.filter(owner_id=owner_id, sequence__gt=after).exists():
         return
     latest = _latest(owner_id)
     raise CursorExpired(
-        "Read your tasks anew, then come back with the cursor in `restart`.",
+        "Read your tasks again, then continue with the cursor in `restart`.",
         restart={"cursor": cursors.encode("after", latest), "tasks": "/api/tasks"},
     )
 
@@ -180,7 +186,7 @@ def _changes(
     items: list[dict[str, object]] = []
     for event in events:
         task = tasks.get(event.task_id or 0)
-        # After a transfer the task is another owner's to see.
+        # After a transfer it belongs to another user.
         mine = task is not None and task.owner_id == event.owner_id
         items.append(
             _event(event) | {"task": represent(task, clock) if task and mine else None}

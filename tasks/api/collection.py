@@ -1,4 +1,4 @@
-"""`/api/tasks`: the caller's tasks, filtered, sorted and counted; and new ones."""
+"""`/api/tasks`: listing, counting and creating tasks."""
 
 from datetime import datetime
 
@@ -43,11 +43,13 @@ class TaskPage(BaseModel):
     )
 
     items: list[TaskOut]
-    next_cursor: str | None = Field(description="For the next page; null on the last.")
+    next_cursor: str | None = Field(
+        description="Cursor of the next page; null on the last page."
+    )
 
 
 class OpenInList(BaseModel):
-    list: int | None = Field(description="Null for those that are in no list.")
+    list: int | None = Field(description="Null for tasks that are in no list.")
     open: int
 
 
@@ -71,20 +73,24 @@ class Counts(BaseModel):
 
     open: int
     completed: int
-    overdue: int = Field(description="Open, and their due has passed in your zone.")
-    due_today: int = Field(description="Open, and due today in your zone.")
-    lists: list[OpenInList] = Field(description="Those with open tasks.")
-    tags: list[OpenWithTag] = Field(description="Those of open tasks.")
+    overdue: int = Field(
+        description="Open tasks whose due date has passed in your time zone."
+    )
+    due_today: int = Field(
+        description="Open tasks that are due today in your time zone."
+    )
+    lists: list[OpenInList] = Field(description="The lists that have open tasks.")
+    tags: list[OpenWithTag] = Field(description="The tags of open tasks.")
 
 
 @router.get("/tasks", response={200: TaskPage, 304: None})
 @checks_token_itself
 def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse:
-    """Your tasks, newest first unless sorted otherwise, a page at a time.
+    """Your tasks, one page at a time, newest first unless `sort` says otherwise.
 
-    A page neither skips nor repeats a task that keeps its place while others are
-    written. The ETag changes with every change of a task of yours, and when one becomes
-    overdue: polling with If-None-Match costs one small query and a 304.
+    Pages neither skip nor repeat a task that keeps its place in the order, however many
+    others are written meanwhile. The ETag changes whenever one of your tasks changes or
+    becomes overdue: polling with If-None-Match costs one small query and a 304.
     """
     owner_id, clock = request.auth.user_id, clock_of(request, filters)
     if "HTTP_IF_NONE_MATCH" in request.META:
@@ -97,7 +103,7 @@ def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse
 @router.post("/tasks", response={201: TaskOut})
 @checks_token_itself
 def create_task(request: ApiRequest, body: TaskIn, zone: Query[InZone]) -> HttpResponse:
-    """Adds a task, at the end of its list."""
+    """Creates a task, at the end of its list."""
     fields = stored(vars(body))
     if body.due_at is not None and body.due_timezone is None:
         fields["due_timezone"] = request.auth.user.timezone
@@ -109,7 +115,7 @@ def create_task(request: ApiRequest, body: TaskIn, zone: Query[InZone]) -> HttpR
 @router.get("/tasks/counts", response={200: Counts, 304: None})
 @checks_token_itself
 def count_tasks(request: ApiRequest, zone: Query[InZone]) -> HttpResponse:
-    """How many tasks you have, for badges. Tasks in the trash do not count."""
+    """The number of your tasks, for badges. Tasks in the trash are not counted."""
     owner_id, clock = request.auth.user_id, clock_of(request, zone)
     tag = _tag(listing.state(owner_id, clock, request.auth.guard), clock)
     if not_modified(request, tag):
@@ -131,8 +137,9 @@ def _page(request: ApiRequest, filters: TaskFilters, clock: Clock) -> HttpRespon
 
 
 def _tag(state: tuple[int, datetime | None], clock: Clock) -> str:
-    """The newest change, the form, the day and whose it is, and the latest instant at
-    which a task became overdue. See REPRESENTATION, which is of the counts too."""
+    """The ETag of a list of tasks or of the counts. Made of the newest event, the format
+    of the representation, the day and its time zone, and the latest instant at which a
+    task became overdue."""
     sequence, passed = state
     instant = f"{passed:%Y%m%d%H%M%S%f}" if passed else "0"
     return (

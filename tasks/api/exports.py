@@ -1,4 +1,4 @@
-"""`/api/tasks/export` and `/api/calendar`: the caller's tasks for other programs."""
+"""`/api/tasks/export` and `/api/calendar`: tasks as files for other programs."""
 
 from datetime import datetime
 from functools import partial
@@ -24,11 +24,11 @@ from tasks.models import CalendarFeed, listing
 from tasks.models.due_dates import clock
 
 router = Router(tags=["export"])
-#: Calendars send no credential but the address.
+#: Calendar programs have no credential but the address.
 public = Router(auth=None, tags=["export"])
 
-#: Seconds that each thousand tasks of an export may be waited for. (The first statement,
-#: as in any request, DATABASE_TIMEOUT.)
+#: Seconds that the statements for each thousand tasks of an export may take. (The first
+#: one has DATABASE_TIMEOUT, as in any request.)
 CHUNK_TIMEOUT = 20
 CALENDAR: JsonDict = {
     "url": "/api/calendar/4MHs3g1cVQ1qD2f3sFz0u5mA7w9bXk8yJtRnLpEoZcU.ics",
@@ -47,7 +47,7 @@ FIRST_LINES = {
 class Export(Closed):
     format: Literal["jsonl", "csv", "ics"] = Field(
         "jsonl",
-        description="jsonl holds everything, the trash too, and can be imported again; "
+        description="jsonl has all data, including the trash, and can be imported; "
         "csv is for spreadsheets, ics for calendars.",
     )
 
@@ -56,14 +56,14 @@ class CalendarOut(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [CALENDAR]})
 
     url: str | None = Field(
-        description="Where a calendar subscribes; told when it is made, and never again."
+        description="The address to subscribe to; only in the response that creates it."
     )
-    prefix: str = Field(description="How the secret begins.")
+    prefix: str = Field(description="The first characters of the secret.")
     created_at: datetime
 
 
 def _files(*formats: str) -> dict[str, object]:
-    """The media types of the answer, for the document."""
+    """The media types of the response, for the OpenAPI document."""
     content = {
         WRITERS[name].media_type.partition(";")[0]: {
             "schema": {"type": "string"},
@@ -80,10 +80,10 @@ def _files(*formats: str) -> dict[str, object]:
     openapi_extra=_files("jsonl", "csv", "ics"),
 )
 def export_tasks(request: ApiRequest, export: Query[Export]) -> StreamingHttpResponse:
-    """All of your tasks, as they were at one moment, as a file.
+    """All of your tasks as a file, as of one moment.
 
-    It has a `Content-Length`: where fewer bytes come, it was cut off. A few exports run
-    at a time; what is beyond that is 503.
+    `Content-Length` shows whether the file is complete. Only a few exports run at the
+    same time; further ones get 503.
     """
     writer, user_id = WRITERS[export.format], request.auth.user_id
     wait, trashed = partial(extend, CHUNK_TIMEOUT), export.format in WITH_TRASH
@@ -95,7 +95,7 @@ def export_tasks(request: ApiRequest, export: Query[Export]) -> StreamingHttpRes
 
 @router.get("/calendar", response=CalendarOut)
 def get_calendar(request: ApiRequest) -> HttpResponse:
-    """Your calendar feed, if you have one; its address is told only when it is made."""
+    """Your calendar feed, without its secret address."""
     feed = CalendarFeed.objects.owned_by(request.auth.user_id).first()
     if feed is None:
         raise NotFound("You have no calendar feed; POST makes one.")
@@ -104,11 +104,11 @@ def get_calendar(request: ApiRequest) -> HttpResponse:
 
 @router.post("/calendar", response={201: CalendarOut})
 def create_calendar(request: ApiRequest) -> HttpResponse:
-    """Makes the secret address of your calendar feed, instead of the one before, which
-    stops. Whoever has the address can read what is due.
+    """Creates the secret address of your calendar feed; the previous address stops
+    working. Whoever has the address can read your tasks with due dates.
 
-    An Idempotency-Key is refused: no answer with a secret is kept. Repeated, this makes
-    another address.
+    An Idempotency-Key is refused, because responses with secrets are not stored. A
+    repeated request creates another address.
     """
     feed, secret = CalendarFeed.objects.issue(request.auth.user_id)
     url = f"/api/calendar/{secret}.ics"
@@ -120,7 +120,7 @@ def create_calendar(request: ApiRequest) -> HttpResponse:
 
 @router.delete("/calendar", response={204: None})
 def delete_calendar(request: ApiRequest) -> HttpResponse:
-    """Stops your calendar feed at once."""
+    """Deletes your calendar feed: its address stops working at once."""
     if not CalendarFeed.objects.owned_by(request.auth.user_id).revoke():
         raise NotFound("You have no calendar feed.")
     return no_content()
@@ -132,17 +132,17 @@ def delete_calendar(request: ApiRequest) -> HttpResponse:
     openapi_extra=_files("ics"),
 )
 def read_calendar(request: HttpRequest, secret: str) -> HttpResponse:
-    """What is due from a year ago on, as iCalendar, for a program that subscribes: as
-    to-dos and, as most calendars show no to-dos, the open ones as events.
+    """Tasks due since a year ago, as iCalendar, for programs that subscribe. All are
+    to-dos; open ones are events as well, because most calendars show no to-dos.
 
-    At most 2,000 tasks and 900 KB: open ones first, and those nearest to today. The
-    calendar's description says what was left out.
+    At most 2,000 tasks and 900 KB: open tasks first, then those nearest to today. The
+    description of the calendar says how many were left out.
     """
     require_https(request)
     feed = CalendarFeed.objects.opened_by(secret).select_related("owner").first()
     if feed is None:
         raise NotFound("There is no calendar at this address.")
-    # One snapshot, so that the calendar is of one moment, and of its tag's.
+    # One snapshot, so that the ETag belongs to the calendar.
     with this_thread.connection.snapshot():
         return _calendar_file(request, feed)
 
@@ -162,5 +162,5 @@ def _calendar_file(request: HttpRequest, feed: CalendarFeed) -> HttpResponse:
 
 
 def _calendar(feed: CalendarFeed, url: str | None, status: int = 200) -> HttpResponse:
-    told = {"url": url, "prefix": feed.prefix, "created_at": feed.created_at}
-    return json_response(told, status)
+    members = {"url": url, "prefix": feed.prefix, "created_at": feed.created_at}
+    return json_response(members, status)

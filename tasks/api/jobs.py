@@ -1,4 +1,4 @@
-"""`/api/jobs`: the state of changes that are done in portions."""
+"""`/api/jobs`: the progress of changes of many rows, which are done in portions."""
 
 from datetime import datetime
 from typing import Literal
@@ -34,26 +34,26 @@ class JobOut(BaseModel):
     id: int
     kind: Literal["delete_list", "delete_tag", "rename_tag", "delete_user"]
     status: Literal["running", "done"]
-    done: int = Field(description="Tasks that are changed already.")
+    done: int = Field(description="The number of tasks that are changed already.")
     total: int
     created_at: datetime
     finished_at: datetime | None
 
 
 def job_response(job: Job) -> HttpResponse:
-    """202: it goes on without the caller."""
+    """202: the job goes on in the background."""
     headers = {"Location": f"/api/jobs/{job.pk}", "Retry-After": "1"}
     return json_response(job.as_dict(), 202, **headers)
 
 
 @router.get("/jobs/{int:job_id}", response=JobOut)
 def get_job(request: ApiRequest, job_id: int) -> HttpResponse:
-    """How far a change of many tasks has come. It is kept for as long as answers are
-    kept for `Idempotency-Key`."""
+    """The progress of a change of many tasks. It can be read for as long after its end as
+    responses are stored for `Idempotency-Key`."""
     mine = Job.objects.filter(owner_id=request.auth.user_id)
     job = mine.filter(pk=job_id).first() if job_id <= BIGINT else None
     if job is None:
         raise NotFound("You have no job with this id.")
     if job.finished_at is None:
-        jobs.start()  # in case that the process which ran it was stopped
+        jobs.start()  # the process that ran it may have been stopped
     return json_response(job.as_dict())

@@ -26,7 +26,7 @@ ListName = Annotated[
     STRIPPED,
     ONE_LINE,
     Field(
-        description=f"1-{LIST_NAME_LENGTH} characters on one line; yours only once, in any case.",
+        description=f"1-{LIST_NAME_LENGTH} characters on one line; unique for each user, whatever its case.",
         examples=["Shopping"],
         json_schema_extra={"pattern": NAME},
     ),
@@ -49,10 +49,12 @@ class ListOut(BaseModel):
     id: int
     name: str
     archived: bool
-    position: str = Field(description="Orders your lists: compare as ASCII text.")
+    position: str = Field(
+        description="The place in the order of your lists; compare as ASCII text."
+    )
     created_at: datetime
     updated_at: datetime
-    version: int = Field(description="1, then one more at every change.")
+    version: int = Field(description="1, and one more after every change.")
 
 
 class ListPage(BaseModel):
@@ -61,7 +63,9 @@ class ListPage(BaseModel):
     )
 
     items: list[ListOut]
-    next_cursor: str | None = Field(description="For the next page; null on the last.")
+    next_cursor: str | None = Field(
+        description="Cursor of the next page; null on the last page."
+    )
 
 
 class ListIn(Closed):
@@ -72,7 +76,7 @@ class ListIn(Closed):
 
 
 class ListPatch(Closed):
-    """The members to change; what is left out stays as it is."""
+    """The members to change; those that are left out keep their value."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"archived": True}]})
 
@@ -82,14 +86,14 @@ class ListPatch(Closed):
 
 class ListFilters(OrderedPage):
     archived: Annotated[bool, WORD] | None = Field(
-        None, description="Only archived (true) or only other (false) lists."
+        None, description="Only archived lists (true), or only others (false)."
     )
 
 
 class ListRemoval(Closed):
     tasks: Literal["keep", "delete"] = Field(
         "keep",
-        description="Its tasks stay, in no list (keep), or go to the trash (delete).",
+        description="Whether its tasks are kept, without a list (keep), or moved to the trash (delete).",
     )
 
 
@@ -99,7 +103,7 @@ def _represent(row: TaskList) -> dict[str, object]:
 
 @router.get("/lists", response=ListPage)
 def list_lists(request: ApiRequest, filters: Query[ListFilters]) -> HttpResponse:
-    """Your lists, in their order."""
+    """Your lists, in their manual order."""
     lists = TaskList.objects.owned_by(request.auth.user_id)
     if filters.archived is not None:
         lists = lists.filter(archived=filters.archived)
@@ -111,7 +115,7 @@ def list_lists(request: ApiRequest, filters: Query[ListFilters]) -> HttpResponse
 
 @router.post("/lists", response={201: ListOut})
 def create_list(request: ApiRequest, body: ListIn) -> HttpResponse:
-    """Adds a list, after the others. A name that is taken is 409."""
+    """Creates a list, after the others. 409 if you have a list of this name."""
     owner_id = request.auth.user_id
     row = TaskList.objects.add(actor(request), owner_id=owner_id, **body.model_dump())
     response = row_response(row, _represent, status=201)
@@ -121,14 +125,15 @@ def create_list(request: ApiRequest, body: ListIn) -> HttpResponse:
 
 @router.get("/lists/{int:list_id}", response={200: ListOut, 304: None})
 def get_list(request: ApiRequest, list_id: int) -> HttpResponse:
-    """One list of yours; its tasks are `GET /api/tasks?list=`."""
+    """One of your lists. `GET /api/tasks?list=` returns its tasks."""
     lists = TaskList.objects.owned_by(request.auth.user_id)
     return read_row(request, lists, list_id, _represent)
 
 
 @router.patch("/lists/{int:list_id}", response=ListOut)
 def update_list(request: ApiRequest, list_id: int, body: ListPatch) -> HttpResponse:
-    """Changes the members that are sent, and no others. A name that is taken is 409."""
+    """Changes the members that are sent, and no others. 409 if you have another list of
+    this name."""
     lists = TaskList.objects.owned_by(request.auth.user_id)
     fields = body.model_dump(exclude_unset=True)
     row = change_row(
@@ -141,8 +146,9 @@ def update_list(request: ApiRequest, list_id: int, body: ListPatch) -> HttpRespo
 def delete_list(
     request: ApiRequest, list_id: int, removal: Query[ListRemoval]
 ) -> HttpResponse:
-    """Deletes a list, for good. Its tasks stay unless asked otherwise. With thousands of
-    tasks it may take longer than the answer: 202 says where to ask."""
+    """Deletes a list permanently. Its tasks are kept, unless `tasks=delete`. A list with
+    thousands of tasks may be deleted in the background: the response is 202, with the
+    address of the job."""
     lists, tasks = TaskList.objects.owned_by(request.auth.user_id), removal.tasks
     return removed(
         request,
@@ -155,7 +161,7 @@ def delete_list(
 
 @router.post("/lists/{int:list_id}/move", response=ListOut)
 def move_list(request: ApiRequest, list_id: int, body: Move) -> HttpResponse:
-    """Puts a list right before or right after another one."""
+    """Moves a list directly before or after another one."""
     lists = TaskList.objects.owned_by(request.auth.user_id)
 
     def move(row: TaskList, by: Actor) -> None:

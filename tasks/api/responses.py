@@ -1,5 +1,5 @@
-"""How tasks are answered: their JSON, their ETag, and what is said of those that are
-missing, in the trash, or changed meanwhile."""
+"""Responses with tasks: representation, ETag, and the problems of tasks that are missing,
+in the trash, or changed by somebody else."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -27,7 +27,7 @@ from tasks.models.listing import Row
 
 M = TypeVar("M", bound=Model)
 WORDS: list[str] = Task.Priority.labels
-# What a task shows before anything is known of it: the members in their order.
+# The members of a task, in their order. (`Any`: each has a type of its own.)
 _BLANK: dict[str, Any] = {field.name: None for field in FIELDS} | {"overdue": False}
 NO_FIELDS: Mapping[str, object] = MappingProxyType({})
 _STORED = tuple(ATTRIBUTES)
@@ -35,9 +35,9 @@ _attributes = attrgetter(*ATTRIBUTES.values())
 
 
 def represent(task: Task | Row, clock: Clock) -> dict[str, object]:
-    """The members of TaskOut, in its order; `clock` is the request's. See
-    REPRESENTATION."""
-    # Of 50 tasks in 75 us; `isinstance` and `zip(strict=)` would take 20 more.
+    """The members of TaskOut, in its order; `clock` is the clock of the request. A change
+    of the members changes REPRESENTATION."""
+    # 75 us for 50 tasks; `isinstance` and `zip(strict=)` would add 20.
     shown = _BLANK.copy()
     if type(task) is tuple:
         shown.update(zip(_STORED, task))
@@ -53,14 +53,13 @@ def represent(task: Task | Row, clock: Clock) -> dict[str, object]:
 
 
 def clock_of(request: ApiRequest, zone: InZone) -> Clock:
-    """The clock that the request is answered by: the time in the zone that it asks for,
-    else in its caller's."""
+    """The current time in the time zone of the request: its `tz`, else the caller's."""
     return clock(zone.tz or request.auth.user.timezone)
 
 
 class JSONResponse(HttpResponse):
-    """Django's response, as it would be made with this content, status and headers, which
-    are right and plain ASCII: none of it is looked at (0.01 ms)."""
+    """A response that is constructed without Django's conversion and checks of the
+    headers, which are plain ASCII: saves 0.01 ms."""
 
     _blank: ClassVar = vars(HttpResponse(content_type="application/json"))
 
@@ -83,8 +82,8 @@ class JSONResponse(HttpResponse):
 
 
 def json_response(value: object, status: int = 200, **headers: str) -> HttpResponse:
-    """orjson instead of ninja's renderer and a second validation of our own output: a
-    page of 50 takes 0.1 ms instead of 2. The headers are plain ASCII."""
+    """A response with this value as JSON. It is not validated against a schema again:
+    0.1 ms for a page of 50 tasks instead of 2. The headers are plain ASCII."""
     content = orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
     return JSONResponse(content, status, headers)
 
@@ -102,8 +101,9 @@ def page_response(
     ascend by the text in the field `order`; then `beyond` returns the rows that follow
     a key and a text.
 
-    `kind` keeps one list's cursors from being taken for another's. The next page begins
-    after a key, not at a number of rows: nothing is skipped or repeated meanwhile.
+    `kind` is a part of the cursor, so that the cursor of another list is refused. The
+    next page begins after a key, not at an offset: concurrent writes cause no row to be
+    skipped or repeated.
     """
     if page.cursor is not None and beyond is not None:
         rows = beyond(*cursors.decode_text(page.cursor, kind))
@@ -124,7 +124,7 @@ def items_response(
     cursor: str | None,
     **headers: str,
 ) -> HttpResponse:
-    """A page with these items, and the Link to the next, which begins after `cursor`."""
+    """A page with these items, and the Link to the next page, if there is a `cursor`."""
     if cursor is not None:
         others = _others(request.META.get("QUERY_STRING", ""))
         headers["Link"] = f'<{request.path_info}?{others}cursor={cursor}>; rel="next"'
@@ -133,8 +133,8 @@ def items_response(
 
 @lru_cache(maxsize=1_000)
 def _others(query: str) -> str:
-    """The parameters of a query but for its cursor, in front of another one. (Clients ask
-    the same few questions over and over; to read one and write it again is 0.02 ms.)"""
+    """The parameters of a query without its cursor, to put before another cursor. Cached,
+    because clients send the same few queries again and again, and this takes 0.02 ms."""
     parameters = QueryDict(query.encode("latin-1"), mutable=True)  # as Django reads it
     parameters.pop("cursor", None)
     return f"{parameters.urlencode()}&" if parameters else ""
@@ -160,9 +160,9 @@ def task_response(
 
 
 def etag(shown: Mapping[str, object]) -> str:
-    """The version and the form of a represented task, and behind a hyphen what changes
-    without the version: the number of open subtasks, and whether the due has passed.
-    If-Match looks at the version alone."""
+    """The ETag of a represented task: version and format, then a hyphen and what changes
+    without the version: the number of open subtasks, and whether it is overdue. If-Match
+    compares the version alone."""
     derived = str(shown["open_subtasks"] or "")
     if shown["overdue"]:
         derived += "overdue"
@@ -171,19 +171,20 @@ def etag(shown: Mapping[str, object]) -> str:
 
 
 def actor(request: ApiRequest) -> Actor:
-    """Whom the events of this request name."""
+    """The actor of the events of this request."""
     return Actor(request.auth.user_id, request.auth.via, request.auth.guard)
 
 
 def find(request: ApiRequest, task_id: int) -> TaskQuerySet:
-    """The caller's task with this id, in the trash or not: a set of one, or empty."""
+    """The caller's task with this id, in the trash or not, as a queryset."""
     if task_id > cursors.BIGINT:
         raise missing()
     return Task.objects.owned_by(request.auth.user_id).filter(pk=task_id)
 
 
 def read(request: ApiRequest, task_id: int, clock: Clock) -> HttpResponse:
-    """The answer to reading a task: 200, 304, 404 or 410."""
+    """The response with one task: 200 or 304. Raises the problem of a task that is
+    missing (404) or in the trash (410)."""
     if task_id > cursors.BIGINT:
         raise missing()
     task = listing.read(request.auth.user_id, task_id, request.auth.guard)
@@ -207,11 +208,11 @@ def change(
     *,
     trashed_too: bool = False,
 ) -> Task:
-    """Changes the caller's task by `verb`, a method of TaskQuerySet that takes these
-    fields; returns the task as it is now, or was where it was deleted.
+    """Changes the caller's task by `verb`, a method of TaskQuerySet, which gets the
+    fields. Returns the task afterwards; if it was deleted, as it was before.
 
-    If-Match is part of the change itself. Raises the problem of a task that is missing
-    (404), in the trash (410) or not at the version it should be at (412).
+    If-Match is checked by the statement that changes the task. Raises the problem of a
+    task that is missing (404), in the trash (410) or at another version (412).
     """
     versions = expected_versions(request)
     if task_id > cursors.BIGINT:
@@ -230,7 +231,7 @@ def changed(
     *,
     trashed_too: bool = False,
 ) -> HttpResponse:
-    """The answer to such a change: the task after it."""
+    """The response to a change of one task: see `change`."""
     clock = clock_of(request, zone)
     task = change(request, task_id, verb, clock, fields, trashed_too=trashed_too)
     return task_response(task, clock)
@@ -244,9 +245,11 @@ def task_or_raise(
     trashed_too: bool = False,
     differences: Callable[[int, int], list[str] | None] | None = None,
 ) -> Task:
-    """The task as a verb left it; raises the problem of one that it left alone. `clock`
-    is the request's; `differences` tells the fields that differ between two versions of
-    the task, where the stored events do not."""
+    """The task after a verb; raises the problem of a task that the verb did not change.
+
+    `clock` is the clock of the request; `differences` returns the fields that differ
+    between two versions of the task, where the stored events do not show them.
+    """
     changed = outcome.changed.get(task_id)
     if changed is not None:
         return changed
@@ -256,16 +259,16 @@ def task_or_raise(
     if task.deleted_at and not trashed_too:
         raise gone(task_id)
     if versions is not None and task.version not in versions:
-        told = differences or _differences(task_id, outcome)
-        raise _stale(task, versions, clock, told)
+        differences = differences or _differences(task_id, outcome)
+        raise _stale(task, versions, clock, differences)
     return task
 
 
 def _differences(
     task_id: int, outcome: Outcome
 ) -> Callable[[int, int], list[str] | None]:
-    """What differs between two versions of the task, by the events that were read with
-    it or, where none were, that are stored."""
+    """The function that returns the fields that differ between two versions of the task,
+    from the events that were read with it, else from the stored ones."""
     if outcome.events is None:
         return Event.objects.of_task(task_id).differences
     events = {int(version): changes for version, changes in outcome.events.items()}
@@ -277,9 +280,9 @@ def missing() -> NotFound:
 
 
 def gone(task_id: int) -> Gone:
-    """Said to its owner only."""
+    """The problem of a task in the trash. For its owner only."""
     path = f"/api/tasks/{task_id}/restore"
-    return Gone(f"POST {path} brings the task back.", restore=path)
+    return Gone(f"POST {path} restores the task.", restore=path)
 
 
 def _stale(
@@ -288,8 +291,8 @@ def _stale(
     clock: Clock,
     differences: Callable[[int, int], list[str] | None],
 ) -> StaleVersion:
-    """What a frontend needs to merge: the task as it is now, and the fields that differ
-    since the caller's version, or null where that is not known."""
+    """The problem with all that a client needs to merge: the task as it is now, and the
+    fields that differ since the client's version, or null if that is unknown."""
     changed = None
     if len(versions) == 1:
         changed = differences(min(versions), task.version)

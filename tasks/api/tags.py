@@ -1,4 +1,4 @@
-"""`/api/tags`: the caller's tags, each in one place for all of its tasks."""
+"""`/api/tags`: the caller's tags."""
 
 from django.http import HttpResponse
 from ninja import Query, Router
@@ -25,7 +25,7 @@ class TagOut(BaseModel):
 
     id: int
     name: str
-    version: int = Field(description="1, then one more at every change.")
+    version: int = Field(description="1, and one more after every change.")
 
 
 class TagPage(BaseModel):
@@ -34,7 +34,9 @@ class TagPage(BaseModel):
     )
 
     items: list[TagOut]
-    next_cursor: str | None = Field(description="For the next page; null on the last.")
+    next_cursor: str | None = Field(
+        description="Cursor of the next page; null on the last page."
+    )
 
 
 class TagPatch(Closed):
@@ -49,15 +51,15 @@ def _represent(row: Tag) -> dict[str, object]:
 
 @router.get("/tags", response=TagPage)
 def list_tags(request: ApiRequest, page: Query[OrderedPage]) -> HttpResponse:
-    """Your tags by name, those that no task carries any more among them. A tag is made
-    as a task first uses it."""
+    """Your tags by name, including those that no task has any more. A tag is created
+    when a task first uses it."""
     tags = Tag.objects.owned_by(request.auth.user_id).in_order()
     return page_response(request, tags, page, "tags", _represent, "key", tags.beyond)
 
 
 @router.get("/tags/{int:tag_id}", response={200: TagOut, 304: None})
 def get_tag(request: ApiRequest, tag_id: int) -> HttpResponse:
-    """One tag of yours; its tasks are `GET /api/tasks?tag=`."""
+    """One of your tags. `GET /api/tasks?tag=` returns its tasks."""
     return read_row(
         request, Tag.objects.owned_by(request.auth.user_id), tag_id, _represent
     )
@@ -65,9 +67,9 @@ def get_tag(request: ApiRequest, tag_id: int) -> HttpResponse:
 
 @router.patch("/tags/{int:tag_id}", response={200: TagOut, 202: JobOut})
 def rename_tag(request: ApiRequest, tag_id: int, body: TagPatch) -> HttpResponse:
-    """Renames a tag, in all of its tasks. A name that is taken is 409. With thousands of
-    tasks it may take longer than the answer: 202 says where to ask, and some tasks show
-    the old name until then."""
+    """Renames a tag in all of its tasks. 409 if you have another tag of this name. A tag
+    of thousands of tasks may be renamed in the background: the response is 202, with the
+    address of the job, and some tasks have the old name until it has finished."""
     tags = Tag.objects.owned_by(request.auth.user_id)
     return changed_by_job(
         request, tags, tag_id, _represent, lambda row, by: rename(row, by, body.name)
@@ -76,7 +78,8 @@ def rename_tag(request: ApiRequest, tag_id: int, body: TagPatch) -> HttpResponse
 
 @router.delete("/tags/{int:tag_id}", response={204: None, 202: JobOut})
 def delete_tag(request: ApiRequest, tag_id: int) -> HttpResponse:
-    """Deletes a tag, and takes it off all of its tasks, which stay. With thousands of
-    tasks it may take longer than the answer: 202 says where to ask."""
+    """Deletes a tag, and removes it from all of its tasks, which are kept. A tag of
+    thousands of tasks may be deleted in the background: the response is 202, with the
+    address of the job."""
     tags = Tag.objects.owned_by(request.auth.user_id)
     return removed(request, tags, tag_id, _represent, remove_tag)

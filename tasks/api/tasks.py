@@ -1,4 +1,4 @@
-"""`/api/tasks/{id}`: what can be done with one task of the caller's."""
+"""`/api/tasks/{id}`: the operations on one task."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ router = Router(tags=["tasks"])
 
 class Removal(InZone):
     permanent: Annotated[bool, WORD] = Field(
-        False, description="Delete for good instead of moving to the trash."
+        False, description="Delete permanently instead of moving to the trash."
     )
 
 
@@ -34,7 +34,7 @@ def get_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpResp
 def replace_task(
     request: ApiRequest, task_id: int, body: TaskIn, zone: Query[InZone]
 ) -> HttpResponse:
-    """Replaces a task: what is left out goes back to its default."""
+    """Replaces a task: members that are left out take their default."""
     fields = stored(body.model_dump())
     if body.due_timezone is None:
         fields["due_timezone"] = body.due_at and request.auth.user.timezone
@@ -48,8 +48,8 @@ def update_task(
 ) -> HttpResponse:
     """Changes the members that are sent, and no others.
 
-    A due is one value in two forms: due_date clears due_at, and due_at clears due_date.
-    Another list puts the task at its end.
+    A task has either due_date or due_at: setting one clears the other. A task that is
+    put into another list goes to its end.
     """
     fields = stored(body.model_dump(exclude_unset=True))
     fields["zone"] = request.auth.user.timezone
@@ -61,8 +61,8 @@ def update_task(
 def delete_task(
     request: ApiRequest, task_id: int, removal: Query[Removal]
 ) -> HttpResponse:
-    """Moves a task to the trash, from where restore brings it back; with
-    `permanent=true` deletes it for good, out of the trash as well. Its subtasks stay."""
+    """Moves a task to the trash, from which it can be restored. With `permanent=true` it
+    is deleted permanently, also from the trash. Its subtasks are kept."""
     clock = clock_of(request, removal)
     if removal.permanent:
         change(request, task_id, TaskQuerySet.remove, clock, trashed_too=True)
@@ -74,10 +74,10 @@ def delete_task(
 @router.post("/tasks/{int:task_id}/toggle", response=TaskOut)
 @checks_token_itself
 def toggle_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpResponse:
-    """Completes an open task, reopens a completed one; answers the task after it.
+    """Completes an open task, or reopens a completed one.
 
-    Atomic: each of many callers at once sees the state that its own toggle made. A
-    repeated toggle flips back: send an Idempotency-Key, or use complete and reopen.
+    Atomic: each of several concurrent callers gets the task as its own toggle left it.
+    Repeating a toggle reverts it: send an Idempotency-Key, or use complete and reopen.
     """
     return changed(request, task_id, TaskQuerySet.toggle, zone)
 
@@ -87,8 +87,8 @@ def toggle_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpR
 def complete_task(
     request: ApiRequest, task_id: int, zone: Query[InZone]
 ) -> HttpResponse:
-    """Completes a task; safe to repeat. Its subtasks stay as they are: `open_subtasks`
-    tells how many are open."""
+    """Completes a task; safe to repeat. Its subtasks are left unchanged: `open_subtasks`
+    is the number of those that are open."""
     return changed(request, task_id, TaskQuerySet.complete, zone)
 
 
@@ -104,7 +104,7 @@ def reopen_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpR
 def move_task(
     request: ApiRequest, task_id: int, body: Move, zone: Query[InZone]
 ) -> HttpResponse:
-    """Puts a task right before or right after another one, into the list of that one.
-    It is the only one that changes."""
+    """Moves a task directly before or after another one, into the list of that one. No
+    other task changes."""
     fields = body.model_dump(exclude_unset=True)
     return changed(request, task_id, TaskQuerySet.move, zone, fields)

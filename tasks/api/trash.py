@@ -1,4 +1,4 @@
-"""`/api/tasks/trash`: what was deleted and can come back."""
+"""`/api/tasks/trash`: deleted tasks, which can be restored."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,8 +27,10 @@ TRASHED: JsonDict = EXAMPLE | {
 class TrashedTaskOut(TaskOut):
     model_config = ConfigDict(json_schema_extra={"examples": [TRASHED]})
 
-    deleted_at: datetime = Field(description="When it went to the trash.")
-    purge_after: datetime = Field(description="From when it may be deleted for good.")
+    deleted_at: datetime = Field(description="When it was moved to the trash.")
+    purge_after: datetime = Field(
+        description="When it may be deleted permanently, at the earliest."
+    )
 
 
 class TrashPage(BaseModel):
@@ -37,11 +39,13 @@ class TrashPage(BaseModel):
     )
 
     items: list[TrashedTaskOut]
-    next_cursor: str | None = Field(description="For the next page; null on the last.")
+    next_cursor: str | None = Field(
+        description="Cursor of the next page; null on the last page."
+    )
 
 
 class TrashQuery(Page, InZone):
-    """A page of the trash."""
+    """The query of a page of the trash."""
 
 
 @router.get("/tasks/trash", response=TrashPage)
@@ -56,7 +60,7 @@ def list_trash(request: ApiRequest, page: Query[TrashQuery]) -> HttpResponse:
 def restore_task(
     request: ApiRequest, task_id: int, zone: Query[InZone]
 ) -> HttpResponse:
-    """Brings a task back from the trash; safe to repeat."""
+    """Restores a task from the trash; safe to repeat."""
     return changed(request, task_id, TaskQuerySet.restore, zone, trashed_too=True)
 
 

@@ -1,4 +1,4 @@
-"""How lists and tags are changed: under a lock, at the version that If-Match names."""
+"""Lists and tags by their ids: responses, and changes under If-Match with the row locked."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -19,13 +19,13 @@ from tasks.models import Actor, Event, Tag, TaskList, lock_feeds
 #: A list or a tag, and the function that represents it.
 R = TypeVar("R", TaskList, Tag)
 Represent = Callable[[R], dict[str, object]]
-#: The form in which they do, as a part of their ETags: raise it whenever the members
-#: change, or how one of them is written.
+#: The format of the representation, as a part of the ETags: increase it when the members
+#: change, or the way that one of them is written.
 REPRESENTATION = 2
 
 
 def find_row(rows: QuerySet[R], key: int) -> R:
-    """The row with this id; raises the problem of one that is missing."""
+    """The row with this id. Raises `NotFound`."""
     row = rows.filter(pk=key).first() if key <= BIGINT else None
     if row is None:
         raise NotFound(f"You have no {rows.model._meta.verbose_name} with this id.")
@@ -39,7 +39,7 @@ def row_response(row: R, represent: Represent[R], status: int = 200) -> HttpResp
 def read_row(
     request: ApiRequest, rows: QuerySet[R], key: int, represent: Represent[R]
 ) -> HttpResponse:
-    """The answer to reading a row: 200, 304 or 404."""
+    """The response with one row: 200 or 304. Raises `NotFound`."""
     row = find_row(rows, key)
     tag = _etag(row)
     return (
@@ -54,10 +54,9 @@ def change_row(
     represent: Represent[R],
     verb: Callable[[R, Actor], None],
 ) -> R:
-    """Changes a row of the caller's, and returns it.
+    """Changes the caller's row by `verb`, and returns it.
 
-    Raises the problem of one that is missing (404) or not at the version it should be
-    at (412).
+    Raises the problem of a row that is missing (404) or at another version (412).
     """
     versions = expected_versions(request)
     with lock_feeds([request.auth.user_id]):
@@ -75,8 +74,8 @@ def changed_by_job(
     represent: Represent[R],
     verb: Callable[[R, Actor], Job | None],
 ) -> HttpResponse:
-    """The answer to such a change: the row, or 202 where the job that the verb returned
-    has not finished by then."""
+    """The response to a change: the row, or 202 if the verb returned a job that has not
+    finished yet."""
     row, job = _with_job(request, rows, key, represent, verb)
     if job is not None and job.finished_at is None:
         return job_response(job)
@@ -90,7 +89,7 @@ def removed(
     represent: Represent[R],
     verb: Callable[[R, Actor], Job | None],
 ) -> HttpResponse:
-    """The answer to a deletion: 204, or 202."""
+    """The response to a deletion: 204, or 202 as above."""
     _, job = _with_job(request, rows, key, represent, verb)
     if job is not None and job.finished_at is None:
         return job_response(job)
@@ -104,7 +103,7 @@ def _with_job(
     represent: Represent[R],
     verb: Callable[[R, Actor], Job | None],
 ) -> tuple[R, Job | None]:
-    """The row, and the job, which has run for as long as a request may."""
+    """Changes the row, and runs its job, if there is one, for as long as a request may."""
     created: list[Job | None] = []
     row = change_row(
         request, rows, key, represent, lambda row, by: created.append(verb(row, by))
