@@ -1,4 +1,4 @@
-"""The API: its resources, and the three ways in."""
+"""The API: its resources and its authentication."""
 
 from django.http import HttpRequest
 from ninja import Router
@@ -20,13 +20,13 @@ from tasks.api.tasks import router as tasks
 from tasks.api.trash import router as trash
 
 DESCRIPTION = """\
-Tasks over REST. Every caller sees and changes its own tasks only.
+Tasks over REST. Users see and change only their own tasks.
 
 **Credentials**: `Authorization: Bearer tk_...` (a token from `manage.py create_token`),
-or the session of somebody signed in, with the `X-CSRFToken` header on writes (the
-token is in `GET /api/me`). An installation may name a guest that everybody else acts as.
+or the session of a signed-in user, with the `X-CSRFToken` header on writes (its value is
+in `GET /api/me`). An installation may have a guest, as which all other requests act.
 
-**Errors** are `application/problem+json` (RFC 9457); decide by `code`. Every answer
+**Errors** are `application/problem+json` (RFC 9457); decide by `code`. Every response
 carries `X-Request-ID`. Times are RFC 3339 in UTC.
 """
 
@@ -65,7 +65,7 @@ class ProblemKind(BaseModel):
         }
     )
 
-    code: str = Field(description="Stable; decide by it.")
+    code: str = Field(description="Identifies the kind of error; never changes.")
     status: int
     title: str
     meaning: str
@@ -73,7 +73,7 @@ class ProblemKind(BaseModel):
 
 @public.get("/problems", response=list[ProblemKind])
 def list_problems(request: HttpRequest) -> list[dict[str, str | int]]:
-    """Every `code` that an error can have, with what it means."""
+    """Every `code` that an error can have, and its meaning."""
     return [
         {
             "code": kind.code,

@@ -1,8 +1,8 @@
 """Conditional requests (RFC 9110, section 13).
 
-An ETag is a row's version, a dot, the number of the form it is represented in, and behind
-a hyphen what it shows besides the row: `"7.2-3overdue"`. If-Match is about the version
-alone; tags of earlier releases, without the form, are taken too.
+An ETag is a row's version, a dot, the number of the format it is represented in, and after
+a hyphen what the representation has besides the row: `"7.2-3overdue"`. If-Match compares
+the version alone, and also accepts the tags of earlier releases, without the format.
 """
 
 import re
@@ -21,13 +21,13 @@ from taskproject.problems import (
 
 # A PostgreSQL bigint has at most 19 digits; no version gets there.
 VERSION = re.compile(r'"([1-9][0-9]{0,17})(?:\.[0-9]{1,9})?(?:-[0-9]*(?:overdue)?)?"')
-# What proxies that compress make of a tag: W/"7" (nginx), "7-gzip" (Apache).
+# The tag as altered by proxies that compress: W/"7" (nginx), "7-gzip" (Apache).
 ALTERED = re.compile(r'(?:W/)?"([1-9][0-9]{0,17})(?:[^0-9"][^"]*)?"')
 
 
 class Versions(set[int]):
-    """The versions that If-Match names. `altered` has those of tags that match nothing,
-    because something on the way made them weak or longer."""
+    """The versions in If-Match. `altered` has the tags, by their versions, that match
+    nothing because a proxy has made them weak or longer."""
 
     def __init__(self, tags: Collection[str]) -> None:
         super().__init__(
@@ -41,7 +41,7 @@ class Versions(set[int]):
 
 
 def expected_versions(request: HttpRequest) -> Versions | None:
-    """The versions that If-Match allows the change to be made to; None for any.
+    """The versions to which If-Match allows the change to be made; None for any.
 
     Comparison is strong: a weak tag (`W/"7"`) matches nothing. Without the header, 428
     where REQUIRE_IF_MATCH is on.
@@ -67,8 +67,8 @@ def stale_version(
     current: dict[str, object],
     changed: list[str] | None,
 ) -> StaleVersion:
-    """The problem of a change that names other versions than the row's, which is
-    represented as `current`; `changed` names the members that differ."""
+    """The problem of a change to other versions than the row's. `current` represents the
+    row; `changed` are the members that differ from the expected version."""
     kind, detail = (
         StaleVersion,
         "Merge with `current`, then send its version in If-Match.",
@@ -78,7 +78,7 @@ def stale_version(
         kind, changed = AlteredTag, []
         detail = (
             f"{altered[version][:100]} in If-Match matches nothing: a proxy that "
-            "compresses answers has made the ETag weak or longer. Nothing else has "
+            "compresses responses has made the ETag weak or longer. Nothing else has "
             f'changed. Send If-Match: "{version}", the version, in double quotes.'
         )
     headers = {"ETag": etag}
@@ -86,7 +86,7 @@ def stale_version(
 
 
 def check_version_given(versions: set[int] | None) -> VersionRequired | None:
-    """The problem of a change that names no version, where REQUIRE_IF_MATCH is on."""
+    """The problem of a change without a version, if REQUIRE_IF_MATCH is on."""
     if versions is None and settings.REQUIRE_IF_MATCH:
         return VersionRequired(
             'Send If-Match with the ETag you read, such as "7"; in a batch, `version`.'
@@ -95,7 +95,7 @@ def check_version_given(versions: set[int] | None) -> VersionRequired | None:
 
 
 def not_modified(request: HttpRequest, etag: str) -> bool:
-    """Whether If-None-Match says that the caller has this representation already."""
+    """Whether If-None-Match has this ETag: the client has the representation already."""
     header = request.META.get("HTTP_IF_NONE_MATCH")
     if header is None:
         return False

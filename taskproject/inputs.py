@@ -1,7 +1,7 @@
-"""What the API lets in: strict JSON, closed schemas, no unknown parameter.
+"""Validation of API input: strict JSON, closed schemas, no unknown parameters.
 
-Everything that is refused here is a 4xx with a sentence that says what to send
-instead, and is refused before the database is asked anything.
+Everything refused here is a 4xx whose detail says what to send instead. The database is
+not accessed before.
 """
 
 import json
@@ -44,15 +44,15 @@ from taskproject.problems import (
 )
 
 MEDIA_TYPES = {"application/json", "application/merge-patch+json"}
-# How pydantic calls a body that is no object. (Members that do not go together are found
-# in the whole body too.)
+# The types of pydantic's errors for a body that is no object. (Members that contradict one
+# another are errors of the whole body too.)
 NO_OBJECT = {"missing", "model_type", "model_attributes_type", "dict_type"}
-#: Members of one object at most: none here has a quarter of them.
+#: Most members of one object; no schema has a quarter of them.
 MAX_MEMBERS = 50
-#: Errors of a request that are looked at and told, and of one operation of a batch.
+#: Most errors that are reported of a request, and of one operation of a batch.
 MAX_ERRORS = 100
 MAX_ERRORS_OF_OPERATION = 10
-# A \u escape of half a surrogate pair, which may or may not have its other half.
+# A \u escape of one half of a surrogate pair; the other half may be missing.
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -70,34 +70,35 @@ def _without_nul(value: str) -> str:
 def _word_boolean(value: object) -> object:
     if value in ("true", "false"):
         return value == "true"
-    raise PydanticCustomError("boolean_word", "Write true or false.")
+    raise PydanticCustomError("boolean_word", "Send true or false.")
 
 
 def _digits(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
         return int(value)
-    raise PydanticCustomError("integer_digits", "Write a whole number in digits.")
+    raise PydanticCustomError("integer_digits", "Send a whole number in digits.")
 
 
 def _stripped(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
-#: For text whose ends do not matter. pydantic's own option leaves some of what Python,
-#: and with it the admin, takes for white space.
+#: Removes white space at both ends. pydantic's own option leaves some characters that
+#: are white space to Python, and so to the admin.
 STRIPPED = BeforeValidator(_stripped)
-#: For text: PostgreSQL cannot hold a NUL, and SQLite would cut a length at it.
+#: For text: PostgreSQL cannot store NUL, and SQLite counts characters up to the first.
 NO_NUL = AfterValidator(_without_nul)
-#: For `true` or `false` in a query string, nothing looser.
+#: For `true` or `false` in a query string; no other words.
 WORD = BeforeValidator(_word_boolean)
-#: For a whole number in a query string, in plain digits.
+#: For an integer in a query string, in ASCII digits.
 DIGITS = BeforeValidator(_digits)
 
 
 def _timezone(name: str) -> str:
     if name not in timezones.names():
         raise PydanticCustomError(
-            "timezone", "Send a name of the IANA's database, such as Europe/Lisbon."
+            "timezone",
+            "Send a name of the IANA's time zone database, such as Europe/Lisbon.",
         )
     return name
 
@@ -115,14 +116,17 @@ Zone = Annotated[
 
 
 class Closed(BaseModel):
-    """A body or query that takes the members it names and no others, each in its type."""
+    """A body or query without other members than its own, and without type conversion."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 def absent() -> Any:
-    """The default of a member that a PATCH may leave out and that may not be null."""
-    # A factory, because pydantic documents a plain default.
+    """The default of a member that a PATCH may leave out and that may not be null.
+
+    It is a factory, because the document would show a plain default. (`Any`, as pydantic's
+    own `Field`: the member has a type of its own.)
+    """
     return Field(default_factory=lambda: None)
 
 
@@ -130,9 +134,9 @@ def absent() -> Any:
 
 
 class StrictParser(Parser):
-    """Reads a JSON body as RFC 8259 means it, and refuses what parsers guess at."""
+    """A JSON parser that is strict by RFC 8259: unique names, UTF-8, finite numbers."""
 
-    def parse_body(self, request: HttpRequest) -> Any:
+    def parse_body(self, request: HttpRequest) -> Any:  # JSON of any type
         body = request.body
         if len(body) < int(request.META.get("CONTENT_LENGTH") or 0):
             raise MalformedBody("The body ends before its Content-Length.")
@@ -159,11 +163,11 @@ class StrictParser(Parser):
 
 
 def check_body_headers(request: HttpRequest) -> None:
-    """Refuses a body that its headers already show to be no JSON of at most 256 KB."""
+    """Refuse a body whose headers are not those of JSON of at most 256 KB."""
     meta = request.META
     length = meta.get("CONTENT_LENGTH") or ""
     if not length and "HTTP_TRANSFER_ENCODING" in meta:
-        raise LengthRequired("Send Content-Length; chunked bodies are not taken.")
+        raise LengthRequired("Send Content-Length; chunked bodies are not accepted.")
     if is_unmeasured(request) and meta["wsgi.input"].read(1):
         raise LengthRequired("Send Content-Length with a body, over HTTP/2 too.")
     if length in ("", "0"):
@@ -182,8 +186,8 @@ def check_body_headers(request: HttpRequest) -> None:
 
 
 def is_unmeasured(request: HttpRequest) -> bool:
-    """Whether only reading tells if there is a body: HTTP/2 has neither to say its length
-    nor that it is chunked."""
+    """Whether only reading shows if there is a body: HTTP/2 requires neither its length
+    nor Transfer-Encoding."""
     meta = request.META
     return (
         request.method not in ("GET", "HEAD")
@@ -225,12 +229,12 @@ _strict = json.JSONDecoder(
 )
 
 
-# What a handler does not take
+# Parameters and bodies that an operation does not take
 
 
 def check_query(given: QueryDict, parameters: dict[str, bool]) -> None:
-    """Refuses query parameters that an operation does not take, with a did-you-mean, and
-    those that are repeated and may not be."""
+    """Refuse query parameters that are unknown, with a suggestion, or repeated although
+    they may not be."""
     unknown = [name for name in given if name not in parameters]
     errors = [
         _error(
@@ -249,8 +253,8 @@ def check_query(given: QueryDict, parameters: dict[str, bool]) -> None:
 
 
 def check_no_body(request: HttpRequest) -> None:
-    """Refuses a body where none is taken. An empty object says nothing, and many clients
-    always send one."""
+    """Refuse a body sent to an operation that takes none. An empty object is accepted,
+    because many clients always send one."""
     if request.body and _parser.parse_body(request) not in ({}, None):
         detail = "This operation takes no body; send none."
         raise Invalid(detail, errors=[_error("body", [], "unexpected", detail)])
@@ -270,12 +274,12 @@ def query_parameters(handler: Callable[..., object]) -> dict[str, bool]:
     return fields
 
 
-# What was wrong
+# Errors
 
 
 def invalid(wrong: Iterable[tuple[type[ParamModel], ValidationError]]) -> Problem:
-    """The problem for what pydantic found wrong in the input of these models, each error
-    with its JSON pointer."""
+    """The problem for the validation errors of these models, each with the JSON pointer
+    to the invalid member."""
     errors: list[dict[str, str]] = []
     for model, invalid_input in wrong:
         source = str(model.__ninja_param_source__)
@@ -297,8 +301,8 @@ def invalid(wrong: Iterable[tuple[type[ParamModel], ValidationError]]) -> Proble
 
 
 def refusal_of(model: type[BaseModel], value: object, place: str) -> Invalid | None:
-    """The problem of an object within the body that is no `model`; `place` is the JSON
-    pointer to it."""
+    """The problem of an object within the body, if it is not valid for the model. `place`
+    is the JSON pointer to the object."""
     try:
         model.model_validate(value)
     except ValidationError as error:
@@ -358,7 +362,7 @@ def _sentence(error: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _members(model: type[BaseModel], location: tuple[object, ...]) -> set[str]:
-    """The members that the object around the unknown one does take."""
+    """The known members of the object that has the unknown one."""
     current: object = model
     for part in location[:-1]:
         field = getattr(current, "model_fields", {}).get(part)
@@ -369,7 +373,7 @@ def _members(model: type[BaseModel], location: tuple[object, ...]) -> set[str]:
 
 
 def _unknown(name: str, known: Collection[str], kind: str) -> str:
-    """`known` is a list where its order means something."""
+    """The error text for an unknown name. `known` is shown in order if it is a list."""
     close = get_close_matches(name[:100], known, n=1)
     if close:
         return f"Unknown {kind} {name[:100]!r}; did you mean {close[0]!r}?"

@@ -1,4 +1,4 @@
-"""The API object: ninja's, with one error handler and a document that tells all."""
+"""The API object: ninja's, with one error handler and a complete OpenAPI document."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from taskproject.operations import OperationRun
 
 #: A part of the OpenAPI document, which is JSON of any depth.
 Part = dict[str, Any]
-#: Headers that answers carry, for the `responses` of the document.
+#: Headers of responses, for the document.
 HEADERS: dict[str, Part] = {
     "X-Request-ID": {
         "description": "Identifies this request in the service's log.",
@@ -42,7 +42,7 @@ HEADERS: dict[str, Part] = {
         "example": '"7.2"',
     },
     "Location": {
-        "description": "Where it is now.",
+        "description": "The address of the new row, or of the job.",
         "schema": {"type": "string"},
         "example": "/api/tasks/42",
     },
@@ -51,7 +51,8 @@ HEADERS: dict[str, Part] = {
         "schema": {"type": "string"},
     },
     "Idempotency-Replayed": {
-        "description": "true on the answer to an earlier request with the same key.",
+        "description": "true if this is the stored response to an earlier request with the "
+        "same key.",
         "schema": {"type": "string", "enum": ["true"]},
     },
 }
@@ -61,7 +62,7 @@ IF_MATCH = {
     "name": "If-Match",
     "required": False,
     # Without `example`, which the interactive page would send.
-    "description": 'Change it only if it still has this version, such as `"7"`; else 412.',
+    "description": 'Makes the change only if the row has this version, such as `"7"`; else 412.',
     "schema": {
         "type": "string",
         "pattern": rf'^(\*|"{TAG}"(, ?"{TAG}")*)$',
@@ -71,20 +72,20 @@ IF_NONE_MATCH = {
     "in": "header",
     "name": "If-None-Match",
     "required": False,
-    "description": "Answer 304 if this is still the ETag.",
+    "description": "Returns 304 if this is still the ETag.",
     "schema": {"type": "string"},
 }
 IDEMPOTENCY_KEY = {
     "in": "header",
     "name": "Idempotency-Key",
     "required": False,
-    "description": "Makes the request safe to repeat: the same key with the same "
-    "request gets the first answer again. Make a new one, such as a UUID, for each intention.",
+    "description": "Makes the request safe to retry: the same request with the same "
+    "key gets the first response again. Use a new key, such as a UUID, for each new request.",
     "schema": {"type": "string", "pattern": '^("[!#-\\[\\]-~]{1,255}"|[!#-~]{1,255})$'},
 }
-#: Operations whose answer holds a secret, and is not kept for an Idempotency-Key.
-UNKEPT = {"create_calendar"}
-#: Any request can name a body too large, an unknown parameter or a bad header.
+#: Operations whose response contains a secret, and is not stored for an Idempotency-Key.
+UNSTORED = {"create_calendar"}
+#: Problems that every operation can respond with.
 ANYWHERE = (
     problems.BadRequest,
     problems.RequestTimeout,
@@ -97,38 +98,45 @@ ANYWHERE = (
 )
 PROBLEM_SCHEMA: Part = {
     "type": "object",
-    "description": "What went wrong (RFC 9457). Decide by `code`.",
+    "description": "An error (RFC 9457). Programs should decide by `code`.",
     "required": ["type", "title", "status", "detail", "instance", "code"],
     "properties": {
-        "type": {"type": "string", "description": "Where the code is explained."},
+        "type": {
+            "type": "string",
+            "description": "The address of the explanation of the code.",
+        },
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What to do, for people."},
-        "instance": {"type": "string", "description": "The path that met it."},
-        "code": {"type": "string", "description": "Stable; decide by it."},
+        "detail": {"type": "string", "description": "What to do about it, for people."},
+        "instance": {"type": "string", "description": "The path of the request."},
+        "code": {
+            "type": "string",
+            "description": "Identifies the kind of error; never changes.",
+        },
         "current": {
-            "description": "With stale_version: the task, list or tag as it is now.",
+            "description": "With stale_version: the current task, list or tag.",
             "anyOf": [
                 {"$ref": f"#/components/schemas/{name}"}
                 for name in ("TaskOut", "ListOut", "TagOut")
             ],
         },
         "changed": {
-            "description": "With stale_version: the members that differ since the "
-            "version in If-Match; null where that is not known.",
+            "description": "With stale_version: the members that have changed since the "
+            "version in If-Match; null if that is not known.",
             "type": ["array", "null"],
             "items": {"type": "string"},
         },
         "restore": {
-            "description": "With gone: where to POST to bring the task back.",
+            "description": "With gone: the address to POST to, to restore the task.",
             "type": "string",
         },
         "operation": {
-            "description": "Of an atomic batch: the number of the operation at fault.",
+            "description": "With an atomic batch: the number of the operation that failed.",
             "type": "integer",
         },
         "restart": {
-            "description": "With cursor_expired: what to read, and the cursor for then.",
+            "description": "With cursor_expired: the address of what to read again, and the "
+            "cursor to continue with after that.",
             "type": "object",
             "required": ["cursor", "tasks"],
             "properties": {
@@ -138,7 +146,7 @@ PROBLEM_SCHEMA: Part = {
         },
         "errors": {
             "type": "array",
-            "description": "The members of the input that are wrong.",
+            "description": "The invalid members of the input.",
             "items": {
                 "type": "object",
                 "required": ["in", "pointer", "code", "detail"],
@@ -158,7 +166,7 @@ PROBLEM_SCHEMA: Part = {
 
 
 class Renderer(BaseRenderer):
-    """Times as everywhere here: RFC 3339 in UTC, to the microsecond."""
+    """JSON with times in RFC 3339 in UTC, to the microsecond."""
 
     media_type = "application/json"
 
@@ -169,7 +177,7 @@ class Renderer(BaseRenderer):
 
 
 class API(NinjaAPI):
-    """A NinjaAPI whose every error is a problem, and whose document says so."""
+    """A NinjaAPI whose errors are problems, in responses and in the document."""
 
     def __init__(
         self,
@@ -195,7 +203,7 @@ class API(NinjaAPI):
     def on_exception(
         self, request: HttpRequest, exc: Exception | type[Exception]
     ) -> HttpResponse:
-        """The one handler of errors: ninja's own are translated first."""
+        """Handle every error; ninja's own are translated to problems first."""
         if isinstance(exc, AuthenticationError):
             exc = problems.Unauthenticated(
                 "Send Authorization: Bearer tk_..., a token from "
@@ -213,14 +221,14 @@ class API(NinjaAPI):
         )
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
-        """The handler's name, which the house keeps unique over the API."""
+        """The name of the handler, which is unique in the API."""
         name: str = operation.view_func.__name__
         return name
 
     def get_openapi_schema(
         self, *, path_prefix: str | None = None, path_params: Part | None = None
     ) -> OpenAPISchema:
-        """The document, made once: every operation with all of its error answers."""
+        """The document, with the error responses of every operation. It is made once."""
         if self._document is None:
             document = super().get_openapi_schema(
                 path_prefix=path_prefix, path_params=path_params
@@ -234,7 +242,7 @@ class API(NinjaAPI):
 
 
 def _complete(path: str, method: str, operation: Part) -> None:
-    """Adds what operations share: error answers, headers, the guest."""
+    """Adds what the operations share: error responses, headers, the guest."""
     secured = "security" in operation
     if secured and settings.API_GUEST:
         operation["security"].append({})
@@ -243,7 +251,7 @@ def _complete(path: str, method: str, operation: Part) -> None:
     kinds = [*ANYWHERE]
     if secured:
         kinds += [problems.Unauthenticated, problems.Forbidden]
-    batch = path.endswith("/batch")  # where any of the others' problems can happen
+    batch = path.endswith("/batch")  # any problem of the other operations can happen
     if "{" in path or batch:
         kinds += [problems.NotFound, problems.Gone]
     if path.endswith("/calendar"):  # one or none
@@ -256,7 +264,7 @@ def _complete(path: str, method: str, operation: Part) -> None:
             kinds += [problems.StaleVersion, problems.VersionRequired]
         if "{" in path:
             parameters.append(IF_MATCH)
-        if operation["operationId"] not in UNKEPT:
+        if operation["operationId"] not in UNSTORED:
             parameters.append(_idempotency_key())
     if 304 in responses:
         parameters.append(IF_NONE_MATCH)
@@ -277,12 +285,14 @@ def _complete(path: str, method: str, operation: Part) -> None:
 
 
 def _idempotency_key() -> Part:
-    kept = f"Kept for {settings.IDEMPOTENCY_HOURS:,} hours."
-    return IDEMPOTENCY_KEY | {"description": f"{IDEMPOTENCY_KEY['description']} {kept}"}
+    stored = f"Stored for {settings.IDEMPOTENCY_HOURS:,} hours."
+    return IDEMPOTENCY_KEY | {
+        "description": f"{IDEMPOTENCY_KEY['description']} {stored}"
+    }
 
 
 def _headers(status: int, method: str, operation: Part) -> Iterator[str]:
-    """The headers that an answer of this status carries."""
+    """The headers of a response of this status."""
     yield "X-Request-ID"
     shown = json.dumps(operation["responses"][status].get("content", ""))
     rows = ("/TaskOut", "/ListOut", "/TagOut")

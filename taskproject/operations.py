@@ -1,8 +1,8 @@
 """How an operation runs: authentication, inputs, handler, error shape.
 
-django-ninja declares the operations (their paths, inputs and responses) and documents
-them; this takes the place of its `Operation.run` for all of them, because a token can be
-checked by the operation's own statement, and inputs are read more strictly.
+django-ninja declares the operations (paths, inputs and responses) and documents them.
+`OperationRun` replaces its `Operation.run`, because the operation's own statement can
+check the token, and because inputs are validated more strictly.
 """
 
 from collections.abc import Callable
@@ -35,14 +35,14 @@ _no_request = HttpRequest()
 
 
 def checks_token_itself(handler: H) -> H:
-    """Marks a handler whose statements all take `request.auth.guard` along, so that its
-    caller's token needs no statement of its own: see `auth.cached_caller`."""
+    """Mark a handler whose statements all include `request.auth.guard`, so that no
+    statement of its own is needed to check the token: see `auth.cached_caller`."""
     vars(handler)["checks_token_itself"] = True
     return handler
 
 
 class OperationRun:
-    """What ninja calls instead of `Operation.run`."""
+    """The replacement of `Operation.run`."""
 
     def __init__(self, run: MethodType) -> None:
         operation = run.__self__
@@ -61,7 +61,7 @@ class OperationRun:
         )
         self._query, self._body = models.pop("query", None), models.pop("body", None)
         assert not models
-        # Clients ask the same few questions over and over; nobody changes what is read.
+        # Clients send the same few queries again and again. (The arguments are not mutated.)
         self._read_query = lru_cache(maxsize=1_000)(self._read_query_anew)
 
     def __call__(self, request: ApiRequest, **path: int | str) -> HttpResponseBase:
@@ -78,14 +78,13 @@ class OperationRun:
             return operation.api.on_exception(request, error)
 
     def _result(self, request: ApiRequest, path: dict[str, int | str]) -> object:
-        """What the handler returns; raises its problem, or that of the inputs. Where the
-        token has changed since it was cached, nothing was read or written: the caller is
-        looked up, and the handler called once more."""
+        """The return value of the handler; raises its problem, or that of the inputs. If
+        the token has changed since it was cached, the guard has kept the handler from
+        reading or writing: the caller is looked up, and the handler is called again."""
         try:
             inputs = self._inputs(request, path)
         except Exception:
-            # No refusal, and below no response, is for a caller whose token was not
-            # checked.
+            # Neither this problem nor a response is sent before the token was checked.
             self._check_caller(request)
             raise
         try:
@@ -99,7 +98,7 @@ class OperationRun:
         return self._operation.view_func(request, **inputs)
 
     def _check_caller(self, request: ApiRequest) -> None:
-        """Raises the problem of a cached token that is not valid any more."""
+        """Raises the problem of a cached token that is no longer valid."""
         try:
             if self._checks_token:
                 check_guard(request.auth.guard)
@@ -107,15 +106,16 @@ class OperationRun:
             self._look_up_caller(request)
 
     def _look_up_caller(self, request: ApiRequest) -> None:
-        """Replaces the cached caller of the request. Raises the problem of the token."""
+        """Look up the caller of the request again. Raises the problem of the token."""
         del request.auth  # for the log line, where the token is refused
         request.auth = self._caller(request)
 
     def _known_caller(self, request: HttpRequest) -> Caller | None:
-        """The caller as cached; where the handler does not check the token, it is
-        checked here."""
+        """The cached caller, if there is one. Checks the token, unless the handler does."""
         caller = cached_caller(request)
-        keyed = "HTTP_IDEMPOTENCY_KEY" in request.META  # a stored response is its own
+        keyed = (
+            "HTTP_IDEMPOTENCY_KEY" in request.META
+        )  # a stored response needs no handler
         if caller is None or (self._checks_token and not keyed):
             return caller
         try:
@@ -125,7 +125,7 @@ class OperationRun:
         return caller.with_guard(NO_GUARD)
 
     def _caller(self, request: HttpRequest) -> Caller:
-        """The caller by the first credential that is sent, looked up in the database."""
+        """The caller that the first credential in the request identifies."""
         for authenticate in self._operation.auth_callbacks:
             caller: Caller | None = authenticate(request)
             if caller:
@@ -135,7 +135,7 @@ class OperationRun:
     def _inputs(
         self, request: HttpRequest, path: dict[str, int | str]
     ) -> dict[str, object]:
-        """The handler's arguments. Raises the problem of those that are not valid."""
+        """The arguments of the handler. Raises the problem of invalid inputs."""
         check_body_headers(request)
         api, query = self._operation.api, request.META.get("QUERY_STRING", "")
         inputs: dict[str, object] = {**path}
@@ -162,8 +162,8 @@ class OperationRun:
         return inputs
 
     def _read_query_anew(self, query: str) -> dict[str, object]:
-        """The arguments that a query string gives. Raises `ValidationError`, or `Invalid`
-        for parameters that are unknown or repeated."""
+        """The arguments in a query string. Raises `ValidationError`, or `Invalid` for
+        parameters that are unknown or repeated."""
         given = QueryDict(query.encode("latin-1"))  # as WSGI decodes it
         values: dict[str, object] = {}
         if self._query is not None:

@@ -1,4 +1,4 @@
-"""The one shape of every error answer: RFC 9457, ``application/problem+json``.
+"""The one shape of every error response: RFC 9457, ``application/problem+json``.
 
     Problem
     ├── BadRequest              400 bad_request
@@ -72,10 +72,10 @@ UNMIGRATED = {"42P01", "42703"}
 
 
 class Problem(Exception):
-    """An answer of 400 or above.
+    """A response with status 400 or above.
 
-    `detail` says what to do, `errors` points at the members of the input that are
-    wrong, `headers` go out with the answer, and `extensions` are further members.
+    `detail` says what to do, `errors` lists the invalid members of the input, `headers`
+    are added to the response, and `extensions` are further members.
     """
 
     status: ClassVar[int] = 500
@@ -98,7 +98,7 @@ class Problem(Exception):
         self.extensions = extensions
 
     def as_dict(self, instance: str) -> dict[str, object]:
-        """The members of the problem; `instance` is the path that met it."""
+        """The members of the problem; `instance` is the path of the request."""
         members: dict[str, object] = {
             "type": f"/api/problems#{self.code}",
             "title": self.title,
@@ -143,7 +143,7 @@ class MalformedKey(BadRequest):
 
 
 class KeyRefused(BadRequest):
-    """Idempotency-Key came with a request whose answer holds a secret and is not kept."""
+    """Idempotency-Key was sent with a request whose response contains a secret."""
 
     code, title = "key_refused", "No Idempotency-Key is taken here"
 
@@ -238,7 +238,7 @@ class NoRoom(Conflict):
 
 
 class Gone(Problem):
-    """The task is in the trash; `restore` is where to POST to bring it back."""
+    """The task is in the trash; POST to `restore` to restore it."""
 
     status, code, title = 410, "gone", "This is in the trash"
 
@@ -256,13 +256,13 @@ class LengthRequired(Problem):
 
 
 class StaleVersion(Problem):
-    """The task has changed since the version in If-Match; `current` is how it is now."""
+    """The row has changed since the version in If-Match; `current` is the row now."""
 
     status, code, title = 412, "stale_version", "Somebody changed this meanwhile"
 
 
 class AlteredTag(StaleVersion):
-    """If-Match has the version, in a tag that something on the way made weak or longer."""
+    """If-Match has the version, in an ETag that a proxy has made weak or longer."""
 
     code, title = "altered_tag", "If-Match holds an ETag that was altered on its way"
 
@@ -280,7 +280,7 @@ class UnsupportedMediaType(Problem):
 
 
 class Invalid(Problem):
-    """The input breaks a rule; `errors` says which member, and how."""
+    """The input is not valid; `errors` names each member, and the reason."""
 
     status, code, title = 422, "invalid", "The input is not valid"
 
@@ -293,29 +293,29 @@ class Invalid(Problem):
         return cls(f"/{member}: {detail}", errors=[error])
 
     def within(self, place: str) -> "Invalid":
-        """The same about an object within the body; `place` is the JSON pointer to it."""
+        """The same for an object within the body; `place` is its JSON pointer."""
         errors = [
             {**error, "pointer": place + error["pointer"]}
             for error in self.errors or ()
         ]
-        told = "; ".join(f"{error['pointer']}: {error['detail']}" for error in errors)
-        return type(self)(told, errors=errors)
+        detail = "; ".join(f"{error['pointer']}: {error['detail']}" for error in errors)
+        return type(self)(detail, errors=errors)
 
 
 class KeyReused(Invalid):
-    """This Idempotency-Key came with another request before."""
+    """This Idempotency-Key was sent with a different request before."""
 
     code, title = "key_reused", "The Idempotency-Key belongs to another request"
 
 
 class VersionRequired(Problem):
-    """This installation wants If-Match on every change (REQUIRE_IF_MATCH)."""
+    """This installation requires If-Match on every change (REQUIRE_IF_MATCH)."""
 
     status, code, title = 428, "version_required", "If-Match is needed"
 
 
 class ServerError(Problem):
-    """Our mistake. The log line with this X-Request-ID holds the cause."""
+    """A bug of the service. The log line with this X-Request-ID has the cause."""
 
     status, code, title = 500, "server_error", "The service failed"
 
@@ -328,27 +328,29 @@ class Unavailable(Problem):
 
 
 def kinds(root: type[Problem] = Problem) -> Iterator[type[Problem]]:
-    """Every kind of problem, as drawn above."""
+    """All classes of problems, in the order of the tree above."""
     for kind in root.__subclasses__():
         yield kind
         yield from kinds(kind)
 
 
 def from_exception(error: BaseException) -> Problem:
-    """The problem that tells a caller of `error`, and nothing of our insides."""
+    """The problem for `error`, without details of the implementation."""
     match error:
         case Problem():
             return error
         case Http404():
-            return NotFound("Nothing is here. GET /api/openapi.json lists what is.")
+            return BY_STATUS[404]
         case PermissionDenied():
-            return Forbidden("You may not do this.")
+            return BY_STATUS[403]
         case DisallowedHost():
-            return BadHost("Send the request to a host that this service answers to.")
+            return BadHost(
+                "Send the request to a host name that is listed in ALLOWED_HOSTS."
+            )
         case RequestDataTooBig():
-            return ContentTooLarge("Send at most 256 KB.")
+            return BY_STATUS[413]
         case SuspiciousOperation() | MultiPartParserError() | UnreadableRequest():
-            return BadRequest("The request cannot be understood.")
+            return BY_STATUS[400]
         case OverflowError():  # SQLite's, for a number beyond 64 bits
             return Invalid("A number is beyond what can be stored.")
         case IntegrityError():
@@ -361,8 +363,8 @@ def from_exception(error: BaseException) -> Problem:
             return Unavailable("The database is not ready yet. Try again shortly.")
         # InternalError: among others a server that has become read-only.
         case OperationalError() | InterfaceError() | InternalError():
-            return Unavailable("The database cannot answer now. Try again shortly.")
-    return ServerError("The service failed. Its log knows this X-Request-ID.")
+            return Unavailable("The database is not available. Try again shortly.")
+    return FAILED
 
 
 def _sqlstate(error: DatabaseError) -> str | None:
@@ -370,14 +372,14 @@ def _sqlstate(error: DatabaseError) -> str | None:
 
 
 def respond(request: HttpRequest, error: BaseException) -> HttpResponse:
-    """The answer to `error`; 500 and above are logged with their cause."""
+    """The response to `error`, which is logged if the status is 500 or above."""
     problem = from_exception(error)
     if problem.status >= 500 and problem is not error:
         logger.error(
             "%s: %s",
             type(error).__name__,
             problem.title,
-            # A database that is away is no bug: one line says so, no traceback.
+            # An unavailable database is no bug: log one line without a traceback.
             exc_info=error if problem.status == 500 else None,
             extra={
                 "fields": {
@@ -395,7 +397,8 @@ def respond(request: HttpRequest, error: BaseException) -> HttpResponse:
     )
 
 
-# What a bare status means when something outside the handlers made it.
+FAILED = ServerError("The service failed. Its log knows this X-Request-ID.")
+# The problems of responses that Django made itself.
 BY_STATUS: dict[int, Problem] = {
     400: BadRequest("The request cannot be understood."),
     403: Forbidden("You may not do this."),
@@ -406,7 +409,7 @@ BY_STATUS: dict[int, Problem] = {
 
 
 def rewrite(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Gives an error that Django made itself the shape of a problem, in place.
+    """Replaces the content of an error response that Django made by a problem, in place.
 
     Status and headers (Allow, CORS, Retry-After) stay as they are.
     """
@@ -414,7 +417,7 @@ def rewrite(request: HttpRequest, response: HttpResponseBase) -> None:
         return
     problem = BY_STATUS.get(response.status_code)
     if problem is None:
-        problem = ServerError("The service failed. Its log knows this X-Request-ID.")
+        problem = FAILED
         response.status_code = problem.status
     assert isinstance(response, HttpResponse)
     response.content = orjson.dumps(problem.as_dict(request.path))

@@ -1,4 +1,4 @@
-"""`/api/me`: who the service takes the caller for."""
+"""`/api/me`: the user that the request acts as."""
 
 from datetime import datetime
 from typing import Literal
@@ -17,8 +17,10 @@ router = Router(tags=["accounts"])
 
 
 class TokenOut(BaseModel):
-    name: str = Field(description="What uses the token.")
-    prefix: str = Field(description="How the token begins.", examples=["tk_x4Yb2c1Q"])
+    name: str = Field(description="The name of the token: what uses it.")
+    prefix: str = Field(
+        description="The first characters of the token.", examples=["tk_x4Yb2c1Q"]
+    )
     scopes: list[Literal["read", "write"]]
     expires_at: datetime | None
 
@@ -42,10 +44,14 @@ class MeOut(BaseModel):
 
     id: int
     username: str
-    timezone: str = Field(description="What decides your today: PATCH changes it.")
+    timezone: str = Field(
+        description="Your time zone, which decides which day is today; PATCH changes it."
+    )
     is_staff: bool
-    via: Literal["token", "session", "guest"] = Field(description="The way in.")
-    token: TokenOut | None = Field(description="The token that was sent, if one was.")
+    via: Literal["token", "session", "guest"] = Field(
+        description="How the request was authenticated."
+    )
+    token: TokenOut | None = Field(description="The token of the request, or null.")
     csrf_token: str | None = Field(
         description="For the X-CSRFToken header; only with a session."
     )
@@ -61,18 +67,18 @@ class MePatch(Closed):
 
 @router.get("/me", response=MeOut)
 def get_me(request: ApiRequest) -> MeOut:
-    """Who the service takes you for, and how you came in."""
+    """The user that the request acts as, and how it was authenticated."""
     caller = request.auth
     return _me(caller, get_token(request) if caller.via == "session" else None)
 
 
 @router.patch("/me", response=MeOut)
 def update_me(request: ApiRequest, body: MePatch) -> HttpResponse:
-    """Changes your time zone, which decides what is overdue and due today."""
+    """Changes your time zone, which decides which tasks are overdue and due today."""
     caller = request.auth
     caller.user.move_to(body.timezone)
     me = _me(caller, get_token(request) if caller.via == "session" else None)
-    # A response, which can be kept for an Idempotency-Key.
+    # A response can be stored for an Idempotency-Key.
     return HttpResponse(
         orjson.dumps(me.model_dump(), option=orjson.OPT_UTC_Z),
         content_type="application/json; charset=utf-8",

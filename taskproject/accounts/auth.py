@@ -1,7 +1,7 @@
-"""The three ways into the API: a token, a session, or the installation's guest.
+"""Authentication of API requests: by a token, a session, or as the guest.
 
-They are asked in this order, and the first that knows the caller decides. A token that
-is sent and wrong is refused; it never falls through to the guest.
+They are tried in this order, and the first credential in the request decides. A token that
+is not valid is refused, even if there is a guest.
 """
 
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ BEARER = f"Bearer {TOKEN_PREFIX}"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
-# As the server tells them; an IPv4 one may come as IPv6. A socket of the host has none.
+# Prefixes of loopback addresses; IPv4 may be mapped to IPv6. Unix sockets have no address.
 LOOPBACK = ("127.", "::1", "::ffff:127.")
 
 
 def is_unencrypted(request: HttpRequest) -> bool:
-    """Whether a secret in this request could be read on its way, although HTTPS is on. A
-    caller on this host has no way to speak of, unless a proxy says that it did."""
+    """Whether the request came unencrypted from another host, although HTTPS is on. A
+    request from this host counts if a proxy has forwarded it."""
     if not settings.HTTPS or request.is_secure():
         return False
     proxy = settings.SECURE_PROXY_SSL_HEADER
@@ -42,10 +42,10 @@ def is_unencrypted(request: HttpRequest) -> bool:
 
 
 def require_https(request: HttpRequest) -> None:
-    """Raises `HTTPSRequired` where a secret came in the clear."""
+    """Raises `HTTPSRequired` if the request is unencrypted."""
     if is_unencrypted(request):
         raise HTTPSRequired(
-            "Send credentials over https, and replace this one: it came in the clear. "
+            "Send credentials over https, and replace this one: it was sent unencrypted. "
             "Behind a proxy that ends TLS, set TRUST_X_FORWARDED_PROTO=on; where there "
             "is no TLS at all, HTTPS=off."
         )
@@ -53,7 +53,7 @@ def require_https(request: HttpRequest) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request, and how they came in: `request.auth`."""
+    """The user that a request acts as, and how it was authenticated: `request.auth`."""
 
     user: User
     via: str
@@ -62,21 +62,21 @@ class Caller:
 
     @property
     def user_id(self) -> int:
-        return self.user.id  # which is no call, as pk is
+        return self.user.id  # `pk` is a property
 
     def with_guard(self, guard: Guard) -> "Caller":
         return Caller(self.user, self.via, self.token, guard)
 
 
-# Callers by the digests of their tokens, as they were when last authenticated.
+# Callers by the digests of their tokens, as of the last authentication.
 _cache: dict[str, Caller] = {}
 CACHE_SIZE = 10_000
 
 
 def cached_caller(request: HttpRequest) -> Caller | None:
-    """The caller of this token, where this process has authenticated it before. The cache
-    may be stale: the first statement of the operation must include the caller's `guard`,
-    and raises `GuardFailed` where that does not hold."""
+    """The cached caller of this token, if this process has authenticated it before. The
+    cache may be stale: the first statement of the operation must include the caller's
+    `guard`, and raises `GuardFailed` if that does not hold."""
     secret = request.META.get("HTTP_AUTHORIZATION", "")
     if not secret.startswith(BEARER) or is_unencrypted(request):
         return None
@@ -100,7 +100,7 @@ class ApiRequest(HttpRequest):
 
 
 class TokenAuth(HttpBearer):
-    """`Authorization: Bearer tk_...`. Reading needs the scope read, all else write."""
+    """`Authorization: Bearer tk_...`. Reads need the scope read, writes the scope write."""
 
     openapi_bearerFormat = "tk_ followed by 43 characters"
     openapi_description = "A personal token, made with `manage.py create_token`."
@@ -137,11 +137,11 @@ class TokenAuth(HttpBearer):
 
 
 class SessionAuth(APIKeyCookie):
-    """The cookie of somebody signed in; writes need the CSRF token as well."""
+    """The session cookie of a signed-in user; writes need the CSRF token as well."""
 
     param_name = settings.SESSION_COOKIE_NAME
     openapi_description = (
-        "The session of somebody signed in. Writes need X-CSRFToken, whose value is "
+        "The session of a signed-in user. Writes need X-CSRFToken, whose value is "
         "`csrf_token` in `GET /api/me`."
     )
 
@@ -164,7 +164,7 @@ class SessionAuth(APIKeyCookie):
 
 
 class GuestAuth:
-    """Nobody in particular: the user that API_GUEST names, made when first needed."""
+    """The user that API_GUEST names, who is created at the first such request."""
 
     def __call__(self, request: HttpRequest) -> Caller | None:
         name = settings.API_GUEST
@@ -176,7 +176,7 @@ class GuestAuth:
         return Caller(user, "guest") if user else None
 
     def _check_origin(self, request: HttpRequest) -> None:
-        """A page somewhere else must not write here through its visitor's browser."""
+        """Refuse writes from pages of origins that are not allowed to make them."""
         origin = request.headers.get("Origin")
         own = f"{request.scheme}://{request.get_host()}"
         if origin is None or origin == own or settings.CORS_ALLOW_ALL_ORIGINS:

@@ -1,5 +1,5 @@
-"""The schemas of tasks: the types of the members, the bodies and the parameters of
-requests, and the representation of a task in responses."""
+"""The schemas of tasks: types of members, bodies and query parameters of requests, and the
+representation of a task in responses."""
 
 import re
 from collections.abc import Mapping
@@ -36,8 +36,8 @@ from tasks.models.criteria import Criteria
 from tasks.models.due_dates import read_day, read_instant
 from tasks.models.words import MOST_WORDS, QUESTION_LENGTH, asked
 
-# JSON Schema's own formats know no bounds, and its patterns other spaces than Python.
-# (What is taken off the ends of a name is left out: it says nothing of a length.)
+# JSON Schema's formats have no bounds, and its patterns define white space differently than
+# Python. (White space at the ends of a name, which is removed, is not described.)
 NAME = f"^[^{BREAKS}]*[^{INVISIBLE}][^{BREAKS}]*$"
 NOT_NUL = r"^[^\u0000]*$"
 DAY_SCHEMA = {"type": "string", "format": "date", "examples": ["2026-12-31"]}
@@ -81,13 +81,13 @@ def _day_or_instant(value: object) -> date | datetime:
 
 
 def _id_or_none(value: object) -> int:
-    """0 stands for none."""
+    """0 means none."""
     if value == "none":
         return 0
     if isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{0,18}", value):
         return min(int(value), BIGINT)
     raise PydanticCustomError(
-        "id_or_none", "Write an id, or none for those without one."
+        "id_or_none", "Send an id, or none for tasks without one."
     )
 
 
@@ -106,12 +106,13 @@ def _name(value: str) -> str:
 def _question(value: str) -> str:
     if not 1 <= len(asked(value)) <= MOST_WORDS:
         raise PydanticCustomError(
-            "words", f"Write 1 to {MOST_WORDS} words of letters or digits."
+            "words", f"Send 1 to {MOST_WORDS} words of letters or digits."
         )
     return value
 
 
-#: For names of all kinds: see `taskproject.names`. Says of a NUL what is said of it everywhere.
+#: For all names and other text on one line: see `taskproject.names`. A NUL has the same
+#: error as in other text.
 ONE_LINE = AfterValidator(_name)
 Title = Annotated[
     str,
@@ -119,7 +120,7 @@ Title = Annotated[
     STRIPPED,
     ONE_LINE,
     Field(
-        description=f"1-{TITLE_LENGTH} characters on one line; space around it is taken off.",
+        description=f"1-{TITLE_LENGTH} characters on one line; white space around it is removed.",
         examples=["Buy oat milk"],
         json_schema_extra={"pattern": NAME},
     ),
@@ -144,8 +145,7 @@ Location = Annotated[
 LocationOrNone = Annotated[
     Location | None,
     Field(
-        description=f"Where to do it: 1-{LOCATION_LENGTH} characters on one line; null "
-        "for nowhere in particular.",
+        description=f"Where to do it: 1-{LOCATION_LENGTH} characters on one line, or null.",
         examples=["Market hall, Lisbon"],
     ),
 ]
@@ -155,12 +155,12 @@ TagName = Annotated[
     STRIPPED,
     ONE_LINE,
     Field(
-        description=f"1-{TAG_LENGTH} characters on one line; the same in any case.",
+        description=f"1-{TAG_LENGTH} characters on one line; case makes no difference.",
         examples=["errand"],
         json_schema_extra={"pattern": NAME},
     ),
 ]
-#: A tag that is asked for, which may be older than the rule for names.
+#: A tag in a filter; an old tag need not keep today's rule for names.
 TagWanted = Annotated[
     str,
     StringConstraints(min_length=1, max_length=TAG_LENGTH),
@@ -172,7 +172,7 @@ Tags = Annotated[
     list[TagName],
     Field(
         max_length=MOST_TAGS,
-        description=f"At most {MOST_TAGS} names; a new one is made as it is used.",
+        description=f"At most {MOST_TAGS} names; new tags are created.",
         examples=[["errand", "urgent"]],
     ),
 ]
@@ -182,12 +182,13 @@ Priority = Annotated[
 ]
 Id = Annotated[int, Field(ge=1, le=BIGINT)]
 ListId = Annotated[
-    Id | None, Field(description="The list it is in; null for none.", examples=[3])
+    Id | None, Field(description="The id of its list, or null.", examples=[3])
 ]
 ParentId = Annotated[
     Id | None,
     Field(
-        description="The task that this is a subtask of; one level.", examples=[None]
+        description="The id of the task that this is a subtask of, or null; one level.",
+        examples=[None],
     ),
 ]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema(DAY_SCHEMA)]
@@ -208,17 +209,17 @@ Question = Annotated[
     NO_NUL,
     AfterValidator(_question),
     Field(
-        description=f"Up to {MOST_WORDS} words that a title or a description has, or that "
-        "words in it begin with: all of them, in any order, whatever the case and the "
-        "accents. Each Chinese or Japanese character is a word, and so are up to three "
-        "characters of Thai and other scripts without spaces.",
+        description=f"Up to {MOST_WORDS} words. Finds tasks whose title and description "
+        "have all of them, or words that begin with them, in any order; case and accents "
+        "are ignored. Each Chinese or Japanese character is a word, and so are up to "
+        "three characters of Thai and of other scripts without spaces.",
         examples=["oat mil"],
     ),
 ]
 
 
 def stored(members: Mapping[str, object]) -> dict[str, object]:
-    """The members of a task that came in, as its fields."""
+    """The members of a task in a request, as the attributes of the model."""
     fields = {ATTRIBUTES.get(name, name): value for name, value in members.items()}
     if "priority" in fields:
         fields["priority"] = PRIORITIES[str(fields["priority"])]
@@ -226,16 +227,16 @@ def stored(members: Mapping[str, object]) -> dict[str, object]:
 
 
 class InZone(Closed):
-    """The query of every operation that answers with a task."""
+    """The query of every operation that responds with tasks."""
 
     tz: Zone | None = Field(
-        None, description="The zone of days and of `overdue`; yours if left out."
+        None, description="The time zone of days and of `overdue`; default: yours."
     )
 
 
-DUE = "Due on this day; null for none. A task has due_date or due_at, never both."
-DUE_AT = "Due at this instant; null for none. Setting it clears due_date."
-ZONE = "The zone that due_at is meant in; yours if it is left out."
+DUE = "The day that it is due, or null. A task has due_date or due_at, never both."
+DUE_AT = "The instant that it is due, or null. Setting it clears due_date."
+ZONE = "The time zone that due_at is meant in; default: yours."
 
 
 def _one_due(members: "TaskIn | TaskPatch") -> None:
@@ -244,7 +245,7 @@ def _one_due(members: "TaskIn | TaskPatch") -> None:
 
 
 class TaskIn(Closed):
-    """A whole task: what is left out takes its default."""
+    """A whole task: members that are left out take their default."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -284,7 +285,7 @@ class TaskIn(Closed):
 
 
 class TaskPatch(Closed):
-    """The members to change; what is left out stays as it is."""
+    """The members to change; those that are left out keep their value."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"completed": True}]})
 
@@ -307,7 +308,7 @@ class TaskPatch(Closed):
 
 
 class Move(Closed):
-    """Where to put the task: beside another one, into its list."""
+    """The new place: directly before or after another row of this kind."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"before": 41}]})
 
@@ -318,7 +319,7 @@ class Move(Closed):
     def _one_place(self) -> Self:
         if len(self.model_fields_set) != 1:
             raise PydanticCustomError(
-                "one_place", "Send either before or after, with the id of another task."
+                "one_place", "Send either before or after, with the id of another one."
             )
         return self
 
@@ -345,8 +346,8 @@ EXAMPLE: JsonDict = {
     "version": 1,
 }
 
-#: The form in which tasks, and lists of them, are represented, as a part of their ETags:
-#: raise it whenever the members change, or how one of them is written.
+#: The format in which tasks, and pages and counts of them, are represented, as a part of
+#: the ETags: increase it when the members change, or the way that one of them is written.
 REPRESENTATION = 3
 
 
@@ -361,39 +362,39 @@ class TaskOut(BaseModel):
     title: str
     description: str
     location: str | None = Field(description="Where to do it.")
-    list: int | None = Field(description="The list it is in.")
-    parent: int | None = Field(description="The task that it is a subtask of.")
+    list: int | None = Field(description="The id of its list.")
+    parent: int | None = Field(description="The id of its parent.")
     tags: Names
     priority: Literal["none", "low", "medium", "high", "urgent"]
-    due_date: date | None = Field(description="Due on a day, wherever one is.")
-    due_at: datetime | None = Field(description="Due at an instant.")
-    due_timezone: str | None = Field(description="The zone that due_at is meant in.")
-    overdue: bool = Field(description="Open, and its due has passed in your zone.")
-    position: str = Field(description="Orders a list by hand: compare as ASCII text.")
+    due_date: date | None = Field(description="The day that it is due, or null.")
+    due_at: datetime | None = Field(description="The instant that it is due.")
+    due_timezone: str | None = Field(description="The time zone of due_at.")
+    overdue: bool = Field(description="Open, and its due date has passed.")
+    position: str = Field(description="The manual order; compare as ASCII text.")
     open_subtasks: int
     completed: bool
     completed_at: datetime | None = Field(description="When it was completed.")
     created_at: datetime
     updated_at: datetime = Field(description="When it last changed.")
-    version: int = Field(description="1, then one more at every change.")
+    version: int = Field(description="1, and one more after every change.")
 
 
 class Page(Closed):
-    """The parameters of every list that is read in pages."""
+    """The query of every operation that responds with pages."""
 
     limit: Annotated[int, Field(ge=1, le=100), DIGITS] = Field(
-        50, description="Items a page."
+        50, description="Items on a page."
     )
     cursor: Annotated[str, Field(max_length=100)] | None = Field(
-        None, description="The `next_cursor` of the page before."
+        None, description="The `next_cursor` of the previous page."
     )
 
 
 class OrderedPage(Page):
-    """The same of a list that is ordered by text, which its cursors tell."""
+    """The query of pages in the order of a text, which their cursors contain."""
 
     cursor: Annotated[str, Field(max_length=cursors.CURSOR_LENGTH)] | None = Field(
-        None, description="The `next_cursor` of the page before."
+        None, description="The `next_cursor` of the previous page."
     )
 
 
@@ -419,52 +420,56 @@ PriorityNames = list[Priority]
 
 
 class TaskFilters(OrderedPage, InZone):
-    """Which tasks, in which order; several filters must all be met."""
+    """Which tasks, in which order. A task must meet all of the filters."""
 
     completed: Annotated[bool, WORD] | None = Field(
         None, description="Only completed (true) or only open (false) tasks."
     )
     list: IdOrNone | None = Field(
-        None, description="Only those in this list; `none` for those in no list."
+        None, description="Only tasks in this list; `none`: those in no list."
     )
     parent: IdOrNone | None = Field(
-        None, description="Only its subtasks; `none` for those that are no subtasks."
+        None,
+        description="Only subtasks of the task with this id; `none`: those that are no subtasks.",
     )
     tag: TagNames = Field(
         [],
         max_length=MOST_TAGS,
-        description="Only those with this tag; repeated, with all of them.",
+        description="Only tasks with this tag; repeated: tasks with all of the tags.",
     )
     priority: PriorityNames = Field(
         [],
         max_length=5,
-        description="Only those of this priority; repeated, of any of them.",
+        description="Only tasks of this priority; repeated: tasks with any of the priorities.",
     )
     location: Location | None = Field(
-        None, description="Only those with this location, whatever its case."
+        None, description="Only tasks with this location, whatever its case."
     )
     due_before: DayOrInstant | None = Field(
-        None, description="Due before this day (not on it), or before this instant."
+        None, description="Only tasks due before this day or instant."
     )
     due_after: DayOrInstant | None = Field(
-        None, description="Due on this day or later, or from this instant on."
+        None, description="Only tasks due on or after this day or instant."
     )
     overdue: Annotated[bool, WORD] | None = Field(
-        None, description="Open and past its due (true), or not (false)."
+        None,
+        description="Only open tasks whose due date has passed (true), or all others (false).",
     )
     has_due: Annotated[bool, WORD] | None = Field(
-        None, description="Only those with a due, or only those without."
+        None, description="Only tasks with a due date, or only those without."
     )
-    created_after: Instant | None = Field(None, description="Made after this instant.")
+    created_after: Instant | None = Field(
+        None, description="Only tasks created after this instant."
+    )
     updated_after: Instant | None = Field(
-        None, description="Changed after this instant."
+        None, description="Only tasks changed after this instant."
     )
     q: Question | None = None
     sort: Sort = Field(
         "-created",
-        description="A minus turns the order around. `created` is the order in which "
-        "the tasks were added here; `due` has those without one last, a day at its end; "
-        "`title` is without regard to case and accents.",
+        description="A minus in front reverses the order. `created` is the order in which "
+        "the tasks were added; tasks without a due date come last by `due`, and a day "
+        "comes at its end; `title` ignores case and accents.",
     )
 
     def criteria(self) -> Criteria:
@@ -485,7 +490,7 @@ class TaskFilters(OrderedPage, InZone):
         )
 
     def place(self) -> listing.Place | None:
-        """Where the page before ended."""
+        """The end of the previous page."""
         if self.cursor is None:
             return None
         place = listing.Place.told(self.sort, *cursors.decode(self.cursor, self.sort))

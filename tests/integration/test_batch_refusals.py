@@ -195,7 +195,7 @@ def test_what_was_deleted_before_is_gone(api: ApiClient, task: Task) -> None:
         "gone",
         "This is in the trash",
         410,
-        detail=f"POST {path} brings the task back.",
+        detail=f"POST {path} restores the task.",
         instance=PATH,
         restore=path,
         operation=1,

@@ -260,7 +260,7 @@ NO_DAYS: list[Any] = [
     True,
     [],
 ]
-BAD_ZONE = "Send a name of the IANA's database, such as Europe/Lisbon."
+BAD_ZONE = "Send a name of the IANA's time zone database, such as Europe/Lisbon."
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])

@@ -390,7 +390,7 @@ def test_polling_costs_one_small_statement_whatever_is_asked_for(
 # Refusals
 
 
-BAD_ID = "Write an id, or none for those without one."
+BAD_ID = "Send an id, or none for tasks without one."
 BAD_DUE = (
     "Send a date such as 2026-12-31 or an instant such as 2026-12-31T17:00:00Z "
     "(write + as %2B), from the years 1900 to 2999."
@@ -435,8 +435,8 @@ WORDS_KNOWN = "known here: none, low, medium, high, urgent."
         ("due_after=2026-03-10T12:00:00+01:00", "/due_after", "date", BAD_DUE),
         ("created_after=2026-03-10", "/created_after", "instant", None),
         ("updated_after=0", "/updated_after", "instant", None),
-        ("overdue=yes", "/overdue", "boolean_word", "Write true or false."),
-        ("has_due=1", "/has_due", "boolean_word", "Write true or false."),
+        ("overdue=yes", "/overdue", "boolean_word", "Send true or false."),
+        ("has_due=1", "/has_due", "boolean_word", "Send true or false."),
         ("tz=Mars/Olympus", "/tz", "timezone", None),
         ("tz=", "/tz", "string_too_short", None),
         (

@@ -340,7 +340,7 @@ def test_it_goes_with_filters_orders_and_pages(api: ApiClient, alice: User) -> N
 
 
 THIRTY = [f"w{number}" for number in range(10, 40)]
-WORDS = "Write 1 to 30 words of letters or digits."
+WORDS = "Send 1 to 30 words of letters or digits."
 
 
 @pytest.mark.parametrize(

@@ -166,4 +166,4 @@ def test_the_document_tells_how_long_an_answer_is_kept(
             for parameter in operation["parameters"]
             if parameter["name"] == "Idempotency-Key"
         ]
-        assert key.endswith("Kept for 1,000 hours.")
+        assert key.endswith("Stored for 1,000 hours.")

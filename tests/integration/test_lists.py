@@ -355,7 +355,7 @@ def test_paging_shows_every_list_once_even_at_equal_positions(
 @pytest.mark.parametrize(
     ("query", "pointer", "code", "detail"),
     [
-        ("archived=yes", "/archived", "boolean_word", "Write true or false."),
+        ("archived=yes", "/archived", "boolean_word", "Send true or false."),
         (
             "archive=true",
             "/archive",

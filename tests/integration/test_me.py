@@ -202,7 +202,7 @@ def test_patching_needs_a_credential(nobody: ApiClient) -> None:
                 {"timezone": name},
                 "/timezone",
                 "timezone",
-                "Send a name of the IANA's database, such as Europe/Lisbon.",
+                "Send a name of the IANA's time zone database, such as Europe/Lisbon.",
             )
             for name in (
                 "Lisbon",

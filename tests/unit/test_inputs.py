@@ -170,7 +170,7 @@ def test_a_query_boolean_is_a_word(word: str, value: bool) -> None:
 
 @pytest.mark.parametrize("word", ["True", "yes", "1", "", " true", None, 1])
 def test_nothing_else_is_a_query_boolean(word: Any) -> None:
-    with pytest.raises(ValidationError, match="Write true or false."):
+    with pytest.raises(ValidationError, match="Send true or false."):
         TypeAdapter(Annotated[bool, inputs.WORD]).validate_python(word)
 
 
@@ -184,7 +184,7 @@ def test_a_query_integer_is_digits(digits: str, value: int) -> None:
     ["", "x", "1.0", "1e3", "+1", " 1", "1\n", "1_0", "\u0661", "9" * 20, None],
 )
 def test_nothing_else_is_a_query_integer(digits: Any) -> None:
-    with pytest.raises(ValidationError, match="Write a whole number in digits."):
+    with pytest.raises(ValidationError, match="Send a whole number in digits."):
         TypeAdapter(Annotated[int, inputs.DIGITS]).validate_python(digits)
 
 
