@@ -1,7 +1,6 @@
-"""Form fields that every app shares."""
+"""A form field that every app shares."""
 
 import re
-from typing import Any
 
 from django import forms
 
@@ -9,14 +8,14 @@ from taskproject.names import fault, one_line
 
 
 class OneLineField(forms.CharField):
-    """A name, in an input of one line.
+    """A name in an input of one line.
 
-    Browsers drop the line breaks of a value that such an input is given, and what is sent
-    back differs from what is stored: it is shown with spaces instead, and what comes back
-    as it was shown leaves what is stored alone, whatever the rule for names is by now.
+    Browsers drop the line breaks of the value of such an input, so that it would be sent
+    back altered. A stored value with line breaks is shown with spaces instead, and counts
+    as unchanged if it is sent back so, even if it breaks today's rule for names.
     """
 
-    def prepare_value(self, value: object) -> Any:
+    def prepare_value(self, value: object) -> object:
         return one_line(value) if isinstance(value, str) and fault(value) else value
 
     def has_changed(self, initial: object, data: object) -> bool:
@@ -24,13 +23,14 @@ class OneLineField(forms.CharField):
             return super().has_changed(initial, data)
         return one_line(data) not in (one_line(initial), joined(initial))
 
-    def _clean_bound_field(self, bound: Any) -> Any:
-        """Django's, which judges what nobody touched as well."""
+    def _clean_bound_field(self, bound: forms.BoundField) -> object:
+        """Django's, without validation of unchanged values."""
         if bound.initial and not self.has_changed(bound.initial, bound.data):
             return bound.initial
-        return super()._clean_bound_field(bound)  # type: ignore[misc]  # not in the stubs
+        value: object = super()._clean_bound_field(bound)  # type: ignore[misc]  # not in the stubs
+        return value
 
-    def validate(self, value: Any) -> None:
+    def validate(self, value: str | None) -> None:
         super().validate(value)
         wrong = fault(value) if value else None
         if wrong:
@@ -38,5 +38,5 @@ class OneLineField(forms.CharField):
 
 
 def joined(text: str) -> str:
-    """A value as an input of one line sends it."""
+    """A value as an input of one line sends it: stripped, without line breaks."""
     return re.sub("[\r\n]", "", text).strip()

@@ -2,9 +2,10 @@ from django.apps import AppConfig
 
 
 class TasksConfig(AppConfig):
-    """The domain: what people have to do."""
+    """The domain: tasks, lists and tags."""
 
     name = "tasks"
+    verbose_name = "Tasks, lists and tags"
 
     def ready(self) -> None:
         from tasks import jobs  # noqa: F401 - registers what jobs do

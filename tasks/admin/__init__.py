@@ -1,5 +1,5 @@
-"""Tasks, lists and tags in the admin: quick on a million rows, and by the same rules as
-the API."""
+"""Tasks, lists and tags in the admin: fast with a million rows, and by the rules of the
+API."""
 
 from tasks.admin.lists import ListAdmin
 from tasks.admin.tags import TagAdmin

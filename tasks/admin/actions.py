@@ -1,5 +1,4 @@
-"""What can be done in the admin with many tasks at once: by the verbs of the model, set
-by set."""
+"""The admin actions on selected tasks, by the methods of the model, chunk by chunk."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,14 +18,14 @@ from tasks.admin.versioned import VersionedAdmin, actor, reason
 from tasks.models import Outcome, Task, TaskList, TaskQuerySet
 
 CHUNK = 500
-#: Tasks that a page which asks shows by their titles.
+#: Tasks whose titles a confirmation page shows.
 SHOWN = 20
 
 
 def _prioritize(
     priority: Task.Priority,
 ) -> Callable[["TaskActions", HttpRequest, QuerySet[Task]], None]:
-    """The action that gives the selected tasks this priority."""
+    """The action that sets this priority."""
 
     @admin.action(
         description=f"Set the priority of the selected tasks to {priority.label}",
@@ -43,7 +42,7 @@ def _prioritize(
 
 
 class PlaceForm(forms.Form):
-    """Into which list of one owner's the selected tasks go."""
+    """The choice of the list for the selected tasks of one owner."""
 
     def __init__(self, owner: User, site: AdminSite, data: QueryDict | None) -> None:
         super().__init__(data, auto_id="place_%s")
@@ -73,19 +72,19 @@ class TaskActions(VersionedAdmin):
     )
 
     def has_place_permission(self, request: HttpRequest) -> bool:
-        """Who puts tasks into a list chooses among all that the owner has."""
+        """Choosing a list requires the permission to view the owner's lists."""
         return self.has_change_permission(request) and request.user.has_perm(
             "tasks.view_tasklist"
         )
 
     def has_restore_permission(self, request: HttpRequest) -> bool:
-        """Who moves tasks to the trash may take them out again."""
+        """Users who may move tasks to the trash may restore them."""
         return request.user.has_perm("tasks.delete_task")
 
     def get_actions(
         self, request: HttpRequest, *args: object, **kwargs: object
     ) -> dict[str, Any]:
-        """Those that do something with the tasks that are listed."""
+        """The actions that apply to the listed tasks: to the trash, or to others."""
         actions = super().get_actions(request, *args, **kwargs)
         trash = request.GET.get("trash", "")
         if trash == "all" or request.method == "POST":
@@ -117,7 +116,6 @@ class TaskActions(VersionedAdmin):
         if not keys:
             return None
         owners = Task.objects.filter(pk__in=keys).order_by().values("owner")
-        # (Two are more than one already.)
         found = User.objects.filter(pk__in=owners).order_by("pk")[:2]
         if len(found) != 1:
             self.message_user(
@@ -186,7 +184,7 @@ class TaskActions(VersionedAdmin):
         page: str,
         **context: object,
     ) -> HttpResponse:
-        """The page that asks before the action is done; it sends the selection again."""
+        """The confirmation page of an action; its form has the selection again."""
         across = request.POST.get("select_across", "0")
         context |= {
             **self.admin_site.each_context(request),
@@ -210,8 +208,8 @@ class TaskActions(VersionedAdmin):
         done: str,
         owner: User | None = None,
     ) -> None:
-        """In chunks, so that a large selection keeps no other writer waiting for long.
-        Tasks that are no longer the owner's, where one is named, are left alone."""
+        """Changes the tasks by `verb`, in chunks, so that other writers do not wait for
+        long. With `owner`, tasks that no longer belong to that user are not changed."""
         keys = self.selected(request, queryset)
         if not keys:
             return
@@ -223,7 +221,7 @@ class TaskActions(VersionedAdmin):
                 chunk = tasks.filter(pk__in=keys[start : start + CHUNK])
                 changed += len(verb(chunk, actor(request)).changed)
         except Invalid as refusal:
-            # What the verb refers to went away meanwhile.
+            # The list was deleted meanwhile.
             self.message_user(request, reason(refusal), messages.ERROR)
         left = len(keys) - changed
         also = f" {left} were left as they are." if left else ""
@@ -231,7 +229,7 @@ class TaskActions(VersionedAdmin):
 
 
 def _confirmed(request: HttpRequest) -> int | None:
-    """The newest task of those that the page which asked showed, if it has been answered:
-    what came since is not meant."""
+    """The newest task on the confirmation page, if its form was sent: later tasks were
+    not confirmed. Else None."""
     newest = request.POST.get("newest", "")
     return int(newest) if KEY.fullmatch(newest) else None

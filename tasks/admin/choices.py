@@ -1,4 +1,4 @@
-"""Choosing a list, a parent or a tag among more than a page could hold."""
+"""Autocompletes for owners, lists, parents and tags."""
 
 import re
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from django.urls import reverse
 
 from tasks.models import Tag, Task, TaskList
 
-#: The key of a row, as it comes in: no more digits than every database takes.
+#: A primary key in a request, within the range of a 64-bit integer.
 KEY = re.compile("[0-9]{1,18}", re.ASCII)
 CHOICES = "tasks_task_choices"
 CHOSEN = ("owner", "list", "parent", "labels")
 
 
 class OwnedAutocomplete(AutocompleteSelect):
-    """An autocomplete that offers what one owner has, once the owner is known."""
+    """An autocomplete limited to the rows of one owner, once the owner is known."""
 
     owner_id: object = None
 
@@ -34,13 +34,13 @@ class OwnedAutocomplete(AutocompleteSelect):
     def optgroups(
         self, name: str, value: Sequence[str], attr: dict[str, object] | None = None
     ) -> list[tuple[str | None, list[dict[str, object]], int | None]]:
-        """A forged key is shown as nothing chosen; Django would ask the database."""
+        """Ignore forged keys; Django would pass them to the database."""
         sound = [key for key in value if KEY.fullmatch(str(key))]
         return super().optgroups(name, sound, attr)
 
 
 class ChoicesView(AutocompleteJsonView):
-    """What a `OwnedAutocomplete` offers, as JSON."""
+    """The choices of an `OwnedAutocomplete`, as JSON."""
 
     def process_request(
         self, request: HttpRequest
@@ -56,7 +56,7 @@ class ChoicesView(AutocompleteJsonView):
         if self.source_field.name == "owner":
             return rows
         if self.source_field.name == "parent":
-            # A parent is a task of the first level that is not in the trash.
+            # A parent is not in the trash, and has no parent itself.
             rows = rows.filter(deleted_at__isnull=True, parent__isnull=True)
         if self._owner:
             rows = rows.filter(owner_id=int(self._owner))

@@ -1,4 +1,4 @@
-"""How the list of tasks is narrowed down: by choices of bounded number."""
+"""The filters of the list of tasks, none of which lists all owners, lists or tags."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -20,18 +20,18 @@ from tasks.models.due_dates import NEVER, Clock, clock, read_day
 if TYPE_CHECKING:
     from django.contrib.admin.filters import _ListFilterChoices
 
-# Of the list's address: what no longer holds once a filter is set.
-PLACE = ("p", "e")
+# Parameters of the list's address that a new filter resets: page and error.
+RESET = ("p", "e")
 
 
 class TrashFilter(admin.SimpleListFilter):
-    title = "trash"
+    title = "deletion"
     parameter_name = "trash"
 
     def lookups(
         self, request: HttpRequest, model_admin: object
     ) -> list[tuple[str, str]]:
-        return [("in", "In the trash"), ("all", "All, trash included")]
+        return [("in", "In the trash"), ("all", "All")]
 
     def choices(self, changelist: ChangeList) -> Iterator["_ListFilterChoices"]:
         choices = super().choices(changelist)
@@ -51,13 +51,13 @@ class TrashFilter(admin.SimpleListFilter):
 
 
 class FormFilter(admin.ListFilter):
-    """A filter with links, and a form for what there are too many links of."""
+    """A filter with links, and a form for other values."""
 
     template = "admin/tasks/form_filter.html"
-    #: What the address may tell, each once.
+    #: The query parameters of the filter.
     parameters: ClassVar[tuple[str, ...]] = ()
     form: forms.Form
-    #: Whether the form is shown: it names what there is to choose.
+    #: Whether the form is shown: the user may view its choices.
     offered = True
 
     def __init__(
@@ -71,11 +71,11 @@ class FormFilter(admin.ListFilter):
         for name in self.parameters:
             if name in params:
                 self.used_parameters[name] = params.pop(name)[-1]
-        #: What else the address tells, which the form hands on.
+        #: The other parameters of the address, which the form repeats.
         self.kept = [
             (name, value)
             for name, values in request.GET.lists()
-            if name not in (*self.parameters, *PLACE)
+            if name not in (*self.parameters, *RESET)
             for value in values
         ]
 
@@ -86,7 +86,7 @@ class FormFilter(admin.ListFilter):
         return list(self.parameters)
 
     def value(self) -> str:
-        """What the links tell."""
+        """The value of the first parameter, which the links set."""
         return str(self.used_parameters.get(self.parameters[0], ""))
 
     def links(self) -> list[tuple[str, str]]:
@@ -109,7 +109,7 @@ class FormFilter(admin.ListFilter):
 
 
 class AutocompleteFilter(FormFilter):
-    """One row that a task has to do with, found by autocomplete."""
+    """A related row, chosen by autocomplete."""
 
     field: ClassVar[str]
     rows: ClassVar[type[User | TaskList | Tag]]
@@ -128,7 +128,7 @@ class AutocompleteFilter(FormFilter):
         widget = OwnedAutocomplete(
             relation, model_admin.admin_site, {"style": "width: 100%"}
         )
-        # The owner that the tasks are narrowed down to, if they are.
+        # The owner by whom the tasks are filtered, if they are.
         widget.owner_id = request.GET.get("owner")
         rows = self.rows._default_manager.order_by("pk")
         choice = forms.ModelChoiceField(rows, required=False, widget=widget)
@@ -136,7 +136,7 @@ class AutocompleteFilter(FormFilter):
         self.form.fields[name] = choice
 
     def has_output(self) -> bool:
-        """A filter that an address sets stays in sight, and can be taken off."""
+        """Also shown if the address sets it, so that it can be removed."""
         return self.offered or bool(self.used_parameters)
 
     def queryset(
@@ -172,13 +172,13 @@ DAY_INPUT = forms.DateInput({"type": "date", "style": "width: 100%"})
 
 class DueForm(forms.Form):
     due_from = forms.CharField(label="From", required=False, widget=DAY_INPUT)
-    due_to = forms.CharField(label="to", required=False, widget=DAY_INPUT)
+    due_to = forms.CharField(label="To", required=False, widget=DAY_INPUT)
 
 
 class DueFilter(FormFilter):
-    """When a task is due, in the zone of who looks."""
+    """When a task is due, in the time zone of the viewer."""
 
-    title = "due"
+    title = "due date"
     parameters = ("due", "due_from", "due_to")
 
     def __init__(
@@ -240,8 +240,8 @@ def overdue(tasks: QuerySet[Task], now: Clock) -> QuerySet[Task]:
 def due_between(
     tasks: QuerySet[Task], now: Clock, first: date | None, end: date | None
 ) -> QuerySet[Task]:
-    """Those due on the first day or after it, and before the end. The range of what both
-    forms of a due are sorted by is one that an index serves."""
+    """Tasks due from the day `first` on, and before the day `end`. The condition on
+    `due_moment`, the sort key of days and instants, lets the database use its index."""
     tasks = _by_owner(tasks)
     if first is not None:
         begin = now.begin(first)
@@ -259,8 +259,8 @@ def due_between(
 
 
 def _by_owner(tasks: QuerySet[Task]) -> QuerySet[Task]:
-    """The same tasks. The index of dues begins with the owner: naming every owner lets
-    the database look into it once for each, instead of reading all tasks."""
+    """The same tasks. The index of due dates begins with the owner: a condition with all
+    owners lets the database search it once for each, instead of reading all tasks."""
     return tasks.filter(owner__in=User.objects.order_by().values("pk"))
 
 

@@ -19,7 +19,7 @@ from tasks.models import Actor, TaskList, lock_feeds
 if TYPE_CHECKING:
     from tasks.admin.versioned import FieldsetOptions, Fieldsets
 
-#: Lists that are deleted at once, each with all of its tasks.
+#: Most lists that one action deletes.
 MAX_REMOVED = 100
 
 
@@ -50,7 +50,7 @@ class ListAdmin(VersionedAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: TaskList | None = None
     ) -> tuple[str, ...]:
-        """A list stays its owner's: its tasks are."""
+        """The owner of a list cannot be changed."""
         given = () if obj is None else ("owner",)
         return (*given, *self.readonly_fields)
 
@@ -71,7 +71,7 @@ class ListAdmin(VersionedAdmin):
         history = (("created_at", "updated_at"), ("position", "version"))
         return (*fieldsets, ("History", {"fields": history}))
 
-    # Writing, by the verbs of the model
+    # Writing, by the methods of the model
 
     def save_model(
         self, request: HttpRequest, obj: TaskList, form: ListForm, change: bool
@@ -126,5 +126,5 @@ def _check_may_trash(request: HttpRequest) -> None:
 
 
 def _remove_list(request: HttpRequest, row: TaskList, by: Actor) -> Job | None:
-    """As the request says, with its tasks."""
+    """Deletes a list; moves its tasks to the trash if the form says so."""
     return remove_list(row, by, tasks=request.POST.get("tasks") == "delete")

@@ -1,4 +1,4 @@
-"""Pages of long lists, which cost the same however long these are."""
+"""Pagination and date hierarchy at a cost that does not depend on the number of tasks."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -14,8 +14,8 @@ COUNTED_PAGES = 100
 
 
 class CappedPaginator(Paginator):
-    """Counts as far as the first hundred pages: counting a million rows takes a second,
-    and so does skipping them. What lies beyond is found by filter or search."""
+    """Counts the first hundred pages: counting a million rows takes a second, and so does
+    skipping them. Other rows are found by filters or a search."""
 
     @cached_property
     def count(self) -> int:
@@ -23,7 +23,7 @@ class CappedPaginator(Paginator):
 
     @property
     def capped(self) -> bool:
-        """Whether there are more than `count` tells."""
+        """Whether there are more rows than `count`."""
         return self._found > self.count
 
     @cached_property
@@ -34,18 +34,19 @@ class CappedPaginator(Paginator):
 
 
 class CalendarQuerySet(TaskQuerySet):
-    """Answers the admin's date hierarchy from the first and the last date alone.
+    """A queryset that gives the admin's date hierarchy all periods between the first and
+    the last date.
 
-    Django reads every row to leave out the empty years, months and days; here they are
-    listed, and lead to an empty page.
+    Django reads every row to leave out empty years, months and days; here they are
+    listed, and their pages are empty.
     """
 
     _ends: tuple[datetime, datetime] | None = None
     _asked = False
 
     def aggregate(self, *args: object, **kwargs: object) -> dict[str, object]:
-        """The two ends of all tasks, whatever is filtered, each from an end of the
-        index: SQLite reads the whole index to find both in one statement."""
+        """The first and the last date of all tasks, without the filters, by a statement
+        for each: for both in one statement, SQLite reads the whole index."""
         if set(kwargs) != {"first", "last"}:
             return super().aggregate(*args, **kwargs)
         first, last = self._find_ends(Task.objects.all()) or (None, None)
@@ -54,7 +55,7 @@ class CalendarQuerySet(TaskQuerySet):
     def datetimes(  # type: ignore[override]  # django-stubs types it as a QuerySet
         self, field_name: str, kind: str, *args: object, **kwargs: object
     ) -> list[datetime]:
-        # Not asked before: within a year or a month, whose tasks the index finds.
+        # `aggregate` was not called: within a year or a month, found by the index.
         ends = self._ends if self._asked else self._find_ends(self)
         if ends is None:
             return []

@@ -16,13 +16,13 @@ from tasks.models import Tag, lock_feeds
 if TYPE_CHECKING:
     from tasks.admin.versioned import Fieldsets
 
-#: Tags that are deleted at once, each taken off all of its tasks.
+#: Most tags that one action deletes.
 MAX_REMOVED = 100
 
 
 @admin.register(Tag)
 class TagAdmin(VersionedAdmin):
-    """Tags are made by tasks, as these first use them."""
+    """Tags cannot be added here: a tag is created when a task first uses it."""
 
     form = TagForm
     subject = "tag_id"
@@ -58,7 +58,7 @@ class TagAdmin(VersionedAdmin):
             fieldsets += (("Tasks", {"fields": ("tasks_shown",)}),)
         return (*fieldsets, ("History", {"fields": (("created_at", "version"),)}))
 
-    # Writing, by the verbs of the model
+    # Writing, by the methods of the model
 
     def save_model(
         self, request: HttpRequest, obj: Tag, form: TagForm, change: bool

@@ -37,7 +37,7 @@ from tasks.admin.timeline import earlier, lost, refused
 from tasks.admin.versioned import Row, actor, add_link, first_tasks, reason
 from tasks.forms import RowForm, TaskForm
 from tasks.forms.fields import moment_text
-from tasks.forms.tasks import DUE, PLACE
+from tasks.forms.tasks import DUE, ORGANIZATION
 from tasks.models import Event, EventQuerySet, Task, TaskList, lock_feeds
 from tasks.models.due_dates import clock, is_overdue
 from tasks.models.search import holding
@@ -47,9 +47,9 @@ from tasks.models.words import MOST_WORDS, asked
 if TYPE_CHECKING:
     from tasks.admin.versioned import FieldsetOptions, Fieldsets
 
-# Users whose name begins with a word that is looked for.
+# Most users whose names begin with a word of a search.
 MAX_USERS = 20
-# The key of a row of the list, as its form sends it.
+# The name of the key of a row in the form of the list.
 ROW_KEY = re.compile(r"form-[0-9]+-id$")
 
 
@@ -68,7 +68,7 @@ class TaskAdmin(TaskActions):
         "completed",
         "created_at",
     )
-    # In the trash, where nothing can be ticked.
+    # In the trash, where rows cannot be edited.
     trash_display = (
         "id",
         "title",
@@ -93,9 +93,11 @@ class TaskAdmin(TaskActions):
     )
     list_select_related = ("owner", "list")
     search_fields = ("title", "description", "owner__username")
-    search_help_text = "Words of the title or the description, or how they begin, a user name, or an id."
+    search_help_text = (
+        "Words of the title or description, or their beginnings; a user name; or an id."
+    )
     date_hierarchy = "created_at"
-    # By due and by priority a million rows are sorted within a page's time.
+    # A million rows can be sorted by these in the time that a page may take.
     sortable_by = ("id", "due", "priority", "created_at")
     autocomplete_fields = ("owner", "list", "parent")
     readonly_fields = (
@@ -114,7 +116,7 @@ class TaskAdmin(TaskActions):
         return CalendarQuerySet(Task).defer(*UNREAD).order_by(*self.ordering)
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """A year or a month is read off the index of its dates."""
+        """A year or a month is read by the index of the dates."""
         if any(name.startswith("created_at__") for name in request.GET):
             return ("-created_at", "-id")
         return self.ordering
@@ -123,7 +125,7 @@ class TaskAdmin(TaskActions):
         return self.trash_display if _in_trash(request) else self.list_display
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Boxes of tasks in the trash would do nothing."""
+        """Tasks in the trash cannot be edited."""
         changelist = super().get_changelist_instance(request)
         if _in_trash(request):
             changelist.list_editable = ()
@@ -131,7 +133,7 @@ class TaskAdmin(TaskActions):
 
     @admin.display(description="Due", ordering="due_moment")
     def due(self, task: Task) -> str:
-        """In the zone that it is meant in; whether it has passed, in the viewer's."""
+        """In the time zone of the due date; overdue by the viewer's time zone."""
         text = self.due_shown(task)
         now = clock(timezone.get_current_timezone_name())
         if is_overdue(task.completed, task.due_date, task.due_at, now):
@@ -149,7 +151,7 @@ class TaskAdmin(TaskActions):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Task], search_term: str
     ) -> tuple[QuerySet[Task], bool]:
-        """By the index of words; Django would look through the text of every task."""
+        """Search by the index of words; Django would read the text of every task."""
         for term in search_term.split()[:MOST_WORDS]:
             users = User.objects.filter(username__istartswith=term).order_by("pk")
             owners = list(users.values_list("pk", flat=True)[:MAX_USERS])
@@ -171,8 +173,8 @@ class TaskAdmin(TaskActions):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
-        """Rows that are saved together take their owners' places in the feed together,
-        in the one order that keeps writers from deadlocking."""
+        """Lock the feeds of all owners of the saved rows at once, in order: locking them
+        row by row could deadlock with other writers."""
         if "_save" not in request.POST or not self.has_change_permission(request):
             return super().changelist_view(request, extra_context)
         posted = [str(v) for name, v in request.POST.items() if ROW_KEY.match(name)]
@@ -183,7 +185,7 @@ class TaskAdmin(TaskActions):
 
     @property
     def media(self) -> Media:
-        """With what the filters' autocompletes need."""
+        """With the media of the autocompletes in the filters."""
         picker = OwnedAutocomplete(Task._meta.get_field("list"), self.admin_site)
         return super().media + picker.media
 
@@ -192,7 +194,7 @@ class TaskAdmin(TaskActions):
     def get_readonly_fields(
         self, request: HttpRequest, obj: Task | None = None
     ) -> tuple[str, ...]:
-        """Who may see no lists or tasks has none to choose from."""
+        """Users who may not view lists or tasks cannot choose one."""
         chosen = (("list", TaskList), ("parent", Task))
         unseen = [name for name, model in chosen if not may_see(request, model)]
         return (*self.readonly_fields, *unseen)
@@ -201,13 +203,13 @@ class TaskAdmin(TaskActions):
         self, request: HttpRequest, obj: Task | None = None
     ) -> "Fieldsets":
         fields = TaskForm.Meta.fields
-        main = tuple(name for name in fields if name not in (*PLACE, *DUE))
+        main = tuple(name for name in fields if name not in (*ORGANIZATION, *DUE))
         due: tuple[str, ...] = ("due_shown",)
         if obj is None or self.has_change_permission(request, obj):
             main, due = (*main, "opened_version"), DUE
         fieldsets: Fieldsets = (
             (None, {"fields": main}),
-            ("Place", {"fields": PLACE}),
+            ("Organization", {"fields": ORGANIZATION}),
             ("Due", {"fields": due}),
         )
         if obj is not None:
@@ -237,8 +239,8 @@ class TaskAdmin(TaskActions):
     def get_changeform_initial_data(
         self, request: HttpRequest
     ) -> dict[str, str | list[str]]:
-        """What the address tells of a new task, without a list or a parent that its
-        owner does not have. Where it tells no owner, theirs."""
+        """The initial values in the address of the form of a new task. A list or a parent
+        sets the owner, and is ignored if the address has another owner."""
         initial = super().get_changeform_initial_data(request)
         tops = Task.objects.live().filter(parent__isnull=True)
         for name, rows in (("list", TaskList.objects.all()), ("parent", tops)):
@@ -254,34 +256,32 @@ class TaskAdmin(TaskActions):
             initial["owner"] = str(viewer(request).pk)
         return initial
 
-    # Writing, by the verbs of the model
+    # Writing, by the methods of the model
 
     def save_model(
         self, request: HttpRequest, obj: Task, form: TaskForm, change: bool
     ) -> None:
-        """Writes the fields that were changed here, and no others."""
+        """Writes only the fields that were changed in the form."""
         values = form.values()
         if change:
             before = Task.objects.select_related("list", "parent").get(pk=obj.pk)
             Task.objects.filter(pk=obj.pk).edit(actor(request), **values)
             if values.get("owner_id", before.owner_id) != before.owner_id:
-                self._tell_left_behind(request, before, form.cleaned_data["owner"])
+                self._warn_of_cleared(request, before, form.cleaned_data["owner"])
         else:
             obj.pk = Task.objects.add(actor(request), **values).pk
         obj.refresh_from_db()
 
-    def _tell_left_behind(
-        self, request: HttpRequest, before: Task, owner: User
-    ) -> None:
-        """What a task that changed hands does not keep, as people read it."""
+    def _warn_of_cleared(self, request: HttpRequest, before: Task, owner: User) -> None:
+        """Shows a message if a new owner cleared the list or the parent."""
         after = Task.objects.get(pk=before.pk)
         for kind in ("list", "parent"):
             row = getattr(before, kind)
             if row is not None and getattr(after, f"{kind}_id") is None:
                 self.message_user(
                     request,
-                    f"The {kind} “{row}” stays {before.owner}'s: the task, which is "
-                    f"{owner}'s now, has no {kind} any more.",
+                    f"The {kind} “{row}” belongs to {before.owner}: the task, which now "
+                    f"belongs to {owner}, has no {kind} any more.",
                     messages.WARNING,
                 )
 
@@ -303,25 +303,25 @@ class TaskAdmin(TaskActions):
     def response_delete(
         self, request: HttpRequest, obj_display: str, obj_id: int
     ) -> HttpResponse:
-        """As Django's, which says that the task was deleted."""
-        told = format_html(
+        """Django's, with another message: the task was moved to the trash."""
+        message = format_html(
             "The task “{}” was moved to the trash. "
             '<a href="{}">Its page</a> can restore it.',
             obj_display,
             reverse("admin:tasks_task_change", args=[obj_id]),
         )
-        self.message_user(request, told, messages.SUCCESS)
+        self.message_user(request, message, messages.SUCCESS)
         return self.response_post_save_change(request, Task(pk=obj_id))
 
     def has_delete_permission(
         self, request: HttpRequest, obj: Task | None = None
     ) -> bool:
-        """What is in the trash cannot be moved there again."""
+        """Tasks in the trash cannot be moved there again."""
         trashed = obj is not None and obj.deleted_at is not None
         return super().has_delete_permission(request, obj) and not trashed
 
     def restore_task_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Takes a task out of the trash, from its page."""
+        """Restores a task from the trash, from its page."""
         task = get_object_or_404(Task, pk=object_id)
         may = self.has_restore_permission(request)
         if request.method != "POST" or not may:
@@ -347,8 +347,8 @@ class TaskAdmin(TaskActions):
     def has_change_permission(
         self, request: HttpRequest, obj: Task | None = None
     ) -> bool:
-        """What is in the trash can be looked at and restored, not edited. A form that
-        was opened before is let through to its own refusal, which keeps what was typed.
+        """Tasks in the trash can be viewed and restored, not edited. A form that was
+        opened before is still validated, so that its error shows what was entered.
         """
         frozen = obj is not None and obj.deleted_at is not None
         shown = request.method != "POST"
@@ -388,13 +388,13 @@ class TaskAdmin(TaskActions):
     def restore_view(
         self, request: HttpRequest, object_id: int, sequence: int, name: str
     ) -> HttpResponse:
-        """Sets one field back to the value that it had before an event."""
+        """Restores one field to the value that it had before an event."""
         task = get_object_or_404(Task, pk=object_id)
         if request.method != "POST" or not self.has_change_permission(request, task):
             raise PermissionDenied
         event = get_object_or_404(Event, sequence=sequence, task_id=task.pk)
-        level, told = self._restore(request, task, event, name)
-        self.message_user(request, told, level)
+        level, message = self._restore(request, task, event, name)
+        self.message_user(request, message, level)
         return HttpResponseRedirect(reverse("admin:tasks_task_history", args=[task.pk]))
 
     def _restore(
@@ -423,7 +423,7 @@ def _in_trash(request: HttpRequest) -> bool:
 
 
 def _back(request: HttpRequest) -> HttpResponseRedirect | None:
-    """To the page that led here, of the parent or of the list; None where none did."""
+    """A redirect to the list or parent named in the query; None if there is none."""
     for name, model in (("parent", Task), ("list", TaskList)):
         key = request.GET.get(name, "")
         if not (KEY.fullmatch(key) and may_see(request, model)):

@@ -1,4 +1,4 @@
-"""What happened to a row, told to people, and how a value is put back."""
+"""The history of a row as staff see it, and the restoring of earlier values."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -11,7 +11,7 @@ from tasks.models import PRIORITIES, Event, EventQuerySet, Task, TaskList
 from tasks.models.due_dates import read_instant
 
 LENGTH = 200
-# The fields that hold a key, and what it is a key of.
+# The models of the fields that are foreign keys.
 KEYS: dict[str, type[User] | type[TaskList] | type[Task]] = {
     "owner_id": User,
     "list_id": TaskList,
@@ -20,16 +20,16 @@ KEYS: dict[str, type[User] | type[TaskList] | type[Task]] = {
 
 
 def timeline(events: EventQuerySet) -> list[dict[str, object]]:
-    """The newest events of one row, newest first, as the page shows them."""
+    """The newest events of one row, newest first, for the template."""
     # One of each version: a transfer has an event in both owners' feeds.
-    told = {event.version: event for event in events.in_order().reverse()[:LENGTH]}
-    names = _names(told.values())
-    return [_told(event, names) for event in told.values()]
+    shown = {event.version: event for event in events.in_order().reverse()[:LENGTH]}
+    names = _names(shown.values())
+    return [_represent(event, names) for event in shown.values()]
 
 
 def earlier(event: Event, field: str) -> dict[str, Any] | None:
-    """What `edit` takes to set a field of a task back to its value before the event;
-    None where it had none."""
+    """The arguments of `edit` that restore a field of a task to its value before the
+    event; None if it cannot be restored. (`Any`: as `edit` takes them.)"""
     if not restorable(event, field):
         return None
     old = event.changes[field][0]
@@ -45,20 +45,20 @@ def earlier(event: Event, field: str) -> dict[str, Any] | None:
 
 
 def restorable(event: Event, field: str) -> bool:
-    """Whether the event has an earlier value of the field that means something by itself.
-    A position does not: others have moved since."""
+    """Whether the earlier value of the field can be restored. A position cannot: other
+    tasks have moved since."""
     made = event.verb == Event.Verb.CREATED
     return field in event.changes and field != "position" and not made
 
 
 def lost(task: Task, field: str, value: object) -> str:
-    """Why the row that the task once had cannot be had again; empty where it can."""
+    """The reason why the earlier owner, list or parent cannot be restored, or ""."""
     if field not in KEYS or not isinstance(value, int):
         return ""
     kind = field.removesuffix("_id")
     row = KEYS[field]._default_manager.filter(pk=value).first()
     if row is None:
-        return f"The earlier {kind} is gone."
+        return f"The earlier {kind} was deleted."
     if not isinstance(row, User) and row.owner_id != task.owner_id:
         return f"The earlier {kind} is not {task.owner}'s."
     if isinstance(row, Task) and row.deleted_at is not None:
@@ -67,8 +67,7 @@ def lost(task: Task, field: str, value: object) -> str:
 
 
 def refused(task: Task, field: str, value: object) -> str:
-    """Why a task is not given this text of one line, or one of these tags, any more;
-    empty where it is."""
+    """The reason why the earlier text or tags break today's rules for names, or ""."""
     names: list[str] = []
     if field == "tags" and isinstance(value, list):
         names = value
@@ -79,7 +78,7 @@ def refused(task: Task, field: str, value: object) -> str:
 
 
 def _names(events: Iterable[Event]) -> dict[tuple[str, object], str]:
-    """What the keys in the events stand for; what is gone has no name."""
+    """The names of the rows whose keys are in the events; deleted ones have none."""
     names: dict[tuple[str, object], str] = {}
     changes = [event.changes for event in events]
     for field, model in KEYS.items():
@@ -92,8 +91,8 @@ def _names(events: Iterable[Event]) -> dict[tuple[str, object], str]:
     return names
 
 
-def _told(event: Event, names: dict[tuple[str, object], str]) -> dict[str, object]:
-    """An event as the timeline shows it; somebody deleted is but a number."""
+def _represent(event: Event, names: dict[tuple[str, object], str]) -> dict[str, object]:
+    """An event for the template. Deleted users are shown by their ids."""
     user = event.actor_id
     made = event.verb == Event.Verb.CREATED
     return {
@@ -121,5 +120,5 @@ def _text(field: str, value: object, names: dict[tuple[str, object], str]) -> st
         return ""
     if field in KEYS:
         kind = field.removesuffix("_id")
-        return names.get((field, value), f"{kind} {value}, which is gone")
+        return names.get((field, value), f"{kind} {value} (deleted)")
     return ", ".join(value) if isinstance(value, list) else str(value)

@@ -1,5 +1,5 @@
-"""How rows are shown and changed here: in pages of bounded cost, by the verbs of their
-models alone."""
+"""The base of the admin classes of tasks, lists and tags: pages of bounded cost, and
+changes through the methods of the models alone."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     Fieldsets = tuple[tuple[str | None, FieldsetOptions], ...]
 
 Row = Task | TaskList | Tag
-#: What is deleted one by one.
+#: Models whose rows are deleted one by one.
 Named = TypeVar("Named", TaskList, Tag)
-#: The tasks that the page of their list, tag or parent shows.
+#: Tasks shown on the page of their list, tag or parent.
 SHOWN_TASKS = 20
-# What an address may ask of a field. Others fail in the database, not in Django: a
-# regular expression that is none, and what SQLite cannot do with JSON.
+# The lookups that an address may use. Others can fail in the database: an invalid regular
+# expression, and lookups of JSON that SQLite lacks.
 LOOKUPS = {"id", "exact", "isnull", "gt", "gte", "lt", "lte", "year", "month", "day"}
 
 
@@ -48,19 +48,19 @@ def actor(request: HttpRequest) -> Actor:
 
 
 class VersionedAdmin(admin.ModelAdmin):
-    """Rows that have a version, and events that tell of their changes."""
+    """Rows with a version, and with events of their changes."""
 
     class Media:
         css: ClassVar = {"all": ("taskproject/admin.css",)}
-        js = ("taskproject/unsaved.js",)
+        js = ("taskproject/unsaved.js", "taskproject/filters.js")
 
-    # Counting what each filter would show reads every row, as counting them does.
+    # Facets would count the rows of each choice, and so read every row.
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     paginator = CappedPaginator
     list_per_page = 50
     ordering = ("-id",)
-    # Sorting a million rows by a column without an index would take seconds.
+    # Sorting a million rows by a column without an index takes seconds.
     sortable_by: ClassVar[tuple[str, ...]] = ("id",)
     list_select_related: ClassVar[tuple[str, ...]] = ("owner",)
     object_history_template = "admin/tasks/timeline.html"
@@ -76,7 +76,7 @@ class VersionedAdmin(admin.ModelAdmin):
         change: bool = False,
         **kwargs: object,
     ) -> type[OptimisticLockForm]:
-        """A class of this request's own: it may hold what only this request knows."""
+        """The class is made for this request, and so may have attributes of the request."""
         form = super().get_form(request, obj, change, **kwargs)
         assert issubclass(form, OptimisticLockForm)
         form.zone = timezones.known(viewer(request).timezone)
@@ -88,8 +88,8 @@ class VersionedAdmin(admin.ModelAdmin):
         return form
 
     def known_owners(self, request: HttpRequest, row: Row | None) -> QuerySet[User]:
-        """The owners whom staff who may not see the users can choose: themselves, who
-        has the row, and who has the list or the parent that it is to have."""
+        """The owners that staff who may not view users can choose: themselves, the owner
+        of the row, and the owner of the list or parent that is chosen for it."""
         known = {viewer(request).pk} | ({row.owner_id} if row else set())
         for name, model in (("list", TaskList), ("parent", Task)):
             for query in (request.GET, request.POST):
@@ -106,8 +106,8 @@ class VersionedAdmin(admin.ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, object] | None = None,
     ) -> HttpResponse:
-        """What a verb refuses is an error of the form: everything is rolled back, and the
-        page is made once more, knowing the refusal."""
+        """A refusal by a method of the model becomes an error of the form: the transaction
+        is rolled back, and the view is called again with the refusal."""
         page = request, object_id, form_url, extra_context
         try:
             return super().changeform_view(*page)
@@ -127,7 +127,7 @@ class VersionedAdmin(admin.ModelAdmin):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         widget = getattr(field, "widget", None)
         if isinstance(widget, RelatedFieldWidgetWrapper):
-            # Not in passing: deleting a list asks what becomes of its tasks.
+            # Deleting a list needs its own page, which asks about its tasks.
             widget.can_delete_related = False
         return field
 
@@ -140,15 +140,15 @@ class VersionedAdmin(admin.ModelAdmin):
         try:
             response = super().changelist_view(request, extra_context)
         except (ValueError, OverflowError):
-            # A forged selection or a year beyond the calendar, which Django lets
-            # through to where it fails: its own answer to a bad filter.
+            # A forged selection or an impossible year, which Django does not check:
+            # respond as it does to an invalid filter.
             response = HttpResponseRedirect(refused)
         if response.headers.get("Location") == refused:
             self.message_user(
                 request,
-                "There is no such page, or a filter in the address means nothing. This "
-                f"is the first page without filters; {COUNTED_PAGES} pages can be "
-                "turned, and what lies beyond is found by a filter or a search.",
+                "There is no such page, or a filter in the address is invalid. This is "
+                f"the first page without filters. Only the first {COUNTED_PAGES} pages "
+                "can be opened; use a filter or a search to find other rows.",
                 messages.WARNING,
             )
         return response
@@ -159,18 +159,19 @@ class VersionedAdmin(admin.ModelAdmin):
             lookup, value, request
         )
 
+    # (`Any`: the type of an action depends on Django's version.)
     def get_actions(
         self, request: HttpRequest, *args: object, **kwargs: object
     ) -> dict[str, Any]:
         actions = super().get_actions(request, *args, **kwargs)
-        actions.pop("delete_selected", None)  # the verbs stand for it
+        actions.pop("delete_selected", None)  # replaced by the actions of each class
         return actions
 
     def selected(
         self, request: HttpRequest, rows: QuerySet[Row], most: int | None = None
     ) -> list[int]:
-        """The keys of the selected rows; none, and a message, where they are more than
-        `most`, or than what is counted."""
+        """The keys of the selected rows; an empty list, with a message, if there are more
+        than `most`, or more than the paginator counts."""
         most = most or self.list_per_page * COUNTED_PAGES
         keys = list(rows.order_by().values_list("pk", flat=True)[: most + 1])
         if len(keys) <= most:
@@ -188,13 +189,13 @@ class VersionedAdmin(admin.ModelAdmin):
     def get_deleted_objects(
         self, objs: Iterable[Row], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """The rows alone: Django would load all that hangs on them, to list it."""
+        """The rows alone: Django would load all related rows to list them."""
         return [f"{row} ({row.owner})" for row in objs], {}, set(), []
 
     def ask(
         self, request: HttpRequest, rows: QuerySet[Row], **context: object
     ) -> HttpResponse:
-        """The page that asks before the selected rows are deleted."""
+        """The confirmation page before the selected rows are deleted."""
         context |= {
             **self.admin_site.each_context(request),
             "title": "Delete?",
@@ -212,9 +213,9 @@ class VersionedAdmin(admin.ModelAdmin):
         verb: Callable[[Named, Actor], Job | None],
         selected: int | None = None,
     ) -> None:
-        """Deletes rows by `verb`, one after the other: each has a transaction of its
-        own. Tells how many, where several were `selected`, and which are still being
-        deleted."""
+        """Deletes rows by `verb`, each in a transaction of its own. Shows messages: how
+        many were deleted, if several were `selected`, and which are still being deleted.
+        """
         gone = 0
         for row in rows:
             with lock_feeds([row.owner_id]):
@@ -229,7 +230,7 @@ class VersionedAdmin(admin.ModelAdmin):
             self.message_user(request, f"Deleted {gone} of {selected} {name}.")
 
     def run_job(self, request: HttpRequest, job: Job, doing: str) -> None:
-        """Runs a job for as long as a request may; says so where it goes on."""
+        """Runs a job for as long as a request may; shows a message if it goes on."""
         job = jobs.run(job)
         if job.finished_at is None:
             self.message_user(
@@ -247,7 +248,7 @@ class VersionedAdmin(admin.ModelAdmin):
         object_id: str,
         extra_context: dict[str, object] | None = None,
     ) -> HttpResponse:
-        """Django's history page, with our events instead of the admin's own log."""
+        """Django's history page, with the events of the row instead of the admin log."""
         row = self.get_object(request, unquote(object_id))
         events = self.events_of(row) if row else Event.objects.none()
         context = {"timeline": timeline(events)}
@@ -259,14 +260,14 @@ class VersionedAdmin(admin.ModelAdmin):
 
 
 def reason(refusal: Problem) -> str:
-    """What a verb refused, to people: without the pointers into a body."""
+    """The text of a refusal for staff: without JSON pointers."""
     details = [error["detail"] for error in refusal.errors or ()]
     return " ".join(details) or refusal.detail
 
 
 def add_link(request: HttpRequest, text: str, values: Mapping[str, int | None]) -> str:
-    """A link to the form of a new task, with what is known of it; none to who may add
-    none."""
+    """A link to the form of a new task with these initial values; empty if the user may
+    not add tasks."""
     if not request.user.has_perm("tasks.add_task"):
         return ""
     known = {name: value for name, value in values.items() if value is not None}
@@ -275,8 +276,8 @@ def add_link(request: HttpRequest, text: str, values: Mapping[str, int | None]) 
 
 
 def first_tasks(tasks: QuerySet[Task], query: str, back: str = "") -> str:
-    """The newest of the tasks as links, and a link to all, which `query` finds. Saving
-    one leads back to the row that `back` names, as the query of an address."""
+    """Links to the newest of the tasks, and to all of them, which `query` selects. `back`
+    is a query that names the row to return to after a task is saved."""
     newest = tasks.filter(deleted_at__isnull=True).order_by("-pk")
     shown = list(newest.values("pk", "title", "completed")[: SHOWN_TASKS + 1])
     address = reverse("admin:tasks_task_changelist")

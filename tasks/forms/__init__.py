@@ -1,5 +1,4 @@
-"""The admin's forms of tasks, lists and tags: no save overwrites what somebody else
-changed."""
+"""The admin's forms of tasks, lists and tags, which do not overwrite concurrent changes."""
 
 from tasks.forms.names import ListForm, TagForm
 from tasks.forms.tasks import RowForm, TaskForm

@@ -1,4 +1,4 @@
-"""Fields of the forms: text that stands for tags, and for an instant in a zone."""
+"""Form fields: names of tags as text, and instants in a time zone as text."""
 
 import csv
 import re
@@ -23,16 +23,16 @@ _MOMENT = re.compile(
 
 
 class DescriptionField(forms.CharField):
-    """Text as it is stored. A form sends every line end as CRLF, which would count
-    double, and Django would strip the text."""
+    """Text that is not stripped, with LF line ends (forms send CRLF, which would count
+    as two characters)."""
 
     def to_python(self, value: object) -> str:
         return lines(super().to_python(value) or "")
 
 
 class TagsField(forms.Field):
-    """The names of tags, parted by commas; one with a comma in it stands in quotation
-    marks, as in a CSV file."""
+    """Names of tags, separated by commas. Names with a comma are in quotation marks, as in
+    CSV files."""
 
     widget = forms.TextInput
 
@@ -42,16 +42,16 @@ class TagsField(forms.Field):
             rows = list(csv.reader([text], skipinitialspace=True, strict=True))
         except csv.Error:
             raise forms.ValidationError(
-                'Close every quotation mark, and write "" for one within a name.'
+                'Close every quotation mark, and enter "" for one within a name.'
             ) from None
         return [name for row in rows for part in row if (name := part.strip())]
 
     def validate(self, value: list[str]) -> None:
         if len(value) > MOST_TAGS:
-            raise forms.ValidationError(f"Write at most {MOST_TAGS} tags.")
+            raise forms.ValidationError(f"Enter at most {MOST_TAGS} tags.")
         if any(len(name) > TAG_LENGTH for name in value):
             raise forms.ValidationError(
-                f"A tag has at most {TAG_LENGTH} characters; put commas between tags."
+                f"A tag has at most {TAG_LENGTH} characters; separate tags by commas."
             )
 
     def run_validators(self, value: list[str]) -> None:
@@ -59,7 +59,7 @@ class TagsField(forms.Field):
             _refuse_nul(name)
 
     def has_changed(self, initial: object, data: object) -> bool:
-        """Whether the names differ; a line of text holds no line breaks of theirs."""
+        """Whether the names differ, apart from line breaks, which the input drops."""
         try:
             after = self.to_python(data)
         except forms.ValidationError:
@@ -73,7 +73,7 @@ def _one_line(name: str) -> str:
 
 
 def tag_text(names: Iterable[str]) -> str:
-    """The names as `TagsField` reads them."""
+    """The names as text, for `TagsField`."""
     return ", ".join(map(_cell, names))
 
 
@@ -85,7 +85,7 @@ def _cell(name: str) -> str:
 
 
 def moment_text(moment: datetime | None, zone: str | None) -> str:
-    """An instant by the clocks of a zone, with its offset where they show it twice."""
+    """An instant in a time zone; with its offset if the local time is ambiguous."""
     if moment is None:
         return ""
     there = timezones.zone(zone or "UTC")
@@ -97,8 +97,8 @@ def moment_text(moment: datetime | None, zone: str | None) -> str:
 
 
 def read_moment(text: str, zone: str) -> datetime:
-    """The instant that the text tells, in UTC; by the clocks of the zone if it tells no
-    offset. Raises ValidationError."""
+    """The instant in UTC that the text means, in the time zone if it has no offset.
+    Raises ValidationError."""
     moment = None
     written = _MOMENT.fullmatch(text)
     if written:
@@ -111,7 +111,7 @@ def read_moment(text: str, zone: str) -> datetime:
             moment = moment.astimezone(UTC)
     if moment is None:
         raise forms.ValidationError(
-            "Write a day and a time, such as 2026-12-31 17:30 (24 hours)."
+            "Enter a day and a time, such as 2026-12-31 17:30 (24 hours)."
         )
     if not FIRST_DAY <= moment.date() <= LAST_DAY:
         raise forms.ValidationError("Choose a day from the years 1900 to 2999.")
@@ -122,13 +122,13 @@ def _in_zone(plain: datetime, zone: ZoneInfo) -> datetime:
     there = plain.replace(tzinfo=zone)
     if there.astimezone(UTC).astimezone(zone).replace(tzinfo=None, fold=0) != plain:
         raise forms.ValidationError(
-            "Clocks there are put forward over this time: it does not come."
+            "This time does not exist there: clocks are put forward over it."
         )
     if _twice(plain, zone):
         first = there.isoformat(" ", "minutes")[-6:]
         raise forms.ValidationError(
-            "Clocks there are put back over this time: it comes twice. Write its offset "
-            f"behind it, such as {first}."
+            "This time exists twice there: clocks are put back over it. Add its offset, "
+            f"such as {first}."
         )
     return there
 

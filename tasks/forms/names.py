@@ -1,4 +1,4 @@
-"""The forms of what has a name: lists and tags."""
+"""The forms of lists and tags."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""A form that knows which version of its row somebody opened."""
+"""A form with optimistic locking by the version of its row."""
 
 from collections.abc import Iterable
 from typing import Any, ClassVar, Generic, TypeVar
@@ -16,28 +16,28 @@ Values = dict[str, Any]
 
 
 def lines(text: str) -> str:
-    """A form sends every line end as CRLF."""
+    """The text with LF line ends; forms send CRLF."""
     return text.replace("\r\n", "\n")
 
 
 class OptimisticLockForm(forms.ModelForm, Generic[R]):
-    """Refuses to overwrite what somebody else changed since the page was opened.
+    """Refuses to overwrite changes that were made since the page was opened.
 
-    Every field carries the value that the page showed (`show_hidden_initial`), so that
-    what was typed is told from what was merely there. When the version has moved on,
-    what was typed stays, the rest takes the new values, and each conflict shows both.
+    Every field also has the value that the page showed (`show_hidden_initial`), which
+    distinguishes edited fields from others. If the version has changed, edited fields
+    keep what was entered, the others take the new values, and each conflict shows both.
     The check runs in the transaction of the save, with the row locked.
     """
 
     opened_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
-    #: The zone of who fills it in.
+    #: The time zone of the user.
     zone: ClassVar[str] = "UTC"
-    #: Why the verb did not do what the form asked it for.
+    #: The refusal by the method of the model, if the form was saved before.
     refusal: ClassVar[Problem | None] = None
-    #: The field that a refusal is about which names none.
+    #: The field of a refusal that names no field.
     refused: ClassVar[str | None] = None
-    #: Whether somebody changed the row meanwhile.
+    #: Whether the row was changed meanwhile.
     stale = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -48,19 +48,19 @@ class OptimisticLockForm(forms.ModelForm, Generic[R]):
 
     @property
     def editable_fields(self) -> list[str]:
-        """The fields that somebody can type into."""
+        """The fields that the user can edit."""
         return [name for name in self.fields if name != "opened_version"]
 
     @property
     def edited_fields(self) -> set[str]:
-        """The fields that count: for a new row all of them. What is sent as it was shown
-        was not typed, even where it is no choice any more."""
+        """The fields that were edited; all fields of a new row. A field that was sent as
+        it was shown was not edited, even if its value is no valid choice any more."""
         if self.instance.pk is None:
             return set(self.editable_fields)
         return {name for name in self.changed_data if not self._as_shown(name)}
 
     def values(self) -> Values:
-        """What the verb is to set."""
+        """The fields to set, for the method of the model."""
         return {
             name: self.cleaned_data[name]
             for name in self.editable_fields
@@ -68,25 +68,25 @@ class OptimisticLockForm(forms.ModelForm, Generic[R]):
         }
 
     def as_initial(self, row: R) -> dict[str, object]:
-        """The fields as a page that shows the row sends them."""
+        """The initial values of the fields for this row."""
         return {name: getattr(row, name) for name in self.editable_fields}
 
     def readable(self, name: str, row: R) -> object:
-        """A field as people read it."""
+        """The value of a field, for error messages."""
         return self.as_initial(row)[name]
 
     def readable_edit(self, name: str) -> object:
-        """What somebody typed, as people read it."""
+        """The value that was entered, for error messages."""
         return self.data.get(self.add_prefix(name), "")
 
     def owners(self, cleaned: Values) -> Iterable[int]:
-        """Whose feeds the save takes a place in."""
+        """The owners whose feeds the save locks."""
         return [self.instance.owner_id]
 
     def clean(self) -> Values:
         cleaned = super().clean() or self.cleaned_data
         if self.instance.pk is not None:
-            # Their places in the feed first, then the row: the order of every write.
+            # Feeds first, then the row: the order of all writes.
             with lock_feeds(self.owners(cleaned)):
                 rows = self._meta.model._default_manager.select_for_update()
                 now = rows.filter(pk=self.instance.pk).first()
@@ -101,15 +101,15 @@ class OptimisticLockForm(forms.ModelForm, Generic[R]):
             if now.version != cleaned.get("opened_version"):
                 self._show_both(now)
         if self.refusal is not None:
-            self._tell(self.refusal)
+            self._add_refusal(self.refusal)
         return cleaned
 
     def _get_validation_exclusions(self) -> set[str]:
-        """Every field: the form has judged what was typed, and the verbs judge what it
-        means. Django would ask the database about each constraint."""
+        """All fields: the form validates what was entered, and the methods of the model
+        validate the rest. Django would query the database for each constraint."""
         return {field.name for field in self._meta.model._meta.get_fields()}
 
-    def _tell(self, refusal: Problem) -> None:
+    def _add_refusal(self, refusal: Problem) -> None:
         for error in refusal.errors or [{"pointer": "", "detail": refusal.detail}]:
             name = error["pointer"].strip("/")
             known = name if name in self.fields else self.refused
@@ -121,20 +121,20 @@ class OptimisticLockForm(forms.ModelForm, Generic[R]):
 
     def _show_both(self, now: R) -> None:
         self.stale = True
-        typed = self.edited_fields
+        edited = self.edited_fields
         assert isinstance(self.data, QueryDict)
         data = self.data.copy()
-        mine = {name: self.readable_edit(name) for name in typed}
+        mine = {name: self.readable_edit(name) for name in edited}
         self.data = data
         data[self.add_prefix("opened_version")] = str(now.version)
         for name, stored in self.as_initial(now).items():
             value = self.fields[name].prepare_value(stored)
             shown = lines(data.get(self.add_initial_prefix(name), ""))
-            # The page that goes back is based on the row as it is now.
+            # The page is shown again, based on the current row.
             _put(data, self.add_initial_prefix(name), value)
-            if name not in typed:
+            if name not in edited:
                 _put(data, self.add_prefix(name), value)
-                # What was wrong with what the page showed is wrong no more.
+                # Errors of the earlier value do not apply.
                 self.errors.pop(name, None)
             elif shown != lines(_text(value)):
                 self.add_error(
@@ -158,7 +158,8 @@ def _text(value: object) -> str:
 
 
 def _put(data: QueryDict, name: str, value: object) -> None:
-    """As a browser would send it: an unticked box is not sent, its hidden twin is."""
+    """Set a value as a browser sends it: unchecked boxes are not sent, but their hidden
+    initial values are."""
     if value is False and not name.startswith("initial-"):
         data.pop(name, None)
     else:

@@ -1,4 +1,4 @@
-"""The forms of a task."""
+"""The forms of tasks."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -23,12 +23,12 @@ from tasks.forms.optimistic_lock import OptimisticLockForm, Values
 from tasks.limits import DESCRIPTION_LENGTH, FIRST_DAY, LAST_DAY, TIMEZONE_LENGTH
 from tasks.models import Task
 
-# The fields that hold another row, and what it is called.
+# The fields that are foreign keys, and the names of their rows.
 KEYS = {"owner": "user", "list": "list", "parent": "task"}
-# A due is one value in three fields.
+# A due date is one value in three fields.
 DUE = ("due_date", "due_at", "due_timezone")
-#: Where a task is among others.
-PLACE = ("list", "parent", "tag_names", "priority")
+#: The fields that organize tasks.
+ORGANIZATION = ("list", "parent", "tag_names", "priority")
 
 
 class TaskForm(OptimisticLockForm[Task]):
@@ -38,18 +38,18 @@ class TaskForm(OptimisticLockForm[Task]):
         max_length=DESCRIPTION_LENGTH,
         widget=AdminTextareaWidget,
     )
-    # Not `tags`: a field of that name is the model's, and not for forms.
+    # Not `tags`: the model has a field of that name, which is no form field.
     tag_names = TagsField(
         label="Tags",
         required=False,
         widget=AdminTextInputWidget,
-        help_text="Commas between them: errand, five minutes. New ones are made.",
+        help_text="Separated by commas: errand, five minutes. New tags are created.",
     )
-    # Text, because it means nothing without its zone.
+    # Text, because the time depends on the time zone in the next field.
     due_at = forms.CharField(
         required=False,
         widget=AdminTextInputWidget({"placeholder": "2026-12-31 17:30"}),
-        help_text="A day and a time, 24 hours. A task has either this or a due date.",
+        help_text="A day and a time (24 hours). A task has either this or a due date.",
     )
     due_timezone = forms.CharField(
         required=False,
@@ -75,16 +75,14 @@ class TaskForm(OptimisticLockForm[Task]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "owner" not in self.fields:
-            return  # It is only looked at.
+            return  # The page is read-only.
         if self.instance.pk is not None:
             self.initial.update(self.as_initial(self.instance))
-        # Left out, it is as low as it gets, or stays.
+        # If it is left out: none for a new task, else unchanged.
         self.fields["priority"].required = False
         self.fields[
             "due_timezone"
-        ].help_text = (
-            f"The zone that the time is meant in; left empty, yours: {self.zone}."
-        )
+        ].help_text = f"The time zone of the time. Default: yours, {self.zone}."
         given = self.data.get(self.add_prefix("owner")) or self.initial.get("owner")
         for name in ("list", "parent"):
             if name in self.fields:
@@ -97,8 +95,8 @@ class TaskForm(OptimisticLockForm[Task]):
         return [self.instance.owner_id, new_owner.pk]
 
     def clean_tag_names(self) -> list[str]:
-        """A tag that the task has keeps its name, which may be older than the rule for
-        names, and lost its line breaks in the input."""
+        """A tag that the task already has keeps its name, which may break today's rule for
+        names, and whose line breaks are lost in the input."""
         has = {joined(name): name for name in self.instance.tags}
         names = [has.get(joined(name), name) for name in self.cleaned_data["tag_names"]]
         for name in names:
@@ -134,7 +132,7 @@ class TaskForm(OptimisticLockForm[Task]):
         if self.edited_fields.intersection(DUE):
             values |= {name: self.cleaned_data[name] for name in DUE}
             if values["due_at"] is None:
-                # It goes with the time.
+                # Without a time there is no time zone.
                 del values["due_timezone"]
         return values
 
@@ -177,7 +175,7 @@ class TaskForm(OptimisticLockForm[Task]):
                 self.add_error(name, f"{owner} has no such {KEYS[name]}.")
 
     def _check_due(self, cleaned: Values) -> None:
-        """Makes an instant of the text and the zone."""
+        """Sets `due_at` to the instant of the text and the time zone."""
         if not all(name in cleaned for name in DUE):
             return
         day, text, zone = (cleaned[name] for name in DUE)
@@ -185,11 +183,11 @@ class TaskForm(OptimisticLockForm[Task]):
         if not text:
             if zone is not None and "due_timezone" in self.edited_fields:
                 self.add_error(
-                    "due_timezone", "A zone goes with a time: fill in due at."
+                    "due_timezone", "A time zone needs a time: fill in due at."
                 )
         elif day is not None:
             self.add_error(
-                "due_at", "A task is due on a day or at a time: empty one of the two."
+                "due_at", "A task is due on a day or at a time: clear one of the two."
             )
         else:
             cleaned["due_timezone"] = zone or self.zone
@@ -200,7 +198,7 @@ class TaskForm(OptimisticLockForm[Task]):
 
 
 class RowForm(forms.ModelForm):
-    """A row of the list: only what was really ticked there counts as changed."""
+    """The form of a row of the list: saves only fields that were changed there."""
 
     class Meta:
         model = Task
@@ -211,7 +209,7 @@ class RowForm(forms.ModelForm):
         self.fields["completed"].show_hidden_initial = True
         name = f"Completed: {self.instance.title}"
         self.fields["completed"].widget.attrs["aria-label"] = name
-        # What is in the trash is only looked at there.
+        # Tasks in the trash are read-only.
         self.fields["completed"].disabled = self.instance.deleted_at is not None
 
     def values(self) -> Values:

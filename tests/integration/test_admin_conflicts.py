@@ -372,7 +372,7 @@ def test_two_dues_that_meet_are_told_before_either_is_stored(
     assert editor.form["due_at"] == "2026-12-31 21:00"
     assert not editor.save()
     assert editor.errors("due_at") == [
-        "A task is due on a day or at a time: empty one of the two."
+        "A task is due on a day or at a time: clear one of the two."
     ]
     editor.type(due_at="")
     assert editor.save()

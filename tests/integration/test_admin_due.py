@@ -73,13 +73,13 @@ def test_a_time_without_a_zone_is_meant_in_that_of_who_typed_it(
         ({"due_date": "2026-13-01"}, "due_date", "Enter a valid date."),
         ({"due_date": "1899-12-31"}, "due_date", "from the years 1900 to 2999"),
         ({"due_date": "3000-01-01"}, "due_date", "from the years 1900 to 2999"),
-        ({"due_at": "2026-12-31"}, "due_at", "Write a day and a time"),
-        ({"due_at": "soon"}, "due_at", "Write a day and a time"),
-        ({"due_at": "2026-12-31 25:00"}, "due_at", "Write a day and a time"),
+        ({"due_at": "2026-12-31"}, "due_at", "Enter a day and a time"),
+        ({"due_at": "soon"}, "due_at", "Enter a day and a time"),
+        ({"due_at": "2026-12-31 25:00"}, "due_at", "Enter a day and a time"),
         ({"due_at": "0001-01-01 00:00+14:00"}, "due_at", "from the years 1900 to"),
         ({"due_at": "9999-12-31 23:59-12:00"}, "due_at", "from the years 1900 to"),
         ({"due_at": "1800-12-31 12:00"}, "due_at", "from the years 1900 to 2999"),
-        ({"due_at": "３０２６-12-31 12:00"}, "due_at", "Write a day and a time"),
+        ({"due_at": "３０２６-12-31 12:00"}, "due_at", "Enter a day and a time"),
         ({"due_at": "a\x00b"}, "due_at", "Null characters are not allowed."),
         (
             {"due_at": "2026-12-31 12:00", "due_timezone": "Mars/Olympus"},
@@ -100,17 +100,17 @@ def test_a_time_without_a_zone_is_meant_in_that_of_who_typed_it(
         (
             {"due_date": "2026-12-31", "due_at": "2026-12-31 12:00"},
             "due_at",
-            "A task is due on a day or at a time: empty one of the two.",
+            "A task is due on a day or at a time: clear one of the two.",
         ),
         (
             {"due_at": "2026-03-29 02:30", "due_timezone": "Europe/Berlin"},
             "due_at",
-            "Clocks there are put forward over this time",
+            "This time does not exist there: clocks are put forward",
         ),
         (
             {"due_at": "2026-10-25 02:30", "due_timezone": "Europe/Berlin"},
             "due_at",
-            "it comes twice. Write its offset behind it, such as +02:00.",
+            "clocks are put back over it. Add its offset, such as +02:00.",
         ),
     ],
 )
@@ -181,7 +181,7 @@ def test_a_day_takes_the_place_of_a_time_that_is_emptied(
     editor.type(due_date="2027-01-01")
     assert not editor.save()
     assert editor.errors("due_at") == [
-        "A task is due on a day or at a time: empty one of the two."
+        "A task is due on a day or at a time: clear one of the two."
     ]
     editor.type(due_at="")
     assert editor.save()

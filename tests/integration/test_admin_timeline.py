@@ -229,11 +229,11 @@ def test_a_list_that_is_gone_cannot_be_restored(staff: Client, alice: User) -> N
     task, key = make_task(alice, list_id=home.pk), home.pk
     home.remove(BY)
     event = Event.objects.of_task(task.pk).latest("sequence")
-    assert f"“list {key}, which is gone”" in timeline(staff, task)
+    assert f"“list {key} (deleted)”" in timeline(staff, task)
 
     answer = restore(staff, task, event, "list", follow=True)
 
-    told = "The list cannot be restored: The earlier list is gone."
+    told = "The list cannot be restored: The earlier list was deleted."
     assert messages(answer) == [told]
     task.refresh_from_db()
     assert (task.list_id, task.version) == (None, 2)
@@ -379,7 +379,7 @@ def test_an_owner_who_is_gone_cannot_be_restored(
 
     answer = restore(staff, task, event, "owner", follow=True)
 
-    told = "The owner cannot be restored: The earlier owner is gone."
+    told = "The owner cannot be restored: The earlier owner was deleted."
     assert messages(answer) == [told]
 
 

@@ -198,7 +198,7 @@ def test_what_another_owner_does_not_get_is_told(
     answer = staff.post(page_of(task), form, follow=True)
 
     assert messages(answer)[0] == (
-        "The list “Home” stays alice's: the task, which is bob's now, has no list any "
+        "The list “Home” belongs to alice: the task, which now belongs to bob, has no list any "
         "more."
     )
 
