@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from tempfile import SpooledTemporaryFile
 from threading import Lock
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from django.conf import settings
 from django.http import HttpRequest, StreamingHttpResponse
@@ -138,7 +138,7 @@ class Download:
         # An answer that some middleware has put another one in the place of.
         self.close()
 
-    def _fields(self) -> dict[str, Any]:
+    def _fields(self) -> dict[str, object]:
         began = self._began
         return {
             "id": self._request_id,

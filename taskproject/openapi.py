@@ -20,7 +20,7 @@ from taskproject import inputs, problems
 from taskproject.idempotency import idempotent
 from taskproject.operations import OperationRun
 
-#: A part of the OpenAPI document, which is JSON of any depth.
+#: A part of the OpenAPI document: JSON of any depth.
 Part = dict[str, Any]
 #: Headers of responses, for the document.
 HEADERS: dict[str, Part] = {

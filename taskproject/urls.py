@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from taskproject.api import api
 
-# Any method but GET and HEAD is 405, whatever cookies come with it.
+# Methods other than GET and HEAD are 405, also with a session cookie.
 to_docs = csrf_exempt(require_safe(RedirectView.as_view(url="/api/docs")))
 
 # What browsers ask for beside any page.

@@ -20,7 +20,7 @@ _BLOCKS = frozenset(
     + ("ul", "h1", "h2", "h3", "h4", "h5", "h6", "dl", "dt", "dd", "figure", "section")
 )
 _UNSEEN = frozenset(("script", "style", "title"))
-# Tags that are nothing but form. Any other that is unknown here stays as it is written.
+# Tags that are removed. Other unknown tags are kept as they are written.
 _FORM = frozenset(
     ("abbr", "article", "b", "big", "center", "cite", "code", "col", "colgroup", "del")
     + ("details", "em", "figcaption", "font", "footer", "form", "head", "header", "i")

@@ -1,7 +1,7 @@
 """Lists: what people sort their tasks into."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
 from django.db import models
@@ -24,6 +24,9 @@ from tasks.models.events import (
     difference,
     lock_feeds,
 )
+
+if TYPE_CHECKING:
+    from tasks.models.tasks import TaskQuerySet
 
 #: The fields whose old and new values an event tells.
 TOLD = ("name", "archived", "position")
@@ -124,15 +127,15 @@ class TaskList(models.Model):
 
     # Verbs: call them inside `lock_feeds`, with the row locked.
 
-    def edit(self, by: Actor, **fields: Any) -> None:
+    def edit(self, by: Actor, **fields: object) -> None:
         """Sets `name`, `archived` or `position`: those given.
 
         Raises `NameTaken` where the owner has another list of that name.
         """
         before = TaskList(**{name: getattr(self, name) for name in TOLD})
         if "name" in fields:
-            fields["name"] = fields["name"].strip()
-            fields["key"] = casefold_key(fields["name"])
+            name = str(fields["name"]).strip()
+            fields |= {"name": name, "key": casefold_key(name)}
         for name, value in fields.items():
             setattr(self, name, value)
         if not difference(before, self, TOLD):
@@ -172,8 +175,8 @@ class TaskList(models.Model):
         self.delete()
 
     @property
-    def _tasks(self) -> Any:
-        """Its tasks, in the trash or not: a TaskQuerySet."""
+    def _tasks(self) -> "TaskQuerySet":
+        """Its tasks, in the trash or not."""
         return self.tasks.all().owned_by(self.owner_id)
 
     def _check_name(self) -> None:

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from taskproject.names import casefold_key
 from taskproject.problems import NameTaken
-from taskproject.sql import ON_POSTGRESQL, adapted
+from taskproject.sql import ON_POSTGRESQL, Row, adapted
 from tasks.limits import TAG_LENGTH
 from tasks.models.batched import batched
 from tasks.models.bytewise import BytewiseField
@@ -53,11 +53,11 @@ _IDS = f"""SELECT "tag"."id", "tag"."key" FROM {_NAMES} CROSS JOIN "tasks_tag" "
     WHERE "tag"."owner_id" = %s AND "tag"."key" = "row"."key" """
 
 
-def run(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+def run(statement: str, parameters: Sequence[Any]) -> list[Row]:
     """Runs it, and returns its rows if it has any."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description else []
+        rows: list[Row] = cursor.fetchall() if cursor.description else []
         return rows
 
 

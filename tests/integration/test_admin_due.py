@@ -91,11 +91,11 @@ def test_a_time_without_a_zone_is_meant_in_that_of_who_typed_it(
             "due_timezone",
             "is no time zone",
         ),
-        ({"due_timezone": "Europe/Berlin"}, "due_timezone", "A zone goes with a time"),
+        ({"due_timezone": "Europe/Berlin"}, "due_timezone", "A time zone needs a time"),
         (
             {"due_date": "2026-12-31", "due_timezone": "Europe/Berlin"},
             "due_timezone",
-            "A zone goes with a time",
+            "A time zone needs a time",
         ),
         (
             {"due_date": "2026-12-31", "due_at": "2026-12-31 12:00"},
