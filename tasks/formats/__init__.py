@@ -1,9 +1,8 @@
-"""Files of tasks: what they hold as records, and how each format is read and written.
+"""Files of tasks: reading and writing of each format.
 
-Pure: streams and records, without the database and without HTTP. Reading never raises
-for what is in a file: what cannot be read is a `BadRow` among the records, and what
-does not fit is kept in another place, which an `Adjusted` names.
-"""
+Pure: streams and records, without the database and without HTTP. Reading raises nothing
+because of the contents of a file: what cannot be read becomes a `BadRow` among the records,
+and what does not fit is kept in another field, which an `Adjusted` reports."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
@@ -39,13 +38,13 @@ __all__ = (
     "checked",
 )
 
-#: Takes the stream, and the name for what has none in the file: of the list that the
-#: tasks come into. The stem of the file's name is a good one.
+#: Takes the stream, and the name of the list for tasks that have none in the file, such as
+#: the stem of the file's name.
 Reader = Callable[[BinaryIO, str], Iterator[Row]]
 
 
 class Writer(NamedTuple):
-    """How a format is written. `write` takes the records and what to call the whole."""
+    """How a format is written. `write` takes the records and a name for the whole."""
 
     write: Callable[[Iterable[Record], str], Iterator[bytes]]
     media_type: str

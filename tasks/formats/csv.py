@@ -1,19 +1,17 @@
-"""CSV: one row a task, for spreadsheets (RFC 4180, UTF-8, CRLF).
+"""CSV: one row for each task, for spreadsheets (RFC 4180, UTF-8, CRLF).
 
-- A byte order mark comes first: without it, Excel reads another encoding than UTF-8.
-- Reading takes what spreadsheets make of it where that is certain: semicolons or tabs
-  between cells, UTF-16, line ends of CR alone, their words for true and false, and dates
-  with a time of midnight or written with the day first and dots. What may mean two
-  things, such as 01/02/2026, is refused.
-- A cell that a spreadsheet would take for a formula gets an apostrophe before it
-  (https://owasp.org/www-community/attacks/CSV_Injection): one that begins with = + - @
-  TAB, CR or LF, and one that begins with apostrophes before such a character, so that
-  reading can take exactly one off again.
-- Tags are joined with ", ". A tag with a comma, a quotation mark or a line break in it
-  stands in quotation marks, with those inside doubled: the rule of CSV, once more.
-- Tasks in the trash are left out, because no column says so; positions and owners are
-  not told either.
-"""
+- The file begins with a byte order mark, because Excel reads other encodings without it.
+- Reading accepts what spreadsheets write, where it is unambiguous: semicolons or tabs
+  as separators, UTF-16, line ends of CR alone, their words for true and false, and dates
+  with a time of midnight or written as day.month.year. Ambiguous values, such as
+  01/02/2026, are refused.
+- Cells that a spreadsheet would run as a formula get an apostrophe in front
+  (https://owasp.org/www-community/attacks/CSV_Injection): those that begin with = + - @
+  TAB, CR or LF, and those that begin with apostrophes before such a character, so that
+  reading can remove exactly one.
+- Tags are joined by ", ". A tag with a comma, a quotation mark or a line break is put in
+  quotation marks, and those inside are doubled, as in CSV itself.
+- Tasks in the trash, positions and owners are left out: there are no columns for them."""
 
 import csv
 import json
@@ -44,8 +42,8 @@ from tasks.formats.times import read_day, read_instant, write_instant
 
 T = TypeVar("T")
 COLUMNS = ("external_id", *(name for name in TASK_FIELDS if name != "position"))
-# Those by which rows without external_id are told apart, as version 1.3 did: one that came
-# later counts where it is filled, so that what was imported before is still known.
+# The columns of version 1.3, which identify rows without external_id. Later columns count
+# only if they are filled, so that rows that were imported before are still recognised.
 _FIRST_COLUMNS = (
     *("external_id", "title", "description", "list", "parent", "tags", "priority"),
     *("due_date", "due_at", "due_timezone", "completed", "completed_at"),
@@ -55,7 +53,7 @@ _FIRST_COLUMNS = (
 _ESCAPED = re.compile(r"'+[=+\-@\t\r\n]")
 _TO_ESCAPE = re.compile(r"'*[=+\-@\t\r\n]")
 _TO_QUOTE = re.compile(r'[,"\r\n]')
-# The words of spreadsheets, which write them in the language of their user, and others.
+# The words that spreadsheets write in the language of their user, and others.
 _BOOLEANS = {
     **dict.fromkeys(
         (
@@ -74,17 +72,17 @@ _BOOLEANS = {
         True,
     ),
 }
-# A number of many digits, as a spreadsheet shows it.
+# A number of many digits in the scientific notation of spreadsheets.
 _ROUNDED = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+[0-9]+")
 _MIDNIGHT = re.compile(r"(.+?)(?:[T ]00?:00(?::00(?:\.0+)?)?)?", re.ASCII)
 _YEAR_FIRST = re.compile(r"([0-9]{4})([-./])([0-9]{1,2})\2([0-9]{1,2})\.?")
-# No country puts the month first where dots stand between.
+# With dots the day comes first in every country.
 _DAY_FIRST = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})")
 
 
 def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
-    """The rows of the file, its header first; of the records, the tasks that are not in
-    the trash. `name` is not part of it."""
+    """The rows of the file, its header first. Tasks in the trash are left out. `name` is not
+    used."""
     yield BOM_UTF8 + _row(COLUMNS)
     for record in records:
         if isinstance(record, TaskRecord) and record.deleted_at is None:
@@ -117,13 +115,12 @@ def _quoted(tag: str) -> str:
 
 
 def read(stream: BinaryIO, name: str = "tasks") -> Iterator[Row]:
-    """The tasks of the file, and a `BadRow` for each row that is none.
+    """The tasks of the file, and a `BadRow` for each invalid row.
 
     The columns may be in any order, and all but `title` may be missing. A task without
-    external_id gets one that follows from the content of its row and from how many like
-    it came before, so that the same file read twice gives the same. For that, 16 bytes
-    are kept of each such row; all else is forgotten.
-    """
+    external_id gets one that is derived from the content of its row and the number of equal
+    rows before it, so that reading the file again gives the same ids. This keeps 16 bytes of
+    each such row in memory."""
     rows = Rows(stream)
     try:
         columns = _columns(next(rows, []))
@@ -163,14 +160,14 @@ def _columns(header: list[str]) -> list[str]:
 
 
 def _by_column(columns: list[str], row: list[str]) -> dict[str, str]:
-    # Spreadsheets leave out empty cells at the end, or add some.
+    # Spreadsheets leave out or add empty cells at the end of a row.
     if len(row) > len(columns) and any(row[len(columns) :]):
         raise Refused(f"The row has {len(row)} cells for {len(columns)} columns.")
     return dict(zip(columns, map(_unescaped, row), strict=False))
 
 
 def _task(cells: dict[str, str]) -> TaskRecord:
-    """Without external_id where the row has none."""
+    """The task of a row; its external_id is empty if the row has none."""
     values = {
         column: read(column, cells.get(column, "")) for column, read in _READERS.items()
     }
@@ -182,7 +179,7 @@ def _text(column: str, cell: str) -> str:
 
 
 def _text_or_none(column: str, cell: str) -> str | None:
-    # What is not text somebody wrote means the same with space around it.
+    # White space around values other than free text means nothing.
     return cell.strip() or None
 
 
@@ -204,7 +201,7 @@ def _priority(column: str, cell: str) -> str:
 
 
 def _day(column: str, cell: str) -> date | None:
-    """The day in one of the forms that mean one day only."""
+    """The day, in any of the unambiguous forms."""
     text = cell.strip()
     if not text:
         return None
@@ -264,7 +261,7 @@ def _identified(task: TaskRecord, seen: Counter[bytes]) -> TaskRecord:
         return checked_task(task)
     title, name = task.title.strip(), task.list
     task = checked_task(replace(task, external_id="csv:"))
-    # With the line breaks that titles and names had until version 1.4.
+    # With the line breaks that titles and names could have before version 1.4.
     cells = dict(
         zip(COLUMNS, _cells(replace(task, title=title, list=name)), strict=True)
     )

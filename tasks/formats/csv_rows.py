@@ -1,4 +1,4 @@
-"""Rows of a CSV file (RFC 4180), each with the line that it begins on."""
+"""Rows of a CSV file (RFC 4180), each with the number of its first line."""
 
 import csv
 import re
@@ -9,21 +9,20 @@ from typing import BinaryIO
 from tasks.formats.lines import Lines
 from tasks.formats.records import Refused
 
-#: What stands between cells: a comma, or what spreadsheets write instead where a comma
-#: is the decimal sign, or for "Unicode text".
+#: The separators of cells: a comma; a semicolon, where the comma is the decimal sign; or a
+#: tab, in "Unicode text".
 SEPARATORS = ",;\t"
-# A first line by which some programs name it.
+# The first line in which some programs name the separator.
 _NAMED = re.compile(r"sep=([,;\t])\s*", re.IGNORECASE)
 
 
 class Rows:
-    """The rows of a stream, as lists of cells; blank lines are left out.
+    """The rows of a stream, as lists of cells, without blank lines.
 
-    The first row tells which of SEPARATORS it is: the one that gives the most cells. A
-    row that cannot be read raises `Refused`, and the next one can be asked for all the
-    same. Rows are at most 1 MiB and cells at most 128 KiB. A byte that is no UTF-8 comes
-    as a lone surrogate, which no record holds.
-    """
+    The separator is the one of SEPARATORS that gives most cells in the first row. An invalid
+    row raises `Refused`, and iteration can go on after it. Rows are at most 1 MiB and cells
+    at most 128 KiB. A byte that is not UTF-8 becomes a lone surrogate, which no record may
+    have."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._lines = Lines(stream)
@@ -46,7 +45,7 @@ class Rows:
         return row
 
     def _row(self) -> list[str]:
-        # A new reader each time: one that has raised is in the middle of a row.
+        # A new reader for each row: one that has raised an error stops within a row.
         return next(csv.reader(self._texts(), delimiter=self._separator, strict=True))
 
     def _first_row(self) -> list[str]:
@@ -69,7 +68,7 @@ class Rows:
 
 
 def _width(text: str, separator: str) -> int:
-    """How many cells the separator makes of the line; none where it cannot."""
+    """The number of cells in the line with this separator; 0 if it is no valid CSV."""
     try:
         (row,) = csv.reader([text], delimiter=separator, strict=True)
     except (csv.Error, ValueError):

@@ -1,8 +1,7 @@
-"""JSON documents of other services: read whole, and believed nothing of.
+"""JSON documents of other services, without trust in their structure.
 
-A member of another type than expected spoils nothing: its value is kept as a line of
-the description. So is what no reader asked for.
-"""
+A member of another type than expected is no error: its value is kept as a line of the
+description. So are members that no reader reads."""
 
 import json
 from collections.abc import Collection, Iterator
@@ -13,19 +12,18 @@ from tasks.formats.lines import decoded
 from tasks.formats.records import Refused, shown
 from tasks.formats.times import read_instant
 
-#: Bytes of a document. It is held in memory as a whole, at several times its size.
+#: Most bytes of a document, which takes several times that in memory.
 DOCUMENT_BYTES = 512 * 2**20
-#: Digits of a number; those of a longer one are kept as text.
+#: Most digits of a number; longer ones are kept as text.
 DIGITS = 100
 
 Members = dict[str, object]
 
 
 def load(stream: IO[bytes]) -> object:
-    """The value of the document. Raises `Refused` if it is no JSON or is too large.
+    """The value of the document. Raises `Refused` if it is no JSON or too large.
 
-    Of a member that an object has twice, the second is called `name (2)`.
-    """
+    If an object has a member twice, the second is called `name (2)`."""
     content = stream.read(DOCUMENT_BYTES + 1)
     if len(content) > DOCUMENT_BYTES:
         raise Refused(f"The document is larger than {DOCUMENT_BYTES // 2**20} MiB.")
@@ -61,14 +59,14 @@ def as_object(what: str, value: object) -> Members:
 
 
 class Remarks:
-    """What is said of one task: lines for its description, and what was adjusted."""
+    """Lines to add to the description of one task, and its adjustments."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.adjusted: list[str] = []
 
     def keep(self, name: str, value: object, reason: str) -> None:
-        """Keeps the value in the description, and says why."""
+        """Keep the value in the description, and the reason among the adjustments."""
         self.lines.append(f"{name}: {written(value)}")
         self.adjusted.append(
             f"{name} {shown(value)} {reason}; kept in the description."
@@ -88,9 +86,8 @@ def written(value: object) -> str:
 class Item:
     """An object of a document, read member by member.
 
-    A value of another type than asked for goes to the remarks, and the default is read
-    instead. So does, at `finish`, what has not been asked for.
-    """
+    A value of another type than requested goes to the remarks, and the default is returned
+    instead. So do, at `finish`, the members that were not read."""
 
     def __init__(self, members: Members, remarks: Remarks, within: str = "") -> None:
         self._left = dict(members)
@@ -102,7 +99,7 @@ class Item:
         return name in self._left
 
     def text(self, name: str) -> str:
-        """A string; empty where it is missing or null."""
+        """A string; empty if it is missing or null."""
         value = self._take(name)
         if value is None or isinstance(value, str):
             return value or ""
@@ -117,7 +114,7 @@ class Item:
         return False
 
     def number(self, name: str) -> float:
-        """A number; 0 where it is missing or null."""
+        """A number; 0 if it is missing or null."""
         value = self._take(name)
         if value is None:
             return 0
@@ -127,8 +124,8 @@ class Item:
         return 0
 
     def instant(self, name: str, never: str | None = None) -> datetime | None:
-        """A time in RFC 3339; None where it is missing, null or empty, or begins with
-        `never`: how some services write that there is none."""
+        """A time in RFC 3339; None if it is missing, null or empty, or begins with `never`,
+        which some services write instead of null."""
         value = self.text(name)
         if not value or (never and value.startswith(never)):
             return None
@@ -139,7 +136,7 @@ class Item:
             return None
 
     def identifier(self, name: str = "id") -> str | None:
-        """A string or an integer that names the object; None where there is none."""
+        """A string or an integer that identifies the object, or None."""
         value = self._take(name)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
@@ -149,8 +146,8 @@ class Item:
         return None
 
     def member(self, name: str, unused: Collection[str] | None = ()) -> "Item":
-        """An object in the object; empty where it is missing or null. Of its members,
-        `unused` are not missed where nobody asks for them; None stands for all."""
+        """An object within the object; empty if it is missing or null. Of its members, the
+        `unused` are ignored if they are not read; None stands for all."""
         value = self._take(name)
         if value is not None and not isinstance(value, dict):
             self._odd(name, value, "an object")
@@ -158,7 +155,7 @@ class Item:
         return self._within_this(name, value or {}, unused)
 
     def objects(self, name: str, unused: Collection[str] | None = ()) -> "list[Item]":
-        """The objects in an array; none where it is missing or null."""
+        """The objects in an array; none if it is missing or null."""
         items = []
         for value in self.array(name):
             if isinstance(value, dict):
@@ -177,7 +174,7 @@ class Item:
         return texts
 
     def array(self, name: str) -> list[object]:
-        """An array; empty where it is missing or null."""
+        """An array; empty if it is missing or null."""
         value = self._take(name)
         if value is None or isinstance(value, list):
             return value or []
@@ -185,11 +182,11 @@ class Item:
         return []
 
     def names(self) -> list[str]:
-        """Those of the members that have not been read."""
+        """The names of the members that have not been read."""
         return list(self._left)
 
     def finish(self, unused: Collection[str] = ()) -> None:
-        """Keeps what has not been asked for, here and within, but for the `unused`."""
+        """Keep the members that were not read, here and within, except the `unused`."""
         for inner, its_unused in self._inner:
             if its_unused is not None:
                 inner.finish(its_unused)
@@ -197,13 +194,13 @@ class Item:
             self.remarks.keep(self._within + name, value, "is not known here")
 
     def passed_over(self, unused: Collection[str] = ()) -> Iterator[str]:
-        """The names of members that are not empty and have not been asked for."""
+        """The names of members that are not empty and were not read."""
         for name, _ in self._unread(unused):
             yield self._within + name
 
     def _unread(self, unused: Collection[str]) -> Iterator[tuple[str, object]]:
         for name, value in self._left.items():
-            # OData's own members tell of the answer, not of the object.
+            # OData's own members describe the response, not the object.
             if value and name not in unused and "@odata." not in name:
                 yield name, value
 

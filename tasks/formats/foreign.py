@@ -1,10 +1,8 @@
-"""What the readers of other services' files share: making their tasks fit ours.
+"""Shared by the readers of other services' files: fitting their tasks into ours.
 
-Nothing that somebody wrote is lost: what does not fit its field goes on in the
-description, what does not fit the description in subtasks, and an `Adjusted` says so.
-One level of subtasks exists here, so deeper ones become children of the ancestor at the
-top.
-"""
+No text of the user is lost: what does not fit a field is kept in the description, what
+does not fit the description in subtasks, and an `Adjusted` reports it. There is one level
+of subtasks here; deeper ones become children of their topmost ancestor."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,7 +35,7 @@ from tasks.limits import (
     TITLE_LENGTH,
 )
 
-#: The list of a task whose own has no name.
+#: The name for a list without one.
 UNNAMED = "Imported"
 UNTITLED = "(no title)"
 
@@ -46,7 +44,7 @@ _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 @dataclass(slots=True)
 class Draft:
-    """A task of a foreign file, before it fits."""
+    """A task of another service, before it is fitted."""
 
     line: int
     record: TaskRecord
@@ -54,11 +52,11 @@ class Draft:
 
 
 class Lists:
-    """The lists of a file, each yielded once: before the first of its tasks. Each has a
-    name of its own: the second `Home` is called `Home (2)`."""
+    """The lists of a file, each yielded once, before the first of its tasks. Their names are
+    unique: a second `Home` is called `Home (2)`."""
 
     def __init__(self) -> None:
-        #: By what tells lists apart in the file.
+        #: By their keys in the file.
         self._names: dict[object, str] = {}
         self._taken: set[str] = set()
         self._new: list[Row] = []
@@ -66,13 +64,13 @@ class Lists:
     def name(
         self, wanted: str, key: object, line: int = 1, *, archived: bool = False
     ) -> str:
-        """What the list with this key is called here."""
+        """The name of the list with this key here."""
         if key not in self._names:
             self._names[key] = self._added(wanted, line, archived)
         return self._names[key]
 
     def new(self) -> Iterator[Row]:
-        """Those that have not been yielded yet."""
+        """The lists that have not been yielded yet."""
         while self._new:
             yield self._new.pop(0)
 
@@ -92,19 +90,19 @@ class Lists:
 
 
 def clean(text: str) -> str:
-    """With what cannot be stored (NUL, halves of surrogate pairs) written as an escape,
-    and with line breaks of one kind."""
+    """The text with unstorable characters (NUL, lone surrogates) escaped, and with LF line
+    ends."""
     text = text.replace("\r\n", "\n")
     return _UNSTORABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def cut(text: str, most: int) -> str:
-    """At most that many characters; an ellipsis shows that there were more."""
+    """At most that many characters; an ellipsis replaces the rest."""
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def numbered(text: str, number: str, most: int) -> str:
-    """The text, cut where it is too long, with the number behind it."""
+    """The text with the number after it, cut if it is too long."""
     return cut(text, most - len(number)) + number
 
 
@@ -122,19 +120,18 @@ def external_id(service: str, *parts: str) -> str:
 
 
 def content_id(service: str, members: Members) -> str:
-    """The id of something that has none: it follows from the content."""
+    """The id of something without an id, derived from its content."""
     content = written(members).encode("utf-8", "surrogatepass")
     return f"{service}:content:{sha256(content).hexdigest()}"
 
 
 def fitted(draft: Draft) -> list[TaskRecord]:
-    """The task within the bounds of the service, and after it subtasks with what its
-    description has no room for (beside it, where it is a subtask itself).
+    """The task within the limits of the service, and after it subtasks with the rest of its
+    description (siblings, if it is a subtask itself).
 
-    A task without a title takes the first line of its description. What had to be
-    adjusted is added to the remarks. Raises `Refused` where the task cannot be stored
-    all the same; no input is known that does this.
-    """
+    A task without a title takes the first line of its description. Adjustments are added to
+    the remarks. Raises `Refused` if the task still cannot be stored; no input is known that
+    does this."""
     remarks = draft.remarks
     record = _fitted_times(draft.record, remarks)
     for text in (record.title, record.description, *record.tags, *remarks.lines):
@@ -159,7 +156,7 @@ def fitted(draft: Draft) -> list[TaskRecord]:
 
 
 def _fitted_title(record: TaskRecord, remarks: Remarks) -> tuple[str, list[str]]:
-    """The title, and the description with whatever it says that the title cannot."""
+    """The title, and the parts of the description, with what does not fit the title."""
     wanted = clean(record.title).strip()
     description = clean(record.description)
     if not description.strip():
@@ -182,7 +179,7 @@ def _fitted_title(record: TaskRecord, remarks: Remarks) -> tuple[str, list[str]]
 
 
 def _fitted_times(record: TaskRecord, remarks: Remarks) -> TaskRecord:
-    """The task with those of its dates that can be stored; the others are told."""
+    """The task without the times that cannot be stored, which go to the remarks."""
     changed: dict[str, None] = {}
     for name, value in (
         ("due_date", record.due_date),
@@ -201,12 +198,12 @@ def _fitted_times(record: TaskRecord, remarks: Remarks) -> TaskRecord:
             reason = "is there, and the task is open"
         else:
             continue
-        told = write_instant(value) if isinstance(value, datetime) else f"{value}"
-        remarks.keep(word, told, reason)
+        text = write_instant(value) if isinstance(value, datetime) else f"{value}"
+        remarks.keep(word, text, reason)
         changed[name] = None
         if name == "due_at":
             changed["due_timezone"] = None
-    return replace(record, **changed)  # type: ignore[arg-type]  # all may be None
+    return replace(record, **changed)  # type: ignore[arg-type]  # each of these fields may be None
 
 
 _TIMES = {
@@ -228,7 +225,7 @@ def _day(value: date | datetime) -> date:
 def _fitted_tags(
     names: Iterable[str], remarks: Remarks
 ) -> tuple[tuple[str, ...], list[str]]:
-    """The tags that fit, and a line that names those that do not."""
+    """The tags that fit, and a line with those that do not."""
     whole = [name for name in (clean(name).strip() for name in names) if name]
     fitting: dict[str, str] = {}
     left: dict[str, str] = {}
@@ -251,8 +248,8 @@ def _fitted_tags(
 
 
 def _pages(text: str) -> list[str]:
-    """The text in pieces that descriptions have room for, cut after a line or a word
-    where there is one in the last tenth."""
+    """The text in pieces of the length of a description, cut after a line or a word if there is
+    one in the last tenth."""
     pages = []
     while len(text) > DESCRIPTION_LENGTH:
         last = DESCRIPTION_LENGTH * 9 // 10
@@ -283,17 +280,17 @@ def _more(task: TaskRecord, texts: list[str]) -> Iterator[TaskRecord]:
 
 
 def derived_id(service: str, origin: str, *parts: str) -> str:
-    """The id of something that is made of a part of what has the id `origin`."""
+    """The id of something that is made of a part of the item with the id `origin`."""
     return external_id(service, origin.removeprefix(f"{service}:"), *parts)
 
 
 class Reading:
-    """What has been read of a document: its lists, its tasks, and what is neither."""
+    """The lists and tasks read from a document so far, and its errors."""
 
     def __init__(self, service: str) -> None:
         self.service = service
         self.lists = Lists()
-        #: How many tasks have been come across.
+        #: The number of tasks so far.
         self.count = 0
         self._drafts: dict[str, Draft] = {}
         self._others: list[BadRow | Adjusted] = []
@@ -302,7 +299,7 @@ class Reading:
 
     @contextmanager
     def at(self, line: int) -> Iterator[None]:
-        """What is refused inside is a bad row, and reading goes on behind it."""
+        """Turns `Refused` into a bad row of this number; reading goes on after it."""
         try:
             yield
         except Refused as refusal:
@@ -315,18 +312,18 @@ class Reading:
         self._others.append(Adjusted(max(line, 1), what))
 
     def adjusted_once(self, line: int, what: str) -> None:
-        """`adjusted`, unless this was said before."""
+        """`adjusted`, unless this was reported before."""
         if what not in self._said:
             self._said.add(what)
             self.adjusted(line, what)
 
     def left_out(self, names: Iterable[str]) -> None:
-        """Says that members of these names were met, for which there is no place."""
+        """Reports members with these names, for which there is no field."""
         self._left_out.update(dict.fromkeys(names))
 
     def add(self, draft: Draft) -> None:
-        """A task; one whose id was there before is a task of its own, unless it is the
-        same in all that is told of it."""
+        """Adds a task. If its id was used before, it gets another one, unless it is equal to that
+        task in everything."""
         record, remarks = draft.record, draft.remarks
         before = self._drafts.get(record.external_id)
         if before is not None:
@@ -351,10 +348,9 @@ class Reading:
         return self._drafts.values()
 
     def rows(self) -> Iterator[Row]:
-        """The lists; the tasks, parents before children; what was refused or adjusted.
+        """The lists; the tasks, parents before children; then errors and adjustments.
 
-        A parent that is not there, or was refused, leaves its children at the top.
-        """
+        The children of a parent that is missing or invalid have no parent."""
         yield from self.lists.new()
         tops = top_ancestors(
             {name: draft.record.parent for name, draft in self._drafts.items()}
@@ -374,7 +370,7 @@ class Reading:
         yield from sorted(self._others, key=lambda other: other.line)
 
     def _tell_parent(self, draft: Draft, top: str | None) -> None:
-        """Says where the parent is not what the file says."""
+        """Reports a parent that differs from the one in the file."""
         parent = draft.record.parent
         if parent is None or parent == top:
             return
@@ -392,7 +388,7 @@ class Reading:
 
 
 def tell_level(remarks: Remarks, parent: str) -> None:
-    """Says of a subtask of a subtask whose it was."""
+    """Reports the parent of a subtask of a subtask."""
     remarks.lines.append(f"Subtask of: {parent}")
     remarks.adjusted.append(
         f"Its parent {shown(parent)} is a subtask itself, and there is one level here: it "
@@ -405,7 +401,7 @@ def _content(draft: Draft) -> str:
 
 
 def rows_of(draft: Draft, parent: str | None) -> Iterator[Row]:
-    """The task under that parent, made to fit, and what was adjusted for that."""
+    """The task under that parent, fitted, and the adjustments."""
     draft.record = replace(draft.record, parent=parent)
     try:
         yield from fitted(draft)
@@ -417,8 +413,8 @@ def rows_of(draft: Draft, parent: str | None) -> Iterator[Row]:
 
 
 def top_ancestors(parents: Mapping[str, str | None]) -> dict[str, str | None]:
-    """For each task the ancestor that has no parent among them, or None for such an
-    ancestor itself. One task of each circle is taken for the top of it."""
+    """For each task its topmost ancestor among the tasks; None if it has no parent. Of a cycle
+    of parents, one task is taken as the topmost."""
     tops: dict[str, str] = {}
     for start in parents:
         path: dict[str, None] = {}

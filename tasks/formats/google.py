@@ -1,12 +1,11 @@
-"""Google Tasks, as Google Takeout exports it: Tasks.json.
+"""Google Tasks, as exported by Google Takeout: Tasks.json.
 
-A `tasks#taskLists` whose items are lists, whose items are tasks as the Tasks API has
-them (https://developers.google.com/tasks/reference/rest/v1/tasks, read by way of
-https://docs.rs/google-tasks1). `due` is a date: its time of day means nothing. That a
-list without tasks has no items, and which further members there are (`created`,
-`task_type`), was read in importers of such files: tasks.org and RLEAPP's
-scripts/artifacts/googleTasks.py. What is not known here is kept in descriptions.
-"""
+A `tasks#taskLists` whose items are lists, whose items are tasks as in the Tasks API
+(https://developers.google.com/tasks/reference/rest/v1/tasks; its types are also in
+https://docs.rs/google-tasks1). `due` is a date: its time of day has no meaning. That a
+list without tasks has no items, and which other members there are (`created`,
+`task_type`), is known from importers of such files: tasks.org and RLEAPP's
+scripts/artifacts/googleTasks.py. Unknown members are kept in descriptions."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,19 +18,18 @@ from tasks.formats.records import BadRow, Refused, Row, TaskRecord
 from tasks.formats.times import read_day
 
 STATUSES = {"": False, "needsAction": False, "completed": True}
-# Of these, nothing is anybody's words: names for programs, addresses of the task in
-# Google's own applications, and the order, which is kept.
+# Members without text of the user: ids, addresses in Google's own applications, and the
+# order, which is kept.
 _UNUSED_OF_LISTS = ("kind", "id", "etag", "selfLink", "updated")
 _UNUSED = ("kind", "etag", "selfLink", "webViewLink", "position", "hidden", "task_type")
 _UNUSED_OF_LINKS = ("type",)
 
 
 def read(stream: BinaryIO, name: str = "Tasks") -> Iterator[Row]:
-    """The lists and tasks of a Tasks.json, or of one list out of it, which is called
-    `name` where it has no title of its own.
+    """The lists and tasks of a Tasks.json, or of one list out of it, which is called `name` if
+    it has no title.
 
-    Tasks keep their order, which is that of `position`, and have none themselves.
-    """
+    Tasks are in the order of `position`, and get no position themselves."""
     reading = Reading("google")
     try:
         items, more = _lists(load(stream))
@@ -126,7 +124,7 @@ def _due(item: Item) -> date | None:
 
 
 def _deleted(record: TaskRecord, remarks: Remarks) -> TaskRecord:
-    """In the trash. Deleting was the last change."""
+    """The task in the trash. Its last change was its deletion."""
     deleted_at = record.updated_at or record.completed_at or record.created_at
     if deleted_at is None:
         remarks.keep("deleted", True, "is said of it, and no time; not in the trash")

@@ -1,8 +1,7 @@
-"""iCalendar (RFC 5545, RFC 7986): tasks for calendars to subscribe to. Writing only.
+"""iCalendar (RFC 5545, RFC 7986): tasks for calendars that subscribe. Writing only.
 
-Each task is a VTODO. Most calendars show none of those, so an open task with a due is
-a VEVENT too: all day, and free, on a date; half an hour from an instant.
-"""
+Each task is a VTODO. Most calendars do not show these, so open tasks with a due date are
+VEVENTs too: all-day and free for a day, half an hour from an instant."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -13,20 +12,20 @@ from urllib.parse import quote
 from tasks.formats.records import Record, TaskRecord
 
 PRODUCT = "-//tasks//tasks 1.0//EN"
-#: The form of what is written, as a part of the feed's ETag: raise it whenever it changes.
+#: The format of the output, as a part of the feed's ETag: increase it when it changes.
 REPRESENTATION = 3
-#: How often a subscriber should ask again.
+#: How often subscribers should refresh.
 REFRESH = "PT15M"
 #: RFC 5545 §3.8.1.9: 1 is the highest and 9 the lowest; 0, or none, is undefined.
 PRIORITIES = {"urgent": 1, "high": 3, "medium": 5, "low": 9}
 EVENT_LENGTH = timedelta(minutes=30)
-#: RFC 7986 §5.3 asks for a UID below 256 octets.
+#: RFC 7986 §5.3 requires a UID below 256 octets.
 UID_LENGTH = 240
-#: Octets, without the line's end.
+#: Octets of a line, without its end.
 LINE_LENGTH = 75
 END = b"END:VCALENDAR\r\n"
 
-# RFC 5545 §3.3.11: TEXT holds no control characters but TAB, and its line breaks.
+# RFC 5545 §3.3.11: TEXT has no control characters except TAB and line breaks.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _BREAKS = re.compile(r"\r\n?|\x85|\u2028|\u2029")
 _ESCAPES = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n"})
@@ -35,8 +34,8 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
-    """The calendar, one piece a component; of the records, the tasks that are not in
-    the trash. `name` is what subscribers see."""
+    """The calendar, one piece for each component. Tasks in the trash are left out. `name` is
+    shown to subscribers."""
     yield begin(name)
     for record in records:
         if isinstance(record, TaskRecord) and record.deleted_at is None:
@@ -45,7 +44,7 @@ def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
 
 
 def begin(name: str, description: str = "") -> bytes:
-    """The lines before the first component; `END` are those after the last one."""
+    """The lines before the first component; `END` has those after the last one."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", f"PRODID:{PRODUCT}"]
     if description:
         # RFC 7986 §5.2; the X- property is what Apple's and Google's calendars read.
@@ -62,11 +61,10 @@ def begin(name: str, description: str = "") -> bytes:
 
 
 def components(task: TaskRecord) -> bytes:
-    """The task as a VTODO and, where it is open and has a due, a VEVENT.
+    """The task as a VTODO and, if it is open and has a due date, as a VEVENT.
 
-    The lines are composed here because the library icalendar, which the tests compare
-    them with, takes 0.7 ms a task and 1.5 for a long one: 3 s for a feed of 2,000.
-    """
+    The lines are composed here, because the library icalendar, with which the tests compare
+    them, takes 0.7 ms for a task and 1.5 for a long one: 3 s for a feed of 2,000."""
     shared = _shared(task)
     lines = _todo(task, shared)
     if not task.completed and (task.due_date or task.due_at):
@@ -109,7 +107,7 @@ def _event(task: TaskRecord, shared: list[str]) -> list[str]:
 
 
 def _shared(task: TaskRecord) -> list[str]:
-    """The lines that the VTODO and the VEVENT of a task have in common."""
+    """The properties that the VTODO and the VEVENT of a task have in common."""
     # Without a METHOD, DTSTAMP is when the content last changed (RFC 5545 §3.8.7.2), so
     # that the same tasks make the same file.
     changed = task.updated_at or task.created_at or _LONG_AGO
@@ -134,8 +132,8 @@ def _folded(lines: Iterable[str]) -> bytes:
 
 
 def _fold(line: bytes) -> bytes:
-    """The line with its end, in parts of at most 75 octets (RFC 5545 §3.1), none of
-    which cuts a character or an escaped one in two."""
+    """The line with its end, in parts of at most 75 octets (RFC 5545 §3.1), cut between
+    characters and not within an escape."""
     if len(line) <= LINE_LENGTH:
         return line + b"\r\n"
     parts = []
@@ -153,7 +151,7 @@ def _fold(line: bytes) -> bytes:
 
 
 def _instant(instant: datetime) -> str:
-    """In UTC, and to the second, which is as fine as the format gets."""
+    """In UTC and whole seconds, the resolution of the format."""
     return (
         instant.astimezone(UTC).replace(tzinfo=None).isoformat()[:19].translate(_BARE)
         + "Z"
@@ -174,7 +172,7 @@ def _clean(text: str) -> str:
 
 
 def _identifier(external_id: str) -> str:
-    """The id in characters that every program keeps as they are."""
+    """The id in characters that every program preserves."""
     safe = quote(external_id, safe=":")
     if len(safe) > UID_LENGTH:
         return f"sha256:{sha256(external_id.encode()).hexdigest()}"

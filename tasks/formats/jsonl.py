@@ -1,12 +1,11 @@
-"""JSON Lines: the service's own format, which holds everything and loses nothing.
+"""JSON Lines: the service's own format, which has all data.
 
-Each line is one JSON object (https://jsonlines.org). The first is a header that names
-the format and its version; each of the others has a `kind` - list, tag or task - and
-the members of that record that differ from their defaults. The last says that the file
-is whole, and how many records it has; files of version 1 have none. What is written
-reads back equal, in any order of the lines after the first. Reading is strict: an
-unknown, repeated or mistyped member refuses its line.
-"""
+Each line is one JSON object (https://jsonlines.org). The first is a header with the format
+and its version. Each of the others has a `kind` - list, tag or task - and the members of
+that record that differ from their defaults. The last line says that the file is complete,
+and how many records it has; files of version 1 have none. Reading what was written gives
+equal records, whatever the order of the lines after the first. Reading is strict: an
+unknown, repeated or mistyped member makes its line a `BadRow`."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +33,7 @@ from tasks.formats.records import (
 from tasks.formats.times import read_day, read_instant, write_instant
 
 HEADER = {"kind": "header", "format": "tasks", "version": 2}
-#: The versions that are read; the first has no end.
+#: The versions that can be read; the first has no end line.
 VERSIONS = (1, 2)
 END = {"kind": "end", "records": 0}
 
@@ -51,7 +50,7 @@ _DEFAULTS = {
 
 
 def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
-    """The lines of the file, one record each; `name` is not part of it."""
+    """The lines of the file, one for each record. `name` is not used."""
     yield orjson.dumps(HEADER, option=orjson.OPT_APPEND_NEWLINE)
     number = 0
     for number, record in enumerate(records, 1):
@@ -71,13 +70,11 @@ def _line(record: Record) -> bytes:
 
 
 def read(stream: BinaryIO, name: str = "tasks") -> Iterator[Row]:
-    """The records of the file in their order, and a `BadRow` for each line that is none.
+    """The records of the file in their order, and a `BadRow` for each invalid line.
 
-    A file without the header, or of a version that is not known here, gives one
-    `BadRow` and nothing else. One that lacks records or its end, which may be any line
-    but the first, gives an `Incomplete` at last. Memory is bounded by the longest line,
-    at most 1 MiB.
-    """
+    A file without the header, or of an unknown version, gives one `BadRow` and nothing else.
+    A file that lacks records or its end (any line but the first) gives an `Incomplete` at
+    last. Memory is bounded by the longest line, at most 1 MiB."""
     lines = Lines(stream)
     try:
         version = _version(next(lines, b""))
@@ -110,7 +107,7 @@ def read(stream: BinaryIO, name: str = "tasks") -> Iterator[Row]:
 
 
 def _end(members: dict[str, object], before: int | None) -> int:
-    """How many records the file has, as this line says."""
+    """The number of records that the end line states."""
     records = members.get("records")
     if before is not None:
         raise Refused("The file has another end; two files were joined.")
@@ -120,7 +117,7 @@ def _end(members: dict[str, object], before: int | None) -> int:
 
 
 def _missing(version: int, number: int, end: int | None) -> str | None:
-    """Why a file of this many records is not whole."""
+    """The reason why a file with this many records is incomplete, or None."""
     if end is None:
         return None if version == 1 else "The file has no end: it was cut off."
     if number != end:
@@ -129,7 +126,7 @@ def _missing(version: int, number: int, end: int | None) -> str | None:
 
 
 def _version(line: bytes) -> int:
-    """That of the file: the first line is understood before any other is read."""
+    """The version in the header, which is the first line."""
     expected = orjson.dumps(HEADER).decode()
     try:
         header = _object(line)
@@ -172,11 +169,11 @@ def _record(members: dict[str, object]) -> Record:
 
 
 def _value(member: str, value: object, default: object) -> Any:
-    """The value in the type of its field. Raises `Refused` for any other type."""
+    """The value in the type of its field (`Any`). Raises `Refused` for any other type."""
     if value is None and default is None:
         return None
     kind, words, convert = _TYPES.get(member, _STRING)
-    # A bool is an int to Python, and no number is wanted anywhere.
+    # In Python a bool is an int. No field is a number.
     if type(value) is not kind:
         raise Refused(f"{member} is {shown(value)}; give {words}.")
     return convert(member, value)
@@ -212,8 +209,8 @@ _TYPES: dict[str, _Type] = {
 
 
 def _object(line: bytes) -> dict[str, object]:
-    """The members of a line. Not by orjson, which keeps the last of a member that is
-    given twice and says nothing."""
+    """The members of a line. Not parsed by orjson, which keeps the last of a repeated member
+    without an error."""
     try:
         value = json.loads(
             line.decode(), object_pairs_hook=_once_each, parse_constant=_no_constant

@@ -1,6 +1,5 @@
-"""Text of a file, in the encodings that can be told with certainty: UTF-8, with or
-without a byte order mark, and UTF-16 with one. Lines of it, without ever holding more
-than one of a bounded length."""
+"""Lines of text files in encodings that can be detected with certainty: UTF-8, with or without
+a byte order mark, and UTF-16 with one. At most one line of bounded length is in memory."""
 
 import codecs
 from collections import deque
@@ -9,11 +8,11 @@ from typing import BinaryIO, Protocol
 
 from tasks.formats.records import Refused
 
-#: Bytes of a line, or of the lines of one CSV row. The largest task that the service
-#: stores takes less than a tenth of it.
+#: Most bytes of a line, or of the lines of one CSV row. The largest task that can be
+#: stored takes less than a tenth of that.
 LINE_BYTES = 2**20
 
-#: What to do about a file in any other encoding.
+#: The advice for files in other encodings.
 RESAVE = (
     "Save it as UTF-8 (in a spreadsheet: CSV UTF-8), or convert it, as with `iconv -f "
     "WINDOWS-1252 -t UTF-8`, and import that file"
@@ -25,7 +24,7 @@ _UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
 def decoded(content: bytes) -> str:
-    """The text of a whole file. Raises `Refused` where its encoding is not certain."""
+    """The text of a whole file. Raises `Refused` if its encoding is uncertain."""
     encoding = encoding_of(content)
     try:
         return content.decode(encoding)
@@ -35,9 +34,9 @@ def decoded(content: bytes) -> str:
 
 
 def encoding_of(beginning: bytes) -> str:
-    """The name of the codec for a file that begins with these bytes. Raises `Refused`
-    for UTF-32, and where there are NULs, as in UTF-16 without a mark."""
-    # The mark of UTF-16 is half of one of UTF-32's.
+    """The name of the codec for a file that begins with these bytes. Raises `Refused` for
+    UTF-32, and if there are NULs, as in UTF-16 without a byte order mark."""
+    # The byte order mark of UTF-32 begins with that of UTF-16.
     if beginning.startswith(_UTF_32):
         raise Refused(f"The file is UTF-32. {RESAVE}.")
     if beginning.startswith(_UTF_16):
@@ -55,18 +54,18 @@ class _Readable(Protocol):
 
 class Lines:
     """The lines of a stream as UTF-8, with their ends. A line that is too long raises
-    `Refused`; the next one can be asked for all the same, which a generator does not
-    allow. UTF-8 is not checked."""
+    `Refused`, and iteration can go on after it, which a generator does not allow. UTF-8 is
+    not validated."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream: _Readable = stream
-        #: The line that was read last, counted from 1.
+        #: The number of the last line, counted from 1.
         self.number = 0
         #: Bytes since `begin`.
         self._taken = 0
 
     def begin(self) -> None:
-        """Says that what comes is a new record, to which the bound applies."""
+        """Begin a record; the limit applies to all of its lines."""
         self._taken = 0
 
     def __iter__(self) -> Iterator[bytes]:
@@ -86,7 +85,7 @@ class Lines:
         return line
 
     def _first(self, line: bytes) -> bytes:
-        """The first line as UTF-8; what follows is read in the encoding that it shows."""
+        """The first line as UTF-8; it decides the encoding of the stream."""
         if encoding_of(line) == "utf-16":
             self._stream = _UTF16(self._stream, line)
             line = self._stream.readline(LINE_BYTES + 1)
@@ -103,7 +102,7 @@ class Lines:
 
 
 class _UTF16:
-    """A stream of UTF-16 as one of UTF-8, of which some was read before."""
+    """A stream of UTF-16 as one of UTF-8; its beginning has been read before."""
 
     def __init__(self, stream: _Readable, beginning: bytes) -> None:
         self._stream = stream
@@ -112,7 +111,7 @@ class _UTF16:
         self._ended = False
 
     def readline(self, size: int) -> bytes:
-        """At most that many characters; all of the line where it has fewer."""
+        """At most that many characters of the next line."""
         parts: list[str] = []
         length = 0
         while "\n" not in self._text and length + len(self._text) < size:
@@ -142,8 +141,8 @@ class _UTF16:
 
 
 class _CarriageReturns:
-    """A stream whose lines end in CR alone as one of lines that end in LF, of which some
-    was read before."""
+    """A stream with line ends of CR alone as one with LF; its beginning has been read
+    before."""
 
     def __init__(self, stream: _Readable, beginning: bytes) -> None:
         self._stream = stream

@@ -1,11 +1,10 @@
-"""Microsoft To Do, as Microsoft Graph answers: todoTask and todoTaskList in JSON.
+"""Microsoft To Do, as in responses of Microsoft Graph: todoTask and todoTaskList in JSON.
 
-There is no export of its own; what people have is what Graph gave them, one list's
-tasks or all lists with their tasks in them. Members were read in
+To Do has no export of its own. Files have what Graph returned: the tasks of one list, or
+all lists with their tasks in them. The members are documented in
 https://learn.microsoft.com/graph/api/resources/todotask and the pages it links to:
 checklistItem, linkedResource, patternedRecurrence, dateTimeTimeZone, taskFileAttachment.
-What is not known here is kept in descriptions.
-"""
+Unknown members are kept in descriptions."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,13 +24,13 @@ from tasks.formats.records import BadRow, Refused, Row, TaskRecord
 from tasks.formats.times import read_day, read_instant
 
 PRIORITIES = {"": "none", "low": "low", "normal": "none", "high": "high"}
-#: Those that say no more than "open" or "completed", and those that do.
+#: The statuses that mean just "open" or "completed", and the others.
 STATUSES = ("", "notStarted", "completed", "inProgress", "waitingOnOthers", "deferred")
 _PLAIN = ("", "notStarted", "completed")
-#: From this time of day on, a due is nearer to the next midnight: see `_due`.
+#: From this time of day on, the next midnight is meant: see `_due`.
 EVENING = time(11)
 _UTC = ("", "UTC", "GMT", "Etc/UTC", "tzone://Microsoft/Utc")
-# Of these, nothing is anybody's words.
+# Members without text of the user.
 _UNUSED_OF_LISTS = ("id", "isOwner", "isShared", "wellknownListName", "tasks")
 _UNUSED = ("bodyLastModifiedDateTime",)
 _UNUSED_OF_LINKS = ("id", "externalId")
@@ -40,8 +39,8 @@ _NO_DATE = "0001-01-01"
 
 
 def read(stream: BinaryIO, name: str = "Tasks") -> Iterator[Row]:
-    """The lists and tasks of the document. Tasks that are in no list of it come into
-    one called `name`. Items of checklists are subtasks."""
+    """The lists and tasks of the document. Tasks without a list are put into one called `name`.
+    Items of checklists are subtasks."""
     reading = Reading("microsoft")
     try:
         items, more = _items(load(stream))
@@ -71,7 +70,7 @@ def _items(document: object) -> tuple[list[object], bool]:
         if isinstance(document.get("tasks"), list):
             return [document], False
     raise Refused(
-        "The file is no answer of Microsoft Graph: an object with value, an array of "
+        "The file is no response of Microsoft Graph: an object with value, an array of "
         "lists or tasks, is expected."
     )
 
@@ -156,7 +155,7 @@ def _read_members(item: Item, draft: Draft) -> None:
 
 
 def _lines(item: Item, status: str) -> list[str]:
-    """What has no field here, a line each."""
+    """The values without a field here, one line each."""
     lines = []
     if status in STATUSES and status not in _PLAIN:
         lines.append(f"Status: {status}")
@@ -217,7 +216,7 @@ def _description(body: Item) -> str:
 
 
 def _moment(value: Item) -> str:
-    """A date and time with its zone, as text; empty where there is none."""
+    """A date and time with its time zone, as text; empty if there is none."""
     moment, zone = value.text("dateTime"), value.text("timeZone")
     if "." in moment:
         moment = moment.rstrip("0").rstrip(".")
@@ -227,12 +226,11 @@ def _moment(value: Item) -> str:
 def _due(value: Item) -> date | None:
     """The date that To Do shows.
 
-    It has dates only, and Graph tells them as a midnight: of UTC, or of the zone that
-    the task was made in, which comes in UTC and can be the evening before (observed in
-    https://github.com/RogerSelwyn/MS365-ToDo/issues/29). The nearest midnight is the
-    one that was meant, whatever the zone is called. 11:00 could be that of New Zealand
-    in summer or of Samoa; it is New Zealand's here.
-    """
+    To Do has only dates, which Graph returns as midnight: in UTC, or in the time zone in which
+    the task was created, converted to UTC, which can be the evening before (observed in
+    https://github.com/RogerSelwyn/MS365-ToDo/issues/29). The nearest midnight is the one that
+    is meant, whatever the time zone is called. 11:00 could be New Zealand in summer or Samoa;
+    it is read as New Zealand."""
     moment, zone = value.text("dateTime"), value.text("timeZone")
     if not moment:
         return None
@@ -253,8 +251,8 @@ def _due(value: Item) -> date | None:
 
 
 def _completed(value: Item) -> datetime | None:
-    """None where the zone is not UTC: Graph's has names of Windows, and its time of day
-    is known to be wrong (microsoft-graph-docs-contrib, issue 8663)."""
+    """The time of completion; None unless its time zone is UTC: others have names of Windows, and
+    their time of day is known to be wrong (microsoft-graph-docs-contrib, issue 8663)."""
     moment, zone = value.text("dateTime"), value.text("timeZone")
     if not moment:
         return None
@@ -270,7 +268,7 @@ def _completed(value: Item) -> datetime | None:
 
 
 def _repeats(recurrence: Item) -> str:
-    """The rule in words: "weekly, interval 2, monday"; empty where there is none."""
+    """The recurrence in words: "weekly, interval 2, monday"; empty if there is none."""
     if not recurrence.names():
         return ""
     pattern = recurrence.member("pattern", ("index", "firstDayOfWeek"))

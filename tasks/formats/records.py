@@ -1,8 +1,7 @@
-"""What every file of tasks comes down to: records, and the bounds that each must keep.
+"""The records that all files of tasks are read to and written from, and their limits.
 
-The bounds are those of the service, so that what `checked` lets through can be stored:
-a reader hands each record to it, and gives a `BadRow` where it raises `Refused`.
-"""
+The limits are those of the service: a record that `checked` accepts can be stored. Readers
+pass each record to it, and yield a `BadRow` if it raises `Refused`."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -30,7 +29,7 @@ from tasks.limits import (
 )
 
 _POSITION = re.compile(rf"[0-9a-z]{{1,{POSITION_LENGTH}}}")
-# Not repr(), which fails for what is nested as deep as a hostile file may nest it.
+# Not repr(), which raises RecursionError for values of deeply nested files.
 _SHORT = Repr()
 _SHORT.maxstring = 100
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
@@ -38,7 +37,7 @@ _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class ListRecord:
-    """A list of tasks, known by its name; `owner` is a username."""
+    """A list, identified by its name; `owner` is a username."""
 
     name: str
     position: str | None = None
@@ -48,7 +47,7 @@ class ListRecord:
 
 @dataclass(frozen=True, slots=True)
 class TagRecord:
-    """A tag, known by its name; `owner` is a username."""
+    """A tag, identified by its name; `owner` is a username."""
 
     name: str
     owner: str | None = None
@@ -56,25 +55,25 @@ class TagRecord:
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """A task. `external_id` is the same each time that its file is read."""
+    """A task. `external_id` is the same each time that the file is read."""
 
     external_id: str
     title: str
     description: str = ""
     location: str | None = None
     completed: bool = False
-    # None in a completed task: nobody knows when.
+    # None in a completed task if it is unknown.
     completed_at: datetime | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
-    # When it went to the trash.
+    # When it was moved to the trash.
     deleted_at: datetime | None = None
     # The name of its list, and the external_id of its parent.
     list: str | None = None
     parent: str | None = None
     tags: tuple[str, ...] = ()
     priority: str = "none"
-    # Due on a day or at an instant, never both; the zone comes with the instant only.
+    # Due on a day or at an instant, never both; the time zone is of the instant.
     due_date: date | None = None
     due_at: datetime | None = None
     due_timezone: str | None = None
@@ -82,7 +81,7 @@ class TaskRecord:
     owner: str | None = None
 
 
-#: The fields of a task that its record has, in the order of the API.
+#: The fields of a task in its record, in the order of the API.
 TASK_FIELDS = tuple(
     field.name
     for field in FIELDS
@@ -92,8 +91,8 @@ TASK_FIELDS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """Something that could not be read. `line` counts from 1: the line of a file of
-    lines, or the ordinal of the task in a JSON document."""
+    """A part of the file that could not be read. `line` counts from 1: lines of the file, or
+    tasks in a JSON document."""
 
     line: int
     reason: str
@@ -101,13 +100,13 @@ class BadRow:
 
 @dataclass(frozen=True, slots=True)
 class Incomplete(BadRow):
-    """What says that records are missing from the file."""
+    """Reports that records are missing from the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Adjusted:
-    """Something that was read, but could not be stored as it stands in the file, and
-    what was done with it instead. `line` counts as that of a `BadRow`."""
+    """Reports a value that could not be stored as it is in the file, and what was done with it.
+    `line` counts as in `BadRow`."""
 
     line: int
     what: str
@@ -118,16 +117,16 @@ Row = Record | BadRow | Adjusted
 
 
 class Refused(ValueError):
-    """A record that the service would not store; its text says what would be."""
+    """A record that cannot be stored; the message says what can."""
 
 
 def shown(value: object) -> str:
-    """What somebody sent, short and printable enough for a reason."""
+    """A value of the file for an error message: short and printable."""
     return _SHORT.repr(value)
 
 
 def unknown(name: str, known: Collection[str], kind: str) -> str:
-    """The reason for refusing a name, with the one that was probably meant."""
+    """The error message for an unknown name, with a suggestion."""
     close = get_close_matches(name[:100], known, n=1)
     if close:
         return f"Unknown {kind} {shown(name)}; did you mean {close[0]!r}?"
@@ -135,8 +134,8 @@ def unknown(name: str, known: Collection[str], kind: str) -> str:
 
 
 def checked(record: Record) -> Record:
-    """The record as the service stores it: names trimmed, instants in UTC, tags once
-    each. Raises `Refused` where a bound is broken."""
+    """The record as it is stored: names stripped, instants in UTC, tags without repetitions.
+    Raises `Refused` if a limit is exceeded."""
     if isinstance(record, TaskRecord):
         return checked_task(record)
     if isinstance(record, TagRecord):
@@ -150,7 +149,7 @@ def checked(record: Record) -> Record:
 
 
 def put_on_one_line(line: int, record: Record) -> Iterator[Adjusted]:
-    """What `checked` did to the names of this record, if it had to."""
+    """The adjustments that `checked` made to the names of this record."""
     for name in (*ONE_LINE, "name", "list", "tags"):
         given = getattr(record, name, None) or ()
         values = (given,) if isinstance(given, str) else given
@@ -161,11 +160,10 @@ def put_on_one_line(line: int, record: Record) -> Iterator[Adjusted]:
 
 
 def checked_task(record: TaskRecord) -> TaskRecord:
-    """`checked`, for a task.
+    """`checked` for a task.
 
-    `completed_at` is dropped from an open task; a completed one without it gets
-    `updated_at`, else `created_at`, and stays without where those are unknown too.
-    """
+    An open task loses its `completed_at`. A completed one without it gets `updated_at`, else
+    `created_at`, else none."""
     created_at = _instant("created_at", record.created_at)
     updated_at = _instant("updated_at", record.updated_at)
     completed_at = None
@@ -290,7 +288,7 @@ def _instant(member: str, value: datetime | None) -> datetime | None:
 
 
 def unknown_timezone(name: str) -> str:
-    """The reason for refusing a zone: `unknown` without a list of six hundred."""
+    """The error message for a time zone: `unknown` without a list of 600 names."""
     close = get_close_matches(name[:100], timezones.names(), n=1)
     meant = f"; did you mean {close[0]!r}?" if close else ", such as 'Europe/Paris'."
     return f"due_timezone {shown(name)} is no IANA time zone{meant}"

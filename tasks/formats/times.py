@@ -1,11 +1,11 @@
-"""Dates and instants as text: RFC 3339, which every format here writes or resembles."""
+"""Dates and instants as text, in RFC 3339."""
 
 import re
 from datetime import UTC, date, datetime
 
 from tasks.formats.records import Refused, shown
 
-# RFC 3339 §5.6. Python's own fromisoformat takes weeks, ordinals and basic forms too.
+# RFC 3339 §5.6. Python's fromisoformat accepts weeks, ordinals and basic forms too.
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _INSTANT = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
@@ -19,7 +19,7 @@ def write_instant(value: datetime) -> str:
 
 
 def read_instant(member: str, text: str) -> datetime:
-    """Raises `Refused` for anything but RFC 3339; digits below a microsecond are cut."""
+    """Raises `Refused` for anything but RFC 3339; digits below a microsecond are cut off."""
     if _INSTANT.fullmatch(text):
         try:
             return datetime.fromisoformat(text.upper()).astimezone(UTC)

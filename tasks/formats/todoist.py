@@ -1,13 +1,12 @@
 """Todoist, as it exports a project: the CSV of a template or of a backup.
 
-Columns and their meaning were read in Todoist's help, "Import or export a project as a
-CSV file" (https://todoist.com/help/articles/YC8YvN), and in programs that read such
-files, among them bboc/todoist-converter and memrynote/memry. A file is one project,
-whose name and id are those of the file: "Garden [2203306141].csv". Rows are tasks,
-sections, notes on the task before them, notes on the project, `meta`, or empty. Labels
-are words of the content: @label. Priority 1 is the most urgent and 4 is none. Dates are
-what was typed, in the language of DATE_LANG; the date of a note is when it was written.
-"""
+The columns are documented in Todoist's help, "Import or export a project as a CSV file"
+(https://todoist.com/help/articles/YC8YvN), and known from programs that read such files,
+among them bboc/todoist-converter and memrynote/memry. A file is one project, whose name
+and id are in the name of the file: "Garden [2203306141].csv". Rows are tasks, sections,
+notes on the task before them, notes on the project, `meta`, or empty. Labels are words of
+the content: @label. Priority 1 is the most urgent and 4 is none. Dates are as the user
+entered them, in the language of DATE_LANG; the date of a note is when it was written."""
 
 import json
 import re
@@ -35,7 +34,7 @@ from tasks.formats.times import read_instant
 from tasks.limits import LIST_NAME_LENGTH
 
 PRIORITIES = {"": "none", "1": "urgent", "2": "high", "3": "medium", "4": "none"}
-#: Ancestors of a task. Todoist itself allows four.
+#: Most ancestors of a task. Todoist itself allows four.
 DEEPEST = 9
 Clock = Callable[[], datetime]
 
@@ -43,12 +42,12 @@ _MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july", "august"),
     *("september", "october", "november", "december"),
 )
-# Of these, nothing is anybody's words, or they say how another column is meant.
+# Columns without text of the user, or about the meaning of another column.
 _UNUSED = ("IS_COLLAPSED", "DATE_LANG", "DEADLINE_LANG", "TIMEZONE")
 
 # In the name of a backup's file: digits, or 16 letters and digits.
 _PROJECT_ID = re.compile(r"(?P<name>.*\S)\s*\[(\d{4,}|[0-9A-Za-z]{16})\]\s*")
-# An address has no space before its @.
+# In an e-mail address there is no space before the @.
 _LABEL = re.compile(r"(?:^|\s)@(\S+)")
 _CLOCK = (
     r"(?:(?:T|,? at | ) ?(?P<hour>\d{1,2})(?::(?P<minute>\d\d)(?::(?P<second>\d\d))?)?"
@@ -56,8 +55,8 @@ _CLOCK = (
 )
 _WORDS = re.ASCII | re.IGNORECASE
 _ISO = re.compile(rf"(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d){_CLOCK}", _WORDS)
-# What Todoist writes for English: "Oct 5 2026", "5 Oct 2026 15:30", and "17 Aug" for
-# that of the year in which it was written.
+# Dates in English: "Oct 5 2026", "5 Oct 2026 15:30", and "17 Aug" in the year in which it
+# was written.
 _MONTH = r"(?P<month>[a-z]{3,9})\.?"
 _DAY = r"(?P<day>\d\d?)"
 _YEAR = r"(?:,? (?P<year>\d{4}))?"
@@ -73,7 +72,7 @@ def _now() -> datetime:
 
 @dataclass(slots=True)
 class _Project:
-    """Where in the file reading is."""
+    """The state of reading: the current section and task."""
 
     #: The name of the list, and that of the file, which the ids of tasks follow from.
     title: str
@@ -100,7 +99,7 @@ class _Project:
         self.said.append(Adjusted(line, what))
 
     def notes_at(self, line: int) -> Draft:
-        """What is said of the project as a whole: a task, made at the first of it."""
+        """The notes on the project, as a task, which the first of them creates."""
         if self.notes is None:
             digest = sha256(json.dumps({"notes on": self.file}).encode()).hexdigest()
             name = f"Notes on {self.title}"
@@ -111,15 +110,14 @@ class _Project:
 
 
 def read(stream: BinaryIO, name: str = "Todoist", now: Clock = _now) -> Iterator[Row]:
-    """The list, which is called `name` without the id of the project, and its tasks, in
-    the order of the file. `now` tells which year a date without one is in.
+    """The list, which is called `name` without the id of the project, and its tasks, in the
+    order of the file. `now` decides the year of dates without one.
 
-    Todoist gives no ids: a task's follows from the name, its ancestors, its content, and
-    how many like it came before. Give a file the same name each time. Sections,
-    deadlines, durations and people are named in the description, and so is a date that
-    is not just a date, such as "every friday". Notes on the project, and what is said of
-    sections, are in a task of their own, the last one.
-    """
+    Todoist gives no ids: the id of a task is derived from the name, its ancestors, its content,
+    and the number of equal tasks before it. So the file must have the same name each time.
+    Sections, deadlines, durations and people are named in the description, and so are dates
+    that are more than a date, such as "every friday". Notes on the project and on sections
+    are in a task of their own, the last one."""
     rows = Rows(stream)
     try:
         columns = _columns(next(rows, []))
@@ -158,12 +156,12 @@ def read(stream: BinaryIO, name: str = "Todoist", now: Clock = _now) -> Iterator
 
 
 def _is_text(cell: str) -> bool:
-    """Not so of what is no UTF-8, and of ISO 2022, which looks like it."""
+    """Whether the bytes are text: not if they are no UTF-8, or ISO 2022, which resembles it."""
     return "\x1b" not in cell and not any("\ud800" <= it <= "\udfff" for it in cell)
 
 
 class _Cells:
-    """The cells of a row by their columns. Each that is read is taken out."""
+    """The cells of a row by their columns. Reading one removes it."""
 
     def __init__(self, columns: list[str], row: list[str]) -> None:
         self._left: dict[str, str] = {}
@@ -182,7 +180,7 @@ class _Cells:
         return self.text(column).strip()
 
     def left(self) -> Iterator[tuple[str, str]]:
-        """What has not been read, and is not empty."""
+        """The cells that have not been read and are not empty."""
         for column, cell in self._left.items():
             if cell.strip() and column not in _UNUSED:
                 yield column, cell
@@ -241,7 +239,7 @@ def _read_section(project: _Project, cells: _Cells, line: int) -> None:
 
 
 def _end_section(project: _Project) -> None:
-    """Keeps a section that no task tells of."""
+    """Keep a section without tasks."""
     if project.new_section:
         line, project.new_section = project.new_section, 0
         project.notes_at(line).remarks.lines.append(f"Section: {project.section}")
@@ -265,7 +263,7 @@ def _keep_rest(cells: _Cells, draft: Draft) -> None:
 
 
 def _finished(project: _Project) -> Iterator[Row]:
-    """The task that was read last, as nothing more can be said of it."""
+    """The last task, after all of its notes were read."""
     draft, project.pending = project.pending, None
     if draft is not None:
         for row in rows_of(draft, draft.record.parent):
@@ -308,12 +306,12 @@ def _draft(cells: _Cells, line: int, project: _Project) -> Draft:
 
 
 def _whole(text: str) -> str:
-    """A number without the fraction that a spreadsheet may have given it."""
+    """The number without the fraction that a spreadsheet may have added."""
     return re.sub(r"^(\d+)\.0+$", r"\1", text, flags=re.ASCII)
 
 
 def _level(indent: str, project: _Project, remarks: Remarks) -> int:
-    """How many ancestors the task has. Todoist's INDENT is one more."""
+    """The number of ancestors of the task: Todoist's INDENT less one."""
     text = _whole(indent or "1")
     if not re.fullmatch(r"[1-9]\d{0,2}", text, re.ASCII):
         remarks.keep("INDENT", text, "is not from 1 on; it is a task of its own")
@@ -335,7 +333,7 @@ def _external_id(project: _Project) -> str:
 def _with_due(
     record: TaskRecord, cells: _Cells, remarks: Remarks, now: Clock
 ) -> TaskRecord:
-    """The task with its due. A date that is none, or not wholly one, is kept in words."""
+    """The task with its due date. What is no date, or more than a date, is kept as text."""
     text, language = cells.word("DATE"), cells.word("DATE_LANG").lower()
     named = cells.word("TIMEZONE")
     if not text:
@@ -376,8 +374,8 @@ def _is_day(text: str) -> bool:
 def _date(
     text: str, english: bool, today: date
 ) -> tuple[date | None, time | None, bool]:
-    """The day and the time of day in the text, and whether the year is today's for want
-    of one; no day where it is any other text."""
+    """The day and the time of day in the text, and whether today's year was assumed; no day if
+    it is any other text."""
     patterns = (_ISO, *_ENGLISH) if english else (_ISO,)
     found = next(filter(None, (pattern.fullmatch(text) for pattern in patterns)), None)
     if found is None:
@@ -403,8 +401,7 @@ def _month(found: re.Match[str]) -> int:
 
 
 def _time(found: re.Match[str]) -> time | None:
-    """Raises `ValueError` for what is no time of day: an hour alone is one only with
-    am or pm behind it."""
+    """Raises `ValueError` if it is no time of day. An hour alone needs am or pm."""
     if found["hour"] is None:
         return None
     hour, half = int(found["hour"]), found["half"]
@@ -418,7 +415,7 @@ def _time(found: re.Match[str]) -> time | None:
 
 
 def _lines(cells: _Cells, project: _Project) -> Iterator[str]:
-    """What has no field here, a line each."""
+    """The values without a field here, one line each."""
     if project.section:
         yield f"Section: {project.section}"
     length, unit = cells.word("DURATION"), cells.word("DURATION_UNIT")

@@ -1,11 +1,10 @@
 """Vikunja, as it exports the data of a user: a zip with a data.json.
 
-Its projects, with their tasks in them, were read in Vikunja's own source, which writes
-and reads that file: pkg/models/export.go, project.go, tasks.go, task_relation.go,
+The structure of its projects and tasks is known from Vikunja's source, which writes and
+reads that file: pkg/models/export.go, project.go, tasks.go, task_relation.go,
 task_reminder.go and saved_filters.go, and pkg/modules/migration/vikunja-file/vikunja.go
-of https://github.com/go-vikunja/vikunja. Go has no null times: 0001-01-01T00:00:00Z is
-none. Descriptions are HTML. What is not known here is kept in descriptions.
-"""
+of https://github.com/go-vikunja/vikunja. Go has no null times: 0001-01-01T00:00:00Z means
+none. Descriptions are HTML. Unknown members are kept in descriptions."""
 
 import lzma
 import struct
@@ -35,14 +34,14 @@ DATA = "data.json"
 FILTERS = "filters.json"
 #: Vikunja's 0 to 5: unset, low, medium, high, urgent, do now.
 PRIORITIES = ("none", "low", "medium", "high", "urgent", "urgent")
-# Vikunja tells instants without the zone that somebody meant.
+# Vikunja exports instants without the time zone that was meant.
 TIMEZONE = "UTC"
 _NEVER = "0001-01-01T00:"
-#: The list of favorite tasks, each of which is in a project of its own too.
+#: The list of favorite tasks, each of which is also in its own project.
 FAVORITES = -1
 #: What else the projects in data.json may be within.
 _WITHIN = ("child_projects", "lists")
-# Of these, nothing is anybody's words.
+# Members without text of the user.
 _UNUSED_OF_PROJECTS = (
     *(
         "id",
@@ -81,9 +80,9 @@ Parents = dict[str, tuple[str, str]]
 
 @dataclass(slots=True)
 class _Place:
-    """Where in the document reading is."""
+    """The current position in the document."""
 
-    #: What a project without a title is called.
+    #: The name of projects without a title.
     name: str
     #: The numbers of the project and of those that it is within.
     path: tuple[int, ...]
@@ -96,10 +95,9 @@ class _Place:
 def read(stream: BinaryIO, name: str = "Vikunja") -> Iterator[Row]:
     """The projects and tasks of the zip; projects without a title are called `name`.
 
-    data.json is refused when it is over 512 MiB, whatever the zip says of its size.
-    Attachments are named in the description and not read. What a project has besides its
-    tasks is in a task of its own.
-    """
+    A data.json of more than 512 MiB is refused, whatever the zip says of its size. Attachments
+    are named in the description and not read. The other data of a project is in a task of its
+    own."""
     reading = Reading("vikunja")
     try:
         projects, filters = _projects(stream)
@@ -126,7 +124,7 @@ def _set_parents(reading: Reading, parents: Parents) -> None:
 
 
 def _projects(stream: BinaryIO) -> tuple[list[object], list[str]]:
-    """The projects of the zip, and the titles of the filters beside them."""
+    """The projects of the zip, and the titles of its filters."""
     try:
         with ZipFile(stream) as archive:
             entry = archive.getinfo(DATA)
@@ -142,8 +140,8 @@ def _projects(stream: BinaryIO) -> tuple[list[object], list[str]]:
         raise Refused(f"The zip has no {DATA}; give Vikunja's own export.") from None
     except Refused:
         raise
-    # What zipfile raises for archives that are cut, damaged, encrypted, or packed in a
-    # way that it does not know.
+    # The exceptions of zipfile for archives that are cut off, damaged, encrypted, or
+    # compressed in an unknown way.
     except (
         BadZipFile,
         EOFError,
@@ -249,7 +247,7 @@ def _key(task: object) -> str:
 
 
 def _buckets(project: Item, reading: Reading) -> dict[str, list[str]]:
-    """The titles of the buckets that each task is in, by the ids of the tasks."""
+    """The titles of the buckets of each task, by the ids of the tasks."""
     titles = {
         bucket.identifier(): bucket.text("title")
         for bucket in project.objects("buckets")
@@ -268,7 +266,7 @@ def _buckets(project: Item, reading: Reading) -> dict[str, list[str]]:
 
 
 def _positions(project: Item) -> dict[str, float]:
-    """The place of each task in the first of the project's views: its list."""
+    """The position of each task in the first view of the project, its list."""
     places = [
         (place.number("project_view_id"), place.identifier("task_id"), place)
         for place in project.objects("positions")
@@ -345,7 +343,7 @@ def _instant(item: Item, name: str) -> datetime | None:
 
 
 def _plain(item: Item, name: str) -> str:
-    """The text of a member that is HTML, unless it is none."""
+    """The text of a member that is HTML."""
     markup = item.text(name)
     try:
         return plain_text(markup)
@@ -365,7 +363,7 @@ def _priority(task: Item) -> str:
 
 
 def _lines(task: Item, owner: str) -> Iterator[str]:
-    """What has no field here, a line each."""
+    """The values without a field here, one line each."""
     for word, name in (("Start", "start_date"), ("End", "end_date")):
         if moment := _instant(task, name):
             yield f"{word}: {write_instant(moment)}"
@@ -427,7 +425,7 @@ def _repeats(task: Item) -> str:
 
 
 def _reactions(item: Item) -> str:
-    """Each with who it is of: "👍 bob, 🎉 bob"."""
+    """Each reaction with its user: "👍 bob, 🎉 bob"."""
     reactions = item.member("reactions")
     return ", ".join(
         " ".join(
@@ -438,8 +436,8 @@ def _reactions(item: Item) -> str:
 
 
 def _relations(task: Item, own: str, parents: Parents) -> Iterator[str]:
-    """Adds what the task says of its parent and children; what was said first holds.
-    Yields the other relations, a line each."""
+    """Adds the task's relations to its parent and children; the first one in the file holds.
+    Yields the other relations, one line each."""
     related = task.member("related_tasks")
     for kind in related.names():
         for other in related.objects(kind, None):
@@ -476,7 +474,7 @@ def _person(person: Item) -> str:
 
 
 def _tell_labels(reading: Reading, line: int, task: Members) -> None:
-    """Says which labels have a description: tags have none."""
+    """Reports labels with a description, which tags do not have."""
     labels = task.get("labels")
     for label in labels if isinstance(labels, list) else ():
         told = label.get("description") if isinstance(label, dict) else None
