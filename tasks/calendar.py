@@ -1,9 +1,8 @@
-"""What a calendar that subscribes is shown: chosen, bounded, and written as iCalendar.
+"""The contents of a calendar feed: which tasks, within limits, and their iCalendar.
 
-Calendars refuse large files (Google's is said to take less than 1 MB), so a feed has a
-bound, and what is nearest to today is kept: the open tasks first, alternately from today
-on and before it, then the completed ones in the same way.
-"""
+Calendars refuse large files (Google's reportedly those of 1 MB), so a feed is limited. The
+tasks nearest to today are kept: first the open ones, alternately from today on and before
+today, then the completed ones in the same way."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -17,25 +16,25 @@ from tasks.models import Task
 from tasks.models.criteria import OPEN
 from tasks.models.due_dates import NEVER
 
-#: How long after its day a task is still shown.
+#: How long after its due date a task is still shown.
 KEPT = timedelta(days=365)
-#: Tasks at most.
+#: Most tasks.
 MOST = 2_000
-#: Bytes at most, and those of them that are for the lines before the first task.
+#: Most bytes, and those reserved for the lines before the first task.
 SIZE = 900_000
 HEAD = 2_000
-#: Tasks that are read at a time.
+#: Tasks that one statement reads.
 PORTION = 250
 
 
 class Side(NamedTuple):
-    """Tasks on one side of today."""
+    """The tasks on one side of today, open or completed."""
 
     completed: bool
     upcoming: bool
 
     def named(self, day: date | None) -> str:
-        """The tasks of this side that are due on a day and beyond it; all, without."""
+        """A description of the tasks of this side that are due on a day and beyond it, or of all."""
         state = "completed" if self.completed else "open"
         if day is None:
             return f"{state} tasks"
@@ -45,7 +44,7 @@ class Side(NamedTuple):
 
 
 class Key(NamedTuple):
-    """A task that could be shown."""
+    """The key of a task that could be shown."""
 
     side: Side
     pk: int
@@ -56,7 +55,7 @@ SIDES = [Side(False, True), Side(False, False), Side(True, True), Side(True, Fal
 
 
 def _found(number: int, limit: str) -> str:
-    """The nearest tasks of a side."""
+    """The statement for the tasks of a side that are nearest to today."""
     side = SIDES[number]
     state = '"tasks_task"."completed"' if side.completed else OPEN
     bounds, order = (
@@ -73,7 +72,7 @@ def _found(number: int, limit: str) -> str:
     )
 
 
-# Where the open ones fill the feed, no completed one is looked for among them.
+# If the open tasks fill the feed, completed ones are not searched.
 _KEYS = (
     f'WITH "opened" AS ({_found(0, "%s")} UNION ALL {_found(1, "%s")}) '
     'SELECT * FROM "opened" UNION ALL {} UNION ALL {}'
@@ -89,10 +88,9 @@ _KEYS = (
 
 
 def write(owner_id: int, today: date, name: str) -> bytes:
-    """The calendar of the owner's live tasks that are due from a year before today on.
+    """The calendar of the owner's live tasks that are due since a year before today.
 
-    At most MOST tasks and SIZE bytes; its description says what was left out.
-    """
+    At most MOST tasks and SIZE bytes; the description of the calendar says what was left out."""
     keys = _keys(owner_id, today)
     size = HEAD + len(ics.END)
     pieces: list[tuple[datetime, int, bytes]] = []
@@ -115,8 +113,8 @@ def write(owner_id: int, today: date, name: str) -> bytes:
 
 
 def _keys(owner_id: int, today: date) -> list[Key]:
-    """The tasks that could be shown, in the order in which they come in; more than MOST
-    where there are more."""
+    """The tasks that could be shown, in the order of their priority; MOST + 1 at most of each
+    side."""
     begins = datetime(today.year, today.month, today.day, tzinfo=UTC)
     after = [owner_id, adapted(begins), adapted(NEVER)]
     before = [owner_id, adapted(begins), adapted(begins - KEPT)]
@@ -139,7 +137,7 @@ def _alternately(*sides: Iterable[Key]) -> Iterator[Key]:
 
 
 def _pieces(owner_id: int, keys: Sequence[Key]) -> Iterator[tuple[Key, bytes]]:
-    """The tasks as iCalendar, read as they are wanted; nothing for one that is gone."""
+    """The tasks as iCalendar, read in portions; empty for those deleted meanwhile."""
     remaining = iter(keys)
     while portion := list(islice(remaining, PORTION)):
         tasks = Task.objects.owned_by(owner_id).live()
@@ -152,15 +150,15 @@ def _pieces(owner_id: int, keys: Sequence[Key]) -> Iterator[tuple[Key, bytes]]:
 
 
 def _left_out(keys: Sequence[Key], shown: int) -> str:
-    """What those after the first `shown` are; empty where there are none. It has no comma,
-    which some calendars show as it is written in the file: with a backslash."""
+    """A sentence about the tasks after the first `shown`; empty if there are none. Without a
+    comma, which some calendars show with the backslash that escapes it in the file."""
     if shown >= len(keys):
         return ""
     first: dict[Side, date | None] = {}
     for key in keys[shown:]:
         # A day is stored as its end.
         first.setdefault(key.side, (key.moment - timedelta(microseconds=1)).date())
-    if sum(not key.side.completed for key in keys) >= MOST:  # none was looked for
+    if sum(not key.side.completed for key in keys) >= MOST:  # none was searched
         first[Side(True, False)] = None
     return (
         f"Not everything fits into {MOST} tasks and {SIZE // 1_000} KB. Left out: "

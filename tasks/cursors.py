@@ -1,4 +1,4 @@
-"""Cursors: where a page of a list ended, in a form that clients hand back unread."""
+"""Cursors: where a page of a list ended, as opaque text for clients."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import NoReturn
@@ -8,13 +8,13 @@ import orjson
 from taskproject.problems import Invalid
 
 BIGINT = 2**63 - 1
-#: Characters of a cursor: one of a list that is ordered by a long position.
+#: Most characters of a cursor: that of a very long position.
 CURSOR_LENGTH = 2_000
 
 
 def encode(kind: str, number: int, value: str | int | None = None) -> str:
-    """The cursor of a page that ended with the row of this number and, where the list is
-    ordered by something else, of this value; `kind` says which list's."""
+    """The cursor of a page that ended with the row of this number and, if the list is ordered by
+    a value, of this value. `kind` identifies the list."""
     parts = [kind, number] if value is None else [kind, number, value]
     return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
 
@@ -22,9 +22,8 @@ def encode(kind: str, number: int, value: str | int | None = None) -> str:
 def decode(
     cursor: str, kind: str, parameter: str = "cursor", least: int = 1
 ) -> tuple[int, str | int | None]:
-    """The number and the value that the page ended with; `Invalid` for anything that
-    `encode` did not make for a list of this kind. `parameter` is what the cursor came in.
-    """
+    """The number and the value of a cursor. Raises `Invalid` for anything that `encode` did not
+    make for this kind of list. `parameter` is the query parameter with the cursor."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         parts = orjson.loads(urlsafe_b64decode(padded.encode("ascii")))
@@ -46,22 +45,22 @@ def decode(
 def decode_number(
     cursor: str, kind: str, parameter: str = "cursor", least: int = 1
 ) -> int:
-    """The number, where the list is ordered by it alone."""
+    """The number of a cursor of a list that is ordered by it."""
     number, value = decode(cursor, kind, parameter, least)
     return number if value is None else refuse(parameter)
 
 
 def decode_text(cursor: str, kind: str) -> tuple[int, str]:
-    """The number and the value, where the list is ordered by text."""
+    """The number and the value of a cursor of a list that is ordered by text."""
     number, value = decode(cursor, kind)
-    # PostgreSQL takes no NUL, in a comparison either.
+    # PostgreSQL accepts no NUL, not even in a comparison.
     if not isinstance(value, str) or "\x00" in value:
         refuse("cursor")
     return number, value
 
 
 def refuse(parameter: str) -> NoReturn:
-    """Raises the refusal of a cursor that this service did not make for this list."""
+    """Raises the error of a cursor that is not valid for this list."""
     raise Invalid.of(
         parameter,
         "Send the next_cursor of the page before, unchanged.",

@@ -1,4 +1,4 @@
-"""What the database holds of tasks as the records that files are made of."""
+"""The lists, tags and tasks in the database as records for files."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,23 +13,23 @@ from tasks.limits import PRIORITIES
 from tasks.models import Tag, Task, TaskList, TaskQuerySet
 
 CHUNK = 1_000
-#: The columns of a task, as `values()` returns them.
+#: The columns of a task, as `values()` returns them: each of its own type.
 Values = dict[str, Any]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# What is read for each field of a record: the attribute, but of a list its name.
+# The lookup of each field of a record: the attribute, or the name of the list.
 _LOOKUPS = {
     name: "list__name" if name == "list" else ATTRIBUTES[name] for name in TASK_FIELDS
 }
 _values = itemgetter(*_LOOKUPS.values())
-#: What a file needs of a task.
+#: The columns that the record of a task needs.
 COLUMNS = ("pk", "external_id", "deleted_at", *_LOOKUPS.values())
-#: The formats that say what is in the trash.
+#: The formats that include the trash.
 WITH_TRASH = ("jsonl",)
 
 
 def external_id(key: int, created_at: datetime, given: str | None) -> str:
-    """What a task is called outside this installation: the name that it came with, else
-    one of its number and the moment at which it was made, which no other has."""
+    """The id of a task outside of this installation: the one that it was imported with, else one
+    made of its key and the microsecond of its creation, which is unique."""
     microseconds = (created_at - _EPOCH) // timedelta(microseconds=1)
     return given or f"{key}-{microseconds}"
 
@@ -41,14 +41,13 @@ def records_of(
     *,
     trashed: bool = True,
 ) -> Iterator[Record]:
-    """Everything of one owner: lists, tags, tasks, and subtasks after them, chunk by
-    chunk in constant memory. `owner` is put into each record. Without `trashed` nothing
-    is told of what is in the trash: not as a parent either.
+    """All data of one owner, in chunks of constant memory: lists, tags, tasks, then subtasks.
+    `owner` is put into each record. Without `trashed`, tasks in the trash are left out, also
+    as parents.
 
-    It takes several statements, each after a call of `before_read`. Read them in one
-    `snapshot()` of the connection: else a task that gets or loses its parent meanwhile
-    is missing, or there twice.
-    """
+    Takes several statements, and calls `before_read` before each. Call it within one
+    `snapshot()` of the connection; otherwise a task that gets or loses its parent meanwhile
+    is missing, or there twice."""
     before_read()
     lists = list(TaskList.objects.owned_by(owner_id).in_order())
     tags = list(Tag.objects.owned_by(owner_id).in_order())
@@ -74,7 +73,7 @@ def records_of(
 def _chunk(
     tasks: TaskQuerySet, top: bool, last: int
 ) -> tuple[list[Values], dict[int, str]]:
-    """Tasks by id, and the external ids of their parents among the tasks."""
+    """The next tasks by id, and the external ids of their parents."""
     rows = list(
         tasks.filter(parent__isnull=top, pk__gt=last)
         .order_by("pk")
@@ -86,7 +85,7 @@ def _chunk(
 
 
 def record_of(row: Values, parent: str | None, owner: str | None) -> TaskRecord:
-    """The task of these COLUMNS; `parent` is the external id of its parent."""
+    """The record of a task with these COLUMNS; `parent` is the external id of its parent."""
     values = dict(zip(TASK_FIELDS, _values(row), strict=True))
     zone = values["due_timezone"]
     values["parent"] = parent

@@ -1,11 +1,10 @@
-"""The public fields of a task, in the order in which they are shown: one list.
+"""The list of the public fields of a task, in the order in which they are shown.
 
-Whatever has all of them takes them from here: the rows that are read and their JSON, the
-events of a change, exports and imports, the columns of CSV, the admin's form, and the
-lengths that the database checks. Written out beside it are the model
-(`models/tasks.py`), the schemas of the API (`api/schemas.py`) and the records of files
-(`formats/records.py`); a test compares them with this list.
-"""
+Derived from it: the rows that are read and their JSON, the events of a change, exports and
+imports, the columns of CSV, the admin's form, and the lengths that the database checks.
+Written out elsewhere are the model (`models/tasks.py`), the schemas of the API
+(`api/schemas.py`) and the records of files (`formats/records.py`); a test compares them
+with this list."""
 
 from dataclasses import dataclass
 
@@ -17,19 +16,19 @@ class Field:
     """One field, by its name in the API."""
 
     name: str
-    #: The attribute of the model, where its name is another one.
+    #: The attribute of the model, if it has another name.
     attribute: str = ""
-    #: Whether it is computed when the task is read, and no attribute of the model.
+    #: Whether it is computed when a task is read, without an attribute of the model.
     computed: bool = False
-    #: Whether clients and staff set it. Events tell the old and the new value of what
-    #: they do, and of what is `tracked` besides.
+    #: Whether clients and staff can set it. Events have the old and new values of writable
+    #: fields, and of those that are `tracked`.
     writable: bool = True
     tracked: bool = False
-    #: Of text: the most characters, and whether it is one line in which something can be
-    #: seen (see `taskproject.names`).
+    #: Of text: its maximum length, and whether it is one visible line (see
+    #: `taskproject.names`).
     max_length: int | None = None
     one_line: bool = False
-    #: Of text that filters compare without regard to case: the attribute with its key.
+    #: Of text with a case-insensitive filter: the attribute with its case-folded key.
     key: str = ""
 
 
@@ -58,13 +57,13 @@ FIELDS = (
 ATTRIBUTES = {
     field.name: field.attribute or field.name for field in FIELDS if not field.computed
 }
-#: The names of fields of one line.
+#: The names of text fields of one line.
 ONE_LINE = tuple(field.name for field in FIELDS if field.one_line)
-#: The names of fields that hold text.
+#: The names of text fields.
 TEXTS = tuple(field.name for field in FIELDS if field.max_length)
-#: The attributes with keys of texts, by the names of their fields.
+#: The attributes with case-folded keys, by the names of their fields.
 KEYS = {field.name: field.key for field in FIELDS if field.key}
-#: The attributes whose old and new values events tell.
+#: The attributes whose old and new values are in events.
 TRACKED = tuple(
     ATTRIBUTES[field.name] for field in FIELDS if field.writable or field.tracked
 )

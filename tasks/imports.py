@@ -1,8 +1,7 @@
-"""Records of a file into the database: looked at first, then stored batch by batch.
+"""The import of records: they are validated first, then stored batch by batch.
 
-What has been stored before is known by its external id and left alone: a second import
-of the same file changes nothing, and one that was interrupted goes on where it was.
-"""
+Tasks that are stored already are recognised by their external ids and left unchanged. So
+importing the same file again changes nothing, and an interrupted import can be resumed."""
 
 import re
 import sqlite3
@@ -30,16 +29,16 @@ from tasks.models import PRIORITIES, Actor, Tag, Task, TaskList, lock_feeds
 from tasks.models.events import database_now
 
 BATCH = 1_000
-#: Of this many bad rows the reasons are kept.
+#: The number of bad rows whose reasons are kept.
 SHOWN = 50
 BY = Actor(None, "command")
-# The external id of a task that was made in some installation of this service.
+# The external id of a task that was created in an installation of this service.
 NATIVE = re.compile(r"([1-9][0-9]{0,17})-([0-9]{1,18})")
 
 
-class Numbered:
-    """A file that knows which of its lines was read last; 0 while none was, as of a
-    document, which is read whole."""
+class LineCounter:
+    """A file that counts its lines. `line` is the number of the last one; 0 before the first, and
+    for documents, which are read as a whole."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -57,29 +56,28 @@ class Numbered:
         return getattr(self._stream, name)
 
 
-class Survey:
-    """What is in a file: looked at first, so that what can be stored is known, and what
-    cannot, or not as it stands in the file.
+class ImportValidator:
+    """The validation of a file before anything is stored: which records can be stored, and which
+    cannot or need adjustments.
 
-    Names of tasks, the numbers of bad rows, and what was adjusted, are kept in a file of
-    its own: memory stays constant, and a parent may come after its subtasks.
-    """
+    External ids, the numbers of bad rows, and adjustments are kept in a temporary database, so
+    that memory stays constant, and a parent may follow its subtasks."""
 
     def __init__(self, owner: User | None) -> None:
         self.owner = owner
-        #: The first of the bad rows, and how many there are.
+        #: The first bad rows, and the number of all.
         self.shown: list[BadRow] = []
         self.bad = 0
-        #: Why the file is known to lack records.
+        #: The reason why the file is known to be incomplete, or None.
         self.incomplete: str | None = None
-        #: Whether a parent comes after one of its subtasks.
+        #: Whether a parent follows one of its subtasks.
         self.parents_last = False
-        #: Rows that were looked at.
+        #: The number of rows so far.
         self.number = 0
         self._users: dict[str, User | None] = {}
-        # SQLite's own temporary file, which goes with the connection.
-        self._kept = sqlite3.connect("")
-        self._kept.executescript(
+        # A temporary database, deleted when the connection is closed.
+        self._store = sqlite3.connect("")
+        self._store.executescript(
             "CREATE TABLE name (owner INTEGER, id TEXT, parent TEXT, number INTEGER, "
             "line INTEGER, PRIMARY KEY (owner, id)) WITHOUT ROWID;"
             "CREATE TABLE bad (number INTEGER PRIMARY KEY);"
@@ -87,17 +85,17 @@ class Survey:
         )
 
     def close(self) -> None:
-        self._kept.close()
+        self._store.close()
 
-    def look(self, rows: Iterable[Row], file: Numbered) -> None:
-        """Looks at all rows of the file."""
+    def validate(self, rows: Iterable[Row], file: LineCounter) -> None:
+        """Validates all rows of the file."""
         tasks = 0
         for row in rows:
             if isinstance(row, Incomplete):
                 self.incomplete = row.reason
                 continue
             if isinstance(row, Adjusted):
-                self._kept.execute(
+                self._store.execute(
                     "INSERT INTO adjusted VALUES (?, ?)", (row.line, row.what)
                 )
                 continue
@@ -108,15 +106,15 @@ class Survey:
                 self._refuse(self.number, row.line, row.reason)
             elif (reason := self._reason(row, line)) is not None:
                 self._refuse(self.number, line, reason)
-        self._look_at_parents()
+        self._check_parents()
         self.shown.sort(key=lambda bad: bad.line)
         del self.shown[SHOWN:]
 
-    def good(
+    def valid(
         self, rows: Iterable[Row], top: bool | None = None
     ) -> Iterator[tuple[User, Record]]:
-        """The records of the same rows that can be stored, each with whom it will belong
-        to: all, or subtasks alone, or all but those."""
+        """The valid records of the same rows, each with its owner: all, or only subtasks (`top`
+        False), or all others (True)."""
         number = 0
         for row in rows:
             if isinstance(row, Incomplete | Adjusted):
@@ -130,15 +128,15 @@ class Survey:
                 yield owner, row
 
     def adjusted(self) -> Iterator[Adjusted]:
-        """All that was adjusted, by line."""
+        """All adjustments, by line."""
         found = "SELECT line, what FROM adjusted ORDER BY line, rowid"
-        for line, what in self._kept.execute(found):
+        for line, what in self._store.execute(found):
             yield Adjusted(line, what)
 
     def of_digits(self) -> tuple[int, str]:
-        """How many tasks are new, and called by digits only; and one of their names."""
+        """The number of new tasks whose external ids are digits only, and one of these ids."""
         count, example = 0, ""
-        found = self._kept.execute(
+        found = self._store.execute(
             "SELECT owner, id FROM name WHERE id NOT GLOB '*[^0-9]*' ORDER BY number"
         )
         while some := found.fetchmany(BATCH):
@@ -150,13 +148,13 @@ class Survey:
         return count, example
 
     def _is_bad(self, number: int) -> bool:
-        found = self._kept.execute("SELECT 1 FROM bad WHERE number = ?", (number,))
+        found = self._store.execute("SELECT 1 FROM bad WHERE number = ?", (number,))
         return found.fetchone() is not None
 
     def _refuse(self, number: int, line: int, reason: str) -> None:
-        self._kept.execute("INSERT OR IGNORE INTO bad VALUES (?)", (number,))
+        self._store.execute("INSERT OR IGNORE INTO bad VALUES (?)", (number,))
         self.bad += 1
-        # Those without their parents are found at the end: as many again.
+        # Missing parents are found at the end, and may come before these: keep twice as many.
         if len(self.shown) < 2 * SHOWN:
             self.shown.append(BadRow(line, reason))
 
@@ -169,7 +167,7 @@ class Survey:
         return self._users[record.owner]
 
     def _reason(self, record: Record, line: int) -> str | None:
-        """Why the record cannot be stored, whatever its parent is."""
+        """The reason why the record cannot be stored, apart from its parent; or None."""
         owner = self._owner(record)
         if owner is None:
             if record.owner is None:
@@ -178,7 +176,7 @@ class Survey:
         if not isinstance(record, TaskRecord):
             return None
         try:
-            self._kept.execute(
+            self._store.execute(
                 "INSERT INTO name VALUES (?, ?, ?, ?, ?)",
                 (owner.pk, record.external_id, record.parent, self.number, line),
             )
@@ -186,9 +184,9 @@ class Survey:
             return f"The external_id {record.external_id!r} was there before."
         return None
 
-    def _look_at_parents(self) -> None:
-        """Refuses tasks whose parent is nowhere, or a subtask itself."""
-        below = self._kept.execute(
+    def _check_parents(self) -> None:
+        """Refuses tasks whose parent does not exist or is a subtask."""
+        below = self._store.execute(
             "SELECT one.owner, one.parent, one.number, one.line, parent.number, "
             "parent.parent IS NULL FROM name one LEFT JOIN name parent "
             "ON parent.owner = one.owner AND parent.id = one.parent "
@@ -214,7 +212,7 @@ class Survey:
     def _stored_parents(
         self, names: Iterable[tuple[int, str]]
     ) -> dict[tuple[int, str], bool]:
-        """The stored tasks among these, and whether each is no subtask."""
+        """Those of the ids that are stored, and whether each can be a parent."""
         return {
             (owner, name): task.parent_id is None
             for owner, pairs in groupby(sorted(set(names)), key=lambda pair: pair[0])
@@ -223,27 +221,27 @@ class Survey:
 
 
 @dataclass
-class Tally:
-    """What an import did, or would do."""
+class ImportSummary:
+    """The numbers of what an import stored, or would store."""
 
     lists: int = 0
     tags: int = 0
     tasks: int = 0
     known: int = 0
-    #: The lists that were there already and to which tasks were added.
+    #: The existing lists to which tasks were added.
     joined: set[str] = field(default_factory=set)
 
 
 @dataclass
 class Importer:
-    """Stores records, a batch a transaction; with `dry_run` only counts them."""
+    """Stores records, one batch in a transaction. With `dry_run` it only counts them."""
 
     dry_run: bool = False
-    tally: Tally = field(default_factory=Tally)
+    summary: ImportSummary = field(default_factory=ImportSummary)
     _seen: set[tuple[str, int, str]] = field(default_factory=set)
 
     def store(self, records: Iterable[tuple[User, Record]]) -> Iterator[int]:
-        """Stores all of them; yields how many each step took."""
+        """Stores all records; yields the number of each batch."""
         for owner, together in groupby(records, key=lambda pair: pair[0]):
             remaining = (record for _, record in together)
             while batch := list(islice(remaining, BATCH)):
@@ -257,8 +255,8 @@ class Importer:
         new = [record for record in tasks if record.external_id not in stored]
         lists = self._lists(owner_id, batch, new)
         self._tags(owner_id, batch, new)
-        self.tally.known += len(stored)
-        self.tally.tasks += len(new)
+        self.summary.known += len(stored)
+        self.summary.tasks += len(new)
         if self.dry_run:
             return
         # Parents first, which their subtasks need; those of earlier batches are stored.
@@ -273,7 +271,7 @@ class Importer:
     def _lists(
         self, owner_id: int, batch: list[Record], tasks: list[TaskRecord]
     ) -> dict[str, int]:
-        """The lists that the batch names, by the names without their case."""
+        """The lists that the batch names, by their case-folded names."""
         wanted = {
             casefold_key(record.name): record
             for record in batch
@@ -288,10 +286,10 @@ class Importer:
             if record.list is None or (key := casefold_key(record.list)) not in keys:
                 continue
             if ("list", owner_id, key) not in self._seen:
-                self.tally.joined.add(record.list)
+                self.summary.joined.add(record.list)
         for key, new in wanted.items():
             if key not in keys:
-                self.tally.lists += self._unseen("list", owner_id, [key])
+                self.summary.lists += self._unseen("list", owner_id, [key])
                 if not self.dry_run:
                     keys[key] = TaskList.objects.add(
                         BY,
@@ -305,7 +303,7 @@ class Importer:
     def _tags(
         self, owner_id: int, batch: list[Record], tasks: list[TaskRecord]
     ) -> None:
-        """Makes the tags that the batch names."""
+        """Creates the tags that the batch names."""
         names = [record.name for record in batch if isinstance(record, TagRecord)]
         names += [name for record in tasks for name in record.tags]
         if not names:
@@ -314,20 +312,20 @@ class Importer:
         new = {casefold_key(name) for name in names} - set(
             stored.values_list("key", flat=True)
         )
-        self.tally.tags += self._unseen("tag", owner_id, new)
+        self.summary.tags += self._unseen("tag", owner_id, new)
         if new and not self.dry_run:
             Tag.objects.obtain(BY, database_now(), owner_id, names)
 
     def _unseen(self, kind: str, owner_id: int, keys: Iterable[str]) -> int:
-        """How many of these new lists or tags no batch had before: a dry run stores
-        none, so that each batch that names them meets them as new."""
+        """The number of these new lists or tags that no batch had before: a dry run stores none, so
+        that they are new to each batch."""
         before = len(self._seen)
         self._seen.update((kind, owner_id, key) for key in keys)
         return len(self._seen) - before
 
 
 def known(owner_id: int, names: Iterable[str]) -> dict[str, Task]:
-    """The owner's tasks of these external ids, those among them that were made here."""
+    """Those of the external ids that the owner's tasks have, including native ids."""
     names = list(names)
     # Of one number there may be several names: each installation has one.
     native = {int(match[1]) for name in names if (match := NATIVE.fullmatch(name))}
@@ -350,7 +348,7 @@ def known(owner_id: int, names: Iterable[str]) -> dict[str, Task]:
 def _fields(
     record: TaskRecord, lists: dict[str, int], parents: dict[str, Task]
 ) -> dict[str, Any]:
-    """The record as the fields of a new task."""
+    """The fields of the new task for a record."""
     created = record.created_at or record.updated_at
     # A parent that has become a subtask since: one level, as with foreign files.
     parent = None if record.parent is None else parents[record.parent]

@@ -1,4 +1,4 @@
-"""Changes of lists, tags and users with so many tasks that they are done in portions."""
+"""Deletion and renaming of lists, tags and users with many tasks, in portions."""
 
 from django.db import models
 
@@ -17,13 +17,12 @@ from tasks.models import (
     lock_feeds,
 )
 
-# Asked for inside `lock_feeds`, with the row locked
+# Call these inside `lock_feeds`, with the row locked
 
 
 def remove_list(row: TaskList, by: Actor, *, tasks: bool) -> Job | None:
-    """Deletes a list; its tasks stay, or with `tasks` go to the trash. Up to `AT_ONCE`
-    tasks at once; else the job that does it is returned, and the list is there until
-    that has finished."""
+    """Deletes a list; its tasks are kept, or with `tasks` moved to the trash. With more than
+    `AT_ONCE` tasks, a job does it, which is returned; the list exists until it has finished."""
     running = Job.objects.about("list", row.pk)
     if running is None and _few(row.tasks.all()):
         row.remove(by, tasks=tasks)
@@ -32,7 +31,7 @@ def remove_list(row: TaskList, by: Actor, *, tasks: bool) -> Job | None:
 
 
 def remove_tag(row: Tag, by: Actor) -> Job | None:
-    """Deletes a tag, and takes it off its tasks; the same way."""
+    """Deletes a tag, and removes it from its tasks; returns a job as above."""
     labels = Label.objects.filter(tag_id=row.pk)
     running = Job.objects.about("tag", row.pk)
     if running is None and _few(labels):
@@ -42,8 +41,8 @@ def remove_tag(row: Tag, by: Actor) -> Job | None:
 
 
 def rename_tag(row: Tag, by: Actor, name: str) -> Job | None:
-    """Renames a tag, in its tasks too; the same way, but that the tag has the new name at
-    once. Raises `Conflict` while another job is at work on the tag."""
+    """Renames a tag, in its tasks too. If it returns a job, the tag itself has the new name at
+    once. Raises `Conflict` while another job changes the tag."""
     running = Job.objects.about("tag", row.pk)
     if running is not None and row.name != name.strip():
         jobs.refuse_during(running, "")
@@ -59,8 +58,8 @@ def rename_tag(row: Tag, by: Actor, name: str) -> Job | None:
 
 
 def remove_user(user: User, by: Actor) -> Job | None:
-    """Deletes a user with all that is theirs; the same way. They are disabled at once, so
-    that nothing of theirs is added meanwhile."""
+    """Deletes a user with all of their data; returns a job as above. The user is disabled first,
+    so that no data is added meanwhile."""
     User.objects.filter(pk=user.pk).update(is_active=False)
     tasks = Task.objects.filter(owner_id=user.pk)
     events = Event.objects.filter(owner_id=user.pk)
@@ -129,7 +128,7 @@ def _delete_list(job: Job) -> Progress:
             return Progress(len(keys), finished=True)
         if tasks:
             _tasks(job, keys).trash(by, list_id=None)
-        # Those that were in the trash already, too.
+        # Also those that were in the trash before.
         _tasks(job, keys).leave_list(by)
     return Progress(len(keys), finished=False)
 
@@ -169,8 +168,8 @@ def _rename_tag(job: Job) -> Progress:
 
 @jobs.step("delete_user")
 def _delete_user(job: Job) -> Progress:
-    """Tasks, subtasks before their parents, then events and stored responses, then what
-    little is left with the user."""
+    """Deletes tasks, subtasks before their parents, then events and stored responses, then the
+    user."""
     owner = job.subject_id
     tasks = Task.objects.filter(owner_id=owner)
     keys = list(tasks.order_by("-pk").values_list("pk", flat=True)[:PORTION])

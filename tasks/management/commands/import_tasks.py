@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
@@ -12,11 +12,21 @@ from tqdm import tqdm
 from taskproject.accounts.models import User
 from taskproject.sql import analyze
 from tasks.formats import READERS, BadRow, Row
-from tasks.imports import Importer, Numbered, Survey
+from tasks.imports import Importer, ImportValidator, LineCounter
 from tasks.models import Event, Label, Tag, Tally, Task, TaskList
 
 #: Those whose lists are known by their names.
 OWN_FORMATS = ("csv", "jsonl")
+
+
+class Options(NamedTuple):
+    """The options of the command that its steps read."""
+
+    format: str
+    dry_run: bool
+    skip_bad: bool
+    allow_incomplete: bool
+    quiet: bool
 
 
 class Command(BaseCommand):
@@ -55,54 +65,64 @@ class Command(BaseCommand):
             "were taken (those of version 1.3 and earlier have no end to tell it by)",
         )
 
-    def handle(self, **options: Any) -> None:
-        path, owner = Path(options["file"]), self._owner(options["owner"])
+    def handle(
+        self,
+        *,
+        file: str,
+        owner: str | None,
+        format: str,
+        dry_run: bool,
+        skip_bad: bool,
+        allow_incomplete: bool,
+        verbosity: int,
+        **others: object,
+    ) -> None:
+        path, user = Path(file), self._owner(owner)
+        options = Options(format, dry_run, skip_bad, allow_incomplete, verbosity < 1)
         try:
             with path.open("rb") as stream:
-                self._import(stream, path, owner, options)
+                self._import(stream, path, user, options)
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise CommandError(f"{path} cannot be read: {reason}.") from error
 
     def _import(
-        self, stream: BinaryIO, path: Path, owner: User | None, options: dict[str, Any]
+        self, stream: BinaryIO, path: Path, owner: User | None, options: Options
     ) -> None:
-        quiet = options["verbosity"] < 1
-
-        def read(doing: str) -> tuple[Iterator[Row], Numbered]:
+        def read(doing: str) -> tuple[Iterator[Row], LineCounter]:
             stream.seek(0)
-            file = Numbered(stream)
-            rows = READERS[options["format"]](cast(BinaryIO, file), path.stem)
-            return iter(tqdm(rows, doing, unit=" rows", disable=quiet)), file
+            file = LineCounter(stream)
+            rows = READERS[options.format](cast(BinaryIO, file), path.stem)
+            return iter(tqdm(rows, doing, unit=" rows", disable=options.quiet)), file
 
-        with closing(Survey(owner)) as survey:
-            survey.look(*read("Looking"))
-            self._report(survey.shown, survey.bad)
-            adjusted = self._report_adjusted(survey)
-            if options["format"] == "csv":
-                self._warn(*survey.of_digits())
-            self._check(survey, options)
-            importer = Importer(options["dry_run"])
-            for top in (True, False) if survey.parents_last else (None,):
+        with closing(ImportValidator(owner)) as validator:
+            validator.validate(*read("Looking"))
+            self._report(validator.shown, validator.bad)
+            adjusted = self._report_adjusted(validator)
+            if options.format == "csv":
+                self._warn(*validator.of_digits())
+            self._check(validator, options)
+            importer = Importer(options.dry_run)
+            for top in (True, False) if validator.parents_last else (None,):
                 rows, _ = read("Storing")
-                for _ in importer.store(survey.good(rows, top)):
+                for _ in importer.store(validator.valid(rows, top)):
                     pass
-        if not options["dry_run"]:
+        if not options.dry_run:
             analyze(Task, Event, Label, Tag, Tally, TaskList)
-        if options["format"] not in OWN_FORMATS:
+        if options.format not in OWN_FORMATS:
             adjusted += self._report_joined(importer)
-        self._tell(importer, survey.bad, adjusted)
+        self._tell(importer, validator.bad, adjusted)
 
-    def _check(self, survey: Survey, options: dict[str, Any]) -> None:
+    def _check(self, validator: ImportValidator, options: Options) -> None:
         """Refuses a file that is not whole, or has bad rows, unless that is wanted."""
-        if survey.incomplete and not options["allow_incomplete"]:
+        if validator.incomplete and not options.allow_incomplete:
             raise CommandError(
-                f"{survey.incomplete} Nothing was stored; export it again, or store what "
+                f"{validator.incomplete} Nothing was stored; export it again, or store what "
                 "there is of it with --allow-incomplete."
             )
-        if survey.bad and not options["skip_bad"]:
+        if validator.bad and not options.skip_bad:
             raise CommandError(
-                f"{survey.bad:,} of {survey.number:,} rows are bad. Nothing was stored; "
+                f"{validator.bad:,} of {validator.number:,} rows are bad. Nothing was stored; "
                 "mend them, or leave them out with --skip-bad."
             )
 
@@ -132,17 +152,17 @@ class Command(BaseCommand):
         if bad > len(shown):
             self.stderr.write(f"and {bad - len(shown):,} more")
 
-    def _report_adjusted(self, survey: Survey) -> int:
+    def _report_adjusted(self, validator: ImportValidator) -> int:
         """Writes all of them, so that nothing is changed unseen; returns how many."""
         count = 0
-        for count, row in enumerate(survey.adjusted(), 1):
+        for count, row in enumerate(validator.adjusted(), 1):
             self.stderr.write(f"line {row.line}: adjusted: {row.what}")
         return count
 
     def _report_joined(self, importer: Importer) -> int:
         """Lists of another service are known by nothing but their names here: one that
         bears the name of a list that is there already is not always the same."""
-        joined = sorted(importer.tally.joined)
+        joined = sorted(importer.summary.joined)
         for name in joined:
             self.stderr.write(
                 f"adjusted: There is a list {name!r} already; the tasks are added to it."
@@ -150,11 +170,11 @@ class Command(BaseCommand):
         return len(joined)
 
     def _tell(self, importer: Importer, bad: int, adjusted: int) -> None:
-        tally = importer.tally
+        summary = importer.summary
         done = "Would import" if importer.dry_run else "Imported"
         also = f" {bad:,} bad rows were left out." if bad else ""
         also += f" {adjusted:,} adjustments are listed above." if adjusted else ""
         self.stdout.write(
-            f"{done} {tally.tasks:,} tasks, {tally.lists:,} lists and {tally.tags:,} "
-            f"tags; {tally.known:,} tasks were there already.{also}"
+            f"{done} {summary.tasks:,} tasks, {summary.lists:,} lists and {summary.tags:,} "
+            f"tags; {summary.known:,} tasks were there already.{also}"
         )
