@@ -68,7 +68,7 @@ class Probe:
 
     def _ask(self) -> str:
         try:
-            with deadline(PATIENCE, patient=False):
+            with deadline(PATIENCE, includes_connecting=True):
                 return self._answer()
         finally:
             # A probe must not keep a connection that no request ever uses.

@@ -24,8 +24,9 @@ from django.db import transaction
 from django.db.backends.postgresql import base
 from psycopg.pq import TransactionStatus
 
-from taskproject.deadlines import breaker, waiting
-from taskproject.postgresql.direct import Session, Statements, checked, look_at
+from taskproject.deadlines import breaker, current_deadline
+from taskproject.postgresql.connection import Connection
+from taskproject.postgresql.direct import Session, Statements, look_at, run
 
 READ_COMMITTED = (
     b"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED"
@@ -76,7 +77,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self._session.isolated:
             return
         if not self._session.pooled:
-            checked(self.connection.pgconn.exec_(READ_COMMITTED))
+            run(self.connection, READ_COMMITTED)
             self._session = self._session._replace(isolated=True)
             return
         _warn_of_isolation()
@@ -138,45 +139,48 @@ class DatabaseWrapper(base.DatabaseWrapper):
         socket.register(session.fileno(), POLLIN)
         return not socket.poll(0)
 
-    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        wait = waiting()
-        if wait is None:
-            return super().get_new_connection(conn_params)
-        left = wait.remaining()
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
+        """Django's, within this thread's deadline, and without options of Django's that
+        database URLs cannot name (`pool`, `isolation_level`)."""
+        deadline = current_deadline()
+        if deadline is None:
+            return Connection.connect(**conn_params)
+        left = deadline.remaining()
         if left <= 0:
             raise psycopg.OperationalError("the request has no time left to connect")
         timeout = int(conn_params.get("connect_timeout", 60))
-        if not wait.patient:
-            session = self._connect(conn_params, min(ceil(left), timeout))
-            breaker.answer()
+        if deadline.includes_connecting:
+            session = _connect(conn_params, min(ceil(left), timeout))
+            breaker.record_success()
             return session
         if breaker.refuses():
             raise psycopg.OperationalError("the server is slow; others wait for it")
-        stands_still: AbstractContextManager[None] = nullcontext()
+        paused: AbstractContextManager[None] = nullcontext()
         if breaker.broken:
             timeout = min(ceil(left), timeout)
         else:
-            stands_still = wait.stopped()
+            paused = deadline.paused()
         try:
-            with stands_still:
-                session = self._connect(conn_params, timeout)
+            with paused:
+                session = _connect(conn_params, timeout)
         except psycopg.errors.ConnectionTimeout:
-            breaker.silence()
+            breaker.record_timeout()
             raise
         except BaseException:
-            breaker.answer()  # a refusal is an answer too
+            breaker.record_success()  # a refusal is an answer too
             raise
-        breaker.answer()
-        if wait.remaining() <= 0:
+        breaker.record_success()
+        if deadline.remaining() <= 0:
             session.close()
             raise psycopg.OperationalError("connecting took all the time there was")
         return session
 
-    def _connect(self, conn_params: dict[str, Any], seconds: int) -> Any:
-        """A new session; psycopg has a time-out for each address of the host, which here
-        is a part of the whole."""
-        each = ceil(seconds / _addresses(conn_params))
-        return super().get_new_connection({**conn_params, "connect_timeout": each})
+
+def _connect(conn_params: dict[str, Any], seconds: int) -> Connection:
+    """A new session. psycopg's timeout is for each address of the host, which here is a
+    part of the whole."""
+    each = ceil(seconds / _addresses(conn_params))
+    return Connection.connect(**{**conn_params, "connect_timeout": each})
 
 
 @cache

@@ -21,6 +21,8 @@ from psycopg import errors, pq
 from psycopg.adapt import AdaptersMap, PyFormat, Transformer
 from psycopg.types.string import TextLoader
 
+from taskproject.postgresql.connection import Connection
+
 # Of one session: each takes memory of PostgreSQL's, and a page of another size or in
 # another order is another statement.
 MOST_PREPARED = 100
@@ -52,11 +54,10 @@ class Session(NamedTuple):
     isolated: bool
 
 
-def look_at(session: "psycopg.Connection[Any]") -> Session:
-    result = checked(
-        session.pgconn.exec_(
-            b"SELECT pg_backend_pid(), current_setting('default_transaction_isolation')"
-        )
+def look_at(session: Connection) -> Session:
+    result = run(
+        session,
+        b"SELECT pg_backend_pid(), current_setting('default_transaction_isolation')",
     )
     pid, isolation = result.get_value(0, 0), result.get_value(0, 1)
     return Session(
@@ -69,7 +70,7 @@ class Statements:
     """The statements of one session. Where it is not `isolated`, one outside of a
     transaction is run in one of its own."""
 
-    def __init__(self, session: "psycopg.Connection[Any]", isolated: bool) -> None:
+    def __init__(self, session: Connection, isolated: bool) -> None:
         self.session = session
         self._isolated = isolated
         # One for all: what it has found out about types it need not again (5 us).
@@ -82,54 +83,66 @@ class Statements:
     ) -> list[tuple[Any, ...]]:
         """The rows of a statement with a %s for each parameter. With `prepare` it stays
         prepared, and its text in memory for as long as the process runs."""
-        connection = self.session.pgconn
+        session = self.session
+        connection = session.pgconn
         name, text = _named(statement) if prepare else (b"", _numbered(statement))
         transformer = self._transformer
         values = transformer.dump_sequence(
             parameters, [PyFormat.TEXT] * len(parameters)
         )
         result = None
-        if self.session.autocommit:
+        if session.autocommit:
             if not self._isolated:
-                result = _run_in_transaction(connection, text, values)
+                result = _run_in_transaction(session, text, values)
             elif prepare and self._prepares:
-                result = self._run_prepared(connection, name, text, values)
+                result = self._run_prepared(name, text, values)
         elif connection.transaction_status == pq.TransactionStatus.IDLE:
-            checked(connection.exec_(BEGIN))
+            run(session, BEGIN)
         if result is None:
-            result = checked(connection.exec_params(text, values))
+            result = run(session, text, values)
         transformer.set_pgresult(result)
         rows = transformer.load_rows(0, result.ntuples, tuple)
         transformer.set_pgresult(None)  # which may be a large one
         return rows
 
-    def _run_prepared(
-        self, connection: Any, name: bytes, text: bytes, values: Sequence[Any]
-    ) -> Any:
+    def _run_prepared(self, name: bytes, text: bytes, values: Sequence[Any]) -> Any:
         """None where it was not prepared after all."""
+        session = self.session
         try:
             if name not in self._prepared:
                 if len(self._prepared) >= MOST_PREPARED:
                     return None
-                checked(connection.prepare(name, text))
+                session.pgconn.send_prepare(name, text)
+                checked(session.result())
                 self._prepared.add(name)
-            return checked(connection.exec_prepared(name, values))
+            session.pgconn.send_query_prepared(name, values)
+            return checked(session.result())
         except errors.DuplicatePreparedStatement:
             self._prepared.add(name)
-            return self._run_prepared(connection, name, text, values)
+            return self._run_prepared(name, text, values)
         except _UNPREPARED:
             self._prepares = False
             return None
 
 
-def _run_in_transaction(connection: Any, text: bytes, values: Sequence[Any]) -> Any:
-    checked(connection.exec_(BEGIN))
+def run(session: Connection, text: bytes, values: Sequence[Any] | None = None) -> Any:
+    """The result of a statement that is not prepared."""
+    if values is None:
+        session.pgconn.send_query(text)
+    else:
+        session.pgconn.send_query_params(text, values)
+    return checked(session.result())
+
+
+def _run_in_transaction(session: Connection, text: bytes, values: Sequence[Any]) -> Any:
+    run(session, BEGIN)
     try:
-        result = checked(connection.exec_params(text, values))
+        result = run(session, text, values)
     except psycopg.Error:
-        connection.exec_(b"ROLLBACK")
+        if not session.closed:
+            run(session, b"ROLLBACK")
         raise
-    checked(connection.exec_(b"COMMIT"))
+    run(session, b"COMMIT")
     return result
 
 

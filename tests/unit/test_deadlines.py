@@ -11,7 +11,7 @@ from django.db import OperationalError, connection, connections, transaction
 
 from taskproject import deadlines
 from taskproject.accounts.models import User
-from taskproject.deadlines import CircuitBreaker, deadline, waiting
+from taskproject.deadlines import CircuitBreaker, current_deadline, deadline
 
 SLOW = "SELECT pg_sleep(20)"
 SOON = 5.0  # seconds: well before SLOW is over
@@ -142,13 +142,13 @@ def test_without_time_left_no_connection_is_made() -> None:
 @on_postgresql
 @real
 def test_the_remaining_time_is_known_inside_and_only_there() -> None:
-    assert waiting() is None
-    with deadline(SOON) as wait:
-        assert waiting() is wait
-        assert wait is not None
-        first = wait.remaining()
-        second = wait.remaining()
-    assert waiting() is None
+    assert current_deadline() is None
+    with deadline(SOON) as own:
+        assert current_deadline() is own
+        assert own is not None
+        first = own.remaining()
+        second = own.remaining()
+    assert current_deadline() is None
 
     assert SOON >= first >= second > 0
 
@@ -159,14 +159,14 @@ def test_an_error_inside_ends_the_deadline_too() -> None:
     with pytest.raises(ZeroDivisionError), deadline(SOON):
         raise ZeroDivisionError
 
-    assert waiting() is None
+    assert current_deadline() is None
 
 
 @on_sqlite
 @real
 def test_on_sqlite_there_is_no_deadline() -> None:
     with deadline(0):
-        assert waiting() is None
+        assert current_deadline() is None
         assert run("SELECT 1") == (1,)
 
 
@@ -179,23 +179,23 @@ def test_a_breaker_lets_everybody_connect_at_first() -> None:
     assert [breaker.refuses() for _ in range(3)] == [False, False, False]
 
 
-def test_after_a_silence_it_refuses_for_a_while(
+def test_after_a_timeout_it_refuses_for_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(deadlines, "PAUSE", 3600.0)
     breaker = CircuitBreaker()
 
-    breaker.silence()
+    breaker.record_timeout()
 
     assert [breaker.refuses() for _ in range(3)] == [True, True, True]
 
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> CircuitBreaker:
-    """A breaker whose pause after a silence is over at once."""
+    """A breaker whose pause after a timeout is over at once."""
     monkeypatch.setattr(deadlines, "PAUSE", 0.0)
     breaker = CircuitBreaker()
-    breaker.silence()
+    breaker.record_timeout()
     return breaker
 
 
@@ -205,29 +205,29 @@ def test_after_the_pause_one_may_try_while_the_others_are_refused(
     assert [silent.refuses() for _ in range(3)] == [False, True, True]
 
 
-def test_another_silence_begins_another_pause(
+def test_another_timeout_begins_another_pause(
     silent: CircuitBreaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not silent.refuses()
     monkeypatch.setattr(deadlines, "PAUSE", 3600.0)
 
-    silent.silence()
+    silent.record_timeout()
 
     assert silent.refuses()
 
 
-def test_after_another_silence_somebody_else_may_try(silent: CircuitBreaker) -> None:
+def test_after_another_timeout_somebody_else_may_try(silent: CircuitBreaker) -> None:
     assert not silent.refuses()
 
-    silent.silence()
+    silent.record_timeout()
 
     assert [silent.refuses(), silent.refuses()] == [False, True]
 
 
-def test_after_an_answer_everybody_may_connect_again(silent: CircuitBreaker) -> None:
+def test_after_a_success_everybody_may_connect_again(silent: CircuitBreaker) -> None:
     assert not silent.refuses()
 
-    silent.answer()
+    silent.record_success()
 
     assert [silent.refuses() for _ in range(3)] == [False, False, False]
 
@@ -261,7 +261,7 @@ def occupy(breaker: CircuitBreaker, threads: ThreadPoolExecutor) -> Event:
         assert not breaker.refuses()
         begun.wait(SOON)
         finish.wait(SOON)
-        breaker.answer()
+        breaker.record_success()
 
     for _ in range(2):
         threads.submit(connect)
@@ -304,8 +304,8 @@ def test_a_process_with_one_thread_may_connect(monkeypatch: pytest.MonkeyPatch) 
 def test_connecting_takes_none_of_the_requests_time() -> None:
     connection.close()
 
-    with deadline(SOON) as wait:
-        with wait.stopped():
+    with deadline(SOON) as own:
+        with own.paused():
             time.sleep(0.5)
-        assert wait.remaining() > SOON - 0.5
+        assert own.remaining() > SOON - 0.5
         assert run("SELECT 1") == (1,)

@@ -1,0 +1,72 @@
+"""psycopg's connection, whose waiting obeys the request's deadline."""
+
+from functools import cached_property
+from select import POLLIN, poll
+from typing import Any
+
+import psycopg
+from psycopg import generators
+from psycopg.abc import RV, PQGen
+from psycopg.pq import TransactionStatus
+
+from taskproject.deadlines import breaker, current_deadline
+
+INTERVAL = 0.1  # seconds between two checks for signals, as in psycopg
+SOON = 20  # milliseconds
+CANCEL_TIMEOUT = 1.0  # seconds for the server to accept the request to cancel
+CANCELLED_WITHIN = 0.25  # seconds for the statement to end after that
+
+
+class Connection(psycopg.Connection[Any]):
+    def wait(
+        self, gen: PQGen[RV], interval: float = INTERVAL, timeout: float | None = None
+    ) -> RV:
+        """psycopg's, for as long as this thread's deadline leaves.
+
+        At the deadline it has the server cancel the statement, closes the connection and
+        raises OperationalError.
+        """
+        deadline = current_deadline()
+        if deadline is None or timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, max(0.0, deadline.remaining()))
+        except psycopg.OperationalError:
+            active = self.pgconn.transaction_status == TransactionStatus.ACTIVE
+            if active and deadline.remaining() <= 0:
+                deadline.expired = True
+                self._cancel(gen)
+            raise
+
+    def result(self) -> Any:
+        """The result of the statement that was sent through `pgconn`.
+
+        One that comes whole and soon is read here, which takes 5 us less than `wait`."""
+        pgconn, results = self.pgconn, []
+        if pgconn.flush() == 0 and self._readable.poll(SOON):
+            pgconn.consume_input()
+            if not pgconn.is_busy():
+                results.append(pgconn.get_result())
+                if not pgconn.is_busy() and pgconn.get_result() is None:
+                    return results[0]
+        return [*results, *self.wait(generators.execute(pgconn))][-1]
+
+    @cached_property
+    def _readable(self) -> poll:
+        readable = poll()
+        readable.register(self.fileno(), POLLIN)
+        return readable
+
+    def _cancel(self, gen: PQGen[Any]) -> None:
+        """Closed afterwards: a late cancellation must not meet another statement."""
+        try:
+            self.cancel_safe(timeout=CANCEL_TIMEOUT)
+        except psycopg.Error:
+            # A server that accepts it is not silent; this one session may be.
+            breaker.record_timeout()
+        else:
+            try:
+                super().wait(gen, timeout=CANCELLED_WITHIN)
+            except psycopg.Error:
+                pass  # as expected, or still running: closing ends both
+        self.close()
