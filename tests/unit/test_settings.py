@@ -462,3 +462,11 @@ def test_a_sqlite_transaction_takes_the_write_lock_when_it_begins(
 
 def test_a_sqlite_transaction_keeps_nobody_from_reading(sqlite: dict[str, Any]) -> None:
     assert sqlite["readable"] == 1
+
+
+def test_the_operations_are_loaded_before_the_first_request() -> None:
+    done = python(
+        "import taskproject.wsgi, sys; assert 'taskproject.api' in sys.modules"
+    )
+
+    assert done.returncode == 0, done.stderr
