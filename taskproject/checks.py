@@ -1,4 +1,4 @@
-"""System checks: what `manage.py check` says about this installation."""
+"""System checks, for `manage.py check`."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from django.db import DatabaseError
 
 from taskproject import timezones
 
-# The columns that hold the names of zones.
+# The columns with names of time zones.
 ZONES = (("accounts.User", "timezone"), ("tasks.Task", "due_timezone"))
 
 
 @register(Tags.database)
 def sqlite_returns_rows(**kwargs: object) -> list[Error]:
-    """Every change is an UPDATE ... RETURNING, which SQLite has since 3.35."""
+    """Every change is an UPDATE ... RETURNING, which SQLite has since version 3.35."""
     engine = settings.DATABASES["default"]["ENGINE"]
     if engine == "taskproject.sqlite" and sqlite3.sqlite_version_info < (3, 35):
         return [
@@ -47,8 +47,8 @@ def guest_is_deliberate(**kwargs: object) -> list[Warning]:
 def zones_are_known(
     databases: Sequence[str] | None = None, **kwargs: object
 ) -> list[Warning]:
-    """What another release, or a host with zones of its own, has stored. Asks only with
-    `manage.py check --database default`; reads every task once."""
+    """Finds stored time zones that are unknown here: of another release, or of a host's own zone
+    files. Runs only with `manage.py check --database default`; reads every task once."""
     found = []
     for label, column in ZONES if databases and "default" in databases else ():
         rows = apps.get_model(label)._default_manager.exclude(**{column: None})
@@ -56,7 +56,7 @@ def zones_are_known(
         try:
             unknown = sorted(set(stored) - timezones.names())
         except DatabaseError:
-            continue  # `migrate` asks before there are tables.
+            continue  # `migrate` runs the checks before there are tables.
         if unknown:
             found.append(
                 Warning(

@@ -1,15 +1,14 @@
-"""Files that are made for one request: written to the disk first, then sent.
+"""Files that are generated for one request: written to a temporary file, then sent.
 
-A file is made as fast as the database gives it, so that a slow reader keeps no
-transaction open, and whatever fails meanwhile is an ordinary error. Then its length is
-known, and said: where sending ends before it, the server (granian; hyper below it) closes
-the connection, and every client sees that the file was cut off. Without a length granian
-would end the answer in order, whatever the application raised.
+A file is written as fast as the database is read, so that a slow client keeps no
+transaction open, and errors become ordinary responses. Then its length is known and sent:
+if sending ends early, the server (granian, or hyper below it) closes the connection, and
+every client notices that the file was cut off. Without a length granian would end the
+response normally, even after an exception.
 
-Sending takes a thread of the server for as long as the client takes to read. So there
-are few at a time, and a client that takes nothing for EXPORT_TIMEOUT, or is slower than
-SLOWEST, is cut off.
-"""
+Sending takes a thread of the server for as long as the client reads. So the number of
+downloads is limited, and a client is cut off that reads nothing for EXPORT_TIMEOUT, or
+less than SLOWEST."""
 
 import logging
 import os
@@ -30,33 +29,34 @@ from taskproject.problems import Unavailable
 
 logger = logging.getLogger("taskproject.downloads")
 
-IN_MEMORY = 2**20  # bytes of a file that needs no disk
-BLOCK = 2**16  # bytes that are handed to the server at once
-SLOWEST = 10_000  # bytes a second, on the average, after EXPORT_TIMEOUT
-MOST_OF_A_CALLER = 2  # at a time, in each process
+IN_MEMORY = 2**20  # most bytes of a file in memory
+BLOCK = 2**16  # bytes of a block
+SLOWEST = 10_000  # average bytes a second, after EXPORT_TIMEOUT
+MAX_OF_A_CALLER = 2  # at a time, in each process
 TRY_AGAIN = {"Retry-After": "10"}
 
 
 class Slots:
-    """Downloads at a time in this process: at most half as many as it has threads, so
-    that the others answer, and MOST_OF_A_CALLER of one user."""
+    """The downloads in progress in this process: at most half as many as it has threads, so that
+    the others stay available, and MAX_OF_A_CALLER of one user."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._taken: Counter[int] = Counter()
 
     def take(self, user_id: int) -> None:
-        """Raises `Unavailable` where there is none left."""
+        """Raises `Unavailable` if there is no free slot."""
         with self._lock:
-            if self._taken[user_id] >= MOST_OF_A_CALLER:
+            if self._taken[user_id] >= MAX_OF_A_CALLER:
                 raise Unavailable(
-                    "You are reading other exports still. Read them to their ends, or "
+                    "Your other exports are still being sent. Read them to the end, or "
                     "close their connections, and try again.",
                     headers=TRY_AGAIN,
                 )
             if self._taken.total() >= max(1, settings.THREADS // 2):
                 raise Unavailable(
-                    "Others are exporting now. Try again shortly.", headers=TRY_AGAIN
+                    "Too many exports are in progress. Try again shortly.",
+                    headers=TRY_AGAIN,
                 )
             self._taken[user_id] += 1
 
@@ -71,7 +71,7 @@ slots = Slots()
 
 
 class Download:
-    """The blocks of a file, for a WSGI server. It must be closed, or forgotten."""
+    """The blocks of a file, as a WSGI iterable. `close` gives the slot back."""
 
     def __init__(self, request: HttpRequest, user_id: int) -> None:
         slots.take(user_id)
@@ -87,7 +87,7 @@ class Download:
         self._began: float | None = None
 
     def fill(self, chunks: Iterable[bytes]) -> None:
-        """Writes the whole file. Raises `Unavailable` where there is no room for it."""
+        """Writes the whole file. Raises `Unavailable` if there is no space for it."""
         try:
             self._file = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  # close() does
             for chunk in chunks:
@@ -97,7 +97,7 @@ class Download:
         except OSError as error:
             logger.exception("no temporary file", extra={"fields": self._fields()})
             raise Unavailable(
-                "There is no room for the file now. Try again later.", headers=TRY_AGAIN
+                "There is no space for the file. Try again later.", headers=TRY_AGAIN
             ) from error
         if self._head:
             self._give_slot_back()  # nothing is sent
@@ -135,7 +135,7 @@ class Download:
             self._slots = None
 
     def __del__(self) -> None:
-        # An answer that some middleware has put another one in the place of.
+        # Middleware may have replaced the response.
         self.close()
 
     def _fields(self) -> dict[str, object]:
@@ -150,13 +150,12 @@ class Download:
 
 
 def _bound_silence(port: str) -> None:
-    """Lets the system reset each connection to this port whose client takes nothing for
-    EXPORT_TIMEOUT (RFC 5482).
+    """Sets TCP_USER_TIMEOUT (RFC 5482) on the connections to this port, so that the system resets
+    each whose client reads nothing for EXPORT_TIMEOUT.
 
-    The server waits in native code for a client to read, which nothing here ends, and
-    keeps its sockets to itself: they are found among this process's. Linux only;
-    elsewhere such a client keeps its thread until it hangs up.
-    """
+    The server waits for a client in native code, which cannot be interrupted, and does not
+    expose its sockets: they are found among the file descriptors of this process. Linux only;
+    elsewhere such a client occupies its thread until it disconnects."""
     option = getattr(socket, "TCP_USER_TIMEOUT", None)
     if option is None or not port.isdecimal() or not os.path.isdir("/proc/self/fd"):
         return
@@ -179,9 +178,9 @@ def download(
     content_type: str,
     name: str,
 ) -> StreamingHttpResponse:
-    """The chunks as a file of this name, all of which has been written when it returns;
-    `within` is entered to read them. Raises `Unavailable` where the user, or this
-    process, has too many under way."""
+    """The response with the chunks as a file of this name. The whole file is written before it
+    returns, `within` the context manager. Raises `Unavailable` if the user, or this process,
+    has too many downloads in progress."""
     content = Download(request, user_id)
     try:
         with within:

@@ -1,12 +1,11 @@
 """Jobs: changes of many rows, done in portions.
 
-A job is stored in the transaction of the request that asks for it. The request then does
-as many portions as it has time for, and leaves the rest to a thread of its process. A job
-that was interrupted, because its process was stopped or the database was away, is resumed
+A job is stored in the transaction of the request that starts it. The request then does as
+many portions as it has time for, and leaves the rest to a thread of its process. A job that
+was interrupted, because its process was stopped or the database was unavailable, is resumed
 by the next process that starts, by the next request for its state, or by `manage.py purge`.
-Several processes may run the same job: each portion locks the job's row, and who finds it
-locked goes on without it.
-"""
+Several processes may run the same job: each portion locks the row of the job, and a process
+that finds it locked skips it."""
 
 import logging
 import time
@@ -23,25 +22,25 @@ from taskproject.problems import Conflict
 
 logger = logging.getLogger("taskproject.jobs")
 
-#: Rows that one portion writes: a tenth of a second, in which its owner's other writers
-#: wait (on SQLite, all writers).
+#: Rows that one portion writes. It takes a tenth of a second, during which the owner's
+#: other writers wait (on SQLite, all writers).
 PORTION = 250
-#: Rows that a request writes in its own transaction instead of by a job.
+#: Most rows that a request writes in its own transaction, without a job.
 AT_ONCE = 1_000
-REQUEST_SECONDS = 1.0  # that a request spends on its job before it answers 202
+REQUEST_SECONDS = 1.0  # that a request spends on its job before it responds with 202
 PORTION_SECONDS = 20.0  # that one portion may wait for PostgreSQL
 PAUSE = 0.02  # seconds between two portions, for other writers
 LONGEST_PAUSE = 30.0  # seconds after repeated failures
 
 
 class Progress(NamedTuple):
-    """What a portion came to: rows done, and whether the job is finished."""
+    """The result of a portion: rows done, and whether the job is finished."""
 
     rows: int
     finished: bool
 
 
-#: Does one portion of a job, inside a transaction that holds the job's row.
+#: Does one portion of a job, within a transaction that has locked the row of the job.
 Step = Callable[[Job], Progress]
 _steps: dict[str, Step] = {}
 
@@ -67,11 +66,10 @@ def create(
     via: str,
     **arguments: object,
 ) -> Job:
-    """Stores a job, which runs once the transaction is committed; returns the unfinished
-    one where the same was asked for before.
+    """Stores a job, which runs after the transaction is committed. Returns the unfinished job if
+    there is one that does the same.
 
-    Raises `Conflict` where another job about the same row is unfinished.
-    """
+    Raises `Conflict` if another job about the same row is unfinished."""
     running = Job.objects.about(subject, subject_id)
     if running is not None:
         refuse_during(running, verb)
@@ -92,15 +90,15 @@ def refuse_during(job: Job, verb: str) -> None:
     """Raises `Conflict` unless the unfinished job does the same."""
     if job.verb != verb:
         raise Conflict(
-            f"Job {job.pk} is still at work on this {job.subject}; try again when "
-            f"GET /api/jobs/{job.pk} says that it is done.",
+            f"Job {job.pk} is still changing this {job.subject}; try again when "
+            f"GET /api/jobs/{job.pk} has the status done.",
             headers={"Retry-After": "1"},
         )
 
 
 def run(job: Job, seconds: float = REQUEST_SECONDS) -> Job:
-    """Does portions of a job for so long, and returns it as it is then; a thread does
-    what is left. Inside a transaction, all is left to the thread."""
+    """Does portions of a job for so many seconds, and returns the job; a thread does the rest.
+    Within a transaction the thread does all of it."""
     if connection.in_atomic_block:
         transaction.on_commit(start)
         return job
@@ -109,7 +107,7 @@ def run(job: Job, seconds: float = REQUEST_SECONDS) -> Job:
         while job.finished_at is None and time.monotonic() < give_up:
             portion = do_portion(job.pk)
             if portion is None:
-                break  # another process is at it
+                break  # another process does it
             job = portion
     except (Error, Conflict) as error:
         away = isinstance(error, OperationalError)
@@ -120,8 +118,7 @@ def run(job: Job, seconds: float = REQUEST_SECONDS) -> Job:
 
 
 def finish(job: Job, report: Callable[[Job], None] = lambda job: None) -> Job:
-    """Does all portions of a job, and reports after each. For commands: errors are
-    raised."""
+    """Does all portions of a job, and calls `report` after each. For commands: errors are raised."""
     while job.finished_at is None:
         portion = do_portion(job.pk)
         if portion is None:
@@ -134,7 +131,8 @@ def finish(job: Job, report: Callable[[Job], None] = lambda job: None) -> Job:
 
 
 def do_portion(key: int) -> Job | None:
-    """Does one portion; None where the job is locked by another process, or is gone."""
+    """Does one portion and returns the job; None if another process has locked it, or it does
+    not exist."""
     with transaction.atomic():
         jobs = Job.objects.select_for_update(skip_locked=True)
         job = jobs.filter(pk=key).first()
@@ -149,7 +147,7 @@ def do_portion(key: int) -> Job | None:
 
 
 class _Runner:
-    """The thread of this process that works on unfinished jobs, while there are any."""
+    """The thread of this process that does unfinished jobs, while there are any."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -176,8 +174,8 @@ class _Runner:
                     pause = PAUSE
                     time.sleep(pause)
             except Exception as error:
-                # Whatever it is, the thread must not end while jobs are unfinished. A
-                # database that is away needs no traceback.
+                # No error may end the thread while jobs are unfinished. An unavailable
+                # database needs no traceback.
                 away = isinstance(error, OperationalError)
                 logger.warning("jobs are interrupted", exc_info=not away)
                 pause = min(max(1.0, pause * 2), LONGEST_PAUSE)
@@ -188,7 +186,7 @@ class _Runner:
                 connection.close()
 
     def _round(self) -> bool:
-        """Does a portion of each unfinished job. False where there is none."""
+        """Does a portion of each unfinished job. False if there is none."""
         with deadline(PORTION_SECONDS):
             keys = list(Job.objects.unfinished().values_list("pk", flat=True)[:100])
         worked = False
@@ -196,10 +194,10 @@ class _Runner:
             with deadline(PORTION_SECONDS):
                 worked = do_portion(key) is not None or worked
         if keys and not worked:
-            time.sleep(1.0)  # others are at it, and may be stopped
+            time.sleep(1.0)  # other processes do them, and may be stopped
         return bool(keys)
 
 
 _runner = _Runner()
-#: Makes sure that a thread of this process works on unfinished jobs. Returns at once.
+#: Starts the thread, unless it runs. Returns at once.
 start = _runner.start

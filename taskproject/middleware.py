@@ -1,4 +1,4 @@
-"""What pages refuse before Django reads them."""
+"""Requests for pages that are refused before Django parses them."""
 
 import re
 from collections.abc import Callable
@@ -12,9 +12,9 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class RefusalMiddleware:
-    """Refuses control characters in cookies, and NUL in the query of a page: they would
-    reach a statement (the session's, an admin filter's) and fail there, on PostgreSQL
-    only. The API validates its own query, parameter by parameter."""
+    """Refuses control characters in cookies, and NUL in the query of a page: they would reach a
+    statement (of the session, or of a filter in the admin) and fail there, on PostgreSQL only.
+    The API validates its own query parameters."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

@@ -1,22 +1,20 @@
-"""Names, and all text of one line, such as titles: which are taken, and when two of them
-are the same.
+"""Names and other text of one line, such as titles: which are valid, and when two are equal.
 
-One rule for every door. A line break or a control character (but a tab) is refused where
-somebody can mend it, and becomes a space in what is imported. Text in which nothing can be
-seen is like none. Other invisible characters stay where somebody put them: joiners, marks
-of direction, and variation selectors belong to scripts and emoji.
-"""
+Line breaks and control characters (except tabs) are refused where a user can correct them,
+and become spaces in imports. Text without a visible character counts as empty. Other
+invisible characters are kept: joiners, directional marks and variation selectors belong to
+scripts and emoji."""
 
 import re
 import unicodedata
 
-#: What ends a line somewhere, and what no field of one line can show, as in a class of a
-#: regular expression.
+#: Line breaks and control characters, which no field of one line can show, for a class of
+#: a regular expression.
 BREAKS = r"\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029"
-#: What is drawn as nothing: white space and controls, what Unicode calls format characters
-#: (without those that are drawn: signs before Arabic and Kaithi numbers, for instance) or
-#: ignorable by default, and the letters and symbols that are blank: fillers of Hangul and
-#: Khitan, the empty pattern of Braille, blanks of hieroglyphs, a note without a head.
+#: Invisible characters: white space and controls; Unicode's format characters (except the
+#: visible ones, such as signs before Arabic and Kaithi numbers) and default ignorable ones;
+#: and blank letters and symbols: fillers of Hangul and Khitan, the blank Braille pattern,
+#: blanks of hieroglyphs, a musical note without a head.
 INVISIBLE = (
     r"\u0000-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5"
     r"\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164"
@@ -34,14 +32,14 @@ _VISIBLE = re.compile(f"[^{INVISIBLE}]")
 
 
 def casefold_key(name: str) -> str:
-    """Equal for names that differ in case only."""
+    """A key that is equal for names that differ only in case."""
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def fault(text: str) -> str | None:
-    """What is wrong with a name, as a sentence that says what to do; None for a good one."""
+    """The error of a name, as a sentence that says what to do; None if it is valid."""
     if text.isascii() and text.isprintable() and not text.isspace():
         return None if text else TO_BE_SEEN
     if _BREAK.search(text):
@@ -50,10 +48,10 @@ def fault(text: str) -> str | None:
 
 
 def visible(text: str) -> bool:
-    """Whether anything of the text can be seen."""
+    """Whether the text has a visible character."""
     return _VISIBLE.search(text) is not None
 
 
 def one_line(text: str) -> str:
-    """The text with a space for what stands between its lines, and none at its ends."""
+    """The text with spaces instead of line breaks, stripped."""
     return " ".join(part for line in _BREAK.split(text) if (part := line.strip()))

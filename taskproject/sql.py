@@ -1,4 +1,4 @@
-"""Running statements that are written by hand, and making objects of their rows."""
+"""Execution of hand-written SQL, and model instances of the rows."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -14,13 +14,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.base import ModelState
 
 M = TypeVar("M", bound=models.Model)
-#: The values of one row, as the database's driver makes them: of any type.
+#: The values of one row. (`Any`: their types depend on the statement.)
 Row = tuple[Any, ...]
 
 
 def analyze(*kinds: type[models.Model]) -> None:
-    """Has PostgreSQL gather statistics of these models' tables, after many rows were added.
-    A role that may not do so gets a warning of the server's, and no error."""
+    """Has PostgreSQL gather statistics of the models' tables, after many rows were added. If the
+    role may not do so, the server warns and the call succeeds."""
     if ON_POSTGRESQL:
         tables = ", ".join(f'"{kind._meta.db_table}"' for kind in kinds)
         with connection.cursor() as cursor:
@@ -44,12 +44,12 @@ if TYPE_CHECKING:
 
 
 class _Thread(local):
-    """What belongs to the thread that runs."""
+    """Values of the current thread."""
 
     @cached_property
     def connection(self) -> "Connection":
-        """What `django.db.connection` stands for in this thread, and finds out each time:
-        1 us in a tight loop, four times a request."""
+        """The thread's connection. `django.db.connection` looks it up at each access, which takes
+        1 us, four times a request."""
         return cast("Connection", connections[DEFAULT_DB_ALIAS])  # by the settings
 
 
@@ -57,9 +57,9 @@ this_thread = _Thread()
 
 
 class Guard:
-    """A condition that a statement includes, and its parameters: that its caller still
-    is who they were when last seen (see `taskproject.accounts.auth`). Where it does not
-    hold, the statement finds and changes nothing."""
+    """A condition that a statement includes, with its parameters: the cached caller is still
+    valid (see `taskproject.accounts.auth`). If it does not hold, the statement finds and
+    changes no rows."""
 
     __slots__ = ("condition", "held", "parameters")
 
@@ -68,16 +68,16 @@ class Guard:
     ) -> None:
         self.condition = condition
         self.parameters = parameters
-        #: Whether a statement has found it to hold.
+        #: Whether a statement has shown that it holds.
         self.held = held
 
 
-#: Of a caller who was looked up in the database.
+#: The guard of a caller who was just looked up in the database.
 NO_GUARD = Guard("1 = 1", (), held=True)
 
 
 class GuardFailed(Exception):
-    """A statement whose guard did not hold: it told nothing and changed nothing."""
+    """A statement whose guard did not hold: it read and changed nothing."""
 
 
 def fetch(
@@ -93,25 +93,26 @@ def fetch(
 
 
 def check_found(guard: Guard, rows: Sequence[object]) -> None:
-    """Raises `GuardFailed` where a statement that includes the guard, and has a row
-    whenever it holds, found none."""
+    """Raises `GuardFailed` if a statement that includes the guard, and returns a row whenever it
+    holds, returned none."""
     if not rows:
         raise GuardFailed
     guard.held = True
 
 
 def check_guard(guard: Guard) -> None:
-    """Raises `GuardFailed` unless the guard holds, where no statement has included it."""
+    """Checks the guard by a statement of its own, unless it was checked. Raises `GuardFailed`."""
     if not guard.held:
         check_found(guard, fetch(f"SELECT 1 WHERE {guard.condition}", guard.parameters))
 
 
-#: Which of the two kinds of database this process has: the setting, which takes 1 us.
+#: Whether the database is PostgreSQL; else it is SQLite. (Reading the setting takes 1 us.)
 ON_POSTGRESQL: bool = settings.ON_POSTGRESQL
 
 
 def adapted(value: object) -> Any:
-    """A value as the database takes it: SQLite's dates and moments are text."""
+    """A value as the database takes it (`Any`: as the driver does). On SQLite, dates and
+    times are text."""
     if ON_POSTGRESQL:
         return value
     if isinstance(value, datetime):
@@ -124,9 +125,9 @@ def adapted(value: object) -> Any:
 def instance(
     model: type[M], values: Mapping[str, object] | Iterable[tuple[str, object]]
 ) -> M:
-    """A new row with these values, pairs or a mapping, by the names of the attributes:
-    what `model(**values)` makes, but that what is left out is read when it is asked for.
-    It takes no call for each field (0.01 ms), and sends no signals."""
+    """A new instance with these values, by the names of the attributes. Unlike with
+    `model(**values)`, other fields are deferred, and no signals are sent; it saves a call
+    for each field (0.01 ms)."""
     row = model.__new__(model)
     row._state = ModelState()
     row.__dict__.update(values)
@@ -134,16 +135,15 @@ def instance(
 
 
 def mark_saved(row: models.Model) -> None:
-    """Notes that the database has this row."""
+    """Marks the instance as stored in the database."""
     row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
 class Columns(Generic[M]):
     """The fields of a model that a statement selects, in the model's order.
 
-    What the database gives for them becomes what the ORM would make of it, on every
-    database, without composing a query (0.25 to 0.5 ms).
-    """
+    Values from the database are converted as the ORM does, on every database, without the
+    0.25 to 0.5 ms that it takes to compose a query."""
 
     def __init__(self, model: type[M], without: Collection[str] = ()) -> None:
         self.model = model
@@ -152,14 +152,14 @@ class Columns(Generic[M]):
         ]
         self._names = [field.attname for field in self.fields]
         table = model._meta.db_table
-        #: For SELECT and RETURNING.
+        #: The columns, for SELECT and RETURNING.
         self.sql = ", ".join(f'"{table}"."{field.column}"' for field in self.fields)
 
     def __len__(self) -> int:
         return len(self.fields)
 
     def instance(self, values: Sequence[object]) -> M:
-        """The row with these values, one for each of the columns."""
+        """The stored instance with these values, one for each column."""
         columns = list(values)
         for number, convert in self._conversions:
             columns[number] = convert(columns[number])
@@ -169,8 +169,7 @@ class Columns(Generic[M]):
 
     @cached_property
     def _conversions(self) -> list[tuple[int, Callable[..., object]]]:
-        """Those columns of which the ORM makes something else. (A process has one kind of
-        database.)"""
+        """The columns that the ORM converts, and how. (A process has one kind of database.)"""
         conversions: list[tuple[int, Callable[..., object]]] = []
         for number, field in enumerate(self.fields):
             column = field.get_col(self.model._meta.db_table)

@@ -16,15 +16,15 @@ from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http.response import HttpResponse, HttpResponseBase
 from django.urls import get_resolver, set_script_prefix
 
-from taskproject import jobs, timezones  # they need the models
+from taskproject import jobs, timezones  # after the models are loaded
 from taskproject.problems import is_api_path
 from taskproject.sql import this_thread
 
 
 class Application(WSGIHandler):
-    """Django's application. With REQUEST_SIGNALS off, API requests do without the signals
-    `request_started` and `request_finished` (0.05 ms): their one receiver that matters
-    here is called instead. With DEBUG on, Django keeps 9,000 statements at most."""
+    """Django's application. With REQUEST_SIGNALS off, API requests do not send the signals
+    `request_started` and `request_finished` (0.05 ms): the receiver that closes unusable
+    connections is called instead. With DEBUG on, Django keeps at most 9,000 queries."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Application(WSGIHandler):
         response: HttpResponseBase = self._middleware_chain(WSGIRequest(environ))  # type: ignore[attr-defined]  # of BaseHandler
         status = f"{response.status_code} {responses.get(response.status_code, '')}"
         cookies = [("Set-Cookie", c.OutputString()) for c in response.cookies.values()]
-        # (`response.items()` looks each of 15 up by its name.)
+        # (`response.items()` looks up each of 15 headers by its name.)
         start_response(status, [*response.headers._store.values(), *cookies])
         if isinstance(response, HttpResponse):
             return [response.content]
@@ -53,9 +53,9 @@ class Application(WSGIHandler):
 application = Application()
 # Loads the operations (0.45 s), so that the first request does not: its deadline runs.
 get_resolver().url_patterns  # noqa: B018
-# Hosts that answer "today" differently differ in this.
+# For hosts that disagree on which day is today.
 logging.getLogger(__name__).info(
     "ready", extra={"fields": {"tzdata": timezones.VERSION}}
 )
-# Those that an earlier process left unfinished.
+# Resume the jobs that an earlier process left unfinished.
 jobs.start()

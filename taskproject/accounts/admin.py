@@ -1,4 +1,4 @@
-"""People and their tokens in the admin."""
+"""Users, groups and API tokens in the admin."""
 
 import re
 from collections.abc import Sequence
@@ -25,31 +25,30 @@ from tasks.models import Actor
 
 admin.site.site_header = admin.site.site_title = "Tasks"
 admin.site.index_title = "Administration"
-# It would take a quarter of the width that a list of tasks needs; the index is one click
-# away.
+# It would take a quarter of the width of the list of tasks.
 admin.site.enable_nav_sidebar = False
 admin.site.login_form = SignInForm
 admin.site.login = with_status(admin.site.login)  # type: ignore[method-assign]  # Django has no other hook
 
 
-#: What the filters and the date hierarchy of a list ask of a column.
+#: The lookups of filters and of the date hierarchy.
 LOOKUPS = {"exact", "isnull", "gte", "lt"}
 
 
 def is_plain(lookup: str, value: str) -> bool:
-    """Whether an address asks for no more than a filter would. Django lets staff ask
-    anything of a model's own columns: a regular expression, be it costly or broken, what
-    the database has no answer to, or a year beyond the calendar."""
+    """Whether the lookup in an address is one that filters use. Django allows staff all lookups
+    of a model's own columns: costly or invalid regular expressions, lookups that the database
+    does not support, and years beyond the calendar."""
     kind = lookup.rpartition("__")[2]
     if kind in ("year", "month", "day"):
-        # The end of the last year is beyond the calendar, too.
+        # The year 9999 ends beyond the calendar.
         return bool(re.fullmatch("(?!9999)[1-9][0-9]{0,3}", value, re.ASCII))
     return "__" not in lookup or kind in LOOKUPS
 
 
 @admin.register(User)
 class PersonAdmin(UserAdmin):
-    """Users, edited by staff who hold all that these hold."""
+    """Users. Staff may edit users whose permissions they all have themselves."""
 
     class Media:
         js = ("taskproject/unsaved.js",)
@@ -62,7 +61,7 @@ class PersonAdmin(UserAdmin):
     def has_change_permission(
         self, request: HttpRequest, obj: User | None = None
     ) -> bool:
-        """Of their password as well: the page that sets it asks for this, too."""
+        """Also for the page that sets the password."""
         return super().has_change_permission(request, obj) and (
             obj is None or privileges.may_edit_user(viewer(request), obj)
         )
@@ -83,8 +82,8 @@ class PersonAdmin(UserAdmin):
     def formfield_for_manytomany(
         self, db_field: ManyToManyField, request: HttpRequest, **kwargs: object
     ) -> ModelMultipleChoiceField | None:
-        """Offers the groups and permissions that the editor can grant. These are all
-        that the edited user has, so that saving takes none away unseen."""
+        """Offers the groups and permissions that the editor may grant. The edited user has no
+        others, so that saving takes none away."""
         editor = viewer(request)
         if db_field.name == "groups":
             kwargs["queryset"] = privileges.grantable_groups(editor)
@@ -100,8 +99,8 @@ class PersonAdmin(UserAdmin):
     def get_deleted_objects(
         self, objs: Sequence[User] | QuerySet[User], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """What goes with the users, counted: Django would load and list a million
-        tasks to ask whether to delete them."""
+        """The users, and the numbers of related rows: Django would load and list a
+        million tasks to ask whether to delete them."""
         counts = {str(self.opts.verbose_name_plural): len(objs)}
         forbidden: set[str] = set()
         if not all(self.has_delete_permission(request, user) for user in objs):
@@ -116,7 +115,7 @@ class PersonAdmin(UserAdmin):
                 counts[name] = rows.filter(**{field: list(objs)}).count()
                 mine = self.admin_site._registry.get(relation.related_model)
                 if mine and counts[name]:
-                    # Tasks have a permission of their own for deleting for good.
+                    # Tasks have another permission for permanent deletion.
                     delete = mine.has_delete_permission
                     may = getattr(mine, "has_remove_permission", delete)
                     if not may(request):
@@ -124,7 +123,7 @@ class PersonAdmin(UserAdmin):
         return [str(user) for user in objs], counts, forbidden, []
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        # By key: the page says the user's name afterwards.
+        # The row is deleted by its key: `obj` is named in the message afterwards.
         job = remove_user(obj, Actor(request.user.pk, "admin"))
         if job is not None and jobs.run(job).finished_at is None:
             self.message_user(
@@ -145,7 +144,7 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class RoleAdmin(GroupAdmin):
-    """Groups, edited by staff who hold every permission that these give."""
+    """Groups. Staff may edit groups whose permissions they all have themselves."""
 
     class Media:
         js = ("taskproject/unsaved.js",)
@@ -175,19 +174,19 @@ class RoleAdmin(GroupAdmin):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 
-#: Tokens that are revoked in one transaction.
+#: The number of tokens that one transaction revokes.
 CHUNK = 500
-# What the service knows of a token that exists.
-MADE = ("prefix", "state", "created_at", "last_used_at", "revoked_at")
+# The read-only fields of a stored token.
+STORED = ("prefix", "state", "created_at", "last_used_at", "revoked_at")
 
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(admin.ModelAdmin):
-    """Tokens are made, shown once, and revoked; never edited or shown again.
+    """Tokens can be created, shown once, and revoked. They are never edited or shown again.
 
-    Staff make tokens for themselves, and for others only what they could do here anyway.
-    Revoking grants nothing: whoever may change tokens may revoke anybody's.
-    """
+    Staff can create tokens for themselves, and for others only if the token allows no more
+    than they may do themselves. Revoking grants nothing, so that everybody who may change
+    tokens may revoke those of others."""
 
     class Media:
         js = ("taskproject/unsaved.js",)
@@ -218,7 +217,7 @@ class ApiTokenAdmin(admin.ModelAdmin):
     def has_change_permission(
         self, request: HttpRequest, obj: ApiToken | None = None
     ) -> bool:
-        """Who may not make this token may not prolong it either."""
+        """Users who may not create this token may not extend it either."""
         return super().has_change_permission(request, obj) and (
             obj is None
             or privileges.may_issue_token(viewer(request), obj.user, obj.scopes)
@@ -238,14 +237,14 @@ class ApiTokenAdmin(admin.ModelAdmin):
         change: bool = False,
         **kwargs: object,
     ) -> type[TokenForm]:
-        """A class of this request's own: it may hold what only this request knows."""
+        """The class is made for this request, and so may have attributes of the request."""
         form = super().get_form(request, obj, change, **kwargs)
         assert issubclass(form, TokenForm)
         form.editor = viewer(request)
         return form
 
     def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """Who may not see the users chooses among none."""
+        """Users who may not view users can choose only themselves."""
         return ("user",) if may_see(request, User) else ()
 
     def formfield_for_foreignkey(
@@ -262,13 +261,13 @@ class ApiTokenAdmin(admin.ModelAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: ApiToken | None = None
     ) -> tuple[str, ...]:
-        return () if obj is None else ("user", "scopes", *MADE)
+        return () if obj is None else ("user", "scopes", *STORED)
 
     def get_fields(
         self, request: HttpRequest, obj: ApiToken | None = None
     ) -> tuple[str, ...]:
         fields = ("user", "name", "scopes", "expires_at")
-        return (*fields, "opened") if obj is None else (*fields, *MADE)
+        return (*fields, "opened") if obj is None else (*fields, *STORED)
 
     def save_model(
         self,
@@ -278,16 +277,16 @@ class ApiTokenAdmin(admin.ModelAdmin):
         change: bool,
     ) -> None:
         if change:
-            # Nothing changed: nothing is written, least of all an old revoked_at.
+            # Only changed fields: the form may have an outdated revoked_at.
             obj.save(update_fields=form.changed_data)
         else:
-            # On the row, not on self: one admin object serves every thread.
+            # Set on the row, because one admin object serves all threads.
             secret = form.secret(obj)
             try:
                 with transaction.atomic():
                     secret = obj.issue(secret)
             except IntegrityError:
-                # The form was sent before: the page is reloaded, or went out twice.
+                # The same form was sent before.
                 obj.pk = ApiToken.objects.matching(secret).get().pk
                 obj.refresh_from_db()
                 obj.is_reissued = True
@@ -302,13 +301,13 @@ class ApiTokenAdmin(admin.ModelAdmin):
     def response_add(
         self, request: HttpRequest, obj: ApiToken, *args: object, **kwargs: object
     ) -> HttpResponse:
-        """The only page that ever shows the secret, and no cache may keep it."""
+        """The only page that shows the secret. No cache may store it."""
         return TemplateResponse(
             request,
             "admin/accounts/apitoken/issued.html",
             {
                 **self.admin_site.each_context(request),
-                "title": "Token made",
+                "title": "Token created",
                 "token": obj,
                 "secret": obj.secret,
                 "opts": self.opts,
@@ -318,7 +317,7 @@ class ApiTokenAdmin(admin.ModelAdmin):
 
     @admin.action(description="Revoke the selected tokens", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: ApiTokenQuerySet) -> None:
-        """Writes the history of each as well, in chunks, each in a transaction."""
+        """Revokes tokens and logs each, in chunks of one transaction each."""
         working = queryset.filter(revoked_at__isnull=True).order_by()
         keys = list(working.values_list("pk", flat=True))
         revoked = 0

@@ -14,13 +14,12 @@ from taskproject.accounts.models import TOKEN_PREFIX, ApiToken, User
 from taskproject.accounts.privileges import may_issue_token
 from taskproject.forms import OneLineField
 
-#: Days for which a new token works, unless the form is told otherwise.
+#: The default lifetime of a new token, in days.
 LIFETIME = 90
 
 
 class TokenForm(forms.ModelForm):
-    # The same at every sending of one opened form, so that reloading the page after it
-    # makes no second token.
+    # Identifies the opened form, so that sending it again creates no second token.
     opened = forms.CharField(
         required=False,
         max_length=64,
@@ -28,7 +27,7 @@ class TokenForm(forms.ModelForm):
         initial=secrets.token_urlsafe,
     )
 
-    #: Who fills it in.
+    #: The user who fills in the form.
     editor: ClassVar[User]
 
     class Meta:
@@ -45,14 +44,13 @@ class TokenForm(forms.ModelForm):
             self.initial.setdefault("expires_at", end.replace(microsecond=0))
 
     def secret(self, token: ApiToken) -> str:
-        """What the token of this form is opened by: the same where all that was sent is
-        the same, and known to nobody without SECRET_KEY; empty where the form does not
-        say which one it is."""
+        """The secret of the new token. It is derived from all of the form and SECRET_KEY, so that the
+        same form gives the same secret; empty if the form has no `opened`."""
         key = self.cleaned_data.get("opened")
         if not key:
             return ""
-        told = [self.editor.pk, key, token.user_id, token.name, token.scopes]
-        text = json.dumps([*told, str(token.expires_at)])
+        parts = [self.editor.pk, key, token.user_id, token.name, token.scopes]
+        text = json.dumps([*parts, str(token.expires_at)])
         mac = salted_hmac("taskproject.accounts.token", text, algorithm="sha256")
         return TOKEN_PREFIX + urlsafe_b64encode(mac.digest()).decode().rstrip("=")
 
@@ -62,7 +60,7 @@ class TokenForm(forms.ModelForm):
         if user and scopes and not may_issue_token(self.editor, user, scopes):
             self.add_error(
                 "user",
-                f"A token of {user} would let its holder do more than you may do "
-                "yourself. Make one of your own, or ask a superuser.",
+                f"A token of {user} would allow more than you may do yourself. Create "
+                "one of your own, or ask a superuser.",
             )
         return cleaned

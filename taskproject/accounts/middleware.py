@@ -1,4 +1,4 @@
-"""The time zone of who looks at a page of the admin."""
+"""The time zone of the user in the admin."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,8 @@ from taskproject import timezones
 
 
 class TimezoneMiddleware:
-    """Pages of the admin show times, take them, and know "today" in the time zone of who
-    is signed in. A template is rendered after its view has returned, so that only a
-    middleware covers it."""
+    """Activates the time zone of the signed-in user for pages of the admin. A middleware, because
+    templates are rendered after their view has returned."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

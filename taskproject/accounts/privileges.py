@@ -1,5 +1,5 @@
-"""What a member of staff may grant, and whose accounts they may edit: nobody gains a right
-through the admin that the person at the keyboard does not hold, and only superusers edit
+"""Which permissions staff may grant, and which accounts they may edit: nobody gains a
+permission through the admin that the editor does not have, and only superusers edit
 superusers."""
 
 from django.contrib import admin
@@ -9,33 +9,31 @@ from django.http import HttpRequest
 
 from taskproject.accounts.models import User
 
-# What somebody can do with a token of another user's, as permissions.
+# What the holder of a token can do, as permissions.
 _READ = ("tasks.view_task", "tasks.view_tasklist", "tasks.view_tag")
 _WRITE = (
     *(f"tasks.{verb}_task" for verb in ("add", "change", "delete", "remove")),
     *(f"tasks.{verb}_tasklist" for verb in ("add", "change", "delete")),
     *("tasks.change_tag", "tasks.delete_tag"),
 )
-#: The permissions that a token opens up, by its scopes. A write is answered with the task,
-#: so that it reads, too.
+#: The permissions that a token gives, by its scopes. The response to a write has the task,
+#: so that it includes reading.
 OPENED_BY = {"read": _READ, "write": _READ + _WRITE, "read write": _READ + _WRITE}
 
 
 def viewer(request: HttpRequest) -> User:
-    """Who looks at the page; every page of the admin is behind its login."""
+    """The user of the page. (All pages of the admin require a login.)"""
     assert isinstance(request.user, User)
     return request.user
 
 
 def may_see(request: HttpRequest, model: type[Model]) -> bool:
-    """Whether the viewer may look through the rows of this model, and so choose among
-    them."""
+    """Whether the user may view the rows of this model, and so choose among them."""
     return admin.site.get_model_admin(model).has_view_permission(request)
 
 
 def held(user: User) -> QuerySet[Permission]:
-    """The permissions of the user, given directly or by a group, whether or not the
-    account is active at the moment."""
+    """The permissions of the user, direct or by groups, also while the account is inactive."""
     permissions = Permission.objects.all()
     if user.is_superuser:
         return permissions
@@ -44,7 +42,7 @@ def held(user: User) -> QuerySet[Permission]:
 
 
 def grantable_groups(user: User) -> QuerySet[Group]:
-    """The groups that give nothing but what the user holds."""
+    """The groups whose permissions the user all has."""
     groups = Group.objects.all()
     if user.is_superuser:
         return groups
@@ -53,8 +51,8 @@ def grantable_groups(user: User) -> QuerySet[Group]:
 
 
 def may_edit_user(user: User, other: User) -> bool:
-    """Whether the other holds nothing that the user lacks: who sets the password of
-    somebody can sign in as them."""
+    """Whether the other user has no permission that the user lacks: setting the password of
+    somebody allows to sign in as them."""
     if user.is_superuser or user.pk == other.pk:
         return True
     if other.is_superuser:
@@ -68,8 +66,8 @@ def may_edit_group(user: User, group: Group) -> bool:
 
 
 def may_issue_token(user: User, other: User, scopes: str) -> bool:
-    """Whether the user may make a token that acts as the other: for oneself always; for
-    somebody else who may edit them, and holds what the token opens up."""
+    """Whether the user may create a token that acts as the other: always for oneself; for others
+    if one may edit them, and has the permissions that the token gives."""
     if user.is_superuser or user.pk == other.pk:
         return True
     opened = OPENED_BY.get(scopes, ())

@@ -1,9 +1,8 @@
-"""Signing in with a password: how often it may fail, and what it may cost.
+"""Signing in with a password: limits on failures and on the load of hashing.
 
 Attempts are counted in the database, which all processes share, by user name and by
-address. One is stored before the password is looked at, so that many at once pass no
-more than the limit, and removed when it succeeds.
-"""
+address. An attempt is stored before the password is checked, so that concurrent ones
+cannot exceed the limit, and deleted if it succeeds."""
 
 import hashlib
 import math
@@ -25,7 +24,7 @@ from django.utils import timezone
 from taskproject.accounts.models import SignInAttempt
 from taskproject.problems import Unavailable
 
-#: How long an attempt that failed counts.
+#: How long a failed attempt counts.
 WINDOW = timedelta(minutes=15)
 MAX_BY_NAME = 10
 MAX_BY_ADDRESS = 20
@@ -33,14 +32,14 @@ BUSY_RETRY = 3  # seconds
 
 
 class Hasher(PBKDF2PasswordHasher):
-    """Django's, one hash at a time in each process: one takes half a second of a
-    processor. At most half of the threads are at it or wait; more are refused."""
+    """Django's hasher, with one hash at a time in each process: it takes half a second of a
+    processor. At most half of the threads hash or wait; further attempts are refused."""
 
     _turn = Lock()
     _places = BoundedSemaphore(max(1, settings.THREADS // 2))
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
-        """Raises `Unavailable` where too many wait."""
+        """Raises `Unavailable` if too many threads wait."""
         if not self._places.acquire(blocking=False):
             raise Unavailable(
                 "Many people are signing in. Try again in a few seconds.",
@@ -54,7 +53,7 @@ class Hasher(PBKDF2PasswordHasher):
 
 
 class Throttled(Exception):
-    """Too many attempts failed; another may be made after `seconds`."""
+    """Too many attempts failed; the next may be made after `seconds`."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(seconds)
@@ -62,7 +61,7 @@ class Throttled(Exception):
 
 
 class Attempt:
-    """One that is under way, and counts as failed unless it `succeeds`."""
+    """An attempt to sign in, which counts as failed unless `succeeds` is called."""
 
     def __init__(self, request: HttpRequest | None, username: str) -> None:
         self._name = _key("name", username.strip().casefold())
@@ -74,7 +73,7 @@ class Attempt:
 
     @classmethod
     def begin(cls, request: HttpRequest | None, username: str) -> Self:
-        """Raises Throttled where it may not be made now; then it does not count."""
+        """Raises `Throttled` if no attempt may be made now; then this one does not count."""
         attempt = cls(request, username)
         attempt._rows = SignInAttempt.objects.bulk_create(
             SignInAttempt(key=key) for key in attempt._limits
@@ -84,7 +83,7 @@ class Attempt:
         for key, most in attempt._limits.items():
             recent = SignInAttempt.objects.filter(key=key, at__gt=now - WINDOW)
             times = recent.order_by("-at", "-pk").values_list("at", flat=True)
-            # The first is this one.
+            # The first is this attempt.
             for oldest in times[most : most + 1]:
                 free = max(free, oldest + WINDOW)
         if free > now:
@@ -93,7 +92,7 @@ class Attempt:
         return attempt
 
     def succeeds(self) -> None:
-        """Forgets what failed under this name before, too."""
+        """Deletes the attempt, and the failed ones with this name."""
         mine = Q(pk__in=[row.pk for row in self._rows])
         SignInAttempt.objects.filter(mine | Q(key=self._name)).delete()
 
@@ -102,8 +101,8 @@ class Attempt:
 
 
 class SignInForm(AdminAuthenticationForm):
-    """The admin's, which refuses after too many attempts; `refusal` is the status of the
-    page and the seconds to wait then."""
+    """The admin's form, which refuses after too many attempts. `refusal` is then the status of the
+    response and the seconds of Retry-After."""
 
     refusal: tuple[int, int] | None = None
 
@@ -132,7 +131,7 @@ class SignInForm(AdminAuthenticationForm):
 
 
 def with_status(login: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """The admin's view of signing in, whose refusals have a status of their own."""
+    """The admin's login view, with the status of the form's refusal."""
 
     @wraps(login)
     def view(request: HttpRequest, *args: object, **options: object) -> HttpResponse:
@@ -148,8 +147,8 @@ def with_status(login: Callable[..., HttpResponse]) -> Callable[..., HttpRespons
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """Where a request comes from: an IPv4 address, or the network that an IPv6 address
-    belongs to, /64. None behind a proxy whose headers are not to be trusted for it."""
+    """The client's IPv4 address, or the /64 network of its IPv6 address. None behind a proxy whose
+    headers are not trusted."""
     given = request.META.get("REMOTE_ADDR", "")
     if settings.TRUST_X_FORWARDED_FOR:
         forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
@@ -169,5 +168,5 @@ def client_address(request: HttpRequest) -> str | None:
 
 
 def _key(kind: str, value: str) -> str:
-    # People type passwords into the field for their name: neither is kept as it is.
+    # Hashed, because people enter passwords as their user name by mistake.
     return hashlib.sha256(f"{kind}:{value}".encode(errors="replace")).hexdigest()

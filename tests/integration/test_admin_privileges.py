@@ -269,7 +269,7 @@ def test_staff_make_no_token_of_a_superuser(
 
     answer = ask_token(client, carol, scopes)
 
-    assert "would let its holder do more than you may do" in text(answer)
+    assert "would allow more than you may do" in text(answer)
     assert not ApiToken.objects.exists()
 
 

@@ -169,7 +169,7 @@ def test_a_full_disk_is_an_error_and_no_file(
     answer = api.send("GET", PATH)
 
     assert answer.status_code == 503
-    assert "no room" in answer.json()["detail"]
+    assert "no space" in answer.json()["detail"]
 
 
 def test_its_length_is_told(api: ApiClient, alice: User) -> None:
@@ -188,10 +188,10 @@ def test_half_of_the_threads_may_send_and_two_of_a_caller() -> None:
     slots = Slots()
     slots.take(1)
     slots.take(1)
-    with pytest.raises(Unavailable, match="other exports still"):
+    with pytest.raises(Unavailable, match="Your other exports are still"):
         slots.take(1)
     slots.take(2)
-    with pytest.raises(Unavailable, match="Others are exporting") as caught:
+    with pytest.raises(Unavailable, match="Too many exports") as caught:
         slots.take(3)
     assert caught.value.extra_headers["Retry-After"]
 

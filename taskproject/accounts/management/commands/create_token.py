@@ -1,4 +1,4 @@
-"""``manage.py create_token``: a credential for a program."""
+"""``manage.py create_token``: create an API token."""
 
 import re
 from argparse import ArgumentParser

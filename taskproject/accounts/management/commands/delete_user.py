@@ -1,4 +1,4 @@
-"""``manage.py delete_user``: removes somebody with all that is theirs."""
+"""``manage.py delete_user``: delete a user with all of their data."""
 
 from argparse import ArgumentParser
 

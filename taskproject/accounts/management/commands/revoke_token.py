@@ -1,4 +1,4 @@
-"""``manage.py revoke_token``: stops a credential at once."""
+"""``manage.py revoke_token``: revoke API tokens."""
 
 from argparse import ArgumentParser
 
