@@ -7,8 +7,12 @@ Written out elsewhere are the model (`models/tasks.py`), the schemas of the API
 with this list."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from tasks.limits import DESCRIPTION_LENGTH, LOCATION_LENGTH, TITLE_LENGTH
+
+#: Values of a task, by the attributes of the model. (`Any`: each has a type of its own.)
+Values = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Any
 
 from taskproject.accounts.models import User
 from taskproject.names import fault
-from tasks.fields import ONE_LINE
+from tasks.fields import ONE_LINE, Values
 from tasks.models import PRIORITIES, Event, EventQuerySet, Task, TaskList
 from tasks.models.due_dates import read_instant
 
@@ -27,9 +26,9 @@ def timeline(events: EventQuerySet) -> list[dict[str, object]]:
     return [_represent(event, names) for event in shown.values()]
 
 
-def earlier(event: Event, field: str) -> dict[str, Any] | None:
+def earlier(event: Event, field: str) -> Values | None:
     """The arguments of `edit` that restore a field of a task to its value before the
-    event; None if it cannot be restored. (`Any`: as `edit` takes them.)"""
+    event; None if it cannot be restored."""
     if not restorable(event, field):
         return None
     old = event.changes[field][0]

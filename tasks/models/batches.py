@@ -19,7 +19,7 @@ from django.db.models import Exists, OuterRef, Q
 from taskproject.names import casefold_key
 from taskproject.problems import Invalid, Problem
 from taskproject.sql import check_guard
-from tasks.fields import TEXTS
+from tasks.fields import TEXTS, Values
 from tasks.models import plans, references, statements, task_events
 from tasks.models.events import (
     MOST_COMPARED,
@@ -60,7 +60,7 @@ class Operation:
     verb: str
     key: int = 0
     versions: set[int] | None = None
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: Values = field(default_factory=dict)
     refusal: Problem | None = None
 
 
@@ -210,7 +210,7 @@ class _Changes:
         shown.open_subtasks = self._open.get(task.pk, 0)
         return shown
 
-    def create(self, fields: Mapping[str, object]) -> Task:
+    def create(self, fields: Values) -> Task:
         """Raises `Invalid` where it refers to what is not the owner's."""
         self._check(None, fields)
         tags = self._new_names(fields)
@@ -242,7 +242,7 @@ class _Changes:
 
     def _planned(
         self, task: Task, operation: Operation, zone: str
-    ) -> tuple[dict[str, Any], dict[str, str]]:
+    ) -> tuple[Values, dict[str, str]]:
         """The values that the task shall have, and the tags that are new by that."""
         fields = operation.fields
         match operation.verb:
@@ -254,7 +254,9 @@ class _Changes:
             case "delete":
                 return {"deleted_at": self.now}, {}
             case "move" if self._order is not None:
-                return self._order.move(task.pk, fields, self._ends.moment()), {}
+                moment = self._ends.moment()
+                list_id, position = self._order.move(task.pk, fields, moment)
+                return {"list_id": list_id, "position": position}, {}
         self._check(task, fields)
         tags = self._new_names(fields)
         names = {
@@ -263,7 +265,7 @@ class _Changes:
         }
         return plans.edited(task, self.now, names, zone, fields, self._end), tags
 
-    def _check(self, task: Task | None, fields: Mapping[str, Any]) -> None:
+    def _check(self, task: Task | None, fields: Values) -> None:
         """Raises `Invalid` where the fields refer to what is not there, or to a third
         level of tasks: what `references.check` asks of the database."""
         list_id, parent_id = fields.get("list_id"), fields.get("parent_id")
@@ -281,7 +283,7 @@ class _Changes:
         if task and (task.pk in self._parents or self._children[task.pk]):
             raise Invalid.of(*references.HAS_SUBTASKS)
 
-    def _new_names(self, fields: Mapping[str, Any]) -> dict[str, str]:
+    def _new_names(self, fields: Values) -> dict[str, str]:
         """The names of tags that are not there yet, by their keys. Raises `Invalid` where
         they are more than a batch may make."""
         new: dict[str, str] = {}
@@ -360,7 +362,7 @@ class _Changes:
         )
 
 
-def _others(fields: Mapping[str, Any]) -> list[int]:
+def _others(fields: Values) -> list[int]:
     """The keys of the other tasks that the fields of an operation name."""
     names = ("parent_id", "before", "after")
     return [fields[name] for name in names if fields.get(name) is not None]

@@ -13,10 +13,10 @@ from bisect import bisect_left, bisect_right, insort
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from taskproject import sql
 from taskproject.problems import Invalid
-from taskproject.sql import fetch
 from tasks.models import positions
 from tasks.models.batched import batched
 from tasks.models.plans import Place
@@ -43,7 +43,7 @@ _THERE = (
 
 def moved(
     tasks: Iterable[Task], now: datetime, aims: Mapping[int, Aim]
-) -> Callable[[Task], dict[str, Any]]:
+) -> Callable[[Task], dict[str, object]]:
     """The list and the position that each of these live tasks has when they have been
     moved in the order of `aims`, which may know of other tasks too: those stay.
 
@@ -53,12 +53,13 @@ def moved(
     owners = {task.pk: task.owner_id for task in tasks}
     todo = {key: aim for key, aim in aims.items() if key in owners}
     order = Order({*todo, *(other for aim in todo.values() for other in aim.values())})
-    values: dict[int, dict[str, Any]] = {}
+    values: dict[int, dict[str, object]] = {}
     for number, (key, aim) in enumerate(todo.items()):
         # As if each took its time.
         moment = now + timedelta(microseconds=number)
-        values[key] = new = order.move(key, aim, moment)
-        order.put(key, (owners[key], new["list_id"], new["position"]))
+        list_id, position = order.move(key, aim, moment)
+        values[key] = {"list_id": list_id, "position": position}
+        order.put(key, (owners[key], list_id, position))
     return lambda task: values[task.pk]
 
 
@@ -69,7 +70,7 @@ class Order:
     def __init__(self, keys: Iterable[int]) -> None:
         self._places, self._rows = _seen(keys)
 
-    def move(self, key: int, aim: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    def move(self, key: int, aim: Aim, now: datetime) -> tuple[int | None, str]:
         """The list and the position of a task that is put where the aim says; it is not
         `put` there. Raises `Invalid` and `NoRoom`."""
         [(side, other)] = aim.items()
@@ -84,7 +85,7 @@ class Order:
         position = positions.within(
             low, high, now, own=own if list_id == at[1] else None
         )
-        return {"list_id": at[1], "position": position}
+        return at[1], position
 
     def put(self, key: int, place: Place | None) -> None:
         """Notes that a task is at a place now; None: not among the live ones."""
@@ -144,7 +145,7 @@ def _seen(keys: Iterable[int]) -> tuple[dict[int, Place], dict[Row, _Positions]]
     return places, {row: _Positions(each) for row, each in counted.items()}
 
 
-def _points(keys: Sequence[int]) -> list[tuple[Any, ...]]:
+def _points(keys: Sequence[int]) -> list[sql.Row]:
     """Key, owner, list and position of each live task, how many are at its position, and
     the next positions before and after it."""
     marks = ", ".join(["%s"] * len(keys))
@@ -162,4 +163,4 @@ def _points(keys: Sequence[int]) -> list[tuple[Any, ...]]:
             f'AND "task"."deleted_at" IS NULL AND "task"."list_id" IS {none}NULL'
         )
     statement = " UNION ALL ".join(halves)
-    return fetch(statement, [*keys, *keys], prepare=len(keys) <= 2)
+    return sql.fetch(statement, [*keys, *keys], prepare=len(keys) <= 2)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from taskproject.problems import Invalid
+from tasks.fields import Values
 from tasks.models.events import Actor
 from tasks.models.lists import TaskList
 from tasks.models.tags import Tag
@@ -57,13 +58,13 @@ def known(
     tasks: TaskQuerySet,
     by: Actor,
     now: datetime,
-    edits: list[tuple[Task, dict[str, Any]]],
+    edits: list[tuple[Task, Values]],
 ) -> dict[tuple[int, str], str]:
     """Checks what the edits of tasks refer to; the names of the tags by owner and key,
     made where they are new."""
     names: dict[int, list[str]] = {}
     children: dict[int, list[Task]] = {}
-    rows: list[dict[str, Any]] = []
+    rows: list[Values] = []
     for task, fields in edits:
         owner_id = fields.get("owner_id", task.owner_id)
         wanted = fields.get("tags", task.tags if owner_id != task.owner_id else ())

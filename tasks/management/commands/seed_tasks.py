@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from random import Random
-from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -13,6 +12,7 @@ from tqdm import tqdm
 
 from taskproject.accounts.models import User
 from taskproject.sql import analyze
+from tasks.fields import Values
 from tasks.models import Actor, Event, Label, Tag, Tally, Task, TaskList, lock_feeds
 
 BATCH = 2_000
@@ -133,7 +133,7 @@ class Command(BaseCommand):
         return user
 
 
-def make_rows(lists: list[TaskList], count: int, seed: int) -> Iterator[dict[str, Any]]:
+def make_rows(lists: list[TaskList], count: int, seed: int) -> Iterator[Values]:
     """The fields of `count` tasks, oldest first, the same for the same `count` and
     `seed`; `parent` is a number that chooses one, or None."""
     random = Random(seed)
@@ -142,7 +142,7 @@ def make_rows(lists: list[TaskList], count: int, seed: int) -> Iterator[dict[str
         done = random.random() < 0.6
         completed_at = created + timedelta(minutes=random.randint(1, 20_000))
         chosen = random.random()
-        row: dict[str, Any] = {
+        row: Values = {
             "title": f"{random.choice(VERBS)} {random.choice(THINGS)}"
             f"{random.choice(ENDS) or _whom(random)}",
             "description": random.choice(NOTES),
