@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, LiteralString
 from urllib.parse import urlsplit
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -57,9 +57,9 @@ class PostgreSQL:
             try:
                 process = psutil.Process(backend)
                 parent = process.parent()
-                if process.name() == "postgres" and parent.name() == "postgres":
-                    return int(parent.pid)
-            except (psutil.Error, AttributeError):
+                if parent and process.name() == parent.name() == "postgres":
+                    return parent.pid
+            except psutil.Error:
                 pass  # in another machine or container
             return None
 

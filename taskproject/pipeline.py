@@ -61,6 +61,7 @@ class IdentifiedRequest(HttpRequest):
 
     #: See `request_id`.
     id: str
+    _encoding: str | None  # of HttpRequest, and not in the stubs
 
 
 class PipelineMiddleware:
@@ -100,10 +101,10 @@ class PipelineMiddleware:
         _add_headers(request, response)
         return _finished(request, method, response, started)
 
-    def _normalize(self, request: HttpRequest) -> None:
+    def _normalize(self, request: IdentifiedRequest) -> None:
         # A Content-Type describes the body, never the query. (The setter of `encoding`
         # would parse the query first.)
-        request._encoding = None  # type: ignore[attr-defined]  # not in the stubs
+        request._encoding = None
         if request.path_info.endswith("/") and len(request.path_info) > 1:
             request.path_info = request.path_info.rstrip("/")
         if request.method == "HEAD":

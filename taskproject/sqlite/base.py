@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import transaction
@@ -85,13 +85,29 @@ def _pattern(pattern: str, escape: str) -> re.Pattern[str]:
     )
 
 
+if TYPE_CHECKING:
+    # With Django's methods that its stubs lack.
+
+    class _SchemaEditor(SchemaEditor):
+        def _remake_table(self, *args: object, **kwargs: object) -> None: ...
+
+    class _DatabaseWrapper(base.DatabaseWrapper):
+        def _start_transaction_under_autocommit(self) -> None: ...
+        def _commit(self) -> None: ...
+        def _rollback(self) -> None: ...
+        def _close(self) -> None: ...
+
+else:
+    _SchemaEditor, _DatabaseWrapper = SchemaEditor, base.DatabaseWrapper
+
+
 class DatabaseFeatures(Features):
     # SQLite's own limit since 3.32; Django keeps to the 999 of before, and would insert
     # 500 tasks by eleven statements.
     max_query_params = 32_766
 
 
-class DatabaseSchemaEditor(SchemaEditor):
+class DatabaseSchemaEditor(_SchemaEditor):
     """Django's, which keeps the triggers of a table that it remakes.
 
     SQLite cannot add a constraint, or alter a column, in place: Django copies the rows to
@@ -112,14 +128,14 @@ class DatabaseSchemaEditor(SchemaEditor):
             # to a table that is missing at that moment.
             for name, _, _ in triggers:
                 self.execute(f"DROP TRIGGER {self.quote_name(name)}")
-            super()._remake_table(*args, **kwargs)  # type: ignore[misc]  # not in the stubs
+            super()._remake_table(*args, **kwargs)
             tables = self.connection.introspection.table_names()
             for _, table, sql in triggers:
                 if table in tables:
                     self.execute(sql, params=None)
 
 
-class DatabaseWrapper(base.DatabaseWrapper):
+class DatabaseWrapper(_DatabaseWrapper):
     features_class = DatabaseFeatures
     SchemaEditorClass = DatabaseSchemaEditor
     #: SQLite locks no rows: see `no_lock_wait`.
@@ -204,7 +220,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _begin(self, give_up: float) -> None:
         while True:
             try:
-                super()._start_transaction_under_autocommit()  # type: ignore[misc]  # not in the stubs
+                super()._start_transaction_under_autocommit()
             except OperationalError as error:
                 code = getattr(error.__cause__, "sqlite_errorcode", 0)
                 if code & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
@@ -214,18 +230,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 return
 
     def _commit(self) -> None:
-        super()._commit()  # type: ignore[misc]  # not in the stubs
+        super()._commit()
         self._pass_on()
 
     def _rollback(self) -> None:
         try:
-            super()._rollback()  # type: ignore[misc]  # not in the stubs
+            super()._rollback()
         finally:
             self._pass_on()
 
     def _close(self) -> None:
         try:
-            super()._close()  # type: ignore[misc]  # not in the stubs
+            super()._close()
         finally:
             self._pass_on()
 

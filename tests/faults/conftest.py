@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from tests.faults.databases import Database

@@ -15,7 +15,7 @@ from select import select
 from typing import Any
 from uuid import uuid4
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from tests.faults.conftest import Service, Start
