@@ -1,15 +1,14 @@
-"""The pipeline: what every request passes, and all that an API request passes.
+"""The pipeline: what every request passes, and what only API requests pass.
 
 In this order: request id, deadline, CORS preflight, probes, host; then the operation
 (authentication, inputs, handler and error shape: see `operations.py`); then the error
-shape of what Django answered itself, headers, and the log line.
+shape of responses that Django made itself, headers, and the log line.
 
-Pages (the admin, static files) pass the rest of MIDDLEWARE instead of the operation. So
-do API requests that carry a cookie, which need Django's sessions and CSRF protection,
-and the paths below /api that are no operation, such as the documentation. Middleware
-that is to see every API request stands above `PipelineMiddleware`, which refuses
-to start where other middleware than PAGE_MIDDLEWARE stands below it.
-"""
+Pages (the admin, static files) pass the rest of MIDDLEWARE instead of the operation. So do
+API requests with a cookie, which need Django's sessions and CSRF protection, and paths
+below /api that are no operation, such as the documentation. Middleware that is to see
+every API request stands above `PipelineMiddleware`, which refuses to start if other
+middleware than PAGE_MIDDLEWARE stands below it."""
 
 import logging
 import os
@@ -38,19 +37,18 @@ from taskproject.logs import Line
 
 logger = logging.getLogger("taskproject.requests")
 
-# Seconds that a page of the admin may wait for PostgreSQL.
+# The deadline of pages of the admin, in seconds.
 PAGE_TIMEOUT = 20
 WELL_FORMED_ID = re.compile(r"[A-Za-z0-9._~:/+=-]{1,128}")
-# The address of a calendar feed is all that opens it: whatever follows the word, and
-# whatever is as long as a secret, however the path is written.
+# The parts of paths that are masked in the log, because the address of a calendar feed is a
+# secret: all after the word calendar, and all that is as long as a secret.
 SECRET = re.compile(r"(?i)(?<=calendar).+|[\w-]{32,}")
 SHORTEST_SECRET = 32  # characters
-# A number in a path, as in /api/tasks/42; more digits than any id has are none.
+# A number in a path, as in /api/tasks/42, with no more digits than an id can have.
 NUMBER = re.compile(r"/([0-9]{1,19})(?=/|$)")
-#: Paths below /api that ninja serves beside the operations.
+#: The views below /api that are no operations.
 DOCUMENTATION = {"openapi-json", "openapi-view", "api-root"}
-#: Origins and hosts longer than this many characters are not remembered: callers choose
-#: them.
+#: Longer origins and hosts (in characters) are not cached: clients choose them.
 LONGEST_ORIGIN = 300
 
 Headers = dict[str, tuple[str, str]]
@@ -65,14 +63,13 @@ class IdentifiedRequest(HttpRequest):
 
 
 class PipelineMiddleware:
-    """Outermost of this service's middleware; API requests are answered here.
+    """The outermost of this service's middleware, which handles API requests itself.
 
-    - `X-Request-ID`: the caller's if it is 1-128 plain characters, else a new one; the
-      response and the log line carry it.
-    - A trailing slash below /api is removed, so that no redirect loses a POST.
-    - HEAD is answered as GET without its body (RFC 9110, section 9.3.2).
-    - Responses of the API are never stored by a cache on the way.
-    """
+    - `X-Request-ID`: that of the client if it is 1-128 plain characters, else a new one; in
+      the response and in the log line.
+    - A trailing slash below /api is removed: a redirect would lose the body of a POST.
+    - HEAD is handled as GET, without the body in the response (RFC 9110, section 9.3.2).
+    - Responses of the API are never stored by shared caches."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         _check_middleware()
@@ -102,8 +99,8 @@ class PipelineMiddleware:
         return _finished(request, method, response, started)
 
     def _normalize(self, request: IdentifiedRequest) -> None:
-        # A Content-Type describes the body, never the query. (The setter of `encoding`
-        # would parse the query first.)
+        # The charset of Content-Type must not apply to the query. (The setter of
+        # `encoding` would parse the query.)
         request._encoding = None
         if request.path_info.endswith("/") and len(request.path_info) > 1:
             request.path_info = request.path_info.rstrip("/")
@@ -136,9 +133,8 @@ class PipelineMiddleware:
     def _route(
         self, request: HttpRequest
     ) -> tuple[ResolverMatch, dict[str, object]] | None:
-        """The operation of this path and the number in the path, as Django's URL
-        resolver finds them; None where it finds no operation. Paths that differ in
-        the number alone are resolved once."""
+        """The operation and the arguments of this path, as Django's URL resolver finds them; None
+        if it is no operation. Paths that differ only in the number are resolved once."""
         path = request.path_info
         number = NUMBER.search(path)
         shape, values = path, []
@@ -161,7 +157,7 @@ class PipelineMiddleware:
 
 
 def _check_middleware() -> None:
-    """Refuses middleware that API requests would not pass."""
+    """Refuses middleware that API requests would bypass."""
     own = f"{__name__}.{PipelineMiddleware.__name__}"
     below = settings.MIDDLEWARE[settings.MIDDLEWARE.index(own) + 1 :]
     for name in below:
@@ -173,8 +169,8 @@ def _check_middleware() -> None:
             )
 
 
-# Hosts, as callers name them, that were found to be allowed. Patterns in ALLOWED_HOSTS
-# allow any number of them.
+# The Host headers that were found to be allowed. There may be any number of them, because
+# ALLOWED_HOSTS can have patterns.
 _hosts: set[str | None] = set()
 MAX_HOSTS = 1_000
 
@@ -190,7 +186,7 @@ def _remember_host(host: str | None) -> None:
 
 
 def _add_headers(request: IdentifiedRequest, response: HttpResponseBase) -> None:
-    """Adds the headers that all responses of the API share to those it has."""
+    """Adds the headers that all responses of the API have."""
     meta = request.META
     origin = meta.get("HTTP_ORIGIN", "")
     find: Callable[..., Headers] = shared_headers
@@ -204,7 +200,7 @@ def _add_headers(request: IdentifiedRequest, response: HttpResponseBase) -> None
     )
     own: Headers = response.headers._store
     vary = own.get("vary")
-    # One by one through `headers`, each is converted again: 0.015 ms in all.
+    # Setting them one by one in `headers` would convert each: 0.015 ms in all.
     response.headers._store = {
         **shared,
         **own,
@@ -213,7 +209,7 @@ def _add_headers(request: IdentifiedRequest, response: HttpResponseBase) -> None
     if vary:
         patch_vary_headers(response, ["origin"])
     if response.status_code in (204, 304):
-        # RFC 9110, section 8.6: without content there is no length.
+        # RFC 9110, section 8.6: no Content-Length without content.
         response.headers.pop("Content-Length", None)
     elif not response.streaming and "content-length" not in own:
         assert isinstance(response, HttpResponse)
@@ -221,7 +217,7 @@ def _add_headers(request: IdentifiedRequest, response: HttpResponseBase) -> None
 
 
 class _BareRequest(HttpRequest):
-    """As much of a request as middleware looks at to choose headers."""
+    """The part of a request that decides the headers of middleware."""
 
     def __init__(self, secure: bool, method: str, meta: dict[str, str]) -> None:
         super().__init__()
@@ -236,8 +232,8 @@ class _BareRequest(HttpRequest):
 def shared_headers(
     origin: str, secure: bool, options: bool, private_network: bool
 ) -> Headers:
-    """What django-cors-headers and Django's own middleware add to a response to such a
-    request, by lowercase names: they are called once for each kind."""
+    """The headers that django-cors-headers and Django's own middleware add to the response to such
+    a request, by lowercase names. The middleware is called once for each kind of request."""
     meta = {"HTTP_ORIGIN": origin} if origin else {}
     if private_network:
         meta["HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK"] = "true"
@@ -257,7 +253,7 @@ def shared_headers(
 
 
 def forget() -> None:
-    """Forgets what follows from settings, which tests change."""
+    """Clears the caches of what depends on settings, for tests."""
     shared_headers.cache_clear()
     _hosts.clear()
 
@@ -295,14 +291,14 @@ def _read_to_the_end(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _distrust_connection() -> None:
-    """The next request connects anew: this one may lead to a server that has become
-    read-only. SQLite's stays open, because a full disk could not open it again."""
+    """Closes the connection, which may lead to a server that has become read-only. Not on SQLite,
+    where a full disk would prevent connecting again."""
     if settings.ON_POSTGRESQL and not connection.in_atomic_block:
         connection.close()
 
 
 def request_id(request: HttpRequest) -> str:
-    """The caller's, if it is well formed; else a new one."""
+    """The request id of the client if it is well formed, else a new one."""
     given: str = request.META.get("HTTP_X_REQUEST_ID", "")
     return given if WELL_FORMED_ID.fullmatch(given) else os.urandom(16).hex()
 
@@ -319,14 +315,13 @@ def log(
     response: HttpResponseBase,
     started: float,
 ) -> None:
-    """The line of a request, which came with this method, when it has been answered."""
+    """Logs the request after its response; `method` is the original method."""
     if not logger.isEnabledFor(logging.INFO):
         return
     caller = getattr(request, "auth", None)
     user = getattr(caller, "user_id", None)
     if user is None:
-        # Only what was loaded: a log line asks no database, least of all one that
-        # has just failed.
+        # Only if the session was loaded: logging must not access the database.
         loaded = getattr(getattr(request, "session", None), "_session_cache", {})
         user = int(loaded[SESSION_KEY]) if SESSION_KEY in loaded else None
     line = Line(

@@ -1,4 +1,4 @@
-"""People, and the tokens they give to programs."""
+"""Users, and the API tokens of their programs."""
 
 import hashlib
 import secrets
@@ -26,21 +26,21 @@ _OPENED = (
     'ON "accounts_user"."id" = "accounts_apitoken"."user_id" '
     'WHERE "accounts_apitoken"."digest"'
 )
-# A token's last use is written at most this often: a read stays a read.
+# The least time between two updates of a token's last use, so that most reads write nothing.
 LAST_USED_STEP = timedelta(minutes=1)
 
 
 def check_timezone(name: str) -> None:
-    """Refuses what is no name of the IANA's time zone database."""
+    """Validates a name of the IANA's time zone database."""
     if name not in timezones.names():
         raise ValidationError(f"{name!r} is no time zone; send one like Europe/Lisbon.")
 
 
 class User(AbstractUser):
-    """Somebody who owns tasks. Ours, so that it can grow columns later."""
+    """A user, who owns tasks. A model of our own, so that columns can be added."""
 
     id = models.BigAutoField(primary_key=True)
-    # What "today" is for them: a name of the IANA's database.
+    # Decides which day is today: a name of the IANA's time zone database.
     timezone = models.CharField(
         max_length=64,
         default="UTC",
@@ -50,14 +50,14 @@ class User(AbstractUser):
     )
 
     def move_to(self, timezone: str) -> None:
-        """Stores their time zone, whose name is known to be one."""
+        """Stores the user's time zone, which must be valid."""
         self.timezone = timezone
         self.save(update_fields=["timezone"])
 
     @classmethod
     def guest(cls, name: str) -> Self | None:
-        """The user that everybody without a credential acts as, made when first asked
-        for; None where the name is a colleague's, whose rights must not open up."""
+        """The user that requests without a credential act as, created at the first one. None if it is
+        inactive or staff: the rights of staff must not be public."""
         user = cls.objects.filter(username=name).first()
         if user is None:
             user, _ = cls.objects.get_or_create(
@@ -73,13 +73,11 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
         return self.filter(digest=digest(secret))
 
     def opened_by(self, secret: str) -> "ApiToken | None":
-        """The token with this secret, and its user, unless it is revoked or expired or
-        the user inactive: what every request asks. The digest is looked up, so that the
-        time taken says nothing about other secrets.
+        """The token with this secret, with its user; None if it is revoked or expired, or the user is
+        inactive. The digest is looked up, so that timing reveals nothing about other secrets.
 
-        By hand: the ORM takes 0.5 ms to compose this statement, which was more than all
-        the rest of reading a task.
-        """
+        Hand-written SQL: the ORM takes 0.5 ms to compose this statement, more than all the rest of
+        reading a task."""
         token_columns, user_columns = _columns()
         rows = fetch(
             f"SELECT {token_columns.sql}, {user_columns.sql} {_OPENED} = %s",
@@ -93,16 +91,15 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
         return token if token.usable else None
 
     def revoke(self) -> int:
-        """Stops the tokens at once; returns how many were still working."""
+        """Revokes the tokens at once; returns how many were not revoked before."""
         return self.filter(revoked_at__isnull=True).update(revoked_at=timezone.now())
 
 
 class ApiToken(models.Model):
     """A secret that lets a program act as a user.
 
-    Only the SHA-256 of the secret is stored: it has 256 random bits, so a slow password
-    hash would add nothing. `prefix` is its beginning, to recognise it by.
-    """
+    Only the SHA-256 of the secret is stored: a slow password hash would add nothing to its 256
+    random bits. `prefix` is its beginning, by which users recognise it."""
 
     class Scopes(models.TextChoices):
         READ = "read", "read"
@@ -147,13 +144,13 @@ class ApiToken(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
     def clean(self) -> None:
-        """Refuses a new token's name that is none; an old one keeps its own."""
+        """Validates the name of a new token; an old one keeps its name."""
         if self.pk is None and (wrong := fault(self.name)):
             raise ValidationError({"name": wrong})
 
     def issue(self, secret: str = "") -> str:
-        """Gives the token a new secret, stores it, and returns the secret: the only
-        moment at which it can be seen."""
+        """Gives the token a new secret, stores it, and returns the secret, which is not stored
+        itself."""
         secret = secret or TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
         self.prefix = secret[:SHOWN_CHARACTERS]
         self.digest = digest(secret)
@@ -164,8 +161,8 @@ class ApiToken(models.Model):
         return scope in self.scopes.split()
 
     def touch(self) -> None:
-        """Notes the use, at most once a minute, where that can be done at once: a read
-        needs no writer's place, no space on the disk, and no row that others have."""
+        """Records the use, at most once a minute, and only if that is possible without waiting: a read
+        must not fail or wait because of another writer, a full disk or a locked row."""
         now = timezone.now()
         if self.last_used_at is None or self.last_used_at < now - LAST_USED_STEP:
             connection = this_thread.connection
@@ -196,7 +193,7 @@ class ApiToken(models.Model):
 
     @property
     def usable(self) -> bool:
-        """Neither revoked nor expired, and of an active user."""
+        """Whether it is neither revoked nor expired, and its user is active."""
         return self.state == "active" and self.user.is_active
 
     @property
@@ -209,7 +206,7 @@ class ApiToken(models.Model):
 
 
 def digest(secret: str) -> str:
-    """What is stored of a secret: SHA-256, in hexadecimal."""
+    """The stored form of a secret: its SHA-256 in hexadecimal."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -219,10 +216,10 @@ def _columns() -> tuple[Columns[ApiToken], Columns[User]]:
 
 
 class SignInAttempt(models.Model):
-    """An attempt to sign in that failed, or is under way; `signin.py` counts them."""
+    """A failed attempt to sign in, or one in progress; `signin.py` counts them."""
 
     id = models.BigAutoField(primary_key=True)
-    # SHA-256 of what is counted: a user name or an address.
+    # SHA-256 of the user name or the address.
     key = models.CharField(max_length=64)
     at = models.DateTimeField(default=timezone.now, db_index=True)
 

@@ -5,8 +5,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 class BytewiseField(models.CharField):
-    """Ordered by its bytes on every database: SQLite does so by itself, and PostgreSQL
-    by the collation "C", whatever the database's own collation is."""
+    """Text ordered by its bytes on every database: on SQLite always, on PostgreSQL by the
+    collation "C", whatever the collation of the database."""
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> dict[str, str | None]:
         parameters = super().db_parameters(connection)

@@ -1,4 +1,4 @@
-"""Calendar feeds: a secret address at which a calendar reads what is due."""
+"""Calendar feeds, which have secret addresses."""
 
 import hashlib
 import secrets
@@ -17,13 +17,13 @@ class CalendarFeedQuerySet(models.QuerySet["CalendarFeed"]):
         return self.filter(owner_id=user_id)
 
     def opened_by(self, secret: str) -> Self:
-        """The one with this secret, of an active user. Its digest is looked up, so that
-        the time taken says nothing about other secrets."""
+        """The feed with this secret, if its user is active. The digest is looked up, so that timing
+        reveals nothing about other secrets."""
         return self.filter(digest=_digest(secret), owner__is_active=True)
 
     def issue(self, owner_id: int) -> tuple["CalendarFeed", str]:
-        """Gives the owner a feed with a new secret, instead of the one before; returns
-        it and the secret: the only moment at which it can be seen."""
+        """Gives the owner a feed with a new secret; the previous feed stops. Returns the feed and the
+        secret, which is not stored itself."""
         secret = secrets.token_urlsafe(SECRET_BYTES)
         values = {
             "prefix": secret[:SHOWN_CHARACTERS],
@@ -34,13 +34,13 @@ class CalendarFeedQuerySet(models.QuerySet["CalendarFeed"]):
         return feed, secret
 
     def revoke(self) -> int:
-        """Stops the feeds at once; returns how many there were."""
+        """Deletes the feeds, which stops them at once; returns how many there were."""
         count, _ = self.delete()
         return count
 
 
 class CalendarFeed(models.Model):
-    """A user's calendar feed. Of its secret only the SHA-256 is stored."""
+    """A user's calendar feed. Only the SHA-256 of its secret is stored."""
 
     owner = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+"

@@ -1,17 +1,17 @@
-"""Conditions that PostgreSQL is told in fewer words than the ORM's own (see constraints.py)."""
+"""SQL functions for constraints, shorter on PostgreSQL than the ORM's (see constraints.py)."""
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, Func, IntegerField
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils.deconstruct import deconstructible
 
-#: A part of a statement, and its parameters.
+#: SQL, and its parameters.
 SQL = tuple[str, tuple[str | int, ...]]
 
 
 @deconstructible(path="tasks.models.functions.Among")
 class Among(Func):
-    """Whether a text is one of these words, which are made of letters."""
+    """Whether a text is one of these words, which consist of letters."""
 
     output_field = BooleanField()
 
@@ -36,8 +36,8 @@ class Among(Func):
 
 @deconstructible(path="tasks.models.functions.Filled")
 class Filled(Func):
-    """Whether a column is not null. (The ORM's IsNull cannot be compared with another
-    condition: of a value it makes no SQL, and `full_clean` would judge wrongly.)"""
+    """Whether a column is not null. (The ORM's IsNull cannot be compared with another condition: it
+    compiles to no SQL for a constant, and `full_clean` would be wrong.)"""
 
     template = "(%(expressions)s IS NOT NULL)"
     output_field = BooleanField()
@@ -45,7 +45,7 @@ class Filled(Func):
 
 @deconstructible(path="tasks.models.functions.Given")
 class Given(Func):
-    """How many of these columns are not null."""
+    """The number of these columns that are not null."""
 
     function = "num_nonnulls"
     output_field = IntegerField()

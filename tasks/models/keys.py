@@ -1,4 +1,4 @@
-"""Keys that an older release made of tasks' texts, brought up to date (see words.py)."""
+"""Updating of the search and sort keys of an older release (see words.py)."""
 
 from collections.abc import Iterator
 
@@ -7,20 +7,19 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from tasks.models.words import CURRENT, searched_as, sorted_as
 
-#: Rows that a statement looks at, and that a transaction writes.
+#: The numbers of rows that a statement reads, and that a transaction writes.
 LOOKED_AT = 5_000
 WRITTEN = 200
 Row = tuple[int, str, str]
 
 
 def bring_up_to_date(connection: BaseDatabaseWrapper, written: int = WRITTEN) -> int:
-    """Makes new keys for the tasks whose keys are of an older version; how many those
-    were. Neither versions nor times of the tasks change.
+    """Updates the keys of tasks whose keys are of an older version; returns how many. Versions and
+    times of the tasks do not change.
 
-    A transaction is `written` tasks. So it can be stopped at any time, and what is left
-    is done when it is called again. It waits for no task that somebody is writing: it
-    comes back to those, one by one, so that no two writers wait for each other.
-    """
+    Each transaction writes up to `written` tasks. It can be interrupted at any time, and the
+    next call does the rest. Locked tasks are skipped and updated one by one at the end, so
+    that no two writers wait for each other."""
     changed, left = 0, []
     for first, last in _windows(connection):
         while rows := _stale(connection, first, last, written):
@@ -34,7 +33,7 @@ def bring_up_to_date(connection: BaseDatabaseWrapper, written: int = WRITTEN) ->
 
 
 def _windows(connection: BaseDatabaseWrapper) -> Iterator[tuple[int, int]]:
-    """Ranges of keys, each above the first and up to the last, that hold all tasks."""
+    """Ranges of primary keys (exclusive, inclusive) that contain all tasks."""
     last = 0
     while True:
         with connection.cursor() as cursor:
@@ -66,7 +65,7 @@ def _stale(
 def _rewrite(
     connection: BaseDatabaseWrapper, keys: list[int], wait: bool = False
 ) -> set[int]:
-    """The keys of the tasks that were written."""
+    """Updates the keys of these tasks; returns the primary keys of those written."""
     on_postgresql = connection.vendor == "postgresql"
     lock = "FOR UPDATE" if wait else "FOR UPDATE SKIP LOCKED"
     places = ", ".join(["%s"] * len(keys))
@@ -78,7 +77,7 @@ def _rewrite(
         )
         rows: list[Row] = cursor.fetchall()
         for key, title, description in rows:
-            # One by one: the tallies look at several together for what they share.
+            # One by one: the triggers of the counts group the rows of a statement.
             cursor.execute(
                 'UPDATE "tasks_task" SET "search" = %s, "sorted_title" = %s '
                 'WHERE "id" = %s',

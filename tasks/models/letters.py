@@ -1,11 +1,11 @@
-"""Letters as they are compared: without case, without accents, and without the strokes,
-hooks and bars that are part of a letter to Unicode, and an accent to who types it."""
+"""Comparison of letters without case, accents, and the strokes, hooks and bars that Unicode
+does not decompose."""
 
 import re
 import unicodedata
 from collections.abc import Iterator
 
-# The blocks with Latin, Greek and Cyrillic letters that have no decomposition.
+# The blocks of Latin, Greek and Cyrillic letters without decompositions.
 _BLOCKS = (
     (0x00C0, 0x0588),
     (0x1C80, 0x1C90),
@@ -19,28 +19,28 @@ _BLOCKS = (
     (0x1DF00, 0x1E000),
     (0x1E030, 0x1E090),
 )
-# The blocks with marks: all but those of musical notes, hands and Nyiakeng Puachue.
+# The blocks of combining marks, except musical ones, hands and Nyiakeng Puachue.
 _MARKED = ((0x0300, 0x3100), (0xA660, 0xABF0), (0xFB1E, 0xFE30), (0x10100, 0x11F60))
 _NAME = re.compile(
     r"(?P<script>LATIN|GREEK|CYRILLIC) "
     r"(?:(?:SMALL|CAPITAL|SMALL CAPITAL) (?:LETTER|LIGATURE)|LETTER) "
     r"(?P<letter>.+?)(?: BAR| DIGRAPH)?(?: WITH .+)?"
 )
-# How a letter may be drawn and be the same one.
+# Words in the names of letters that are variants of their base letter.
 _DRAWN = re.compile(
     r"(?:AFRICAN|BARRED|BLACKLETTER|BROAD|CLOSED|DOTLESS|INSULAR|LENIS|LONG|OPEN|REVERSED|"
     r"SCRIPT|SIDEWAYS|STIRRUP|STRAIGHT|TAILLESS|TURNED|VISIGOTHIC|VOLAPUK|SMALL|SMALL CAPITAL) "
 )
-# Latin letters with names of their own, as they are typed where they are missing.
+# Latin letters with names of their own, and their usual replacements.
 _TYPED = {
     "ETH": "d", "THORN": "th", "ENG": "n", "KRA": "k", "SCHWA": "e", "HWAIR": "hv",
     "WYNN": "w", "YOGH": "y", "EZH": "z", "ESH": "s", "SHARP S": "ss", "ALPHA": "a",
     "GAMMA": "g", "IOTA": "i", "UPSILON": "u", "PHI": "f", "CHI": "ch", "BETA": "b",
 }  # fmt: skip
-# Marks that change the letter under them, which is another without: vowels and their
-# killers, by the combining classes of Unicode, section 4.3. Other classes are accents.
+# The combining classes (Unicode, section 4.3) of marks that make another letter: vowels and
+# viramas. Marks of other classes are accents.
 _OF_WORDS = frozenset({0, 6, 9, 84, 91, 103, 107, 118, 122, 129, 130, 132})
-# They join, part or vary what is drawn, and stand between letters of one word.
+# Joiners and variation selectors, which stand within words.
 _IGNORED = (
     *(0x00AD, 0x034F, 0x061C, *range(0x180B, 0x1810), *range(0x200C, 0x2010)),
     *(*range(0x2060, 0x2065), *range(0xFE00, 0xFE10), 0xFEFF, *range(0xE0100, 0xE01F0)),
@@ -55,8 +55,7 @@ def plain(text: str) -> str:
 
 
 def _base(character: str) -> str:
-    """What a letter that decomposition leaves whole is compared as; itself if there is
-    nothing else."""
+    """The base letter of a letter without a decomposition; the letter itself if there is none."""
     found = _NAME.fullmatch(unicodedata.name(character, ""))
     if found is None:
         return character
@@ -81,7 +80,7 @@ def _table() -> Iterator[tuple[int, str | None]]:
             if unicodedata.decomposition(chr(code)):
                 continue
             base = _base(chr(code))
-            # A name may lead to a letter that has one itself: u with stroke, straight u.
+            # The base letter may have one itself: u with stroke, straight u.
             while len(base) == 1 and (further := _base(base)) != base:
                 base = further
             base = "".join(
@@ -106,7 +105,7 @@ def _marks() -> Iterator[int]:
 
 
 def ranges(codes: Iterator[int]) -> str:
-    """The characters of these ascending codes, as in a class of a regular expression."""
+    """The characters of these ascending code points, for a class of a regular expression."""
     found: list[list[int]] = []
     for code in codes:
         if found and code == found[-1][1] + 1:
@@ -117,5 +116,5 @@ def ranges(codes: Iterator[int]) -> str:
 
 
 _PLAIN = dict(_table())
-#: Marks that belong to the word they stand in, as in a class of a regular expression.
+#: Marks that are part of words, for a class of a regular expression.
 MARKS = ranges(code for code in _marks() if code not in _PLAIN)

@@ -1,11 +1,11 @@
-"""Moves: where tasks come to that are put beside others, one after another.
+"""The positions of moved tasks.
 
-One statement tells all positions that the moves can meet, however many they are, and
-they are made in memory. For a task only ever comes into a gap beside one that it is put
-beside, and what is read are the gaps beside these and beside all that move.
+One statement reads all positions that the moves can need, however many moves there are: the
+neighbours of the tasks that are moved, and of those that they are moved next to. The new
+positions are computed in memory.
 
-Call these inside `lock_feeds`, about locked rows: nobody else moves any of the owner's.
-"""
+Call these inside `lock_feeds`, with the rows locked, so that nobody else moves the owner's
+tasks."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tasks.models.positions import Row
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
 
-#: Where a task shall go: `before` or `after`, and the id of another one.
+#: The target of a move: `before` or `after`, and the id of another task.
 Aim = Mapping[str, int]
 
-# Each is one look into the index (owner, list, position, id), whose whole order is told
-# so that it is taken for those in no list too.
+# Each is one lookup in the index (owner, list, position, id). ORDER BY has all of its
+# columns, so that it is also used for tasks without a list.
 _BESIDE = (
     '(SELECT "other"."position" FROM {there} "other"."position" {than} '
     '"task"."position" ORDER BY "other"."list_id" {way}, "other"."position" {way} LIMIT 1)'
@@ -44,18 +44,17 @@ _THERE = (
 def moved(
     tasks: Iterable[Task], now: datetime, aims: Mapping[int, Aim]
 ) -> Callable[[Task], dict[str, object]]:
-    """The list and the position that each of these live tasks has when they have been
-    moved in the order of `aims`, which may know of other tasks too: those stay.
+    """The list and position of each of these live tasks after the moves in the order of `aims`.
+    Other tasks in `aims` are ignored.
 
-    Raises `Invalid` where there is no such live task of the owner's to be beside, and
-    `NoRoom` after thousands of moves to one place.
-    """
+    Raises `Invalid` if there is no live task of the owner to move next to, and `NoRoom` after
+    thousands of moves to one place."""
     owners = {task.pk: task.owner_id for task in tasks}
     todo = {key: aim for key, aim in aims.items() if key in owners}
     order = Order({*todo, *(other for aim in todo.values() for other in aim.values())})
     values: dict[int, dict[str, object]] = {}
     for number, (key, aim) in enumerate(todo.items()):
-        # As if each took its time.
+        # One microsecond apart, because positions are derived from the time.
         moment = now + timedelta(microseconds=number)
         list_id, position = order.move(key, aim, moment)
         values[key] = {"list_id": list_id, "position": position}
@@ -64,15 +63,14 @@ def moved(
 
 
 class Order:
-    """The places of these live tasks and the positions around them: where they come to
-    when they move beside each other."""
+    """The places of these live tasks, and the positions around them, as moves change them."""
 
     def __init__(self, keys: Iterable[int]) -> None:
         self._places, self._rows = _seen(keys)
 
     def move(self, key: int, aim: Aim, now: datetime) -> tuple[int | None, str]:
-        """The list and the position of a task that is put where the aim says; it is not
-        `put` there. Raises `Invalid` and `NoRoom`."""
+        """The list and the position for a task that is moved there. The move is not recorded: see
+        `put`. Raises `Invalid` and `NoRoom`."""
         [(side, other)] = aim.items()
         owner_id, list_id, own = self._places[key]
         at = self._places.get(other)
@@ -88,7 +86,7 @@ class Order:
         return at[1], position
 
     def put(self, key: int, place: Place | None) -> None:
-        """Notes that a task is at a place now; None: not among the live ones."""
+        """Records that a task is at this place now; None: it is not live."""
         was = self._places.pop(key, None)
         if was is not None:
             self._rows[was[:2]].remove(was[2])
@@ -97,13 +95,13 @@ class Order:
             self._rows.setdefault(place[:2], _Positions({})).add(place[2])
 
     def know(self, row: Row, position: str | None) -> None:
-        """Notes a position that another task of the row is at."""
+        """Records the position of another task in this list."""
         if position is not None:
             self._rows.setdefault(row, _Positions({})).know(position)
 
 
 class _Positions:
-    """The known positions of one row of tasks, sorted; one that two are at, twice."""
+    """The known positions in one list, sorted, with repetitions."""
 
     def __init__(self, counted: Mapping[str, int]) -> None:
         self._all = sorted(Counter(counted).elements())
@@ -120,7 +118,7 @@ class _Positions:
         del self._all[bisect_left(self._all, position)]
 
     def beside(self, at: str, *, before: bool) -> tuple[str | None, str | None]:
-        """The bounds of what is right before or right after `at`."""
+        """The positions before and after the gap right before or right after `at`."""
         if before:
             place = bisect_left(self._all, at)
             return self._all[place - 1] if place else None, at
@@ -129,7 +127,7 @@ class _Positions:
 
 
 def _seen(keys: Iterable[int]) -> tuple[dict[int, Place], dict[Row, _Positions]]:
-    """Where those of the tasks are that are live, and the positions around them."""
+    """The places of the live tasks among these, and the positions around them."""
     places: dict[int, Place] = {}
     counted: dict[Row, dict[str, int]] = {}
     around: list[tuple[Row, str]] = []
@@ -139,15 +137,15 @@ def _seen(keys: Iterable[int]) -> tuple[dict[int, Place], dict[Row, _Positions]]
             places[key] = (owner_id, list_id, position)
             counted.setdefault(row, {})[position] = same
             around += [(row, other) for other in near if other is not None]
-    # One that moves is counted where it is. Of what does not, one stands for all.
+    # Moving tasks are counted. Of others at one position, one is enough.
     for row, position in around:
         counted[row].setdefault(position, 1)
     return places, {row: _Positions(each) for row, each in counted.items()}
 
 
 def _points(keys: Sequence[int]) -> list[sql.Row]:
-    """Key, owner, list and position of each live task, how many are at its position, and
-    the next positions before and after it."""
+    """Key, owner, list and position of each live task, the number of tasks at its position, and the
+    next positions before and after it."""
     marks = ", ".join(["%s"] * len(keys))
     halves = []
     for none, listed in (("", "IS NULL"), ("NOT ", '= "task"."list_id"')):

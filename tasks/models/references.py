@@ -1,8 +1,7 @@
-"""What tasks refer to: lists, parents and tags, which must be their owner's.
+"""Validation of what tasks refer to: lists, parents and tags of the same owner.
 
-Call these inside `lock_feeds`: nobody else changes what they look at before the commit.
-`tasks` is the manager of the tasks, whose module uses this one.
-"""
+Call these inside `lock_feeds`, so that nobody else changes these rows before the commit.
+`tasks` is the manager of Task, whose module imports this one."""
 
 from __future__ import annotations
 
@@ -32,8 +31,8 @@ def check(
     owners: set[int],
     children: Iterable[Task] = (),
 ) -> None:
-    """Raises `Invalid` for a list or a parent that is not the owner's, and for a third
-    level of tasks."""
+    """Raises `Invalid` for a list or a parent that is not the owner's, and for a subtask of a
+    subtask."""
     rows = list(rows)
     lists = {row["list_id"] for row in rows if row.get("list_id") is not None}
     parents = {row["parent_id"] for row in rows if row.get("parent_id") is not None}
@@ -60,8 +59,8 @@ def known(
     now: datetime,
     edits: list[tuple[Task, Values]],
 ) -> dict[tuple[int, str], str]:
-    """Checks what the edits of tasks refer to; the names of the tags by owner and key,
-    made where they are new."""
+    """Validates what the edits refer to. Returns the names of the tags by owner and key; new tags
+    are created."""
     names: dict[int, list[str]] = {}
     children: dict[int, list[Task]] = {}
     rows: list[Values] = []
@@ -70,7 +69,7 @@ def known(
         wanted = fields.get("tags", task.tags if owner_id != task.owner_id else ())
         names.setdefault(owner_id, []).extend(wanted)
         if owner_id == task.owner_id and fields.get("parent_id") == task.parent_id:
-            fields = {**fields, "parent_id": None}  # The old one may be in the trash.
+            fields = {**fields, "parent_id": None}  # It may be in the trash.
         rows.append(fields)
         if fields.get("parent_id") is not None:
             children.setdefault(owner_id, []).append(task)
