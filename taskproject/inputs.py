@@ -9,13 +9,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Collection, Iterable, Sequence
 from difflib import get_close_matches
-from typing import (
-    Annotated,
-    Any,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from django.conf import settings
 from django.http import HttpRequest, QueryDict
@@ -124,8 +118,8 @@ class Closed(BaseModel):
 def absent() -> Any:
     """The default of a member that a PATCH may leave out and that may not be null.
 
-    It is a factory, because the document would show a plain default. (`Any`, as pydantic's
-    own `Field`: the member has a type of its own.)
+    It is a factory, because the document would show a plain default. As pydantic's own
+    `Field`, it can be the default of a member of every type.
     """
     return Field(default_factory=lambda: None)
 

@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.base import ModelState
 
 M = TypeVar("M", bound=models.Model)
-#: The values of one row. (`Any`: their types depend on the statement.)
+#: The values of one row. Their types depend on the statement.
 Row = tuple[Any, ...]
 
 
@@ -111,8 +111,8 @@ ON_POSTGRESQL: bool = settings.ON_POSTGRESQL
 
 
 def adapted(value: object) -> Any:
-    """A value as the database takes it (`Any`: as the driver does). On SQLite, dates and
-    times are text."""
+    """A value in the type that the database driver expects; text for dates and times on
+    SQLite."""
     if ON_POSTGRESQL:
         return value
     if isinstance(value, datetime):

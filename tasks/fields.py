@@ -11,7 +11,7 @@ from typing import Any
 
 from tasks.limits import DESCRIPTION_LENGTH, LOCATION_LENGTH, TITLE_LENGTH
 
-#: Values of a task, by the attributes of the model. (`Any`: each has a type of its own.)
+#: Values of a task, by the attributes of the model. Each has a type of its own.
 Values = dict[str, Any]
 
 

@@ -17,7 +17,7 @@ from math import ceil
 from select import POLLIN, poll
 from socket import SOCK_STREAM, getaddrinfo
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from django.db import transaction
@@ -27,6 +27,9 @@ from psycopg.pq import TransactionStatus
 from taskproject.deadlines import breaker, current_deadline
 from taskproject.postgresql.connection import Connection
 from taskproject.postgresql.direct import Session, Statements, look_at, run
+
+if TYPE_CHECKING:
+    from taskproject.sql import Row
 
 READ_COMMITTED = (
     b"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED"
@@ -89,13 +92,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def fetch(
         self, statement: str, parameters: Sequence[Any], prepare: bool
-    ) -> list[tuple[Any, ...]]:
+    ) -> "list[Row]":
         """The rows of a statement that is written out: see `taskproject.sql.fetch`."""
         if self.queries_logged or self.execute_wrappers:
             # Somebody watches: what Django's cursor runs is what they see.
             with self.cursor() as cursor:
                 cursor.execute(statement, parameters)
-                rows: list[tuple[Any, ...]] = cursor.fetchall()
+                rows: list[Row] = cursor.fetchall()
                 return rows
         # What Django's cursor sees to, where there is something to see to. (Whether it is
         # another thread's is not asked: `connection` is the thread's own.)

@@ -14,7 +14,7 @@ client has prepared under a name is the same statement.
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 from psycopg import errors, pq
@@ -22,6 +22,9 @@ from psycopg.adapt import AdaptersMap, PyFormat, Transformer
 from psycopg.types.string import TextLoader
 
 from taskproject.postgresql.connection import Connection
+
+if TYPE_CHECKING:
+    from taskproject.sql import Row
 
 # Of one session: each takes memory of PostgreSQL's, and a page of another size or in
 # another order is another statement.
@@ -80,7 +83,7 @@ class Statements:
 
     def fetch(
         self, statement: str, parameters: Sequence[object], prepare: bool
-    ) -> list[tuple[Any, ...]]:
+    ) -> "list[Row]":
         """The rows of a statement with a %s for each parameter. With `prepare` it stays
         prepared, and its text in memory for as long as the process runs."""
         session = self.session

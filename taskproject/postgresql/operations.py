@@ -6,15 +6,20 @@ Django's own, but for a rewording, which is nothing there. A migration of them h
 ``atomic = False``; each takes away what a run that failed has left of it.
 """
 
-from typing import Any
-
 from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import AddConstraint, AddIndex, AlterConstraint
+from django.db.migrations.state import ProjectState
+from django.db.models import Model
 
 
 class AddIndexOnline(AddIndexConcurrently):
     def database_forwards(
-        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
         if schema_editor.connection.vendor != "postgresql":
             AddIndex.database_forwards(
@@ -26,7 +31,11 @@ class AddIndexOnline(AddIndexConcurrently):
         super().database_forwards(app_label, schema_editor, from_state, to_state)
 
     def database_backwards(
-        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
         if schema_editor.connection.vendor == "postgresql":
             super().database_backwards(app_label, schema_editor, from_state, to_state)
@@ -38,7 +47,11 @@ class AddIndexOnline(AddIndexConcurrently):
 
 class AddConstraintOnline(AddConstraint):
     def database_forwards(
-        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
         if schema_editor.connection.vendor != "postgresql":
             super().database_forwards(app_label, schema_editor, from_state, to_state)
@@ -60,22 +73,27 @@ class RewordConstraintOnline(AlterConstraint):
     def database_forwards(
         self,
         app_label: str,
-        schema_editor: object,
-        from_state: object,
-        to_state: object,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
         self._reword(app_label, schema_editor, to_state)
 
     def database_backwards(
         self,
         app_label: str,
-        schema_editor: object,
-        from_state: object,
-        to_state: object,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
         self._reword(app_label, schema_editor, to_state)
 
-    def _reword(self, app_label: str, schema_editor: Any, state: Any) -> None:
+    def _reword(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        state: ProjectState,
+    ) -> None:
         if schema_editor.connection.vendor != "postgresql":
             return
         model = state.apps.get_model(app_label, self.model_name)
@@ -86,7 +104,9 @@ class RewordConstraintOnline(AlterConstraint):
         _check(schema_editor, model, schema_editor.quote_name(self.name), created)
 
 
-def _check(schema_editor: Any, model: Any, name: str, created: str) -> None:
+def _check(
+    schema_editor: BaseDatabaseSchemaEditor, model: type[Model], name: str, created: str
+) -> None:
     """Puts a constraint of one row in the place of the one of that name, if there is."""
     table = schema_editor.quote_name(model._meta.db_table)
     replaced = f"DROP CONSTRAINT IF EXISTS {name}, ADD CONSTRAINT"

@@ -86,6 +86,8 @@ def _pattern(pattern: str, escape: str) -> re.Pattern[str]:
 
 
 if TYPE_CHECKING:
+    from taskproject.sql import Row
+
     # With Django's methods that its stubs lack.
 
     class _SchemaEditor(SchemaEditor):
@@ -198,11 +200,11 @@ class DatabaseWrapper(_DatabaseWrapper):
 
     def fetch(
         self, statement: str, parameters: Sequence[Any], prepare: bool
-    ) -> list[tuple[Any, ...]]:
+    ) -> "list[Row]":
         """The rows of a statement: see `taskproject.sql.fetch`."""
         with self.cursor() as cursor:
             cursor.execute(statement, parameters)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            rows: list[Row] = cursor.fetchall()
             return rows
 
     @contextmanager

@@ -45,7 +45,7 @@ class TagAdmin(VersionedAdmin):
 
     @admin.display(description="Tasks")
     def tasks_shown(self, row: Tag) -> str:
-        return first_tasks(row.marked, f"tag={row.pk}")
+        return first_tasks(row.all_tasks, f"tag={row.pk}")
 
     def get_fieldsets(
         self, request: HttpRequest, obj: Tag | None = None

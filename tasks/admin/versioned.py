@@ -159,7 +159,7 @@ class VersionedAdmin(admin.ModelAdmin):
             lookup, value, request
         )
 
-    # (`Any`: the type of an action depends on Django's version.)
+    # (The type of an action depends on Django's version.)
     def get_actions(
         self, request: HttpRequest, *args: object, **kwargs: object
     ) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def list_lists(request: ApiRequest, filters: Query[ListFilters]) -> HttpResponse
         lists = lists.filter(archived=filters.archived)
     lists = lists.in_order()
     return page_response(
-        request, lists, filters, "lists", _represent, "position", lists.beyond
+        request, lists, filters, "lists", _represent, "position", lists.after_cursor
     )
 
 

@@ -27,7 +27,7 @@ from tasks.models.listing import Row
 
 M = TypeVar("M", bound=Model)
 WORDS: list[str] = Task.Priority.labels
-# The members of a task, in their order. (`Any`: each has a type of its own.)
+# The members of a task, in their order. Each has a type of its own.
 _BLANK: dict[str, Any] = {field.name: None for field in FIELDS} | {"overdue": False}
 NO_FIELDS: Mapping[str, object] = MappingProxyType({})
 _STORED = tuple(ATTRIBUTES)
@@ -95,18 +95,18 @@ def page_response(
     kind: str,
     show: Callable[[M], dict[str, object]],
     order: str = "",
-    beyond: Callable[[int, str], QuerySet[M]] | None = None,
+    after_cursor: Callable[[int, str], QuerySet[M]] | None = None,
 ) -> HttpResponse:
     """One page of `rows`, with the Link to the next. They descend by primary key, or
-    ascend by the text in the field `order`; then `beyond` returns the rows that follow
-    a key and a text.
+    ascend by the text in the field `order`; then `after_cursor` returns the rows
+    that follow a key and a text.
 
     `kind` is a part of the cursor, so that the cursor of another list is refused. The
     next page begins after a key, not at an offset: concurrent writes cause no row to be
     skipped or repeated.
     """
-    if page.cursor is not None and beyond is not None:
-        rows = beyond(*cursors.decode_text(page.cursor, kind))
+    if page.cursor is not None and after_cursor is not None:
+        rows = after_cursor(*cursors.decode_text(page.cursor, kind))
     elif page.cursor is not None:
         rows = rows.filter(pk__lt=cursors.decode_number(page.cursor, kind))
     found = list(rows[: page.limit + 1])

@@ -54,7 +54,9 @@ def list_tags(request: ApiRequest, page: Query[OrderedPage]) -> HttpResponse:
     """Your tags by name, including those that no task has any more. A tag is created
     when a task first uses it."""
     tags = Tag.objects.owned_by(request.auth.user_id).in_order()
-    return page_response(request, tags, page, "tags", _represent, "key", tags.beyond)
+    return page_response(
+        request, tags, page, "tags", _represent, "key", tags.after_cursor
+    )
 
 
 @router.get("/tags/{int:tag_id}", response={200: TagOut, 304: None})

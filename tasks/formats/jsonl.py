@@ -169,7 +169,7 @@ def _record(members: dict[str, object]) -> Record:
 
 
 def _value(member: str, value: object, default: object) -> Any:
-    """The value in the type of its field (`Any`). Raises `Refused` for any other type."""
+    """The value in the type of its own field. Raises `Refused` for any other type."""
     if value is None and default is None:
         return None
     kind, words, convert = _TYPES.get(member, _STRING)

@@ -28,8 +28,8 @@ from tasks.models.events import (
 if TYPE_CHECKING:
     from tasks.models.tasks import TaskQuerySet
 
-#: The fields whose old and new values an event tells.
-TOLD = ("name", "archived", "position")
+#: The fields whose old and new values are in events.
+TRACKED_FIELDS = ("name", "archived", "position")
 
 
 class TaskListQuerySet(models.QuerySet["TaskList"]):
@@ -43,7 +43,7 @@ class TaskListQuerySet(models.QuerySet["TaskList"]):
     def in_order(self) -> Self:
         return self.order_by("position", "id")
 
-    def beyond(self, key: int, position: str) -> Self:
+    def after_cursor(self, key: int, position: str) -> Self:
         """Those that come after this id and position in the order."""
         further = Q(position__gt=position) | Q(position=position, pk__gt=key)
         return self.filter(further, position__gte=position)
@@ -132,13 +132,13 @@ class TaskList(models.Model):
 
         Raises `NameTaken` where the owner has another list of that name.
         """
-        before = TaskList(**{name: getattr(self, name) for name in TOLD})
+        before = TaskList(**{name: getattr(self, name) for name in TRACKED_FIELDS})
         if "name" in fields:
             name = str(fields["name"]).strip()
             fields |= {"name": name, "key": casefold_key(name)}
         for name, value in fields.items():
             setattr(self, name, value)
-        if not difference(before, self, TOLD):
+        if not difference(before, self, TRACKED_FIELDS):
             return
         self._check_name()
         self.version += 1
@@ -188,7 +188,7 @@ class TaskList(models.Model):
         self, by: Actor, now: datetime, before: "TaskList | None", verb: Event.Verb
     ) -> None:
         after = None if verb == Event.Verb.DELETED else self
-        names = TOLD if before else ("name", "archived")
+        names = TRACKED_FIELDS if before else ("name", "archived")
         changes = difference(before, after, names)
         subject = (self.owner_id, "list_id", self.pk, self.version)
         append(by, [NewEvent(now, *subject, verb, changes)])

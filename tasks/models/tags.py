@@ -68,7 +68,7 @@ class TagQuerySet(models.QuerySet["Tag"]):
     def in_order(self) -> Self:
         return self.order_by("key")
 
-    def beyond(self, _: int, key: str) -> Self:
+    def after_cursor(self, _: int, key: str) -> Self:
         """Those that come after this key in the order; the id says no more."""
         return self.filter(key__gt=key)
 
@@ -134,7 +134,7 @@ class Tag(models.Model):
         return self.name
 
     @property
-    def marked(self) -> TaskQuerySet:
+    def all_tasks(self) -> TaskQuerySet:
         """The tasks that carry it, in the trash or not: a TaskQuerySet."""
         return self.tasks.all().owned_by(self.owner_id)
 
@@ -155,12 +155,12 @@ class Tag(models.Model):
         changes = {"name": [old, name]}
         append(by, [_story(database_now(), self, Event.Verb.EDITED, changes)])
         if tasks:
-            self.marked.retag(by, {old: name})
+            self.all_tasks.retag(by, {old: name})
 
     def remove(self, by: Actor) -> None:
         """Deletes it, and takes it off all its tasks. Call it inside `lock_feeds`, with the
         row locked."""
-        self.marked.retag(by, {self.name: None})
+        self.all_tasks.retag(by, {self.name: None})
         self.version += 1
         append(by, [_story(database_now(), self, Event.Verb.DELETED)])
         self.delete()

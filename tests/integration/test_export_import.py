@@ -112,7 +112,7 @@ def test_what_came_back_is_found_by_its_tags(
         carrying = [
             it.title for it in Task.objects.owned_by(bob.pk) if tag.name in it.tags
         ]
-        assert [it.title for it in tag.marked] == carrying
+        assert [it.title for it in tag.all_tasks] == carrying
 
 
 def test_a_second_import_changes_nothing(alice: User, bob: User, path: Path) -> None:

@@ -12,6 +12,9 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import DatabaseError, OperationalError, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from taskproject.postgresql.base import DatabaseWrapper
 
 ATTEMPTS = 30
 LOCK_NOT_AVAILABLE = "55P03"
@@ -37,11 +40,11 @@ class Command(migrate.Command):
             connection.settings_dict.update(settings.DATABASE_DIRECT)
         return super().execute(*args, **options)
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        connection: Any = connections[options["database"]]
+    def handle(self, *args: object, **options: Any) -> None:
+        connection = connections[options["database"]]
         if options["plan"] or options["check_unapplied"]:
             super().handle(*args, **options)
-        elif connection.vendor != "postgresql":
+        elif not isinstance(connection, DatabaseWrapper):  # SQLite
             with _lock_of_file(connection.settings_dict["NAME"]) as take:
                 self._wait(take)
                 super().handle(*args, **options)
@@ -57,7 +60,9 @@ class Command(migrate.Command):
                 self._wait(take)
                 self._migrate_online(connection, *args, **options)
 
-    def _migrate_online(self, connection: Any, *args: Any, **options: Any) -> None:
+    def _migrate_online(
+        self, connection: BaseDatabaseWrapper, *args: object, **options: object
+    ) -> None:
         for attempt in range(ATTEMPTS):
             try:
                 with connection.cursor() as cursor:
@@ -96,7 +101,7 @@ class Command(migrate.Command):
 
 
 @contextmanager
-def _lock_of_session(connection: Any) -> Iterator[Callable[[], bool]]:
+def _lock_of_session(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], bool]]:
     """What tries to take the lock; it is released at the end, and with the session."""
 
     def ask(function: str) -> bool:
@@ -112,7 +117,7 @@ def _lock_of_session(connection: Any) -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def _lock_of_file(path: Any) -> Iterator[Callable[[], bool]]:
+def _lock_of_file(path: str | Path) -> Iterator[Callable[[], bool]]:
     """The same for SQLite, by its directory: closing the file itself would release
     SQLite's own locks."""
     directory = None
