@@ -306,7 +306,8 @@ CASES: list[Case] = [
     *(Case(f"{path} moved", 404, "not_found", "POST", f"{path}/move", b'{"before": 1}')
       for path in (f"{TASKS}/0", f"{TASKS}/{BEYOND}", f"{LISTS}/0", f"{LISTS}/{BEYOND}", f"{LISTS}/x")),
     *missing("/api/lists/{their_list}", "/api/tags/{their_tag}"),
-    *missing("/api/lists/{their_list}", "/api/tags/{their_tag}", method="DELETE"),
+    *missing("/api/lists/{their_list}", "/api/tags/{their_tag}", "/api/lists/{their_list}?tasks=delete", method="DELETE"),
+    *missing("/api/tasks/{theirs}", method="PATCH"),
     *missing("/api/tasks/count", "/api/tags/1/move", "/api/lists/1/tasks", "/api/tasks/counts/1"),
     # Methods
     *method_not_allowed(LISTS, "PUT", "PATCH", "DELETE", "OPTIONS"), *method_not_allowed(LIST, "PUT", "POST", "OPTIONS", "TRACE"),

@@ -4,6 +4,7 @@ A new operation needs a row in `TABLE`; where its path has a new parameter, a me
 `Rows`; and where the example of its body names a row, an entry in `BODIES`.
 """
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cache
@@ -18,7 +19,8 @@ from taskproject.accounts.models import ApiToken, User
 from taskproject.api import api as api_object
 from tasks.models import CalendarFeed, Event, Tag, Task, TaskList
 from tests.conftest import BY, ApiClient, make_task, make_token
-from tests.support.rows import make_job, make_list
+from tests.support.answers import assert_a_credential_is_needed
+from tests.support.rows import make_job, make_list, missing_row
 
 # The caller is alice, the rows are hers; the last two act on hers as somebody else.
 WAYS = (
@@ -192,8 +194,15 @@ def test_each_way_in_may_do_what_the_table_says(
         assert answer.headers["Content-Type"] == "application/problem+json"
         code = "not_found" if status == 404 else CODES[way]
         assert answer.json()["code"] == code
+        assert "ETag" not in answer.headers
         assert stored() == before
         assert User.objects.get(username="alice").timezone == zone
+    path = document_operations()[operation][1].format(**rows._asdict())
+    noun = re.search(r"/(task|list|tag|job)s/\d", path)
+    if status == 404 and noun:
+        assert answer.json() == missing_row(path, noun[1])
+    if way == "none" and status == 401:
+        assert_a_credential_is_needed(answer, path)
     if status == 401:
         assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
 

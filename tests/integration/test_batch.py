@@ -10,7 +10,7 @@ from taskproject.models import StoredResponse
 from tasks.models import Event, Tag, Task
 from tests.conftest import BY as BY_COMMAND
 from tests.conftest import ApiClient, make_task, make_token
-from tests.support.answers import PLAIN, as_json, assert_a_credential_is_needed
+from tests.support.answers import PLAIN, as_json
 from tests.support.batches import (
     PATH,
     create,
@@ -345,11 +345,6 @@ def test_five_hundred_take_as_many_statements_as_two(
 
 
 # Who may
-
-
-def test_it_needs_a_credential(nobody: ApiClient) -> None:
-    assert_a_credential_is_needed(send(nobody, create("New")), PATH)
-    assert not Task.objects.exists()
 
 
 def test_a_token_that_may_only_read_changes_nothing(alice: User, task: Task) -> None:

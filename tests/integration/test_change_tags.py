@@ -8,7 +8,7 @@ from taskproject.accounts.models import User
 from tasks.models import Tag, Task
 from tests.conftest import BY, ApiClient, make_old_task, make_task
 from tests.integration.test_tags import tags_of
-from tests.support.answers import as_json, assert_a_credential_is_needed
+from tests.support.answers import as_json
 from tests.support.rows import (
     alone,
     assert_name_taken,
@@ -16,7 +16,6 @@ from tests.support.rows import (
     event,
     ids,
     latest,
-    missing_row,
     news,
     tag_json,
 )
@@ -198,39 +197,3 @@ def test_a_change_at_the_right_version_is_made(
 
     assert answer.status_code in (200, 204)
     assert not Tag.objects.filter(name="home").exists()
-
-
-@pytest.mark.parametrize(
-    ("method", "body"), [("GET", None), ("PATCH", {"name": "x"}), ("DELETE", None)]
-)
-def test_somebody_elses_tag_is_as_missing_as_none(
-    api: ApiClient, bob: User, method: str, body: Any
-) -> None:
-    theirs = make_task(bob, tags=["home"])
-    before, tag = as_json(theirs), Tag.objects.get()
-
-    for key in (tag.pk, tag.pk + 1000, 2**63):
-        path = f"/api/tags/{key}"
-        answer = alone(api, method, path, body)
-        assert (answer.status_code, answer.json()) == (404, missing_row(path, "tag"))
-    assert as_json(theirs) == before
-    assert tag_json("home")["version"] == 1
-
-
-@pytest.mark.parametrize(
-    ("method", "suffix", "body"),
-    [
-        ("GET", "", None),
-        ("GET", "/{}", None),
-        ("PATCH", "/{}", {"name": "x"}),
-        ("DELETE", "/{}", None),
-    ],
-)
-def test_it_needs_a_credential(
-    nobody: ApiClient, alice: User, method: str, suffix: str, body: Any
-) -> None:
-    make_task(alice, tags=["home"])
-    path = "/api/tags" + suffix.format(Tag.objects.get().pk)
-
-    assert_a_credential_is_needed(nobody.send(method, path, body), path)
-    assert tag_json("home")["version"] == 1

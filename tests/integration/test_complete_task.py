@@ -8,8 +8,6 @@ from tests.conftest import YESTERDAY, ApiClient, make_old_task, make_task
 from tests.support.answers import (
     PLAIN,
     as_json,
-    assert_a_credential_is_needed,
-    assert_both_are_missing,
     rfc3339,
 )
 
@@ -82,25 +80,6 @@ def test_other_tasks_stay_as_they_are(
     api.send("POST", f"/api/tasks/{task.pk}/{verb}")
 
     assert as_json(other) == before
-
-
-@both
-def test_it_needs_a_credential(
-    nobody: ApiClient, alice: User, verb: str, completed: bool
-) -> None:
-    task = make_task(alice, completed=not completed)
-    before = as_json(task)
-    path = f"/api/tasks/{task.pk}/{verb}"
-
-    assert_a_credential_is_needed(nobody.send("POST", path), path)
-    assert as_json(task) == before
-
-
-@pytest.mark.parametrize("verb", ["complete", "reopen"])
-def test_somebody_elses_task_is_as_missing_as_none(
-    api: ApiClient, bob: User, verb: str
-) -> None:
-    assert_both_are_missing(api, bob, "POST", suffix=f"/{verb}")
 
 
 @pytest.mark.parametrize("verb", ["complete", "reopen"])

@@ -11,7 +11,6 @@ from taskproject.accounts.models import User
 from tasks.models import Tag, Task
 from tasks.models.due_dates import Clock
 from tests.conftest import BY, ApiClient, make_task
-from tests.support.answers import assert_a_credential_is_needed
 from tests.support.rows import StillClock, assert_refused, make_list
 
 PATH = "/api/tasks/counts"
@@ -329,10 +328,6 @@ def test_polling_is_one_small_statement(
 
 
 # Refusals
-
-
-def test_it_needs_a_credential(nobody: ApiClient) -> None:
-    assert_a_credential_is_needed(nobody.send("GET", PATH), PATH)
 
 
 @pytest.mark.parametrize(

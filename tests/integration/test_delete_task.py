@@ -6,8 +6,6 @@ from taskproject.accounts.models import User
 from tests.conftest import ApiClient, make_task
 from tests.support.answers import (
     as_json,
-    assert_a_credential_is_needed,
-    assert_both_are_missing,
 )
 
 
@@ -55,19 +53,6 @@ def test_a_completed_task_can_be_deleted(api: ApiClient, alice: User) -> None:
 
     assert api.send("DELETE", path).status_code == 204
     assert api.send("GET", "/api/tasks?completed=true").json()["items"] == []
-
-
-def test_it_needs_a_credential(nobody: ApiClient, alice: User) -> None:
-    task = make_task(alice)
-    before = as_json(task)
-    path = f"/api/tasks/{task.pk}"
-
-    assert_a_credential_is_needed(nobody.send("DELETE", path), path)
-    assert as_json(task) == before
-
-
-def test_somebody_elses_task_is_as_missing_as_none(api: ApiClient, bob: User) -> None:
-    assert_both_are_missing(api, bob, "DELETE")
 
 
 def test_an_id_beyond_its_column_is_missing(api: ApiClient) -> None:

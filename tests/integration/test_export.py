@@ -13,7 +13,6 @@ from taskproject.accounts.models import User
 from tasks import exports
 from tasks.models import Task
 from tests.conftest import BY, ApiClient, make_task, make_token
-from tests.support.answers import assert_a_credential_is_needed
 from tests.support.batches import statements
 from tests.support.rows import make_list
 
@@ -300,10 +299,6 @@ def test_an_unknown_parameter_is_refused(api: ApiClient) -> None:
 
     assert answer.status_code == 422
     assert "format" in answer.json()["detail"]
-
-
-def test_it_needs_a_credential(nobody: ApiClient) -> None:
-    assert_a_credential_is_needed(nobody.send("GET", PATH), PATH)
 
 
 def test_a_token_that_may_only_read_may_export(alice: User, task: Task) -> None:

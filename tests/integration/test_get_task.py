@@ -7,9 +7,6 @@ from taskproject.accounts.models import User
 from tests.conftest import ApiClient, make_task
 from tests.support.answers import (
     as_json,
-    assert_a_credential_is_needed,
-    assert_both_are_missing,
-    missing,
 )
 
 
@@ -42,16 +39,6 @@ def test_the_etag_is_the_version(api: ApiClient, alice: User) -> None:
     assert (answer.headers["ETag"], answer.json()["version"]) == ('"2.3"', 2)
 
 
-def test_it_needs_a_credential(nobody: ApiClient, alice: User) -> None:
-    path = f"/api/tasks/{make_task(alice).pk}"
-
-    assert_a_credential_is_needed(nobody.send("GET", path), path)
-
-
-def test_somebody_elses_task_is_as_missing_as_none(api: ApiClient, bob: User) -> None:
-    assert_both_are_missing(api, bob, "GET")
-
-
 @pytest.mark.parametrize(
     "task_id", ["0", "9223372036854775807", "9223372036854775808", "9" * 40]
 )
@@ -61,7 +48,7 @@ def test_an_id_that_no_column_can_hold_is_missing(api: ApiClient, task_id: str) 
     answer = api.send("GET", path)
 
     assert answer.status_code == 404
-    assert answer.json() == missing(path)
+    assert answer.json() == missing_row(path, "task")
 
 
 @pytest.mark.parametrize(

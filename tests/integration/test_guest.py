@@ -9,7 +9,6 @@ from tests.conftest import ApiClient, make_task
 from tests.support.answers import (
     as_json,
     assert_a_credential_is_needed,
-    assert_both_are_missing,
 )
 
 
@@ -52,10 +51,6 @@ def test_the_guest_may_be_an_ordinary_user(
     task = make_task(alice)
 
     assert nobody.send("GET", f"/api/tasks/{task.pk}").json() == as_json(task)
-
-
-def test_somebody_elses_task_is_as_missing_as_none(guest: ApiClient, bob: User) -> None:
-    assert_both_are_missing(guest, bob, "GET")
 
 
 @pytest.mark.parametrize("right", ["is_staff", "is_superuser"])

@@ -127,10 +127,6 @@ def test_a_task_that_went_to_another_owner_is_a_tombstone_for_the_first(
         assert item["actor"] is None
 
 
-def test_without_a_credential_it_is_401(nobody: ApiClient) -> None:
-    assert nobody.send("GET", "/api/changes").status_code == 401
-
-
 # Cursors
 
 

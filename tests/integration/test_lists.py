@@ -9,7 +9,6 @@ from taskproject.accounts.models import User
 from taskproject.models import StoredResponse
 from tasks.models import Event, TaskList
 from tests.conftest import ApiClient
-from tests.support.answers import assert_a_credential_is_needed
 from tests.support.rows import (
     alone,
     assert_name_taken,
@@ -19,7 +18,6 @@ from tests.support.rows import (
     latest,
     list_json,
     make_list,
-    missing_row,
     news,
 )
 
@@ -247,54 +245,6 @@ def test_a_changed_list_is_answered_whole(api: ApiClient, alice: User) -> None:
 
     assert (answer.status_code, answer.json()) == (200, list_json(row))
     assert answer.headers["ETag"] == '"2.2"'
-
-
-@pytest.mark.parametrize(
-    ("method", "suffix", "body"),
-    [
-        ("GET", "", None),
-        ("PATCH", "", {"name": "Mine now"}),
-        ("DELETE", "", None),
-        ("DELETE", "?tasks=delete", None),
-        ("POST", "/move", {"before": 1}),
-    ],
-)
-def test_somebody_elses_list_is_as_missing_as_none(
-    api: ApiClient, bob: User, method: str, suffix: str, body: Any
-) -> None:
-    theirs = make_list(bob)
-    before = list_json(theirs)
-
-    for key in (theirs.pk, theirs.pk + 1000, 2**63):
-        path = f"/api/lists/{key}{suffix}"
-        answer = alone(api, method, path, body)
-        assert answer.status_code == 404
-        assert "ETag" not in answer.headers
-        assert answer.json() == missing_row(path.partition("?")[0], "list")
-    assert list_json(theirs) == before
-
-
-@pytest.mark.parametrize(
-    ("method", "suffix", "body"),
-    [
-        ("GET", "", None),
-        ("POST", "", {"name": "Mine"}),
-        ("GET", "/{}", None),
-        ("PATCH", "/{}", {"name": "Mine"}),
-        ("DELETE", "/{}", None),
-        ("POST", "/{}/move", {"before": 1}),
-    ],
-)
-def test_it_needs_a_credential(
-    nobody: ApiClient, alice: User, method: str, suffix: str, body: Any
-) -> None:
-    row = make_list(alice)
-    before = list_json(row)
-    path = "/api/lists" + suffix.format(row.pk)
-
-    assert_a_credential_is_needed(nobody.send(method, path, body), path)
-    assert list_json(row) == before
-    assert TaskList.objects.count() == 1
 
 
 # Reading all of them

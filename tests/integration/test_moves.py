@@ -11,8 +11,6 @@ from tasks.models import Task
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.answers import (
     as_json,
-    assert_a_credential_is_needed,
-    assert_both_are_missing,
 )
 from tests.support.rows import alone, assert_refused, event, latest, make_list, news
 
@@ -291,25 +289,6 @@ def test_what_is_no_move_keeps_the_place(
 
 
 # Refusals
-
-
-def test_it_needs_a_credential(nobody: ApiClient, alice: User) -> None:
-    tasks = make(alice, "ab")
-    before = as_json(tasks["b"])
-    path = f"/api/tasks/{tasks['b'].pk}/move"
-
-    answer = nobody.send("POST", path, {"before": tasks["a"].pk})
-
-    assert_a_credential_is_needed(answer, path)
-    assert as_json(tasks["b"]) == before
-
-
-def test_somebody_elses_task_is_as_missing_as_none(
-    api: ApiClient, alice: User, bob: User
-) -> None:
-    mine = make_task(alice)
-
-    assert_both_are_missing(api, bob, "POST", {"before": mine.pk}, "/move")
 
 
 @pytest.mark.parametrize("place", ["before", "after"])

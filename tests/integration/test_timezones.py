@@ -7,7 +7,7 @@ import pytest
 
 from taskproject.accounts.models import User
 from tests.conftest import ApiClient, make_task
-from tests.support.answers import as_json, assert_a_credential_is_needed
+from tests.support.answers import as_json
 from tests.support.rows import StillClock, assert_refused
 
 COUNTS = "/api/tasks/counts"
@@ -440,9 +440,3 @@ def test_it_refuses_what_is_no_zone(
     assert_refused(answer, "/api/me", pointer, code, None)
     alice.refresh_from_db()
     assert alice.timezone == "UTC"
-
-
-def test_setting_a_zone_needs_a_credential(nobody: ApiClient) -> None:
-    answer = nobody.send("PATCH", "/api/me", {"timezone": "UTC"})
-
-    assert_a_credential_is_needed(answer, "/api/me")

@@ -7,8 +7,6 @@ from tests.conftest import YESTERDAY, ApiClient, make_old_task, make_task
 from tests.support.answers import (
     PLAIN,
     as_json,
-    assert_a_credential_is_needed,
-    assert_both_are_missing,
     rfc3339,
 )
 
@@ -68,19 +66,6 @@ def test_other_tasks_stay_as_they_are(api: ApiClient, alice: User) -> None:
     api.send("POST", f"/api/tasks/{task.pk}/toggle")
 
     assert as_json(other) == before
-
-
-def test_it_needs_a_credential(nobody: ApiClient, alice: User) -> None:
-    task = make_task(alice)
-    before = as_json(task)
-    path = f"/api/tasks/{task.pk}/toggle"
-
-    assert_a_credential_is_needed(nobody.send("POST", path), path)
-    assert as_json(task) == before
-
-
-def test_somebody_elses_task_is_as_missing_as_none(api: ApiClient, bob: User) -> None:
-    assert_both_are_missing(api, bob, "POST", suffix="/toggle")
 
 
 def test_an_id_beyond_its_column_is_missing(api: ApiClient) -> None:

@@ -154,12 +154,6 @@ def test_the_trash_refuses_a_bad_query(api: ApiClient, query: str) -> None:
     assert api.send("GET", f"/api/tasks/trash?{query}").status_code == 422
 
 
-def test_the_trash_needs_a_credential(nobody: ApiClient, task: Task) -> None:
-    assert nobody.send("GET", "/api/tasks/trash").status_code == 401
-    restore = nobody.send("POST", f"/api/tasks/{task.pk}/restore")
-    assert restore.status_code == 401
-
-
 def test_the_trash_costs_one_query_whatever_its_size(
     api: ApiClient, alice: User, queries: CaptureQueriesContext
 ) -> None:

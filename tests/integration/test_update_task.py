@@ -9,8 +9,6 @@ from taskproject.accounts.models import User
 from tests.conftest import YESTERDAY, ApiClient, make_old_task, make_task
 from tests.support.answers import (
     as_json,
-    assert_a_credential_is_needed,
-    assert_both_are_missing,
 )
 
 
@@ -134,22 +132,6 @@ def test_it_takes_a_merge_patch(api: ApiClient, alice: User) -> None:
 
     assert (answer.status_code, answer.json()) == (200, as_json(task))
     assert task.title == "Buy bread"
-
-
-def test_it_needs_a_credential(nobody: ApiClient, alice: User) -> None:
-    task = make_task(alice)
-    before = as_json(task)
-    path = f"/api/tasks/{task.pk}"
-
-    assert_a_credential_is_needed(nobody.send("PATCH", path, {"title": "x"}), path)
-    assert as_json(task) == before
-
-
-@pytest.mark.parametrize("body", [{}, {"title": "Mine now"}])
-def test_somebody_elses_task_is_as_missing_as_none(
-    api: ApiClient, bob: User, body: dict[str, Any]
-) -> None:
-    assert_both_are_missing(api, bob, "PATCH", body)
 
 
 @pytest.mark.parametrize("body", [{}, {"title": "Buy bread"}])

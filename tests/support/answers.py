@@ -3,9 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from taskproject.accounts.models import User
 from tasks.models import Task
-from tests.conftest import ApiClient, make_task
 
 #: What a task has that was given nothing but a title.
 PLAIN: dict[str, Any] = {
@@ -70,18 +68,6 @@ def etag(task: Task) -> str:
     return f'"{task.version}.3-{derived}"' if derived else f'"{task.version}.3"'
 
 
-def missing(path: str) -> dict[str, Any]:
-    """The problem of a task that is not there or is somebody else's."""
-    return {
-        "type": "/api/problems#not_found",
-        "title": "Not found",
-        "status": 404,
-        "detail": "You have no task with this id.",
-        "instance": path,
-        "code": "not_found",
-    }
-
-
 def assert_a_credential_is_needed(answer: Any, path: str) -> None:
     """The answer is the 401 of a request that came without a credential."""
     assert answer.status_code == 401
@@ -96,20 +82,3 @@ def assert_a_credential_is_needed(answer: Any, path: str) -> None:
         "instance": path,
         "code": "unauthenticated",
     }
-
-
-def assert_both_are_missing(
-    api: ApiClient, bob: User, method: str, body: Any = None, suffix: str = ""
-) -> None:
-    """Alice cannot tell bob's task from one that never was, and it stays as it is."""
-    theirs = make_task(bob, "Bob's own")
-    before = as_json(theirs)
-    for task_id in (theirs.pk, theirs.pk + 1000):
-        path = f"/api/tasks/{task_id}{suffix}"
-
-        answer = api.send(method, path, body)
-
-        assert answer.status_code == 404
-        assert answer.headers["Content-Type"] == "application/problem+json"
-        assert answer.json() == missing(path)
-    assert as_json(theirs) == before

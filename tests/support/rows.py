@@ -100,7 +100,7 @@ def event(user: User, verb: str, version: int, **told: Any) -> dict[str, Any]:
 
 
 def missing_row(path: str, kind: str) -> dict[str, Any]:
-    """The problem of a list or tag that is not there or is somebody else's."""
+    """The problem of a row that is not there or is somebody else's."""
     return {
         "type": "/api/problems#not_found",
         "title": "Not found",
