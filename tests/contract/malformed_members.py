@@ -129,6 +129,16 @@ NO_ZONES = [
 AT = "2026-12-31T17:00:00Z"
 
 CASES: list[Case] = [
+    # Titles, descriptions, whether it is completed
+    *member("title", "string_too_short", "", "   ", "\u3000"), *member("title", "string_too_long", "x" * 201),
+    *member("title", "string_type", None, 1, ["x"]), *member("title", "nul_character", "\x00", "a\x00b"),
+    *member("description", "string_too_long", "x" * 10_001), *member("description", "string_type", None, {}),
+    *member("description", "nul_character", "\x00"), *member("completed", "bool_type", None, "yes", "true", 0, 1),
+    *(case for path, method in ((TASKS, "POST"), (ONE, "PUT")) for case in (
+        *refused("/title", "missing", {}, {"completed": True}, method=method, path=path),
+        *whole("object_type", [], [{"title": "x"}], "x", 1, True, method=method, path=path))),
+    *whole("object_type", [], "x", method="PATCH", path=ONE),
+    *refused("/a~1b~0c", "unknown", titled(**{"a/b~c": 1})),
     # Locations
     *member("location", "string_type", *NO_STRINGS[1:]),
     *member("location", "string_too_short", "", " "),
@@ -161,9 +171,8 @@ CASES: list[Case] = [
         ("string_too_long", "x" * 51), ("string_too_long", "\U0001f600" * 51), ("string_too_short", ""),
         ("string_too_short", " "), ("string_too_short", "\u3000"), ("string_too_short", "\x1f"), ("nul_character", "a\x00b"),
         ("nul_character", "\x00"), *(("string_type", value) for value in NO_STRINGS),
-    ) for case in refused("/tags/1", code, titled(tags=["home", name]))),
-    *refused("/tags/0", "string_too_long", {"tags": ["x" * 51]}, method="PATCH", path=ONE),
-    *refused("/tags/0", "nul_character", {"tags": ["\x00"]}, method="PATCH", path=ONE),
+    ) for path, method in ((TASKS, "POST"), (ONE, "PUT"), (ONE, "PATCH"))
+      for case in refused("/tags/1", code, titled(tags=["home", name]), method=method, path=path)),
     *refused("/tags/0", "string_type", titled(tags=[["home"]]), method="PUT", path=ONE),
     # Priority
     *member("priority", "literal_error", "hihg", "High", "URGENT", "", " none", "none ", "0", "critical", "\x00", "x" * 10_000,
@@ -184,6 +193,8 @@ CASES: list[Case] = [
     *refused("/parent", "refused", titled(list="@list", parent=999_999, tags=["new"])),
     *refused("/list", "refused", {"tags": ["new"], "list": 999_999}, method="PATCH", path=ONE),
     # Members that nobody may set
+    *(case for name in ("id", "owner", "version", "completed_at", "created_at", "updated_at", "titel", "complete")
+      for case in member(name, "unknown", 1, None)),
     *(case for name in ("position", "overdue", "open_subtasks", "external_id", "list_id", "parent_id", "labels", "due", "tag",
                         "due_moment", "search", "sorted_title", "deleted_at", "subtasks", "task_list")
       for case in member(name, "unknown", 1)),
@@ -234,12 +245,23 @@ CASES: list[Case] = [
     *taken("PATCH", TAG, "Urgent", "URGENT", " urgent "),
     Case("PATCH tag without a body", 400, "malformed_body", "PATCH", TAG),
     # The caller
+    *refused("/timezone", "string_too_short", {"timezone": ""}, method="PATCH", path="/api/me"),
+    *refused("/timezone", "string_too_long", {"timezone": "x" * 65}, method="PATCH", path="/api/me"),
+    *whole("object_type", [], method="PATCH", path="/api/me"),
     *refused("/timezone", "timezone", *({"timezone": value} for value in NO_ZONES), method="PATCH", path="/api/me"),
     *refused("/timezone", "string_type", *({"timezone": value} for value in NO_STRINGS), method="PATCH", path="/api/me"),
     *refused("/timezone", "missing", {}, method="PATCH", path="/api/me"),
     *refused("/is_staff", "unknown", {"timezone": "UTC", "is_staff": True}, method="PATCH", path="/api/me"),
     Case("PATCH me without a body", 400, "malformed_body", "PATCH", "/api/me"),
     # Which tasks
+    *asked("/limit", "greater_than_equal", "0", "-1"), *asked("/limit", "less_than_equal", "101", str(BEYOND)),
+    *asked("/limit", "integer_digits", "9" * 30, "1.0", "1_0", "ten", "%20", "", "%D9%A1"),
+    *asked("/limit", "repeated", "1&limit=2"), *asked("/completed", "boolean_word", "yes", "True", "1", ""),
+    *asked("/cursor", "cursor", "nonsense", "", "%00", "%ED%A0%80", "WyItY3JlYXRlZCIsMF0"),
+    *asked("/cursor", "cursor", "WyJ0YWdzIiwxLCJhIl0", path=LISTS),
+    *asked("/complete", "unknown", "true"), *asked("/offset", "unknown", "1"), *asked("/archive", "unknown", "true", path=LISTS),
+    *asked("/fields", "unknown", "title", path=ONE), *asked("/list", "unknown", "1", path=f"{TASKS}/counts"),
+    *asked("/verbose", "unknown", "true", path="/api/me"),
     *(case for name in ("list", "parent") for case in asked(
         f"/{name}", "id_or_none", "0", "-1", "x", "", "1.5", "None", "null", "%00", "1%00", "%2B1", "%EF%BC%91", "9" * 20, "1,2", "none%20")),
     *asked("/tag/0", "string_too_short", "", "%20", "%E3%80%80"),

@@ -8,12 +8,10 @@ from django.test.utils import CaptureQueriesContext
 from taskproject.accounts.models import User
 from tasks.models import Event, Task, TaskList
 from tests.conftest import BY, ApiClient, make_old_task, make_task
-from tests.integration.test_lists import BAD_MEMBERS
 from tests.support.answers import as_json
 from tests.support.rows import (
     alone,
     assert_name_taken,
-    assert_refused,
     event,
     ids,
     latest,
@@ -95,18 +93,6 @@ def test_a_name_that_was_given_up_is_free_again(api: ApiClient, alice: User) -> 
     answer = api.send("POST", "/api/lists", {"name": "shopping"})
 
     assert answer.status_code == 201
-
-
-@pytest.mark.parametrize(("body", "pointer", "code", "detail"), BAD_MEMBERS)
-def test_it_refuses_a_bad_body(
-    api: ApiClient, alice: User, body: Any, pointer: str, code: str, detail: str
-) -> None:
-    row = make_list(alice)
-    before = list_json(row)
-    path = f"/api/lists/{row.pk}"
-
-    assert_refused(api.send("PATCH", path, body), path, pointer, code, detail)
-    assert list_json(row) == before
 
 
 def test_renaming_a_list_leaves_its_tasks_alone(api: ApiClient, alice: User) -> None:
@@ -310,25 +296,6 @@ def test_a_deleted_list_is_missing_and_its_name_is_free(
     assert api.send("POST", "/api/lists", {"name": "shopping"}).status_code == 201
 
 
-@pytest.mark.parametrize(
-    ("query", "pointer", "code"),
-    [
-        ("tasks=trash", "/tasks", "literal_error"),
-        ("tasks=", "/tasks", "literal_error"),
-        ("task=delete", "/task", "unknown"),
-    ],
-)
-def test_it_refuses_a_bad_parameter(
-    api: ApiClient, alice: User, query: str, pointer: str, code: str
-) -> None:
-    path = f"/api/lists/{make_list(alice).pk}"
-
-    answer = api.send("DELETE", f"{path}?{query}")
-
-    assert_refused(answer, path, pointer, code, None, "query")
-    assert TaskList.objects.exists()
-
-
 def test_deleting_costs_the_same_whatever_the_number_of_tasks(
     api: ApiClient, alice: User, queries: CaptureQueriesContext
 ) -> None:
@@ -394,46 +361,6 @@ def test_it_puts_a_list_beside_another_one(
             changes={"position": (old["position"], new["position"])},
         )
     ]
-
-
-@pytest.mark.parametrize("place", ["before", "after"])
-@pytest.mark.parametrize("which", ["itself", "bob's", "missing"])
-def test_it_moves_beside_another_list_of_the_callers_only(
-    api: ApiClient, alice: User, bob: User, place: str, which: str
-) -> None:
-    row, theirs = make_list(alice), make_list(bob)
-    before = list_json(row)
-    at = {"itself": row.pk, "bob's": theirs.pk, "missing": theirs.pk + 1000}[which]
-    path = f"/api/lists/{row.pk}/move"
-
-    answer = alone(api, "POST", path, {place: at})
-
-    detail = "You have no other list with this id."
-    assert_refused(answer, path, f"/{place}", "refused", detail)
-    assert list_json(row) == before
-
-
-@pytest.mark.parametrize(
-    ("body", "pointer", "code"),
-    [
-        ({}, "", "one_place"),
-        ({"before": 1, "after": 2}, "", "one_place"),
-        ({"before": 0}, "/before", "greater_than_equal"),
-        ({"before": "1"}, "/before", "int_type"),
-        ({"after": None}, "/after", "int_type"),
-        ({"after": 2**63}, "/after", "less_than_equal"),
-        ({"befor": 1}, "/befor", "unknown"),
-    ],
-)
-def test_a_move_refuses_a_bad_body(
-    api: ApiClient, alice: User, body: Any, pointer: str, code: str
-) -> None:
-    row = make_list(alice)
-    before = list_json(row)
-    path = f"/api/lists/{row.pk}/move"
-
-    assert_refused(api.send("POST", path, body), path, pointer, code, None)
-    assert list_json(row) == before
 
 
 def test_a_repeated_key_moves_once(api: ApiClient, alice: User) -> None:

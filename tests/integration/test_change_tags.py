@@ -12,7 +12,6 @@ from tests.support.answers import as_json
 from tests.support.rows import (
     alone,
     assert_name_taken,
-    assert_refused,
     event,
     ids,
     latest,
@@ -128,28 +127,6 @@ def test_a_removed_tag_can_be_made_anew(api: ApiClient, alice: User) -> None:
     assert answer.json()["tags"] == ["HOME"]
     assert Tag.objects.get().pk != old.pk
     assert api.send("GET", f"/api/tags/{old.pk}").status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("body", "pointer", "code"),
-    [
-        ({}, "/name", "missing"),
-        ({"name": " "}, "/name", "string_too_short"),
-        ({"name": "x" * 51}, "/name", "string_too_long"),
-        ({"name": None}, "/name", "string_type"),
-        ({"name": "a\x00"}, "/name", "nul_character"),
-        ({"name": "a", "colour": "red"}, "/colour", "unknown"),
-        ([], "", "object_type"),
-    ],
-)
-def test_renaming_refuses_a_bad_body(
-    api: ApiClient, alice: User, body: Any, pointer: str, code: str
-) -> None:
-    make_task(alice, tags=["home"])
-    path = f"/api/tags/{Tag.objects.get().pk}"
-
-    assert_refused(api.send("PATCH", path, body), path, pointer, code, None)
-    assert tag_json("home")["version"] == 1
 
 
 CHANGES = pytest.mark.parametrize(

@@ -82,13 +82,6 @@ def test_other_tasks_stay_as_they_are(
     assert as_json(other) == before
 
 
-@pytest.mark.parametrize("verb", ["complete", "reopen"])
-def test_an_id_beyond_its_column_is_missing(api: ApiClient, verb: str) -> None:
-    answer = api.send("POST", f"/api/tasks/{2**63}/{verb}")
-
-    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
-
-
 @both
 def test_reading_it_is_refused(
     api: ApiClient, alice: User, verb: str, completed: bool

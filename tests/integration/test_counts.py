@@ -11,7 +11,7 @@ from taskproject.accounts.models import User
 from tasks.models import Tag, Task
 from tasks.models.due_dates import Clock
 from tests.conftest import BY, ApiClient, make_task
-from tests.support.rows import StillClock, assert_refused, make_list
+from tests.support.rows import StillClock, make_list
 
 PATH = "/api/tasks/counts"
 NOTHING: dict[str, Any] = {
@@ -328,24 +328,3 @@ def test_polling_is_one_small_statement(
 
 
 # Refusals
-
-
-@pytest.mark.parametrize(
-    ("query", "pointer", "code", "detail"),
-    [
-        ("tz=Mars/Olympus", "/tz", "timezone", None),
-        ("tz=utc", "/tz", "timezone", None),
-        (
-            "list=1",
-            "/list",
-            "unknown",
-            "Unknown parameter 'list'; known here: tz.",
-        ),
-    ],
-)
-def test_it_refuses_a_bad_parameter(
-    api: ApiClient, query: str, pointer: str, code: str, detail: str | None
-) -> None:
-    answer = api.send("GET", f"{PATH}?{query}")
-
-    assert_refused(answer, PATH, pointer, code, detail, "query")

@@ -1,6 +1,5 @@
 """GET /api/tasks/{id}"""
 
-import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from taskproject.accounts.models import User
@@ -37,50 +36,6 @@ def test_the_etag_is_the_version(api: ApiClient, alice: User) -> None:
     answer = api.send("GET", f"/api/tasks/{task.pk}")
 
     assert (answer.headers["ETag"], answer.json()["version"]) == ('"2.3"', 2)
-
-
-@pytest.mark.parametrize(
-    "task_id", ["0", "9223372036854775807", "9223372036854775808", "9" * 40]
-)
-def test_an_id_that_no_column_can_hold_is_missing(api: ApiClient, task_id: str) -> None:
-    path = f"/api/tasks/{task_id}"
-
-    answer = api.send("GET", path)
-
-    assert answer.status_code == 404
-    assert answer.json() == missing_row(path, "task")
-
-
-@pytest.mark.parametrize(
-    "task_id", ["-1", "one", "1.0", "1e3", "0x1", "%00", "%D9%A1", "9" * 5000]
-)
-def test_what_is_no_id_is_an_unknown_path(api: ApiClient, task_id: str) -> None:
-    answer = api.send("GET", f"/api/tasks/{task_id}")
-
-    assert answer.status_code == 404
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json() == {
-        "type": "/api/problems#not_found",
-        "title": "Not found",
-        "status": 404,
-        "detail": "Nothing is here. GET /api/openapi.json lists what is.",
-        "instance": answer.wsgi_request.path,
-        "code": "not_found",
-    }
-
-
-def test_it_takes_no_other_parameter_than_the_zone(api: ApiClient, alice: User) -> None:
-    answer = api.send("GET", f"/api/tasks/{make_task(alice).pk}?fields=title")
-
-    assert answer.status_code == 422
-    assert answer.json()["errors"] == [
-        {
-            "in": "query",
-            "pointer": "/fields",
-            "code": "unknown",
-            "detail": "Unknown parameter 'fields'; known here: tz.",
-        }
-    ]
 
 
 def test_a_trailing_slash_changes_nothing(api: ApiClient, alice: User) -> None:

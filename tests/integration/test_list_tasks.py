@@ -12,11 +12,6 @@ from tasks.models import Task
 from tests.conftest import ApiClient, make_task
 from tests.support.answers import as_json
 
-PARAMETERS = (
-    "completed, created_after, cursor, due_after, due_before, has_due, limit, list, "
-    "location, overdue, parent, priority, q, sort, tag, tz, updated_after"
-)
-
 
 def ids(answer: Any) -> list[int]:
     return [item["id"] for item in answer.json()["items"]]
@@ -189,101 +184,6 @@ def test_a_strangers_cursor_shows_the_callers_tasks_only(
     answer = api.send("GET", f"/api/tasks?cursor={cursor}")
 
     assert ids(answer) == [mine.pk]
-
-
-@pytest.mark.parametrize(
-    ("query", "pointer", "code", "detail"),
-    [
-        (
-            "limit=0",
-            "/limit",
-            "greater_than_equal",
-            "Input should be greater than or equal to 1.",
-        ),
-        (
-            "limit=-1",
-            "/limit",
-            "greater_than_equal",
-            "Input should be greater than or equal to 1.",
-        ),
-        (
-            "limit=101",
-            "/limit",
-            "less_than_equal",
-            "Input should be less than or equal to 100.",
-        ),
-        (
-            "limit=9223372036854775808",
-            "/limit",
-            "less_than_equal",
-            "Input should be less than or equal to 100.",
-        ),
-        ("limit=" + "9" * 30, "/limit", "integer_digits", None),
-        ("limit=1.0", "/limit", "integer_digits", "Send a whole number in digits."),
-        ("limit=1_0", "/limit", "integer_digits", None),
-        ("limit=ten", "/limit", "integer_digits", None),
-        ("limit=%20", "/limit", "integer_digits", None),
-        ("limit=", "/limit", "integer_digits", None),
-        ("limit=%D9%A1", "/limit", "integer_digits", None),
-        ("completed=yes", "/completed", "boolean_word", "Send true or false."),
-        ("completed=True", "/completed", "boolean_word", None),
-        ("completed=1", "/completed", "boolean_word", None),
-        ("completed=", "/completed", "boolean_word", None),
-        (
-            "cursor=nonsense",
-            "/cursor",
-            "cursor",
-            "Send the next_cursor of the page before, unchanged.",
-        ),
-        ("cursor=", "/cursor", "cursor", None),
-        ("cursor=%00", "/cursor", "cursor", None),
-        ("cursor=%ED%A0%80", "/cursor", "cursor", None),
-        ("cursor=WyItY3JlYXRlZCIsMF0", "/cursor", "cursor", None),  # ["-created",0]
-        (
-            "cursor=" + "Y" * 2001,
-            "/cursor",
-            "string_too_long",
-            "Send at most 2,000 characters.",
-        ),
-        ("limit=1&limit=2", "/limit", "repeated", "Send it once."),
-        (
-            "complete=true",
-            "/complete",
-            "unknown",
-            "Unknown parameter 'complete'; did you mean 'completed'?",
-        ),
-        (
-            "offset=1",
-            "/offset",
-            "unknown",
-            f"Unknown parameter 'offset'; known here: {PARAMETERS}.",
-        ),
-    ],
-)
-def test_it_refuses_a_bad_parameter(
-    api: ApiClient, query: str, pointer: str, code: str, detail: str | None
-) -> None:
-    answer = api.send("GET", f"/api/tasks?{query}")
-
-    assert answer.status_code == 422
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    problem = answer.json()
-    [error] = problem["errors"]
-    assert error == {
-        "in": "query",
-        "pointer": pointer,
-        "code": code,
-        "detail": detail or error["detail"],
-    }
-    assert problem == {
-        "type": "/api/problems#invalid",
-        "title": "The input is not valid",
-        "status": 422,
-        "detail": problem["detail"],
-        "instance": "/api/tasks",
-        "code": "invalid",
-        "errors": [error],
-    }
 
 
 def test_head_answers_the_headers_alone(api: ApiClient, alice: User) -> None:

@@ -1,7 +1,6 @@
 """GET and PATCH /api/me"""
 
 from datetime import timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -93,20 +92,6 @@ def test_it_never_tells_the_secret(alice: User) -> None:
     assert token.digest not in answer.text
 
 
-def test_it_takes_no_parameters(api: ApiClient) -> None:
-    answer = api.send("GET", "/api/me?verbose=true")
-
-    assert answer.status_code == 422
-    assert answer.json()["errors"] == [
-        {
-            "in": "query",
-            "pointer": "/verbose",
-            "code": "unknown",
-            "detail": "Unknown parameter 'verbose'; known here: none.",
-        }
-    ]
-
-
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_it_can_only_be_read_and_patched(api: ApiClient, method: str) -> None:
     answer = api.send(method, "/api/me")
@@ -167,62 +152,6 @@ def test_a_session_can_change_its_zone(staff: Client, carol: User) -> None:
     assert len(answer.json()["csrf_token"]) == 64
     carol.refresh_from_db()
     assert carol.timezone == "Asia/Tokyo"
-
-
-@pytest.mark.parametrize(
-    ("body", "pointer", "code", "detail"),
-    [
-        ({}, "/timezone", "missing", "Send this member."),
-        ({"timezone": None}, "/timezone", "string_type", "Send a string."),
-        ({"timezone": 1}, "/timezone", "string_type", "Send a string."),
-        (
-            {"timezone": ""},
-            "/timezone",
-            "string_too_short",
-            "Send at least one character that is not a space.",
-        ),
-        (
-            {"timezone": "x" * 65},
-            "/timezone",
-            "string_too_long",
-            "Send at most 64 characters.",
-        ),
-        *(
-            (
-                {"timezone": name},
-                "/timezone",
-                "timezone",
-                "Send a name of the IANA's time zone database, such as Europe/Lisbon.",
-            )
-            for name in (
-                "Lisbon",
-                "europe/lisbon",
-                "+01:00",
-                "UTC\x00",
-                "../UTC",
-                " UTC",
-            )
-        ),
-        (
-            {"timezone": "UTC", "timezon": "UTC"},
-            "/timezon",
-            "unknown",
-            "Unknown member 'timezon'; did you mean 'timezone'?",
-        ),
-        ([], "", "object_type", "Send a JSON object."),
-    ],
-)
-def test_patching_refuses_a_bad_body(
-    api: ApiClient, alice: User, body: Any, pointer: str, code: str, detail: str
-) -> None:
-    answer = api.send("PATCH", "/api/me", body)
-
-    assert answer.status_code == 422
-    assert answer.json()["errors"] == [
-        {"in": "body", "pointer": pointer, "code": code, "detail": detail}
-    ]
-    alice.refresh_from_db()
-    assert alice.timezone == "UTC"
 
 
 def test_the_zone_decides_what_is_overdue(api: ApiClient, alice: User) -> None:

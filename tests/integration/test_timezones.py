@@ -8,7 +8,7 @@ import pytest
 from taskproject.accounts.models import User
 from tests.conftest import ApiClient, make_task
 from tests.support.answers import as_json
-from tests.support.rows import StillClock, assert_refused
+from tests.support.rows import StillClock
 
 COUNTS = "/api/tasks/counts"
 
@@ -419,24 +419,3 @@ def test_a_zone_is_one_of_the_users_own(
     assert bobs_api.send("GET", "/api/me").json()["timezone"] == "UTC"
     alice.refresh_from_db()
     assert alice.timezone == "America/Argentina/Ushuaia"
-
-
-@pytest.mark.parametrize(
-    ("body", "pointer", "code"),
-    [
-        ({}, "/timezone", "missing"),
-        ({"timezone": None}, "/timezone", "string_type"),
-        ({"timezone": "Lisbon"}, "/timezone", "timezone"),
-        ({"timezone": "utc"}, "/timezone", "timezone"),
-        ({"timezone": "/etc/localtime"}, "/timezone", "timezone"),
-        ({"timezone": "UTC", "username": "root"}, "/username", "unknown"),
-    ],
-)
-def test_it_refuses_what_is_no_zone(
-    api: ApiClient, alice: User, body: Any, pointer: str, code: str
-) -> None:
-    answer = api.send("PATCH", "/api/me", body)
-
-    assert_refused(answer, "/api/me", pointer, code, None)
-    alice.refresh_from_db()
-    assert alice.timezone == "UTC"

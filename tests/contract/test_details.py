@@ -1,0 +1,142 @@
+"""What the refusals of members and parameters say. That each operation refuses the same
+values with the same codes, and stores nothing, is in malformed_members.py."""
+
+from typing import Any
+
+import pytest
+
+from taskproject.accounts.models import User
+from tasks.models import Tag
+from tests.conftest import ApiClient, make_task
+from tests.support.rows import alone, assert_refused, make_list
+
+TASKS, ONE, LIST, TAG, ME = (
+    "/api/tasks",
+    "/api/tasks/{}",
+    "/api/lists/{}",
+    "/api/tags/{}",
+    "/api/me",
+)
+MEMBERS = (
+    "completed, description, due_at, due_date, due_timezone, list, location, parent, priority, "
+    "tags, title"
+)
+PARAMETERS = (
+    "completed, created_after, cursor, due_after, due_before, has_due, limit, list, "
+    "location, overdue, parent, priority, q, sort, tag, tz, updated_after"
+)
+BLANK = "Send at least one character that is not a space."
+NUL = "Remove the NUL character (\\u0000)."
+DAY = "Send a date such as 2026-12-31, from the years 1900 to 2999."
+INSTANT = (
+    "Send an instant such as 2026-12-31T17:00:00Z or 2026-12-31T18:00:00+01:00 "
+    "(in a query write + as %2B), from the years 1900 to 2999."
+)
+ZONE = "Send a name of the IANA's time zone database, such as Europe/Lisbon."
+AT = "2030-06-01T15:00:00Z"
+
+BODIES: list[tuple[str, str, Any, str, str, str]] = [
+    ("PATCH", ONE, {"title": " "}, "/title", "string_too_short", BLANK),
+    ("PATCH", ONE, {"title": "x" * 201}, "/title", "string_too_long", "Send at most 200 characters."),
+    ("PATCH", ONE, {"title": None}, "/title", "string_type", "Send a string."),
+    ("PATCH", ONE, {"title": "a\x00"}, "/title", "nul_character", NUL),
+    ("PATCH", ONE, {"description": "x" * 10_001}, "/description", "string_too_long", "Send at most 10,000 characters."),
+    ("PATCH", ONE, {"completed": 1}, "/completed", "bool_type", "Send true or false."),
+    ("PATCH", ONE, {"complete": True}, "/complete", "unknown", "Unknown member 'complete'; did you mean 'completed'?"),
+    ("PATCH", ONE, {"owner": 1}, "/owner", "unknown", f"Unknown member 'owner'; known here: {MEMBERS}."),
+    ("POST", TASKS, {"title": "a", "a/b~c": 1}, "/a~1b~0c", "unknown", f"Unknown member 'a/b~c'; known here: {MEMBERS}."),
+    ("POST", TASKS, {}, "/title", "missing", "Send this member."),
+    ("POST", TASKS, [], "", "object_type", "Send a JSON object."),
+    ("PATCH", ONE, {"due_date": ""}, "/due_date", "date", DAY),
+    ("PATCH", ONE, {"due_at": ""}, "/due_at", "instant", INSTANT),
+    ("PATCH", ONE, {"due_timezone": "Lisbon"}, "/due_timezone", "timezone", ZONE),
+    ("PATCH", ONE, {"due_timezone": "UTC"}, "/due_timezone", "refused", "A due_timezone goes with due_at only."),
+    ("PATCH", ONE, {"due_date": "2030-06-01", "due_at": AT}, "", "two_dues", "Send due_date or due_at, not both."),
+    ("PUT", ONE, {"title": "a", "due_timezone": "UTC"}, "", "zone_alone", "Send due_timezone together with due_at only."),
+    ("PATCH", ONE, {"priority": "hihg"}, "/priority", "literal_error", "Unknown value 'hihg'; did you mean 'high'?"),
+    ("PATCH", ONE, {"priority": "42"}, "/priority", "literal_error",
+     "Unknown value '42'; known here: none, low, medium, high, urgent."),
+    ("PATCH", ONE, {"parent": 2**62}, "/parent", "refused", "You have no task with this id."),
+    ("PATCH", ONE, {"list": 2**62}, "/list", "refused", "You have no list with this id."),
+    ("PATCH", ONE, {"tags": ["a"] * 21}, "/tags", "too_long", "Send at most 20 of them."),
+    ("PATCH", ONE, {"tags": ["a", "x" * 51]}, "/tags/1", "string_too_long", "Send at most 50 characters."),
+    ("PATCH", LIST, {"name": "x" * 101}, "/name", "string_too_long", "Send at most 100 characters."),
+    ("PATCH", LIST, {"position": "n"}, "/position", "unknown", "Unknown member 'position'; known here: archived, name."),
+    ("POST", f"{LIST}/move", {"before": 2**62}, "/before", "refused", "You have no other list with this id."),
+    ("PATCH", TAG, {"name": "x" * 51}, "/name", "string_too_long", "Send at most 50 characters."),
+    ("PATCH", ME, {"timezone": "x" * 65}, "/timezone", "string_too_long", "Send at most 64 characters."),
+    ("PATCH", ME, {"timezone": "UTC", "timezon": 1}, "/timezon", "unknown", "Unknown member 'timezon'; did you mean 'timezone'?"),
+]  # fmt: skip
+QUERIES = [
+    (TASKS, "limit=0", "/limit", "greater_than_equal", "Input should be greater than or equal to 1."),
+    (TASKS, "limit=101", "/limit", "less_than_equal", "Input should be less than or equal to 100."),
+    (TASKS, "limit=ten", "/limit", "integer_digits", "Send a whole number in digits."),
+    (TASKS, "limit=1&limit=2", "/limit", "repeated", "Send it once."),
+    (TASKS, "completed=1", "/completed", "boolean_word", "Send true or false."),
+    (TASKS, "cursor=x", "/cursor", "cursor", "Send the next_cursor of the page before, unchanged."),
+    (TASKS, f"cursor={'Y' * 2001}", "/cursor", "string_too_long", "Send at most 2,000 characters."),
+    (TASKS, "complete=1", "/complete", "unknown", "Unknown parameter 'complete'; did you mean 'completed'?"),
+    (TASKS, "offset=1", "/offset", "unknown", f"Unknown parameter 'offset'; known here: {PARAMETERS}."),
+    (ONE, "fields=title", "/fields", "unknown", "Unknown parameter 'fields'; known here: tz."),
+    (ME, "verbose=1", "/verbose", "unknown", "Unknown parameter 'verbose'; known here: none."),
+]  # fmt: skip
+
+
+@pytest.fixture
+def keys(alice: User) -> dict[str, int]:
+    """The ids of alice's task, list and tag, by the paths of those."""
+    task = make_task(alice, tags=["home"])
+    return {ONE: task.pk, LIST: make_list(alice).pk, TAG: Tag.objects.get().pk}
+
+
+def path_of(path: str, keys: dict[str, int]) -> str:
+    return path.format(keys.get(path.removesuffix("/move")))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "pointer", "code", "detail"), BODIES
+)
+def test_a_member(
+    api: ApiClient,
+    keys: dict[str, int],
+    method: str,
+    path: str,
+    body: Any,
+    pointer: str,
+    code: str,
+    detail: str,
+) -> None:
+    path = path_of(path, keys)
+
+    answer = alone(api, method, path, body)
+
+    assert_refused(answer, path, pointer, code, detail)
+    assert answer.json()["detail"] == f"{pointer or 'body'}: {detail}"
+
+
+@pytest.mark.parametrize(("path", "query", "pointer", "code", "detail"), QUERIES)
+def test_a_parameter(
+    api: ApiClient,
+    keys: dict[str, int],
+    path: str,
+    query: str,
+    pointer: str,
+    code: str,
+    detail: str,
+) -> None:
+    path = path_of(path, keys)
+
+    answer = api.send("GET", f"{path}?{query}")
+
+    assert_refused(answer, path, pointer, code, detail, "query")
+
+
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("/api/tasks/9223372036854775808", "You have no task with this id."),
+        ("/api/tasks/one", "Nothing is here. GET /api/openapi.json lists what is."),
+    ],
+)
+def test_a_path(api: ApiClient, path: str, detail: str) -> None:
+    assert api.send("GET", path).json()["detail"] == detail
