@@ -13,6 +13,7 @@ from taskproject.accounts.models import User
 from taskproject.models import StoredResponse
 from tasks.models import Actor, Event, Task
 from tests.conftest import ApiClient, make_task, make_token
+from tests.support.rows import make_list
 from tests.support.threads import PATIENCE, Threads, at_once, request, until, waiting
 
 KEY = "3f2b1c9e-0a4d-4b4e-9a51-b4e2c2b3f7a0"
@@ -154,6 +155,7 @@ def test_a_malformed_key_is_400_and_nothing_is_done(api: ApiClient, key: str) ->
     answer = post(api, "/api/tasks", key=key)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_key")
+    assert answer.json()["detail"].startswith("Send 1-255 printable ASCII characters")
     assert not Task.objects.exists() and not StoredResponse.objects.exists()
 
 
@@ -175,6 +177,7 @@ def test_the_key_of_another_request_is_422_and_nothing_is_done(
     answer = post(api, path.format(task.pk), body)
 
     assert (answer.status_code, answer.json()["code"]) == (422, "key_reused")
+    assert answer.json()["detail"] == "Use a new key for each new request."
     assert stored() == before
 
 
@@ -267,11 +270,12 @@ def test_a_token_that_may_only_read_gets_no_replay(api: ApiClient, alice: User) 
     assert answer.status_code == 403
 
 
-def test_reading_needs_no_key(api: ApiClient, alice: User) -> None:
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_reading_needs_no_key(api: ApiClient, alice: User, method: str) -> None:
     path = f"/api/tasks/{make_task(alice).pk}"
 
     for key in (KEY, KEY, "malformed key"):
-        answer = api.send("GET", path, headers={"Idempotency-Key": key})
+        answer = api.send(method, path, headers={"Idempotency-Key": key})
         assert answer.status_code == 200
         assert "Idempotency-Replayed" not in answer.headers
 
@@ -385,6 +389,17 @@ def test_on_sqlite_the_second_waits_for_the_first_and_replays_it(token: str) -> 
     replayed = ["Idempotency-Replayed" in answer.headers for answer in answers]
     assert sorted(replayed) == [False, True]
     assert json.loads(bytes(StoredResponse.objects.get().body)) == answers[0].json()
+
+
+def test_the_same_key_for_another_query_is_another_request(
+    api: ApiClient, alice: User
+) -> None:
+    path, headers = f"/api/lists/{make_list(alice).pk}", {"Idempotency-Key": KEY}
+    assert api.send("DELETE", f"{path}?tasks=keep", headers=headers).status_code == 204
+
+    answer = api.send("DELETE", f"{path}?tasks=delete", headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "key_reused")
 
 
 def test_the_same_key_for_another_version_is_another_request(

@@ -79,10 +79,15 @@ def test_where_there_is_no_time_the_answer_is_202_with_a_state_to_ask_for(
     row = make_list(alice)
     many(alice, list_id=row.pk)
 
-    answer = api.send("DELETE", f"/api/lists/{row.pk}")
+    key = {"Idempotency-Key": "once"}
+
+    answer = api.send("DELETE", f"/api/lists/{row.pk}", headers=key)
 
     assert answer.status_code == 202
     assert answer.headers["Retry-After"] == "1"
+    again = api.send("DELETE", f"/api/lists/{row.pk}", headers=key)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.headers["Retry-After"] == "1"
     state = answer.headers["Location"]
     assert answer.json() == api.send("GET", state).json()
     assert answer.json()["status"] == "running"
