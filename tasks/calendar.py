@@ -10,6 +10,7 @@ from itertools import chain, islice, zip_longest
 from typing import NamedTuple
 
 from taskproject.sql import adapted, fetch
+from taskproject.times import midnight
 from tasks.exports import COLUMNS, record_of
 from tasks.formats import ics
 from tasks.models import Task
@@ -115,7 +116,7 @@ def write(owner_id: int, today: date, name: str) -> bytes:
 def _keys(owner_id: int, today: date) -> list[Key]:
     """The tasks that could be shown, in the order of their priority; MOST + 1 at most of each
     side."""
-    begins = datetime(today.year, today.month, today.day, tzinfo=UTC)
+    begins = midnight(today)
     after = [owner_id, adapted(begins), adapted(NEVER)]
     before = [owner_id, adapted(begins), adapted(begins - KEPT)]
     most = MOST + 1

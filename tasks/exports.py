@@ -1,11 +1,12 @@
 """The lists, tags and tasks in the database as records for files."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
 from taskproject import timezones
+from taskproject.times import microseconds
 from tasks.fields import ATTRIBUTES
 from tasks.formats import ListRecord, Record, TagRecord, TaskRecord
 from tasks.formats.records import TASK_FIELDS
@@ -15,7 +16,6 @@ from tasks.models import Tag, Task, TaskList, TaskQuerySet
 CHUNK = 1_000
 #: The columns of a task, as `values()` returns them: each of its own type.
 Values = dict[str, Any]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The lookup of each field of a record: the attribute, or the name of the list.
 _LOOKUPS = {
     name: "list__name" if name == "list" else ATTRIBUTES[name] for name in TASK_FIELDS
@@ -30,8 +30,7 @@ WITH_TRASH = ("jsonl",)
 def external_id(key: int, created_at: datetime, given: str | None) -> str:
     """The id of a task outside of this installation: the one that it was imported with, else one
     made of its key and the microsecond of its creation, which is unique."""
-    microseconds = (created_at - _EPOCH) // timedelta(microseconds=1)
-    return given or f"{key}-{microseconds}"
+    return given or f"{key}-{microseconds(created_at)}"
 
 
 def records_of(

@@ -1,7 +1,7 @@
 """The filters of the list of tasks, none of which lists all owners, lists or tags."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from django import forms
@@ -13,6 +13,7 @@ from django.http import HttpRequest
 
 from taskproject.accounts.models import User
 from taskproject.accounts.privileges import may_see, viewer
+from taskproject.times import midnight
 from tasks.admin.choices import KEY, OwnedAutocomplete
 from tasks.models import Tag, Task, TaskList, TaskQuerySet
 from tasks.models.due_dates import NEVER, Clock, clock, read_day
@@ -233,7 +234,7 @@ class DueFilter(FormFilter):
 
 def overdue(tasks: QuerySet[Task], now: Clock) -> QuerySet[Task]:
     passed = Q(due_date__lt=now.today) | Q(due_at__lt=now.now)
-    latest = max(_midnight(now.today), now.now)
+    latest = max(midnight(now.today), now.now)
     return _by_owner(tasks).filter(passed, due_moment__lte=latest, completed=False)
 
 
@@ -247,13 +248,13 @@ def due_between(
         begin = now.begin(first)
         tasks = tasks.filter(
             Q(due_date__gte=first) | Q(due_at__gte=begin),
-            due_moment__gte=min(begin, _midnight(first)),
+            due_moment__gte=min(begin, midnight(first)),
         )
     if end is not None:
         until = now.begin(end)
         tasks = tasks.filter(
             Q(due_date__lt=end) | Q(due_at__lt=until),
-            due_moment__lte=max(until, _midnight(end)),
+            due_moment__lte=max(until, midnight(end)),
         )
     return tasks.filter(due_moment__lt=NEVER)
 
@@ -266,7 +267,3 @@ def _by_owner(tasks: QuerySet[Task]) -> QuerySet[Task]:
 
 def _after(day: date, days: int) -> date:
     return day + timedelta(days=days)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

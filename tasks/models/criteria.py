@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from django.conf import settings
 
 from taskproject.names import casefold_key
+from taskproject.times import midnight
 from tasks.models.due_dates import NEVER, Clock
 from tasks.models.search import holding_of, in_row, needed
 from tasks.models.words import matched_as
@@ -289,8 +290,3 @@ def _both(due: date | datetime, clock: Clock) -> tuple[date, datetime]:
     if isinstance(due, datetime):
         return due.astimezone(clock.zone).date(), due
     return due, clock.begin(due)
-
-
-def midnight(day: date) -> datetime:
-    """The beginning of the day in UTC."""
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -1,8 +1,6 @@
 """When tasks are due: a calendar date, which every zone reaches at its own time, or an
 instant, which is the same everywhere."""
 
-import re
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -11,20 +9,13 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 
 from taskproject import timezones
+from taskproject.times import midnight, parse_day, parse_instant
 from tasks.limits import FIRST_DAY, LAST_DAY
 
 #: What sorts last among dues: nothing is due then.
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 #: How far from UTC any zone is.
 FARTHEST = timedelta(hours=26)
-
-
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# RFC 3339, section 5.6, but for leap seconds, which Python does not know.
-_INSTANT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
-    r"([Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
 
 
 @dataclass(frozen=True)
@@ -56,8 +47,7 @@ def due_moment(due_date: date | None, due_at: datetime | None) -> datetime:
         return due_at
     if due_date is None:
         return NEVER
-    day = due_date + timedelta(days=1)
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return midnight(due_date + timedelta(days=1))
 
 
 def is_overdue(
@@ -74,18 +64,14 @@ def is_overdue(
 def read_day(text: str) -> date | None:
     """The date that is written as 2026-12-31; None for anything else, and for what is
     before FIRST_DAY or after LAST_DAY."""
-    if _DAY.fullmatch(text):
-        with suppress(ValueError):
-            day = date.fromisoformat(text)
-            return day if FIRST_DAY <= day <= LAST_DAY else None
-    return None
+    day = parse_day(text)
+    return day if day is not None and FIRST_DAY <= day <= LAST_DAY else None
 
 
 def read_instant(text: str) -> datetime | None:
     """The instant that is written as RFC 3339 has it, in UTC; None for anything else,
     and for what is before FIRST_DAY or after LAST_DAY."""
-    if _INSTANT.fullmatch(text):
-        with suppress(ValueError, OverflowError):
-            moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
-            return moment if FIRST_DAY <= moment.date() <= LAST_DAY else None
-    return None
+    moment = parse_instant(text)
+    if moment is None or not FIRST_DAY <= moment.date() <= LAST_DAY:
+        return None
+    return moment

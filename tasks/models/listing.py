@@ -12,21 +12,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
 from taskproject.sql import NO_GUARD, ON_POSTGRESQL, Guard, adapted, check_found, fetch
+from taskproject.times import EPOCH, MICROSECOND, microseconds, midnight
 from tasks.fields import ATTRIBUTES
 from tasks.models.access_paths import access_path_of, is_near, sorts_alone
 from tasks.models.criteria import (
     AccessPath,
     Criteria,
     conditions_of,
-    midnight,
     opaque_parameter,
 )
 from tasks.models.due_dates import NEVER, Clock
 from tasks.models.statements import OPEN_SUBTASKS
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 #: A task as it is read: its ATTRIBUTES in their order, when it went to the trash, and what
@@ -123,10 +121,10 @@ class Place(NamedTuple):
         match SORTS[sort.removeprefix("-")].column:
             case "id" if value is None:
                 return cls(number, None)
-            case "updated_at" | "due_moment" if isinstance(
-                value, int
-            ) and _microseconds(_FIRST) <= value <= _microseconds(NEVER):
-                return cls(number, _EPOCH + value * _MICROSECOND)
+            case "updated_at" | "due_moment" if isinstance(value, int) and microseconds(
+                _FIRST
+            ) <= value <= microseconds(NEVER):
+                return cls(number, EPOCH + value * MICROSECOND)
             case "priority" if isinstance(value, int) and 0 <= value <= 4:
                 return cls(number, value)
             case "sorted_title" | "position" if (
@@ -138,7 +136,9 @@ class Place(NamedTuple):
     def told_value(self) -> str | int | None:
         """The value as JSON."""
         if isinstance(self.value, datetime):
-            return _microseconds(self.value)
+            moment = self.value
+            # SQLite's are naive, in UTC.
+            return microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
         told: str | int | None = self.value
         return told
 
@@ -224,14 +224,14 @@ def counts(owner_id: int, clock: Clock) -> dict[str, Any]:
     now, today, tomorrow = clock.now, clock.today, clock.today + timedelta(days=1)
     # A day is stored as its end in UTC, where instants may be too.
     over, ends = midnight(today), midnight(tomorrow)
-    above, sign = over + _MICROSECOND, 1 if now > over else -1
+    above, sign = over + MICROSECOND, 1 if now > over else -1
     parameters = [
         owner_id,
-        "overdue", owner_id, (today - _EPOCH.date()).days,
+        "overdue", owner_id, (today - EPOCH.date()).days,
         "overdue", 1, *_at(owner_id, over),
         "overdue", sign, *_between(owner_id, *sorted([above, now])),
         "due_today", 1, *_at(owner_id, ends),
-        "due_today", -1, *_between(owner_id, ends, ends + _MICROSECOND),
+        "due_today", -1, *_between(owner_id, ends, ends + MICROSECOND),
         "due_today", 1, *_between(owner_id, clock.begin(today), clock.begin(tomorrow)),
     ]  # fmt: skip
     rows = fetch(_COUNTS, [adapted(value) for value in parameters])
@@ -347,11 +347,6 @@ class _Statement:
             f'SELECT {columns} FROM "tasks_task" WHERE "tasks_task"."id" IN '
             f'(SELECT "tasks_task"."id" {found}) ORDER BY {ordered} LIMIT -1'
         )
-
-
-def _microseconds(moment: datetime) -> int:
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // _MICROSECOND
 
 
 def _rows(rows: list[Row]) -> list[Row]:
