@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from tqdm import tqdm
 
+from taskproject.accounts.management.users import user_named
 from taskproject.accounts.models import User
 from taskproject.sql import this_thread
 from tasks.exports import WITH_TRASH, records_of
@@ -81,10 +82,7 @@ class Command(BaseCommand):
             if kind != "jsonl":
                 raise CommandError(f"{kind} holds one person's tasks: name --owner.")
             return list(User.objects.order_by("pk"))
-        owners = list(User.objects.filter(username=username))
-        if not owners:
-            raise CommandError(f"There is no user {username!r}.")
-        return owners
+        return [user_named(username)]
 
     def _records(
         self, owners: list[User], bar: "tqdm[NoReturn]", everybodys: bool, trashed: bool

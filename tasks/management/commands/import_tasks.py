@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple, cast
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from taskproject.accounts.management.users import user_named
 from taskproject.accounts.models import User
 from taskproject.sql import analyze
 from tasks.formats import READERS, BadRow, Row
@@ -136,15 +137,7 @@ class Command(BaseCommand):
             )
 
     def _owner(self, username: str | None) -> User | None:
-        if username is None:
-            return None
-        owner = User.objects.filter(username=username).first()
-        if owner is None:
-            raise CommandError(
-                f"There is no user {username!r}. `manage.py create_token {username} "
-                "--create-user` makes one."
-            )
-        return owner
+        return None if username is None else user_named(username, hint=True)
 
     def _report(self, shown: list[BadRow], bad: int) -> None:
         for row in shown:

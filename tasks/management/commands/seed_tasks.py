@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from taskproject.accounts.management.users import user_named
 from taskproject.accounts.models import User
 from taskproject.sql import analyze
 from tasks.fields import Values
@@ -124,13 +125,7 @@ class Command(BaseCommand):
             guest = User.guest(username)
             if guest is not None:
                 return guest
-        user = User.objects.filter(username=username).first()
-        if user is None:
-            raise CommandError(
-                f"There is no user {username!r}. `manage.py create_token {username} "
-                "--create-user` makes one."
-            )
-        return user
+        return user_named(username, hint=True)
 
 
 def make_rows(lists: list[TaskList], count: int, seed: int) -> Iterator[Values]:

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from taskproject import jobs
-from taskproject.accounts.models import User
+from taskproject.accounts.management.users import user_named
 from taskproject.models import Job
 from tasks.jobs import remove_user
 from tasks.models import Actor
@@ -27,9 +27,7 @@ class Command(BaseCommand):
     def handle(
         self, *, username: str, yes: bool, verbosity: int, **options: object
     ) -> None:
-        user = User.objects.filter(username=username).first()
-        if user is None:
-            raise CommandError(f"There is no user {username!r}.")
+        user = user_named(username)
         question = f"Delete {username} and all that is theirs? Type the name again: "
         if not yes and input(question) != username:
             raise CommandError("Nothing was deleted.")
