@@ -1,12 +1,13 @@
 """Calendar feeds, which have secret addresses."""
 
-import hashlib
 import secrets
 from typing import Self
 
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+
+from taskproject.accounts.models import digest
 
 SHOWN_CHARACTERS = 8
 SECRET_BYTES = 32
@@ -19,7 +20,7 @@ class CalendarFeedQuerySet(models.QuerySet["CalendarFeed"]):
     def opened_by(self, secret: str) -> Self:
         """The feed with this secret, if its user is active. The digest is looked up, so that timing
         reveals nothing about other secrets."""
-        return self.filter(digest=_digest(secret), owner__is_active=True)
+        return self.filter(digest=digest(secret), owner__is_active=True)
 
     def issue(self, owner_id: int) -> tuple["CalendarFeed", str]:
         """Gives the owner a feed with a new secret; the previous feed stops. Returns the feed and the
@@ -27,7 +28,7 @@ class CalendarFeedQuerySet(models.QuerySet["CalendarFeed"]):
         secret = secrets.token_urlsafe(SECRET_BYTES)
         values = {
             "prefix": secret[:SHOWN_CHARACTERS],
-            "digest": _digest(secret),
+            "digest": digest(secret),
             "created_at": timezone.now(),
         }
         feed, _ = self.update_or_create(owner_id=owner_id, defaults=values)
@@ -53,7 +54,3 @@ class CalendarFeed(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}…"
-
-
-def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
