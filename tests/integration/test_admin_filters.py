@@ -310,7 +310,6 @@ def test_a_range_of_dues_is_found_by_its_index(
 # Hostile input
 
 
-@pytest.mark.parametrize("value", FORGED)
 @pytest.mark.parametrize(
     "name",
     [
@@ -320,15 +319,16 @@ def test_a_range_of_dues_is_found_by_its_index(
     ],
 )  # fmt: skip
 def test_a_forged_filter_is_no_server_error(
-    staff: Client, alice: User, name: str, value: str
+    staff: Client, alice: User, name: str
 ) -> None:
     make_task(alice, list_id=make_list(alice).pk, tags=["errand"])
 
-    answer = staff.get(LIST, {name: value})
+    for value in FORGED:
+        answer = staff.get(LIST, {name: value})
 
-    assert answer.status_code in (200, 302, 400)
-    if answer.status_code == 302:
-        assert answer.headers["Location"] == f"{LIST}?e=1"
+        assert answer.status_code in (200, 302, 400), value
+        if answer.status_code == 302:
+            assert answer.headers["Location"] == f"{LIST}?e=1", value
 
 
 @pytest.mark.parametrize("path", [LIST, LISTS, TAGS])

@@ -106,9 +106,6 @@ def test_a_page_is_one_statement_and_on_sqlite_one_more_where_there_is_a_choice(
 
 
 @pytest.mark.parametrize("sort", BOTH_WAYS)
-@pytest.mark.parametrize(
-    ("page", "few"), [(51, 5_000), (51, 0), (0, 5_000), (1, 2), (10_000, 5_000)]
-)
 def test_what_is_found_does_not_depend_on_what_it_is_read_by(
     api: ApiClient,
     alice: User,
@@ -116,20 +113,21 @@ def test_what_is_found_does_not_depend_on_what_it_is_read_by(
     parent: Task,
     monkeypatch: pytest.MonkeyPatch,
     sort: str,
-    page: int,
-    few: int,
 ) -> None:
-    monkeypatch.setattr(access_paths, "PAGE", page)
-    monkeypatch.setattr(access_paths, "FEW", few)
     made = [task.pk for task in Task.objects.filter(list=home).order_by("pk")]
     make_task(alice, "Elsewhere", due_date=date(2026, 3, 9))
     expected = made[::-1] if sort.startswith("-") else made
 
-    for query in FILTERS.keys() - UNMET:
-        told = query.format(list=home.pk, parent=parent.pk)
-        found = ids(api.send("GET", f"/api/tasks?sort={sort}&{told}"))
-        assert [key for key in found if key in made] == expected, query
-        assert len(found) >= 3
+    # Only SQLite is told what to read by.
+    both = [(51, 5_000), (51, 0), (0, 5_000), (1, 2), (10_000, 5_000)]
+    for page, few in both if connection.vendor == "sqlite" else both[:1]:
+        monkeypatch.setattr(access_paths, "PAGE", page)
+        monkeypatch.setattr(access_paths, "FEW", few)
+        for query in FILTERS.keys() - UNMET:
+            told = query.format(list=home.pk, parent=parent.pk)
+            found = ids(api.send("GET", f"/api/tasks?sort={sort}&{told}"))
+            assert [key for key in found if key in made] == expected, query
+            assert len(found) >= 3
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="SQLite's")
@@ -183,10 +181,17 @@ WALKED = [
 ]
 
 
-@pytest.mark.parametrize("sort", BOTH_WAYS)
-@pytest.mark.parametrize("query", WALKED)
+@pytest.mark.parametrize(
+    ("query", "sort"),
+    [
+        # Every filter with every order, each in one of its directions.
+        (query, "-" * ((number + place) % 2) + sort)
+        for number, query in enumerate(WALKED)
+        for place, sort in enumerate(SORTS)
+    ],
+)
 def test_a_filtered_walk_sees_what_stays_once_and_in_order(
-    api: ApiClient, alice: User, sort: str, query: str
+    api: ApiClient, alice: User, query: str, sort: str
 ) -> None:
     """Beside what stays, tasks are made, edited, completed, moved and thrown away: on
     the pages that were read, on those to come, and where a page ends."""
