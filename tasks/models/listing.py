@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 from taskproject.sql import NO_GUARD, ON_POSTGRESQL, Guard, adapted, check_found, fetch
 from taskproject.times import EPOCH, MICROSECOND, microseconds, midnight
 from tasks.fields import ATTRIBUTES
+from tasks.models import tagged
 from tasks.models.access_paths import access_path_of, is_near, sorts_alone
 from tasks.models.criteria import (
     AccessPath,
@@ -23,6 +24,7 @@ from tasks.models.criteria import (
 )
 from tasks.models.due_dates import NEVER, Clock
 from tasks.models.statements import OPEN_SUBTASKS
+from tasks.models.tagged import Part, Wanted
 
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -288,6 +290,8 @@ class _Statement:
         self._narrowed = {
             name for name in _NARROWING if getattr(criteria, name) not in (None, (), [])
         }
+        self._owner_id, self._criteria = owner_id, criteria
+        self._tag_alone = self._narrowed == {"tags"} and len(criteria.tags) == 1
         self._wanted = conditions_of(owner_id, criteria, sort, clock)
         self._everything = AccessPath('"tasks_task"', "", (), sort)
         if not ON_POSTGRESQL:
@@ -318,8 +322,9 @@ class _Statement:
 
     def fetch(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         """Plans that hold for any state and any list are kept; how many tasks have a tag,
-        a word or a due differs too much."""
-        return fetch(sql, parameters, prepare=self._narrowed <= {"list_id"})
+        a word or a due differs too much. (A tag alone is looked up in the statement.)"""
+        prepare = self._narrowed <= {"list_id"} or self._tag_alone
+        return fetch(sql, parameters, prepare=prepare)
 
     def tasks(self, columns: str, ordered: str, limit: int) -> str:
         """The statement that reads the page."""
@@ -332,6 +337,20 @@ class _Statement:
         for one in self._wanted:
             part = lead if one.lead is lead else one
             self.add(part.condition, *part.parameters)
+        if self._criteria.tags and ON_POSTGRESQL:
+            of_tags = tagged.page(
+                self._owner_id,
+                self._criteria,
+                Wanted(
+                    columns,
+                    Part(" AND ".join(self.conditions), self.parameters),
+                    ordered,
+                    limit,
+                    self._tag_alone,
+                ),
+            )
+            self.parameters = [*of_tags.parameters]
+            return of_tags.sql
         found = (
             f"FROM {lead.tables} WHERE {' AND '.join(self.conditions)} "
             # Were it a parameter, PostgreSQL would take it for a tenth of all rows, and
