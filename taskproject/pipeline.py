@@ -281,7 +281,7 @@ def _read_to_the_end(request: HttpRequest, response: HttpResponseBase) -> None:
     body of its request; the caller's next request would break.
     """
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if length == "0":
+    if length == "0" or "_body" in vars(request):  # where `request.body` keeps it
         return
     if not length.isdecimal() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         response.headers["Connection"] = "close"

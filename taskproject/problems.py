@@ -455,4 +455,4 @@ def is_api(request: HttpRequest) -> bool:
 
 def is_api_path(path: str) -> bool:
     # OPTIONS * has no slash at all.
-    return path.lstrip("/").split("/", 1)[0] in ROOTS
+    return path.startswith("/api/") or path.lstrip("/").split("/", 1)[0] in ROOTS

@@ -179,7 +179,7 @@ class ApiToken(models.Model):
         """That this token, as it is here, still opens for its user as they are here, and
         that its last use need not be noted again: all that a request asks, for a
         statement to take along."""
-        now = timezone.now()
+        now = timezones.now()
         return Guard(
             f'EXISTS (SELECT 1 {_OPENED} = %s AND "accounts_user"."id" = %s '
             'AND "accounts_user"."is_active" AND "accounts_user"."timezone" = %s '

@@ -48,6 +48,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
     #: What follows a SELECT that shall not wait for rows that others have locked.
     skip_locked = " FOR NO KEY UPDATE SKIP LOCKED"
     _statements: Statements | None = None
+    # The session whose socket `_poll` looks at.
+    _polled: object = None
     _session = Session(pooled=False, isolated=True)
 
     @contextmanager
@@ -138,9 +140,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return False
         if session.pgconn.transaction_status == TransactionStatus.INERROR:
             return False
-        socket = poll()  # select() takes no descriptor from 1,024 on
-        socket.register(session.fileno(), POLLIN)
-        return not socket.poll(0)
+        if self._polled is not session:
+            self._polled, self._poll = session, poll()  # select() ends at 1,024
+            self._poll.register(session.fileno(), POLLIN)
+        return not self._poll.poll(0)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
         """Django's, within this thread's deadline, and without options of Django's that

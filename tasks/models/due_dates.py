@@ -6,8 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from django.utils import timezone
-
 from taskproject import timezones
 from taskproject.times import midnight, parse_day, parse_instant
 from tasks.limits import FIRST_DAY, LAST_DAY
@@ -37,7 +35,7 @@ class Clock:
 def clock(zone: str) -> Clock:
     """The time of this moment; `zone` is a name of the IANA's database, and counts as UTC
     where it is none."""
-    return Clock(timezone.now(), timezones.zone(zone))
+    return Clock(timezones.now(), timezones.zone(zone))
 
 
 def due_moment(due_date: date | None, due_at: datetime | None) -> datetime:
