@@ -5,6 +5,10 @@ Letters and digits are the digits of a fraction to the base 36; none ends in 0, 
 nothing comes between `a` and `a0`. The ends are made of the clock: something new or moved
 to an end gets a position of fixed length, however often that happens. Moves into one and
 the same gap make it longer, by one character for every five.
+
+An end is `n1`, the microseconds since 1970 in 14 hexadecimal digits, and `i`: hexadecimal
+because PostgreSQL has a function for that. Before version 1.4 it was `n0` and ten digits
+to the base 36, which come before those; a start still is `m` and eleven of them.
 """
 
 from __future__ import annotations
@@ -32,25 +36,21 @@ _CHUNK = 5_000
 #: An order that positions are in: an owner, and a list or none.
 Row = tuple[int, int | None]
 _ALL = len(DIGITS) ** _WIDTH
-_END = re.compile(rf"(.*)n([{DIGITS}]{{{_WIDTH}}})i")
+_END = re.compile(r"(.*)n1([0-9a-f]{14})i")
+_LAST_END = 16**14
 _START = re.compile(rf"(.*)m([{DIGITS}]{{{_WIDTH}}})i")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def at_end(now: datetime, number: int = 0) -> str:
     """After all that was put at an end before `now`; `number` counts those of one moment."""
-    return f"n{_digits(_microseconds(now) + number)}i"
+    return _end(_microseconds(now) + number)
 
 
 def at_end_sql(moment: str) -> str:
     """`at_end` as PostgreSQL's SQL, of a column with the time."""
-    base = len(DIGITS)
-    digits = " || ".join(
-        f"substr('{DIGITS}', mod(us / {base**place}, {base})::int + 1, 1)"
-        for place in reversed(range(_WIDTH))
-    )
     us = f"(extract(epoch FROM {moment}) * 1000000)::bigint"
-    return f"(SELECT 'n' || {digits} || 'i' FROM (SELECT {us} AS us) AS clock)"
+    return f"('n1' || lpad(to_hex({us}), 14, '0') || 'i')"
 
 
 def at_start(now: datetime) -> str:
@@ -71,9 +71,9 @@ def end_after(last: str | None, now: datetime) -> str | None:
         return end
     if counted := _END.fullmatch(last):
         head, digits = counted.groups()
-        after = max(int(digits, len(DIGITS)) + 1, _microseconds(now))
-        if after < _ALL:
-            return f"{head}n{_digits(after)}i"
+        after = max(int(digits, 16) + 1, _microseconds(now))
+        if after < _LAST_END:
+            return f"{head}{_end(after)}"
     return _short(last + end) or _short(_middle(last, None))
 
 
@@ -248,6 +248,10 @@ def _short(position: str | None) -> str | None:
 
 def _microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _end(microseconds: int) -> str:
+    return f"n1{microseconds:014x}i"
 
 
 def _digits(number: int) -> str:

@@ -5,6 +5,7 @@ import ast
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.test import Client
 from pytest_django import DjangoDbBlocker
 
 from taskproject.accounts.models import User
-from tasks.models import Label, Tag, Tally, Task, TaskList, positions, words
+from tasks.models import Label, Tag, Tally, Task, TaskList, words
 from tasks.models.due_dates import NEVER
 from tests.conftest import ApiClient, make_task, make_token
 from tests.support.copies import connected_to, copy_of, empty_database
@@ -24,6 +25,7 @@ from tests.support.rows import make_list
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+KEYS = import_module("tasks.migrations._keys_2")
 FIRST = [("tasks", "0001_initial"), ("accounts", "0001_initial")]
 MADE = datetime(2026, 1, 1, 8, 30, 0, 123_456, UTC)
 RUN_AGAIN = [
@@ -188,7 +190,7 @@ def test_old_rows_are_filled(upgraded: Client) -> None:
         4: "emile anrufen",
     }
     for number, row in enumerate(rows.values()):
-        assert row["position"] == positions.at_end(row["created_at"], number)
+        assert row["position"] == KEYS.position_at_end(row["created_at"], number)
         assert row["due_moment"] == NEVER
         assert (row["priority"], row["tags"], row["version"]) == (0, [], 1)
         assert row["updated_at"] == row["created_at"]
@@ -279,7 +281,7 @@ def test_filling_again_changes_nothing_that_is_filled(first_version: None) -> No
 
     moved, new = Task.objects.order_by("pk").values_list("position", flat=True)
     assert moved == "moved"
-    assert new == positions.at_end(MADE + timedelta(seconds=2), 1)
+    assert new == KEYS.position_at_end(MADE + timedelta(seconds=2), 1)
 
 
 def test_it_runs_again_where_a_run_was_done_and_not_noted(first_version: None) -> None:

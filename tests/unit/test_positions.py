@@ -18,6 +18,7 @@ from tasks.models.positions import (
     at_start,
     beside,
     between,
+    end_after,
 )
 from tests.conftest import make_task
 from tests.support.rows import make_list
@@ -77,10 +78,14 @@ def test_the_ends_go_by_the_clock(one: datetime, other: datetime) -> None:
 
     assert at_start(one) < at_end(other), "every start is before every end"
     assert is_position(at_start(one)) and is_position(at_end(one))
-    assert len(at_start(earlier)) == len(at_end(later)) == 13
+    assert (len(at_start(earlier)), len(at_end(later))) == (13, 17)
     if earlier < later:
         assert at_end(earlier) < at_end(later)
         assert at_start(later) < at_start(earlier)
+
+
+def test_ends_of_before_version_1_4_come_first() -> None:
+    assert end_after("n0hokt68s6u7i", NOW) == at_end(NOW) > "n0zzzzzzzzzzi"
 
 
 @given(MOMENTS, st.integers(1, 10_000))
@@ -98,7 +103,7 @@ def test_new_and_moved_ones_stay_short_at_the_ends() -> None:
         first, last = before, after
 
     assert first and last
-    assert len(first) == len(last) == 13
+    assert (len(first), len(last)) == (13, 17)
 
 
 def test_an_end_has_room_when_the_clock_goes_back() -> None:
