@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from taskproject.sql import NO_GUARD, Guard, adapted, fetch
 from tasks.models.functions import Among, Given
+from tasks.models.tallies import COUNTED
 
 # The first half of the advisory locks that order the feed; any constant would do.
 FEED_LOCK = 7_203_114
@@ -30,11 +31,24 @@ COLUMNS = (
     '"tasks_event" ("owner_id", "task_id", "list_id", "tag_id", "actor_id", "via", '
     '"verb", "version", "at", "changes")'
 )
-#: The owner's place in the feed, and only then the time: a later version, or place in the
-#: feed, has no earlier one.
-IN_PLACE = """WITH "place" AS MATERIALIZED (SELECT pg_advisory_xact_lock(%s, %s)),
-    "moment" AS MATERIALIZED (SELECT clock_timestamp() AS "now" FROM "place")"""
-_TAKE_PLACE = f'{IN_PLACE} SELECT "now" FROM "moment"'
+
+
+def in_place(value: str, *, counted: bool = False) -> str:
+    """The SQL of a value that is computed once the owner's place in the feed is taken;
+    for a statement that is `counted`, see `tallies.py`. (CASE keeps the order of
+    evaluation, as PostgreSQL's documentation says.)"""
+    place = "pg_advisory_xact_lock(%s, %s) IS NOT NULL"
+    return f"CASE WHEN {place}{f' AND {COUNTED}' if counted else ''} THEN {value} END"
+
+
+def moment(*, counted: bool = False) -> str:
+    """The start of a statement that takes the owner's place in the feed, and only then
+    the time: a later version, or place in the feed, has no earlier one."""
+    now = in_place("clock_timestamp()", counted=counted)
+    return f'WITH "moment" AS MATERIALIZED (SELECT {now} AS "now")'
+
+
+_TAKE_PLACE = f'{moment()} SELECT "now" FROM "moment"'
 _PLACES = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 # Of JSON: an array of each column takes psycopg ten times as long.

@@ -4,31 +4,33 @@ one. `statements.py` has the statements of the general way, whose rules these fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from django.conf import settings
 
-from taskproject.sql import check_found, fetch, mark_saved, this_thread
+from taskproject.sql import ON_POSTGRESQL, check_found, fetch, mark_saved, this_thread
 from tasks.models import events, positions
-from tasks.models.events import IN_PLACE, Actor, NewEvent, feed_lock_key
+from tasks.models.due_dates import NEVER
+from tasks.models.events import Actor, NewEvent, feed_lock_key, in_place
 from tasks.models.outcomes import Outcome
 from tasks.models.outcomes import expected as is_expected
+from tasks.models.plans import REFERENCES
 from tasks.models.statements import (
     LATER,
     OF_OWNER,
     OPEN_SUBTASKS,
     column,
+    columns_of,
     new_columns,
-    shown,
     taken_as_they_are,
     tasks_of,
     to_column,
 )
+from tasks.models.tallies import counting
 from tasks.models.words import (
     BETWEEN,
     CURRENT,
@@ -48,49 +50,101 @@ _END = (
     f'"end" AS MATERIALIZED (SELECT "now", {positions.at_end_sql("now")} AS "position", '
     f'COALESCE({positions.last_sql(None)}, \'\') AS "last" FROM "moment")'
 )
+# The times of a new task that are the time of the write, unless they are given.
+_TIMES = ("completed_at", "created_at", "updated_at")
 _STAMP = f'{LATER}("moment"."now", "tasks_task"."updated_at")'
 _TELLING = (
     f'"told" AS (INSERT INTO {events.COLUMNS} SELECT %s, "id", NULL, NULL, %s, %s, %s, '
-    '"version", "updated_at", %s FROM "written") SELECT * FROM "written"'
+    '"version", "updated_at", %s FROM "written")'
 )
+_LATER_NOW = 'greatest(clock_timestamp(), "updated_at")'
+_MOVED = 'CASE WHEN "written"."completed" THEN {} ELSE {} END'
+# The columns whose change changes a tally.
+_COUNTED_COLUMNS = {"completed", "deleted_at", "due_moment", "list_id", "owner_id"}
 
 
 def at_once() -> bool:
     """Whether a write may be one statement: nothing else belongs to its transaction."""
-    return settings.ON_POSTGRESQL and not this_thread.connection.in_atomic_block
+    return ON_POSTGRESQL and not this_thread.connection.in_atomic_block
+
+
+def can_add(fields: Mapping[str, object]) -> bool:
+    """Whether `add` is for a new task of these fields: it refers to no other row."""
+    return at_once() and not any(map(fields.get, (*REFERENCES, "position")))
 
 
 def add(
     model: type[Task], by: Actor, now: datetime, task: Task, story: NewEvent
 ) -> bool:
-    """Stores a new task that is in no list with its event, and gives it its key, the time
-    of the write, and the end of these tasks for its position. False where that is beyond
-    the end by the clock (see `positions.end_after`), or the actor's guard does not hold."""
-    names, _, _ = new_columns(model)
-    given = itemgetter(*names)(vars(task))
-    places, values = _places(model, now, names, given, '"end"."now"')
-    statement = _add(model, tuple(places), by.guard.condition)
-    parameters = [*feed_lock_key(task.owner_id), task.owner_id, *values]
+    """Stores a new task without a list, tags or a position with its event, and gives it
+    its key, the time of the write, and the end of the tasks in no list for its position.
+    False where that is beyond the end by the clock (see `positions.end_after`), or the
+    actor's guard does not hold."""
+    fields = vars(task)
+    times = tuple(name for name in _TIMES if fields[name] is now)
+    empty = tuple(name for name in _nullable(model) if fields[name] is None)
+    due = task.due_moment is not NEVER
+    statement, values, converted = _add(model, times, empty, due, by.guard.condition)
+    parameters = [*feed_lock_key(task.owner_id), task.owner_id, *values(fields)]
+    for number, name in converted:
+        parameters[number] = to_column(model, name, parameters[number])
     rows = fetch(statement, [*parameters, *by.guard.parameters, *_told(by, story)])
     if not rows:
         return False
     by.guard.held = True
-    [(task.id, _, moment, task.position)] = rows
-    for name, value in zip(names, given, strict=True):
-        if value is now:
-            setattr(task, name, moment)
+    [(task.id, moment, task.position)] = rows
+    for name in times:
+        setattr(task, name, moment)
     mark_saved(task)
     return True
 
 
+class _Insert(NamedTuple):
+    """A statement, what takes its values from a task's attributes, and those of its
+    parameters that the ORM makes something else of: their numbers and fields."""
+
+    statement: str
+    values: Callable[[Mapping[str, object]], tuple[object, ...]]
+    converted: Sequence[tuple[int, str]]
+
+
 @cache
-def _add(model: type[Task], places: Sequence[str], guard: str) -> str:
-    _, columns, _ = new_columns(model)
-    return (
-        f'{IN_PLACE}, {_END}, "written" AS (INSERT INTO "tasks_task" ({columns}) '
-        f'SELECT {", ".join(places)} FROM "end" WHERE "last" < "position" AND {guard} '
-        f'RETURNING "id", "version", "updated_at", "position"), {_TELLING}'
+def _nullable(model: type[Task]) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields if field.null]
+
+
+@cache
+def _add(
+    model: type[Task],
+    times: tuple[str, ...],
+    empty: tuple[str, ...],
+    due: bool,
+    guard: str,
+) -> _Insert:
+    """The insertion of a task that has the time of the write in some of its fields, and
+    NULL in others."""
+    written = {name: '"end"."now"' for name in times} | {"position": '"end"."position"'}
+    names = [name for name in new_columns(model)[0] if name not in empty]
+    given = [name for name in names if name not in written]
+    columns = ", ".join(f'"{column(model, name)}"' for name in names)
+    counted = counting(
+        '(NOT "written"."completed")::int',
+        '"written"."completed"::int',
+        due=due,
+        labelled=False,
     )
+    statement = (
+        f"{events.moment(counted=True)}, {_END}, "
+        f'"written" AS (INSERT INTO "tasks_task" ({columns}) '
+        f'SELECT {", ".join(written.get(name, "%s") for name in names)} FROM "end" '
+        f'WHERE "last" < "position" AND {guard} RETURNING "id", "version", "updated_at", '
+        f'"position", "owner_id", "list_id", "due_moment", "completed"), {counted}, '
+        f'{_TELLING} SELECT "id", "updated_at", "position" FROM "written"'
+    )
+    plain = taken_as_they_are(model)
+    # In front of them are the owner's place in the feed, and the owner.
+    converted = [(n, name) for n, name in enumerate(given, 3) if name not in plain]
+    return _Insert(statement, itemgetter(*given), converted)
 
 
 def change(
@@ -109,11 +163,12 @@ def change(
     settings = "".join(
         f'"{column}" = {place}, ' for column, place in zip(columns, places, strict=True)
     )
+    counted = _COUNTED_COLUMNS.isdisjoint(columns)
     statement = (
-        f'{IN_PLACE}, "written" AS (UPDATE "tasks_task" SET {settings}"updated_at" = '
+        f'{events.moment(counted=counted)}, "written" AS (UPDATE "tasks_task" SET {settings}"updated_at" = '
         f'{_STAMP}, "version" = "tasks_task"."version" + 1 FROM "moment" '
         f'{OF_OWNER} "version" = %s RETURNING "id", "version", "updated_at", '
-        f"{OPEN_SUBTASKS}), {_TELLING}"
+        f'{OPEN_SUBTASKS}), {_TELLING} SELECT * FROM "written"'
     )
     parameters = [*feed_lock_key(task.owner_id), *stored]
     parameters += [task.pk, task.owner_id, task.version - 1]
@@ -175,10 +230,16 @@ def edit(
 class _Parts(NamedTuple):
     """What differs from one edit to another."""
 
+    #: What is read of the task as it was, each followed by a comma.
+    read: str
     condition: str
     settings: str
     verb: str
     changes: str
+    #: What the changes compare the written task with.
+    compared: str = ""
+    #: What adds to the tallies.
+    counted: str = ""
 
 
 @cache
@@ -195,26 +256,26 @@ def _edit(model: type[Task], parts: _Parts, versioned: bool, guard: str) -> str:
         if versioned
         else "NULL"
     )
+    columns = columns_of(model)
     return (
         f'WITH "guard" AS MATERIALIZED (SELECT 1 WHERE {guard}), '
-        '"was" AS MATERIALIZED (SELECT "id", "version", "updated_at", '
-        '"title", "description", "search", '
-        f'pg_advisory_xact_lock(%s, %s) FROM "tasks_task" {OF_OWNER} "deleted_at" '
-        f'IS NULL AND {at_version}{parts.condition}EXISTS (SELECT FROM "guard")), '
-        '"moment" AS MATERIALIZED (SELECT greatest(clock_timestamp(), '
-        '"was"."updated_at") AS "now" FROM "was"), '
+        f'"was" AS MATERIALIZED (SELECT {parts.read}"id", "version", '
+        f'{in_place(_LATER_NOW, counted=True)} AS "now" '
+        f'FROM "tasks_task" {OF_OWNER} "deleted_at" IS NULL AND {at_version}'
+        f'{parts.condition}EXISTS (SELECT FROM "guard")), '
         f'"written" AS (UPDATE "tasks_task" SET {parts.settings}, "updated_at" = '
-        '"moment"."now", "version" = "tasks_task"."version" + 1 FROM "was", "moment" '
+        '"was"."now", "version" = "tasks_task"."version" + 1 FROM "was" '
         'WHERE "tasks_task"."id" = "was"."id" AND '
-        f'"tasks_task"."version" = "was"."version" RETURNING {shown(model)}), '
-        f'"told" AS (INSERT INTO {events.COLUMNS} SELECT "written"."owner_id", '
+        f'"tasks_task"."version" = "was"."version" RETURNING {columns}), '
+        f'{parts.counted}"told" AS (INSERT INTO {events.COLUMNS} SELECT "written"."owner_id", '
         f'"written"."id", NULL, NULL, %s, %s, {parts.verb}, "written"."version", '
-        f'"written"."updated_at", {parts.changes} FROM "written", "was") '
+        f'"written"."updated_at", {parts.changes} FROM "written"{parts.compared}) '
+        f'SELECT "tasks_task".*, {OPEN_SUBTASKS} FROM ('
         'SELECT true, NULL, * FROM "written" UNION ALL '
-        f'SELECT false, {since}, {shown(model)} FROM "guard" '
+        f'SELECT false, {since}, {columns} FROM "guard" '
         f"{'CROSS JOIN (SELECT %s::bigint) AS expected (version) ' if versioned else ''}"
-        'LEFT JOIN "tasks_task" ON "tasks_task"."id" = %s AND '
-        '"tasks_task"."owner_id" = %s WHERE NOT EXISTS (SELECT FROM "written")'
+        'LEFT JOIN "tasks_task" ON "tasks_task"."id" = %s AND "tasks_task"."owner_id" = '
+        '%s WHERE NOT EXISTS (SELECT FROM "written")) AS "tasks_task"'
     )
 
 
@@ -222,12 +283,14 @@ def _edit(model: type[Task], parts: _Parts, versioned: bool, guard: str) -> str:
 def _completing(completed: bool | None) -> _Parts:
     condition = {True: 'NOT "completed" AND ', False: '"completed" AND ', None: ""}
     return _Parts(
+        "",
         condition[completed],
         '"completed" = NOT "completed", "completed_at" = '
-        'CASE WHEN "completed" THEN NULL ELSE "moment"."now" END',
+        'CASE WHEN "completed" THEN NULL ELSE "was"."now" END',
         "CASE WHEN \"completed\" THEN 'completed' ELSE 'reopened' END",
         """CASE WHEN "completed" THEN '{"completed": [false, true]}'::jsonb
         ELSE '{"completed": [true, false]}'::jsonb END""",
+        counted=f"{counting(_MOVED.format(-1, 1), _MOVED.format(1, -1), due=True, labelled=True)}, ",
     )
 
 
@@ -248,6 +311,7 @@ def _rewriting(*names: str) -> _Parts:
     )
     differ = " OR ".join(f'"{name}" <> %s' for name in names)
     return _Parts(
+        '"title", "description", "search", ',
         # Without BETWEEN, as before version 1.3, it cannot be told apart.
         f"strpos(\"search\", '{BETWEEN}') > 0 AND ({CURRENT}) AND ({differ}) AND ",
         "".join(f'"{name}" = %s, ' for name in settings)
@@ -259,6 +323,7 @@ def _rewriting(*names: str) -> _Parts:
             f'"written"."{name}")) END'
             for name in names
         ),
+        compared=', "was"',
     )
 
 
@@ -280,18 +345,14 @@ def _places(
     moment: str,
 ) -> tuple[list[str], list[Any]]:
     """What stands in the statement for each of the values, and its parameters. `now`
-    itself stands for the time of the write, whose SQL is `moment`, and no position for
-    the end of the tasks in no list."""
-    plain = taken_as_they_are(model)
+    itself stands for the time of the write, whose SQL is `moment`."""
     places, stored = [], []
     for name, value in zip(names, values, strict=True):
         if value is now:
             places.append(moment)
-        elif name == "position" and not value:
-            places.append('"end"."position"')
         else:
             places.append("%s")
-            stored.append(value if name in plain else to_column(model, name, value))
+            stored.append(to_column(model, name, value))
     return places, stored
 
 

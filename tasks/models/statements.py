@@ -224,7 +224,12 @@ def _columns(model: type[Task]) -> Columns[Task]:
 @cache
 def shown(model: type[Task]) -> str:
     """What is told of a task: its columns, and how many subtasks are open."""
-    return f"{_columns(model).sql}, {OPEN_SUBTASKS}"
+    return f"{columns_of(model)}, {OPEN_SUBTASKS}"
+
+
+def columns_of(model: type[Task]) -> str:
+    """The columns of a task that anybody reads."""
+    return _columns(model).sql
 
 
 @cache

@@ -25,6 +25,7 @@ from django.db import models
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
+from taskproject import timezones
 from taskproject.sql import check_guard
 from tasks.limits import (
     DESCRIPTION_LENGTH,
@@ -110,8 +111,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def add(self, by: Actor, *, owner_id: int, **fields: object) -> "Task":
         """Stores a new task and returns it: see `add_all`."""
-        if single_statement.at_once() and not any(map(fields.get, plans.REFERENCES)):
-            now = timezone.now()  # Stands for the time of the write.
+        if single_statement.can_add(fields):
+            now = timezones.now()  # Stands for the time of the write.
             task: Task = plans.new(Task, now, {}, {**fields, "owner_id": owner_id})
             [story] = task_events.new_events(now, [(None, task)])
             if single_statement.add(Task, by, now, task, story):
@@ -354,7 +355,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             outcome.found[task.pk] = task
             if not expected(task, versions) or (frozen and task.deleted_at):
                 return outcome
-            now = timezone.now()  # Stands for the time of the write.
+            now = timezones.now()  # Stands for the time of the write.
             values = plans.changes(task, planned([task], now)(task))
             if not values:
                 return outcome
@@ -486,8 +487,7 @@ class Task(models.Model):
 
 
 def _free_children(by: Actor, now: datetime, parents: Collection[int]) -> None:
-    """Makes the subtasks of tasks that go away tasks of their own. Those that go with
-    them change no more: a version has one event."""
+    """Takes subtasks off tasks that go away; those that go with them change no more."""
     for keys in batched(parents):
         below = Task.objects.filter(parent_id__in=keys).values_list("pk", flat=True)
         for children in batched(key for key in below if key not in parents):
