@@ -1,11 +1,9 @@
 """Batches: many changes of one owner's tasks in one transaction.
 
-All that the operations are about is read first. Then each is done in memory, in their
-order, to what the ones before have made of it; and at last each row is written once,
-however many of them changed it. So a batch takes a dozen statements: a row that is
-written 500 times in one transaction has 500 versions for the database to pass over, on
-SQLite with everybody else's writes waiting.
-"""
+All rows that the operations need are read first. Then the operations are done in memory, in
+order, each on the result of the previous ones; at the end each changed row is written once.
+So a batch takes a dozen statements. Writing one row 500 times in a transaction would leave
+500 versions of it to the database, and on SQLite keep all other writers waiting."""
 
 from collections import ChainMap, Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -38,11 +36,11 @@ from tasks.models.tags import Tag, created, label, relabel, store
 from tasks.models.tasks import Task
 
 MOST_OPERATIONS = 500
-#: New tags of one batch: each is a row, a label and an event.
+#: Most tags that one batch creates: each is a row, a label and an event.
 MOST_NEW_TAGS = 5_000
-#: Events that are read to tell what differs from stale versions, for all operations.
+#: Most events that are read to find the changes since stale versions.
 MOST_READ = 5_000
-# What is written of a task whose texts have changed, and of any that has changed.
+# The columns to write if the texts of a task have changed, and in all cases.
 _TEXTS = (*TEXTS, *plans.DERIVED)
 _UNCHANGING = ("id", "owner_id", "external_id", "created_at")
 _FIELDS = tuple(
@@ -54,8 +52,8 @@ _FIELDS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One change: a verb, the task it is about (not of `create`), the versions that it
-    may be made to, and its fields. Or the problem that its input already is."""
+    """One change: a verb, the task (except with `create`), the versions that it may have, and the
+    fields. Or the problem of its input."""
 
     verb: str
     key: int = 0
@@ -64,14 +62,14 @@ class Operation:
     refusal: Problem | None = None
 
 
-#: The fields that differ between two versions of a task; None where that is not known.
+#: Returns the fields that differ between two versions of a task; None if unknown.
 Differences = Callable[[int, int], list[str] | None]
-#: What an outcome means for one task: the task, or its problem, raised.
+#: Returns the task of an outcome, or raises its problem.
 Verdict = Callable[[Outcome, int, set[int] | None, Differences], Task]
 
 
 class Batch:
-    """The run of a batch. `task_or_raise` tells what became of a task that is not changed."""
+    """A batch. `task_or_raise` raises the problem of a task that an operation did not change."""
 
     def __init__(
         self, by: Actor, owner_id: int, zone: str, task_or_raise: Verdict, atomic: bool
@@ -80,8 +78,8 @@ class Batch:
         self.task_or_raise, self.atomic = task_or_raise, atomic
 
     def run(self, operations: Sequence[Operation]) -> list[Task | Problem]:
-        """Does all of them in order. In an atomic batch the first problem is raised, with
-        the number of its operation, and nothing has changed."""
+        """Does all operations in order. In an atomic batch, the first problem is raised, with the
+        number of its operation, before anything is written."""
         results: list[Task | Problem] = []
         with lock_feeds([self.owner_id]) as now:
             check_guard(self.by.guard)
@@ -102,7 +100,7 @@ class Batch:
         return results
 
     def _done(self, changes: "_Changes", operation: Operation) -> Task:
-        """The task after the operation; raises its problem."""
+        """The task after the operation. Raises its problem."""
         if operation.refusal is not None:
             raise operation.refusal
         if operation.verb == "create":
@@ -121,8 +119,7 @@ class Batch:
 
 
 class _Changes:
-    """The tasks that a batch is about, as its operations leave them one after another,
-    and what that comes to."""
+    """The tasks of a batch in memory, with the changes so far."""
 
     def __init__(
         self, owner_id: int, now: datetime, operations: Sequence[Operation]
@@ -132,7 +129,7 @@ class _Changes:
         others = {key for one in operations for key in _others(one.fields)}
         mine = Task.objects.owned_by(owner_id).filter(pk__in=named | others)
         stored = mine.shown().select_for_update(of=("self",)).order_by("pk")
-        #: By their keys, as they were and as they are.
+        #: The tasks before the batch and now, by their ids.
         self._before: dict[int, Task] = {task.pk: task for task in stored}
         self.tasks = dict(self._before)
         self._open = {task.pk: task.open_subtasks for task in self.tasks.values()}
@@ -145,9 +142,9 @@ class _Changes:
         self._order = Order(self.tasks) if moves else None
         creates = sum(one.verb == "create" for one in operations)
         self._keys = iter(statements.new_keys(creates) if creates else ())
-        # New tags, their names by their keys.
+        # The names of new tags by their keys.
         self._new_tags: dict[str, str] = {}
-        # What happened, in order: of a new tag only the key, since it has no id yet.
+        # The events in order; of a new tag only the key, because it has no id yet.
         self._stories: list[NewEvent | str] = []
         self._told: dict[int, dict[int, dict[str, Any]]] = {}
         self._read_events(operations)
@@ -155,8 +152,8 @@ class _Changes:
     # Reading
 
     def _with_other_children(self, others: set[int]) -> set[int]:
-        """Those of the tasks that have subtasks beside the ones that are known, where
-        any task may become a subtask."""
+        """Those of the tasks that have subtasks other than the known ones. Needed only if a task may
+        become a subtask."""
         if not others:
             return set()
         below = Task.objects.filter(parent_id=OuterRef("pk")).exclude(pk__in=self.tasks)
@@ -182,8 +179,7 @@ class _Changes:
         return dict(tags.values_list("key", "name"))
 
     def _read_events(self, operations: Iterable[Operation]) -> None:
-        """The events since the versions that are stale before the batch, as many as may
-        be read."""
+        """Reads the events since the stale versions that operations expect, up to a limit."""
         since: dict[int, int] = {}
         for one in operations:
             for version in one.versions or ():
@@ -205,13 +201,13 @@ class _Changes:
     # Doing
 
     def shown(self, task: Task) -> Task:
-        """A copy of the task with what is told of it at this moment."""
+        """A copy of the task as it is represented now."""
         shown = copy(task)
         shown.open_subtasks = self._open.get(task.pk, 0)
         return shown
 
     def create(self, fields: Values) -> Task:
-        """Raises `Invalid` where it refers to what is not the owner's."""
+        """Raises `Invalid` for references to rows that are not the owner's."""
         self._check(None, fields)
         tags = self._new_names(fields)
         task: Task = plans.new(
@@ -227,7 +223,7 @@ class _Changes:
         return self.shown(task)
 
     def change(self, task: Task, operation: Operation, zone: str) -> Task:
-        """Raises the problem of what cannot be done."""
+        """The task after the change. Raises the problem of a change that is not possible."""
         values, tags = self._planned(task, operation, zone)
         self._make(tags)
         values = plans.changes(task, values)
@@ -243,7 +239,7 @@ class _Changes:
     def _planned(
         self, task: Task, operation: Operation, zone: str
     ) -> tuple[Values, dict[str, str]]:
-        """The values that the task shall have, and the tags that are new by that."""
+        """The new values of the task, and the tags that they create."""
         fields = operation.fields
         match operation.verb:
             case "complete" | "reopen":
@@ -266,8 +262,8 @@ class _Changes:
         return plans.edited(task, self.now, names, zone, fields, self._end), tags
 
     def _check(self, task: Task | None, fields: Values) -> None:
-        """Raises `Invalid` where the fields refer to what is not there, or to a third
-        level of tasks: what `references.check` asks of the database."""
+        """Raises `Invalid` for references to missing rows, and for a subtask of a subtask: as
+        `references.check`, but in memory."""
         list_id, parent_id = fields.get("list_id"), fields.get("parent_id")
         if list_id is not None and list_id not in self._lists:
             raise Invalid.of(*references.NO_LIST)
@@ -284,8 +280,8 @@ class _Changes:
             raise Invalid.of(*references.HAS_SUBTASKS)
 
     def _new_names(self, fields: Values) -> dict[str, str]:
-        """The names of tags that are not there yet, by their keys. Raises `Invalid` where
-        they are more than a batch may make."""
+        """The names of tags to create, by their keys. Raises `Invalid` if they are more than a batch
+        may create."""
         new: dict[str, str] = {}
         for name in fields.get("tags", ()):
             key = casefold_key(name)
@@ -303,13 +299,13 @@ class _Changes:
         self._stories += tags
 
     def _end(self, row: Row) -> str:
-        """The end of a row of tasks."""
+        """The next position at the end of a list."""
         if self._order is not None:
             self._order.know(row, self._ends.last(row))
         return self._ends.next(row)
 
     def _note(self, before: Task | None, after: Task) -> None:
-        """Has the change done, and its event told."""
+        """Records a change and its event."""
         key = after.pk
         self.tasks[key] = after
         [story] = task_events.new_events(self.now, [(before, after)])
@@ -334,7 +330,7 @@ class _Changes:
     # Writing
 
     def write(self, by: Actor) -> None:
-        """Stores what all of it comes to."""
+        """Stores all changes."""
         ids = store(self.owner_id, self.now, self._new_tags)
         new = [task for key, task in self.tasks.items() if key not in self._before]
         Task.objects.bulk_create(new)
@@ -363,6 +359,6 @@ class _Changes:
 
 
 def _others(fields: Values) -> list[int]:
-    """The keys of the other tasks that the fields of an operation name."""
+    """The ids of the other tasks in the fields of an operation."""
     names = ("parent_id", "before", "after")
     return [fields[name] for name in names if fields.get(name) is not None]

@@ -1,4 +1,4 @@
-"""Lists: what people sort their tasks into."""
+"""Lists of tasks."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
@@ -37,14 +37,14 @@ class TaskListQuerySet(models.QuerySet["TaskList"]):
         return self.filter(owner_id=user_id)
 
     def named(self, name: str) -> Self:
-        """The one with this name, whatever its case."""
+        """The list with this name, whatever its case."""
         return self.filter(key=casefold_key(name))
 
     def in_order(self) -> Self:
         return self.order_by("position", "id")
 
     def after_cursor(self, key: int, position: str) -> Self:
-        """Those that come after this id and position in the order."""
+        """The lists after this id and position in the order."""
         further = Q(position__gt=position) | Q(position=position, pk__gt=key)
         return self.filter(further, position__gte=position)
 
@@ -57,10 +57,9 @@ class TaskListQuerySet(models.QuerySet["TaskList"]):
         archived: bool = False,
         position: str | None = None,
     ) -> "TaskList":
-        """Stores a new list after the others, or where told, and returns it.
+        """Creates a list at the end of the owner's lists, or at `position`, and returns it.
 
-        Raises `NameTaken` where the owner has a list of that name.
-        """
+        Raises `NameTaken` if the owner has a list of that name."""
         with lock_feeds([owner_id]) as now:
             rows = TaskList.objects.owned_by(owner_id)
             last = rows.order_by("-position").values_list("position", flat=True).first()
@@ -82,14 +81,14 @@ class TaskListQuerySet(models.QuerySet["TaskList"]):
 
 
 class TaskList(models.Model):
-    """A list of tasks, which each task may be in or not."""
+    """A list of tasks. A task is in at most one."""
 
     id = models.BigAutoField(primary_key=True)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
     )
     name = models.CharField(max_length=LIST_NAME_LENGTH)
-    # The name without its case, which is what is unique.
+    # The case-folded name, which is unique.
     key = models.CharField(max_length=3 * LIST_NAME_LENGTH, editable=False)
     position = BytewiseField(max_length=POSITION_LENGTH, editable=False)
     archived = models.BooleanField(default=False)
@@ -125,13 +124,12 @@ class TaskList(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    # Verbs: call them inside `lock_feeds`, with the row locked.
+    # Call these inside `lock_feeds`, with the row locked.
 
     def edit(self, by: Actor, **fields: object) -> None:
-        """Sets `name`, `archived` or `position`: those given.
+        """Sets `name`, `archived` or `position`, if given.
 
-        Raises `NameTaken` where the owner has another list of that name.
-        """
+        Raises `NameTaken` if the owner has another list of that name."""
         before = TaskList(**{name: getattr(self, name) for name in TRACKED_FIELDS})
         if "name" in fields:
             name = str(fields["name"]).strip()
@@ -149,10 +147,9 @@ class TaskList(models.Model):
         self._record(by, now, before, verb)
 
     def move(self, by: Actor, *, before: int | None, after: int | None) -> None:
-        """Puts it right before or right after another list of the owner's.
+        """Moves it right before or right after another list of the owner.
 
-        Raises `Invalid` where there is none of that id.
-        """
+        Raises `Invalid` if there is no such list."""
         lists = TaskList.objects.owned_by(self.owner_id).exclude(pk=self.pk)
         at = lists.filter(pk=before or after or 0).first()
         if at is None:
@@ -164,8 +161,8 @@ class TaskList(models.Model):
         self.edit(by, position=position)
 
     def remove(self, by: Actor, *, tasks: bool = False) -> None:
-        """Deletes the list. Its tasks stay and are in no list any more; with `tasks`
-        they go to the trash."""
+        """Deletes the list. Its tasks are kept without a list; with `tasks` they are moved to the
+        trash."""
         if tasks:
             self._tasks.trash(by, list_id=None)
         self._tasks.leave_list(by)

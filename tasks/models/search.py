@@ -1,22 +1,22 @@
-"""Words of a search as conditions. They are letters and digits only (see words.py):
-nothing in them means anything to a query."""
+"""SQL conditions for searches. Words consist of letters and digits (see words.py), so that they
+have no meaning in the query languages of the indexes."""
 
 from collections.abc import Sequence
 
 from django.conf import settings
 
-#: Words that PostgreSQL's index is asked for, which for each puts together all the tasks
-#: that have words that begin so: of a million tasks, in up to 30 ms.
+#: Most words that are looked up in PostgreSQL's index. For each it collects all tasks with
+#: words that begin with it, which takes up to 30 ms of a million tasks.
 MOST_ASKED = 3
-# As the indexes have them (migrations 0005 and 0011).
+# The expressions of the indexes (migrations 0005 and 0011).
 _WORDS = """array_to_tsvector(string_to_array("tasks_task"."search", ' '))"""
 _OWN_WORDS = """array_to_tsvector(string_to_array("tasks_task"."owner_id"::text || '_' ||
     replace("tasks_task"."search", ' ', ' ' || "tasks_task"."owner_id"::text || '_'), ' '))"""
 
 
 def holding(words: Sequence[str]) -> tuple[str, str]:
-    """The condition that a task, of whomever, holds all of these words, or words that
-    begin so, by an index; and its parameter."""
+    """The condition, and its parameter, that a task of any owner has all of these words or words
+    that begin with them."""
     if settings.ON_POSTGRESQL:
         return f"{_WORDS} @@ %s::tsquery", _all("'{}':*", " & ", words)
     found = 'SELECT "rowid" FROM "tasks_search" WHERE "tasks_search" MATCH %s'
@@ -24,7 +24,7 @@ def holding(words: Sequence[str]) -> tuple[str, str]:
 
 
 def needed(words: Sequence[str]) -> list[str]:
-    """Those of the words that the others do not begin with: these say the same."""
+    """The words without those that are prefixes of others, which are implied."""
     different = dict.fromkeys(words)
     return [
         word
@@ -34,16 +34,16 @@ def needed(words: Sequence[str]) -> list[str]:
 
 
 def in_row(words: Sequence[str]) -> tuple[str, list[str]]:
-    """The same of a row that is read anyway; and its parameters."""
+    """The same condition for rows that are read anyway, and its parameters."""
     place = "strpos" if settings.ON_POSTGRESQL else "instr"
     one = f"""{place}(' ' || "tasks_task"."search", %s) > 0"""
     return " AND ".join([one] * len(words)), [f" {word}" for word in words]
 
 
 def holding_of(owner_id: int, words: Sequence[str]) -> tuple[str, str]:
-    """The same of an owner's tasks by an index of the words of each owner, which passes
-    over nobody else's: on SQLite (migration 0009) of what is `found`. On PostgreSQL of
-    the longest words alone, which are mostly the rarest: a row has to be seen too."""
+    """The same condition for one owner's tasks, by an index of words by owner. On SQLite (migration
+    0009) it refers to the table `found`. On PostgreSQL it has only the longest words, which are
+    mostly the rarest: rows have to be checked too."""
     if settings.ON_POSTGRESQL:
         longest = sorted(words, key=len, reverse=True)[:MOST_ASKED]
         own = [f"{owner_id}_{word}" for word in longest]

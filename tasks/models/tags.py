@@ -25,11 +25,11 @@ from tasks.models.events import Actor, Event, NewEvent, append, database_now
 if TYPE_CHECKING:
     from tasks.models.tasks import Task, TaskQuerySet
 
-#: Tasks of one statement, of which each may have as many tags of its own.
+#: Most tasks whose labels one statement stores.
 LABELLED = 1_000
 
 
-# Many rows as one parameter, JSON: arrays of columns take psycopg ten times as long.
+# Rows are passed as one JSON parameter: psycopg takes ten times as long for arrays.
 if ON_POSTGRESQL:
     _ROWS = """ROWS FROM (json_to_recordset(%s) AS ({})) WITH ORDINALITY
         AS "row"({}, "number")"""
@@ -54,7 +54,7 @@ _IDS = f"""SELECT "tag"."id", "tag"."key" FROM {_NAMES} CROSS JOIN "tasks_tag" "
 
 
 def run(statement: str, parameters: Sequence[Any]) -> list[Row]:
-    """Runs it, and returns its rows if it has any."""
+    """Executes a statement; returns its rows, if it has any."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         rows: list[Row] = cursor.fetchall() if cursor.description else []
@@ -69,18 +69,18 @@ class TagQuerySet(models.QuerySet["Tag"]):
         return self.order_by("key")
 
     def after_cursor(self, _: int, key: str) -> Self:
-        """Those that come after this key in the order; the id says no more."""
+        """The tags after this key in the order, which is unique."""
         return self.filter(key__gt=key)
 
     def named(self, names: Iterable[str]) -> Self:
-        """Those with these names, whatever their case."""
+        """The tags with these names, whatever their case."""
         return self.filter(key__in=[casefold_key(name) for name in names])
 
     def obtain(
         self, by: Actor, now: datetime, owner_id: int, names: Iterable[str]
     ) -> list[Tag]:
-        """The owner's tags of these names in their order, each once, and made where they
-        are new. Call it inside `lock_feeds`."""
+        """The owner's tags with these names, in order and without repetitions; missing ones are
+        created. Call it inside `lock_feeds`."""
         wanted: dict[str, str] = {}
         for name in names:
             wanted.setdefault(casefold_key(name), name)
@@ -99,15 +99,14 @@ class TagQuerySet(models.QuerySet["Tag"]):
 
 
 class Tag(models.Model):
-    """A word that marks tasks. A task holds the names of its tags itself, and is found
-    by them through `Label`."""
+    """A tag. Tasks have the names of their tags themselves; `Label` is for finding tasks by tags."""
 
     id = models.BigAutoField(primary_key=True)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
     )
     name = models.CharField(max_length=TAG_LENGTH)
-    # The name without its case: unique, and what it is looked up and ordered by.
+    # The case-folded name: unique, and used for lookups and order.
     key = BytewiseField(max_length=3 * TAG_LENGTH, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     version = models.PositiveBigIntegerField(default=1, editable=False)
@@ -135,15 +134,14 @@ class Tag(models.Model):
 
     @property
     def all_tasks(self) -> TaskQuerySet:
-        """The tasks that carry it, in the trash or not: a TaskQuerySet."""
+        """The tasks that have the tag, in the trash or not."""
         return self.tasks.all().owned_by(self.owner_id)
 
     def rename(self, by: Actor, name: str, *, tasks: bool = True) -> None:
-        """Gives it another name, in all its `tasks` too. Call it inside `lock_feeds`, with
-        the row locked.
+        """Renames the tag, and in all its tasks, if `tasks`. Call it inside `lock_feeds`, with the row
+        locked.
 
-        Raises `NameTaken` where the owner has another tag of that name.
-        """
+        Raises `NameTaken` if the owner has another tag of that name."""
         name, old = name.strip(), self.name
         if name == old:
             return
@@ -158,7 +156,7 @@ class Tag(models.Model):
             self.all_tasks.retag(by, {old: name})
 
     def remove(self, by: Actor) -> None:
-        """Deletes it, and takes it off all its tasks. Call it inside `lock_feeds`, with the
+        """Deletes the tag, and removes it from all its tasks. Call it inside `lock_feeds`, with the
         row locked."""
         self.all_tasks.retag(by, {self.name: None})
         self.version += 1
@@ -167,7 +165,7 @@ class Tag(models.Model):
 
 
 class Label(models.Model):
-    """That a task carries a tag: how tasks are found by their tags."""
+    """The relation of a task to a tag, for finding tasks by tags."""
 
     id = models.BigAutoField(primary_key=True)
     tag = models.ForeignKey(Tag, models.CASCADE, related_name="+", db_index=False)
@@ -186,14 +184,14 @@ class Label(models.Model):
 
 
 def label(tasks: Iterable[Task]) -> None:
-    """Stores which tags these new tasks carry. Call it, and `relabel`, in the transaction
-    in which their `tags` were written."""
+    """Stores the labels of new tasks. Call it, and `relabel`, in the transaction that writes their
+    `tags`."""
     for portion in batched(tasks, LABELLED):
         _label(portion)
 
 
 def relabel(pairs: Iterable[tuple[Task, Task]]) -> None:
-    """The same of tasks that were changed, told by the task before and after that."""
+    """Stores the labels of changed tasks, given as pairs of the task before and after."""
     changed = [
         new
         for old, new in pairs
@@ -211,13 +209,13 @@ def _label(tasks: list[Task]) -> None:
         for name in task.tags
     ]
     if wanted:
-        # By hand: the ORM takes 0.9 s to read 5,000 tags and store as many labels.
+        # The ORM takes 0.9 s to read 5,000 tags and store as many labels.
         run(_LABEL, [orjson.dumps(wanted).decode()])
 
 
 def store(owner_id: int, now: datetime, names: Mapping[str, str]) -> dict[str, int]:
-    """Stores new tags, given by key and name, and returns their ids by their keys. (The
-    ORM takes 1 s for 5,000.) Call it inside `lock_feeds`."""
+    """Creates tags, given by key and name, and returns their ids by their keys. (The ORM takes 1 s
+    for 5,000.) Call it inside `lock_feeds`."""
     if not names:
         return {}
     found = [{"key": key, "name": name} for key, name in names.items()]

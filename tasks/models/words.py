@@ -1,10 +1,9 @@
-"""Words: how titles are put in order, and how text is searched.
+"""Search and sort keys: the order of titles, and full-text search.
 
-Both are stored beside the text, made here and not by the database, so that SQLite and
-PostgreSQL order and find the same, whatever their collations and languages. Where this
-module makes other keys of the same text than before, VERSION counts one up, and a
-migration writes them from a frozen copy of this module, as 0016 does.
-"""
+The keys are stored beside the texts. They are computed here and not by the database, so that
+SQLite and PostgreSQL sort and find the same, whatever their collations and languages. If the
+keys of existing texts change, increase VERSION, and write them by a migration with a frozen
+copy of this module, as 0016 does."""
 
 import re
 import unicodedata
@@ -16,23 +15,23 @@ from django.conf import settings
 from taskproject.names import casefold_key
 from tasks.models.letters import MARKS, plain, ranges
 
-#: Characters of a word that count; beyond them two words are the same.
+#: The length to which words are cut.
 WORD_LENGTH = 64
-#: Words of a question that are looked for; characters of a question.
+#: Most words of a search, and its most characters.
 MOST_WORDS = 30
 QUESTION_LENGTH = 200
 SORTED_LENGTH = 200
-#: Characters of a key that filters compare.
+#: Characters of the key that filters compare.
 MATCHED_LENGTH = 32
-#: Stands between the words of a title and those of its description, so that a statement
-#: can replace either and keep the other. (What was stored before version 1.3 has none.)
+#: Separates the words of the title from those of the description, so that a statement can
+#: replace one of them. (Keys of versions before 1.3 have no separator.)
 BETWEEN = "|"
-#: Which keys these are. Those of ASCII text are the same in all versions; behind others
-#: stand as many BETWEEN as there were versions before. No word has one, and what an older
-#: release writes has fewer.
+#: The version of the keys. Keys of ASCII text are the same in all versions; others end with
+#: one BETWEEN for each earlier version, which no word contains, so that keys written by an
+#: older release have fewer.
 VERSION = 2
 MARK = BETWEEN * (VERSION - 1)
-#: The condition, on both databases, that the key of a task is of this version.
+#: The SQL condition that the key of a task is of this version.
 _BYTES = (
     'octet_length("search")'
     if settings.ON_POSTGRESQL
@@ -42,12 +41,12 @@ CURRENT = (
     f'{_BYTES} = length("search") OR '
     f"length(\"search\") - length(replace(\"search\", '{BETWEEN}', '')) = {VERSION}"
 )
-#: Characters of a run without spaces that are looked for together.
+#: Characters of the parts of a run without spaces.
 GRAM = 3
 
-# Chinese and Japanese put no space between words: each character is one.
+# Scripts without spaces in which each character counts as a word: Chinese, Japanese.
 _ALONE = "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003fffd"
-# Neither do these write one, whose characters are letters: Thai, Lao, Tibetan, Myanmar,
+# Scripts without spaces whose characters are letters: Thai, Lao, Tibetan, Myanmar,
 # Khmer, Tai Le, New Tai Lue, Tai Tham, Balinese, Javanese, Tai Viet, Ahom.
 _RUN_ON_BLOCKS = (
     *((0x0E00, 0x1000), (0x1000, 0x10A0), (0x1780, 0x1800), (0x1950, 0x19E0)),
@@ -68,13 +67,13 @@ _RUN = re.compile(f"[{_RUN_ON}]")
 
 
 def sorted_as(title: str) -> str:
-    """What a title is ordered by: without regard to case and accents."""
+    """The sort key of a title, without case and accents."""
     return plain(title)[:SORTED_LENGTH]
 
 
 def matched_as(text: str | None) -> str | None:
-    """A key that is equal for texts that differ in case only; None for none. It is a
-    digest: an index of PostgreSQL holds no text of more than 2,700 bytes."""
+    """A key that is equal for texts that differ only in case; None for None. It is a digest, because
+    PostgreSQL indexes no text of more than 2,700 bytes."""
     if text is None:
         return None
     return blake2b(
@@ -83,33 +82,33 @@ def matched_as(text: str | None) -> str | None:
 
 
 def searched_as(title: str, description: str) -> str:
-    """The different words of both, in lower case, without accents."""
+    """The distinct words of title and description, in lower case, without accents."""
     both = f"{title_searched_as(title)}{BETWEEN}{description_searched_as(description)}"
     return both if both.isascii() else f"{both}{MARK}"
 
 
 def title_searched_as(title: str) -> str:
-    """What stands before BETWEEN."""
+    """The search key of a title: the part before BETWEEN."""
     found = " ".join(dict.fromkeys(words(title)))
     return f"{found} " if found else ""
 
 
 def description_searched_as(description: str) -> str:
-    """What stands behind BETWEEN."""
+    """The search key of a description: the part after BETWEEN."""
     found = " ".join(dict.fromkeys(words(description)))
     return f" {found}" if found else ""
 
 
 def words(text: str) -> list[str]:
-    """The words of a text: runs of letters and digits, with the marks in them. A run of
-    a script without spaces is all of its parts of GRAM characters, the last ones shorter,
-    so that each part of it is the beginning of a word, or several."""
+    """The words of a text: runs of letters and digits with their marks. A run in a script without
+    spaces gives all of its parts of GRAM characters, and the shorter ones at its end, so that
+    each part of the run is the beginning of one or more words."""
     return _words(text, 1)
 
 
 def asked(question: str) -> list[str]:
-    """The words that a text must have, or words that begin so, to be found: fewer parts
-    of a run do, each behind the one before."""
+    """The words of a search: a text matches if it has them, or words that begin with them. A run in
+    a script without spaces needs only consecutive parts."""
     return _words(question, GRAM)
 
 
