@@ -360,7 +360,7 @@ class Reading:
             for name, draft in self._drafts.items():
                 parent = tops[name]
                 if (parent is not None) == wanted:
-                    self._tell_parent(draft, parent)
+                    self._report_parent(draft, parent)
                     for row in rows_of(draft, parent if parent in there else None):
                         if isinstance(row, TaskRecord):
                             there.add(row.external_id)
@@ -369,7 +369,7 @@ class Reading:
             self.adjusted(1, f"Not imported: {', '.join(self._left_out)}.")
         yield from sorted(self._others, key=lambda other: other.line)
 
-    def _tell_parent(self, draft: Draft, top: str | None) -> None:
+    def _report_parent(self, draft: Draft, top: str | None) -> None:
         """Reports a parent that differs from the one in the file."""
         parent = draft.record.parent
         if parent is None or parent == top:
@@ -384,10 +384,10 @@ class Reading:
             )
         else:
             title = one_line(clean(self._drafts[parent].record.title))
-            tell_level(draft.remarks, title or UNTITLED)
+            report_level(draft.remarks, title or UNTITLED)
 
 
-def tell_level(remarks: Remarks, parent: str) -> None:
+def report_level(remarks: Remarks, parent: str) -> None:
     """Reports the parent of a subtask of a subtask."""
     remarks.lines.append(f"Subtask of: {parent}")
     remarks.adjusted.append(

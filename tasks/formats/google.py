@@ -127,7 +127,7 @@ def _deleted(record: TaskRecord, remarks: Remarks) -> TaskRecord:
     """The task in the trash. Its last change was its deletion."""
     deleted_at = record.updated_at or record.completed_at or record.created_at
     if deleted_at is None:
-        remarks.keep("deleted", True, "is said of it, and no time; not in the trash")
+        remarks.keep("deleted", True, "has no time; not in the trash")
     return replace(record, deleted_at=deleted_at)
 
 

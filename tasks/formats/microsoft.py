@@ -234,17 +234,17 @@ def _due(value: Item) -> date | None:
     moment, zone = value.text("dateTime"), value.text("timeZone")
     if not moment:
         return None
-    told = f"{moment} {zone}".strip()
+    text = f"{moment} {zone}".strip()
     try:
         if len(moment) == len("2026-01-31"):
             return read_day("dueDateTime", moment)
         midnight = read_instant("dueDateTime", f"{moment.removesuffix('Z')}Z")
     except Refused:
-        value.remarks.keep("Due", told, "is no date")
+        value.remarks.keep("Due", text, "is no date")
         return None
     day, clock = midnight.date(), midnight.time()
     if clock != time() and (zone not in _UTC or clock.minute % 15 or clock.second):
-        value.remarks.keep("Due", told, "is more than a date")
+        value.remarks.keep("Due", text, "is more than a date")
     if clock < EVENING or day == date.max:
         return day
     return day + timedelta(days=1)
@@ -256,14 +256,14 @@ def _completed(value: Item) -> datetime | None:
     moment, zone = value.text("dateTime"), value.text("timeZone")
     if not moment:
         return None
-    told = f"{moment} {zone}".strip()
+    text = f"{moment} {zone}".strip()
     if zone not in _UTC:
-        value.remarks.keep("Completed", told, "is not in UTC")
+        value.remarks.keep("Completed", text, "is not in UTC")
         return None
     try:
         return read_instant("completedDateTime", f"{moment.removesuffix('Z')}Z")
     except Refused:
-        value.remarks.keep("Completed", told, "is no time")
+        value.remarks.keep("Completed", text, "is no time")
         return None
 
 
@@ -288,9 +288,9 @@ def _repeats(recurrence: Item) -> str:
     if words[0] == "weekly" and interval > 1:
         words.append(f"weeks from {pattern.text('firstDayOfWeek') or 'sunday'}")
     for word, day in (("from", "startDate"), ("until", "endDate")):
-        told = limits.text(day)
-        if told and not told.startswith(_NO_DATE):
-            words.append(f"{word} {told}")
+        text = limits.text(day)
+        if text and not text.startswith(_NO_DATE):
+            words.append(f"{word} {text}")
     if count := limits.number("numberOfOccurrences"):
         words.append(f"{count:g} times")
     return ", ".join(filter(None, words))

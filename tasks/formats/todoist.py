@@ -20,7 +20,7 @@ from typing import BinaryIO
 from taskproject import timezones
 from tasks.formats.csv_rows import Rows
 from tasks.formats.documents import Remarks
-from tasks.formats.foreign import UNNAMED, Draft, Lists, clean, cut, rows_of, tell_level
+from tasks.formats.foreign import UNNAMED, Draft, Lists, clean, cut, rows_of, report_level
 from tasks.formats.lines import RESAVE
 from tasks.formats.records import (
     Adjusted,
@@ -88,15 +88,15 @@ class _Project:
     seen: Counter[bytes] = field(default_factory=Counter)
     #: The task that was read last, which further notes may be on.
     pending: Draft | None = None
-    #: What is said of the project as a whole.
+    #: The notes on the project.
     notes: Draft | None = None
-    #: What was adjusted in the row that was read last.
-    said: list[Adjusted] = field(default_factory=list)
-    #: What is left out, and is to be told once.
+    #: The adjustments of the last row.
+    adjusted: list[Adjusted] = field(default_factory=list)
+    #: What is left out, which is reported once.
     left_out: dict[str, None] = field(default_factory=dict)
 
-    def say(self, line: int, what: str) -> None:
-        self.said.append(Adjusted(line, what))
+    def report(self, line: int, what: str) -> None:
+        self.adjusted.append(Adjusted(line, what))
 
     def notes_at(self, line: int) -> Draft:
         """The notes on the project, as a task, which the first of them creates."""
@@ -105,7 +105,7 @@ class _Project:
             name = f"Notes on {self.title}"
             record = TaskRecord(f"todoist:{digest}", name, list=self.title)
             self.notes = Draft(line, record)
-            self.say(line, f"What is said of the project is in the task {name!r}.")
+            self.report(line, f"The notes on the project are in the task {name!r}.")
         return self.notes
 
 
@@ -136,7 +136,7 @@ def read(stream: BinaryIO, name: str = "Todoist", now: Clock = _now) -> Iterator
             if row is None:
                 break
         except Refused as refusal:
-            # Nobody knows what it was: what follows is not said of the task before it.
+            # It is unknown what it was, and whose notes follow: not the previous task's.
             yield from _finished(project)
             project.path, project.top = [], None
             yield BadRow(rows.line, str(refusal))
@@ -148,7 +148,7 @@ def read(stream: BinaryIO, name: str = "Todoist", now: Clock = _now) -> Iterator
         yield from _read_row(project, _Cells(columns, row), rows.line)
     yield from _finished(project)
     _end_section(project)
-    yield from project.said
+    yield from project.adjusted
     if project.notes is not None:
         yield from rows_of(project.notes, None)
     if project.left_out:
@@ -210,19 +210,21 @@ def _read_row(project: _Project, cells: _Cells, line: int) -> Iterator[Row]:
     elif kind == "note":
         on = project.pending
         if on is None:
-            project.say(line, "The note is before any task; it is one on the project.")
+            project.report(
+                line, "The note is before any task; it is one on the project."
+            )
         _add_note(cells, on or project.notes_at(line))
     elif kind == "project_note":
         _add_note(cells, project.notes_at(line))
     elif kind == "meta":
         words = (cells.word("CONTENT"), *(cell for _, cell in cells.left()))
         project.left_out[f"meta {' '.join(filter(None, words))}"] = None
-    elif told := list(cells.left()):
+    elif left := list(cells.left()):
         on = project.pending or project.notes_at(line)
-        on.remarks.lines += [f"{column}: {cell}" for column, cell in told]
-        project.say(line, f"TYPE is {shown(kind)}; kept in a description.")
-    yield from project.said
-    project.said.clear()
+        on.remarks.lines += [f"{column}: {cell}" for column, cell in left]
+        project.report(line, f"TYPE is {shown(kind)}; kept in a description.")
+    yield from project.adjusted
+    project.adjusted.clear()
 
 
 def _read_section(project: _Project, cells: _Cells, line: int) -> None:
@@ -234,7 +236,7 @@ def _read_section(project: _Project, cells: _Cells, line: int) -> None:
         column = "" if column == "DESCRIPTION" else f"{column}: "
         remarks = project.notes_at(line).remarks
         remarks.lines.append(f"Section {project.section}: {column}{cell}")
-        project.say(line, "What is said of the section is in a task of its own.")
+        project.report(line, "The description of the section is in a task of its own.")
         project.new_section = 0
 
 
@@ -243,7 +245,9 @@ def _end_section(project: _Project) -> None:
     if project.new_section:
         line, project.new_section = project.new_section, 0
         project.notes_at(line).remarks.lines.append(f"Section: {project.section}")
-        project.say(line, "The section has no tasks; it is named in a task of its own.")
+        project.report(
+            line, "The section has no tasks; it is named in a task of its own."
+        )
 
 
 def _add_note(cells: _Cells, draft: Draft) -> None:
@@ -282,7 +286,7 @@ def _draft(cells: _Cells, line: int, project: _Project) -> Draft:
     if not level:
         project.top = external_id
     if level > 1:
-        tell_level(remarks, project.path[level - 1])
+        report_level(remarks, project.path[level - 1])
     priority = _whole(cells.word("PRIORITY"))
     if priority not in PRIORITIES:
         remarks.keep("PRIORITY", priority, "is not 1, 2, 3 or 4")
@@ -422,5 +426,5 @@ def _lines(cells: _Cells, project: _Project) -> Iterator[str]:
     if length and length != "None":
         yield f"Duration: {length} {unit}"
     for word, column in (("Deadline", "DEADLINE"), ("Assigned to", "RESPONSIBLE")):
-        if told := cells.word(column):
-            yield f"{word}: {told}"
+        if text := cells.word(column):
+            yield f"{word}: {text}"

@@ -74,7 +74,7 @@ _KINDS = {
 _PARENTS, _CHILDREN = "parenttask", "subtask"
 
 
-#: The parent of each task that has one: its id, and its title where it was told.
+#: The parent of each task that has one: its id, and its title if it is known.
 Parents = dict[str, tuple[str, str]]
 
 
@@ -236,7 +236,7 @@ def _read_project(
     for ordinal, task in sorted(tasks, key=lambda pair: positions[_key(pair[1])]):
         with reading.at(ordinal):
             task = as_object("tasks", task)
-            _tell_labels(reading, ordinal, task)
+            _report_labels(reading, ordinal, task)
             reading.add(_draft(task, ordinal, title, place, place.parents))
     for name, projects in within:
         _read_projects(reading, projects, name, place, titles)
@@ -473,13 +473,13 @@ def _person(person: Item) -> str:
     return person.text("name") or person.text("username")
 
 
-def _tell_labels(reading: Reading, line: int, task: Members) -> None:
+def _report_labels(reading: Reading, line: int, task: Members) -> None:
     """Reports labels with a description, which tags do not have."""
     labels = task.get("labels")
     for label in labels if isinstance(labels, list) else ():
-        told = label.get("description") if isinstance(label, dict) else None
-        if told and isinstance(told, str):
-            title, told = f"{label.get('title')}", plain_text(told)
+        text = label.get("description") if isinstance(label, dict) else None
+        if text and isinstance(text, str):
+            title, text = f"{label.get('title')}", plain_text(text)
             reading.adjusted_once(
-                line, f"The label {title!r} is described: {told!r}; tags are not."
+                line, f"The label {title!r} is described: {text!r}; tags are not."
             )
