@@ -43,7 +43,7 @@ BODY_TIMEOUT = 15.0
 SHORT_BODY_TIMEOUT = 0.5
 INTERVAL = 0.1  # seconds between two looks at them
 #: Answers sent in pieces at a time; more wait for their turn.
-MOST_STREAMS = 32
+MAX_STREAMS = 32
 
 #: What a body that did not come is answered; of a length that no other short answer has.
 GIVEN_UP = (
@@ -55,7 +55,7 @@ GIVEN_UP = (
     .ljust(3_000)
     .encode()
 )
-MOST_HEADERS = 400  # bytes
+MAX_HEADERS = 400  # bytes
 
 # What every request's WSGI environment has.
 ENVIRON: dict[str, Any] = {
@@ -77,7 +77,7 @@ class Gateway:
         self._application = application
         # Bodies under way, oldest first: since when, and who takes the answer.
         self._reading: dict[int, tuple[float, Any]] = {}
-        self._streams = ThreadPoolExecutor(MOST_STREAMS, "stream")
+        self._streams = ThreadPoolExecutor(MAX_STREAMS, "stream")
         threading.Thread(target=self._watch, name="bodies", daemon=True).start()
 
     def __call__(self, answer: object, scope: dict[str, Any]) -> None:
@@ -172,7 +172,7 @@ def _shut_answered(before: dict[Connection, int]) -> None:
     is told by how much they received."""
     for connection, twin, _, acked in _connections() if before else ():
         received = acked - before.get(connection, acked)
-        if len(GIVEN_UP) <= received < len(GIVEN_UP) + MOST_HEADERS:
+        if len(GIVEN_UP) <= received < len(GIVEN_UP) + MAX_HEADERS:
             with suppress(OSError):
                 twin.shutdown(socket.SHUT_RD)
 

@@ -1,7 +1,7 @@
 """Standard error, written to without waiting for whoever reads it.
 
 A line is written at once where that takes no waiting. Where it would, because the reader
-of a pipe has stalled, lines are kept, in their order, up to MOST_BYTES; a thread writes
+of a pipe has stalled, lines are kept, in their order, up to MAX_BYTES; a thread writes
 them when the reader goes on. What comes beyond that is dropped and counted, and a line
 tells how many there were, at their place.
 """
@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import partial
 from threading import Lock, Thread
 
-MOST_BYTES = 2**20  # of lines that wait, in each process
+MAX_BYTES = 2**20  # of lines that wait, in each process
 FLUSH_TIMEOUT = 2.0  # seconds that a process that ends waits for the reader
 
 #: Writes the beginning of what it is given and returns how many bytes that was; raises
@@ -75,7 +75,7 @@ class Writer:
 
     def _keep(self, line: bytes) -> None:
         # Once one is dropped, so are all until there is room for what tells it.
-        if self._dropped or self._bytes + len(line) > MOST_BYTES:
+        if self._dropped or self._bytes + len(line) > MAX_BYTES:
             self._dropped += 1
             return
         self._waiting.append(line)

@@ -20,7 +20,7 @@ from tasks.models.due_dates import NEVER
 #: How long after its due date a task is still shown.
 KEPT = timedelta(days=365)
 #: Most tasks.
-MOST = 2_000
+MAX_TASKS = 2_000
 #: Most bytes, and those reserved for the lines before the first task.
 SIZE = 900_000
 HEAD = 2_000
@@ -91,12 +91,12 @@ _KEYS = (
 def write(owner_id: int, today: date, name: str) -> bytes:
     """The calendar of the owner's live tasks that are due since a year before today.
 
-    At most MOST tasks and SIZE bytes; the description of the calendar says what was left out."""
+    At most MAX_TASKS tasks and SIZE bytes; the description of the calendar says what was left out."""
     keys = _keys(owner_id, today)
     size = HEAD + len(ics.END)
     pieces: list[tuple[datetime, int, bytes]] = []
     shown = 0
-    for key, piece in _pieces(owner_id, keys[:MOST]):
+    for key, piece in _pieces(owner_id, keys[:MAX_TASKS]):
         size += len(piece)
         if size > SIZE:
             break
@@ -114,15 +114,26 @@ def write(owner_id: int, today: date, name: str) -> bytes:
 
 
 def _keys(owner_id: int, today: date) -> list[Key]:
-    """The tasks that could be shown, in the order of their priority; MOST + 1 at most of each
+    """The tasks that could be shown, in the order of their priority; MAX_TASKS + 1 at most of each
     side."""
     begins = midnight(today)
     after = [owner_id, adapted(begins), adapted(NEVER)]
     before = [owner_id, adapted(begins), adapted(begins - KEPT)]
-    most = MOST + 1
+    most = MAX_TASKS + 1
     rows = fetch(
         _KEYS,
-        [*after, most, *before, most, *after, MOST, most, *before, MOST, most],
+        [
+            *after,
+            most,
+            *before,
+            most,
+            *after,
+            MAX_TASKS,
+            most,
+            *before,
+            MAX_TASKS,
+            most,
+        ],
         prepare=False,
     )
     sides: list[list[Key]] = [[] for _ in SIDES]
@@ -159,9 +170,9 @@ def _left_out(keys: Sequence[Key], shown: int) -> str:
     for key in keys[shown:]:
         # A day is stored as its end.
         first.setdefault(key.side, (key.moment - timedelta(microseconds=1)).date())
-    if sum(not key.side.completed for key in keys) >= MOST:  # none was searched
+    if sum(not key.side.completed for key in keys) >= MAX_TASKS:  # none was searched
         first[Side(True, False)] = None
     return (
-        f"Not everything fits into {MOST} tasks and {SIZE // 1_000} KB. Left out: "
+        f"Not everything fits into {MAX_TASKS} tasks and {SIZE // 1_000} KB. Left out: "
         f"{' and '.join(side.named(day) for side, day in first.items())}."
     )

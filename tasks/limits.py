@@ -11,7 +11,7 @@ LOCATION_LENGTH = 500
 LIST_NAME_LENGTH = 100
 TAG_LENGTH = 50
 #: Most tags of one task.
-MOST_TAGS = 20
+MAX_TAGS = 20
 #: In the order of their numbers in the database, from 0.
 PRIORITIES = ("none", "low", "medium", "high", "urgent")
 #: Of a name in the IANA's time zone database.

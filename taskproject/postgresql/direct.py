@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Of one session: each takes memory of PostgreSQL's, and a page of another size or in
 # another order is another statement.
-MOST_PREPARED = 100
+MAX_PREPARED = 100
 BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 # psycopg's own loaders, which are written in C; Django's for times are not (2 us each).
 _ADAPTERS = AdaptersMap(psycopg.adapters)
@@ -113,7 +113,7 @@ class Statements:
         session = self.session
         try:
             if name not in self._prepared:
-                if len(self._prepared) >= MOST_PREPARED:
+                if len(self._prepared) >= MAX_PREPARED:
                     return None
                 session.pgconn.send_prepare(name, text)
                 checked(session.result())

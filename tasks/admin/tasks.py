@@ -42,7 +42,7 @@ from tasks.models import Event, EventQuerySet, Task, TaskList, lock_feeds
 from tasks.models.due_dates import clock, is_overdue
 from tasks.models.search import holding
 from tasks.models.statements import UNREAD
-from tasks.models.words import MOST_WORDS, asked
+from tasks.models.words import MAX_WORDS, asked
 
 if TYPE_CHECKING:
     from tasks.admin.versioned import FieldsetOptions, Fieldsets
@@ -152,13 +152,13 @@ class TaskAdmin(TaskActions):
         self, request: HttpRequest, queryset: QuerySet[Task], search_term: str
     ) -> tuple[QuerySet[Task], bool]:
         """Search by the index of words; Django would read the text of every task."""
-        for term in search_term.split()[:MOST_WORDS]:
+        for term in search_term.split()[:MAX_WORDS]:
             users = User.objects.filter(username__istartswith=term).order_by("pk")
             owners = list(users.values_list("pk", flat=True)[:MAX_USERS])
             found = Q(owner_id__in=owners) if owners else Q()
             if KEY.fullmatch(term):
                 found |= Q(pk=int(term))
-            parts = asked(term)[:MOST_WORDS]
+            parts = asked(term)[:MAX_WORDS]
             if parts:
                 condition, question = holding(parts)
                 found |= Q(RawSQL(condition, [question], BooleanField()))

@@ -19,10 +19,10 @@ from tasks.api.schemas import (
     TaskIn,
     TaskOut,
     TaskPatch,
-    stored,
+    to_model_fields,
 )
 from tasks.models import Task
-from tasks.models.batches import MOST_OPERATIONS, Batch, Operation
+from tasks.models.batches import MAX_OPERATIONS, Batch, Operation
 from tasks.models.due_dates import Clock
 
 router = Router(tags=["tasks"])
@@ -63,7 +63,7 @@ class BatchIn(Closed):
     )
     # Validation stops at the first invalid operation: often all 500 have the same error.
     operations: Annotated[list[OperationIn], FailFast()] = Field(
-        min_length=1, max_length=MOST_OPERATIONS
+        min_length=1, max_length=MAX_OPERATIONS
     )
 
 
@@ -153,7 +153,7 @@ def _operation(one: OperationIn, number: int, zone: str) -> Operation:
         if invalid:
             return Operation(one.op, one.id or 0, refusal=invalid)
         members = model.model_validate(one.body)
-        fields = stored(members.model_dump(exclude_unset=one.op != "create"))
+        fields = to_model_fields(members.model_dump(exclude_unset=one.op != "create"))
         if fields.get("due_at") and one.op == "create":
             fields["due_timezone"] = fields["due_timezone"] or zone
     versions = {one.version} if "version" in given else None

@@ -27,7 +27,7 @@ from tasks.api.schemas import (
     TaskFilters,
     TaskIn,
     TaskOut,
-    stored,
+    to_model_fields,
 )
 from tasks.models import Task, listing
 from tasks.models.due_dates import Clock
@@ -104,7 +104,7 @@ def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse
 @checks_token_itself
 def create_task(request: ApiRequest, body: TaskIn, zone: Query[InZone]) -> HttpResponse:
     """Creates a task, at the end of its list."""
-    fields = stored(vars(body))
+    fields = to_model_fields(vars(body))
     if body.due_at is not None and body.due_timezone is None:
         fields["due_timezone"] = request.auth.user.timezone
     task = Task.objects.add(actor(request), owner_id=request.auth.user_id, **fields)

@@ -27,14 +27,14 @@ from tasks.fields import ATTRIBUTES
 from tasks.limits import (
     DESCRIPTION_LENGTH,
     LOCATION_LENGTH,
-    MOST_TAGS,
+    MAX_TAGS,
     TAG_LENGTH,
     TITLE_LENGTH,
 )
 from tasks.models import PRIORITIES, listing
 from tasks.models.criteria import Criteria
 from tasks.models.due_dates import read_day, read_instant
-from tasks.models.words import MOST_WORDS, QUESTION_LENGTH, asked
+from tasks.models.words import MAX_WORDS, QUESTION_LENGTH, asked
 
 # JSON Schema's formats have no bounds, and its patterns define white space differently than
 # Python. (White space at the ends of a name, which is removed, is not described.)
@@ -104,9 +104,9 @@ def _name(value: str) -> str:
 
 
 def _question(value: str) -> str:
-    if not 1 <= len(asked(value)) <= MOST_WORDS:
+    if not 1 <= len(asked(value)) <= MAX_WORDS:
         raise PydanticCustomError(
-            "words", f"Send 1 to {MOST_WORDS} words of letters or digits."
+            "words", f"Send 1 to {MAX_WORDS} words of letters or digits."
         )
     return value
 
@@ -171,8 +171,8 @@ TagWanted = Annotated[
 Tags = Annotated[
     list[TagName],
     Field(
-        max_length=MOST_TAGS,
-        description=f"At most {MOST_TAGS} names; new tags are created.",
+        max_length=MAX_TAGS,
+        description=f"At most {MAX_TAGS} names; new tags are created.",
         examples=[["errand", "urgent"]],
     ),
 ]
@@ -209,7 +209,7 @@ Question = Annotated[
     NO_NUL,
     AfterValidator(_question),
     Field(
-        description=f"Up to {MOST_WORDS} words. Finds tasks whose title and description "
+        description=f"Up to {MAX_WORDS} words. Finds tasks whose title and description "
         "have all of them, or words that begin with them, in any order; case and accents "
         "are ignored. Each Chinese or Japanese character is a word, and so are up to "
         "three characters of Thai and of other scripts without spaces.",
@@ -218,7 +218,7 @@ Question = Annotated[
 ]
 
 
-def stored(members: Mapping[str, object]) -> dict[str, object]:
+def to_model_fields(members: Mapping[str, object]) -> dict[str, object]:
     """The members of a task in a request, as the attributes of the model."""
     fields = {ATTRIBUTES.get(name, name): value for name, value in members.items()}
     if "priority" in fields:
@@ -434,7 +434,7 @@ class TaskFilters(OrderedPage, InZone):
     )
     tag: TagNames = Field(
         [],
-        max_length=MOST_TAGS,
+        max_length=MAX_TAGS,
         description="Only tasks with this tag; repeated: tasks with all of the tags.",
     )
     priority: PriorityNames = Field(

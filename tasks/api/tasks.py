@@ -10,7 +10,7 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import WORD
 from taskproject.operations import checks_token_itself
 from tasks.api.responses import change, changed, clock_of, no_content, read
-from tasks.api.schemas import InZone, Move, TaskIn, TaskOut, TaskPatch, stored
+from tasks.api.schemas import InZone, Move, TaskIn, TaskOut, TaskPatch, to_model_fields
 from tasks.models import TaskQuerySet
 
 router = Router(tags=["tasks"])
@@ -35,7 +35,7 @@ def replace_task(
     request: ApiRequest, task_id: int, body: TaskIn, zone: Query[InZone]
 ) -> HttpResponse:
     """Replaces a task: members that are left out take their default."""
-    fields = stored(body.model_dump())
+    fields = to_model_fields(body.model_dump())
     if body.due_timezone is None:
         fields["due_timezone"] = body.due_at and request.auth.user.timezone
     return changed(request, task_id, TaskQuerySet.edit, zone, fields)
@@ -51,7 +51,7 @@ def update_task(
     A task has either due_date or due_at: setting one clears the other. A task that is
     put into another list goes to its end.
     """
-    fields = stored(body.model_dump(exclude_unset=True))
+    fields = to_model_fields(body.model_dump(exclude_unset=True))
     fields["zone"] = request.auth.user.timezone
     return changed(request, task_id, TaskQuerySet.edit, zone, fields)
 

@@ -30,7 +30,7 @@ from tasks.limits import (
     FIRST_DAY,
     LAST_DAY,
     LIST_NAME_LENGTH,
-    MOST_TAGS,
+    MAX_TAGS,
     TAG_LENGTH,
     TITLE_LENGTH,
 )
@@ -232,7 +232,7 @@ def _fitted_tags(
     for name in whole:
         short = cut(one_line(name), TAG_LENGTH)
         if visible(short) and (
-            casefold_key(short) in fitting or len(fitting) < MOST_TAGS
+            casefold_key(short) in fitting or len(fitting) < MAX_TAGS
         ):
             fitting.setdefault(casefold_key(short), short)
             if short == name:

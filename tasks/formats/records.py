@@ -20,7 +20,7 @@ from tasks.limits import (
     LAST_DAY,
     LIST_NAME_LENGTH,
     LOCATION_LENGTH,
-    MOST_TAGS,
+    MAX_TAGS,
     POSITION_LENGTH,
     PRIORITIES,
     TAG_LENGTH,
@@ -243,8 +243,8 @@ def _tags(values: tuple[str, ...]) -> tuple[str, ...]:
     for value in values:
         name = _name("tags", value, TAG_LENGTH)
         names.setdefault(casefold_key(name), name)
-    if len(names) > MOST_TAGS:
-        raise Refused(f"tags has {len(names)} names; at most {MOST_TAGS} are accepted.")
+    if len(names) > MAX_TAGS:
+        raise Refused(f"tags has {len(names)} names; at most {MAX_TAGS} are accepted.")
     return tuple(names.values())
 
 

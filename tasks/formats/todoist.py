@@ -20,7 +20,15 @@ from typing import BinaryIO
 from taskproject import timezones
 from tasks.formats.csv_rows import Rows
 from tasks.formats.documents import Remarks
-from tasks.formats.foreign import UNNAMED, Draft, Lists, clean, cut, rows_of, report_level
+from tasks.formats.foreign import (
+    UNNAMED,
+    Draft,
+    Lists,
+    clean,
+    cut,
+    report_level,
+    rows_of,
+)
 from tasks.formats.lines import RESAVE
 from tasks.formats.records import (
     Adjusted,

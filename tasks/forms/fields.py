@@ -12,7 +12,7 @@ from django.core.validators import ProhibitNullCharactersValidator
 
 from taskproject import timezones
 from tasks.forms.optimistic_lock import lines
-from tasks.limits import FIRST_DAY, LAST_DAY, MOST_TAGS, TAG_LENGTH
+from tasks.limits import FIRST_DAY, LAST_DAY, MAX_TAGS, TAG_LENGTH
 
 _refuse_nul = ProhibitNullCharactersValidator()
 _MOMENT = re.compile(
@@ -47,8 +47,8 @@ class TagsField(forms.Field):
         return [name for row in rows for part in row if (name := part.strip())]
 
     def validate(self, value: list[str]) -> None:
-        if len(value) > MOST_TAGS:
-            raise forms.ValidationError(f"Enter at most {MOST_TAGS} tags.")
+        if len(value) > MAX_TAGS:
+            raise forms.ValidationError(f"Enter at most {MAX_TAGS} tags.")
         if any(len(name) > TAG_LENGTH for name in value):
             raise forms.ValidationError(
                 f"A tag has at most {TAG_LENGTH} characters; separate tags by commas."

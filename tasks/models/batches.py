@@ -35,11 +35,11 @@ from tasks.models.positions import Ends, Row
 from tasks.models.tags import Tag, created, label, relabel, store
 from tasks.models.tasks import Task
 
-MOST_OPERATIONS = 500
+MAX_OPERATIONS = 500
 #: Most tags that one batch creates: each is a row, a label and an event.
-MOST_NEW_TAGS = 5_000
+MAX_NEW_TAGS = 5_000
 #: Most events that are read to find the changes since stale versions.
-MOST_READ = 5_000
+MAX_READ = 5_000
 # The columns to write if the texts of a task have changed, and in all cases.
 _TEXTS = (*TEXTS, *plans.DERIVED)
 _UNCHANGING = ("id", "owner_id", "external_id", "created_at")
@@ -184,7 +184,7 @@ class _Changes:
         for one in operations:
             for version in one.versions or ():
                 since[one.key] = min(version, since.get(one.key, version))
-        wanted, left = Q(), MOST_READ
+        wanted, left = Q(), MAX_READ
         for key, version in since.items():
             task = self.tasks.get(key)
             behind = task.version - version if task else 0
@@ -287,8 +287,8 @@ class _Changes:
             key = casefold_key(name)
             if key not in self._tags and key not in new:
                 new[key] = name
-        if new and len(self._new_tags) + len(new) > MOST_NEW_TAGS:
-            most = f"{MOST_NEW_TAGS:,}"
+        if new and len(self._new_tags) + len(new) > MAX_NEW_TAGS:
+            most = f"{MAX_NEW_TAGS:,}"
             detail = f"A batch makes at most {most} new tags. Send the rest in another."
             raise Invalid.of("tags", detail)
         return new

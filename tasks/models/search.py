@@ -7,7 +7,7 @@ from django.conf import settings
 
 #: Most words that are looked up in PostgreSQL's index. For each it collects all tasks with
 #: words that begin with it, which takes up to 30 ms of a million tasks.
-MOST_ASKED = 3
+MAX_ASKED = 3
 # The expressions of the indexes (migrations 0005 and 0011).
 _WORDS = """array_to_tsvector(string_to_array("tasks_task"."search", ' '))"""
 _OWN_WORDS = """array_to_tsvector(string_to_array("tasks_task"."owner_id"::text || '_' ||
@@ -45,7 +45,7 @@ def holding_of(owner_id: int, words: Sequence[str]) -> tuple[str, str]:
     0009) it refers to the table `found`. On PostgreSQL it has only the longest words, which are
     mostly the rarest: rows have to be checked too."""
     if settings.ON_POSTGRESQL:
-        longest = sorted(words, key=len, reverse=True)[:MOST_ASKED]
+        longest = sorted(words, key=len, reverse=True)[:MAX_ASKED]
         own = [f"{owner_id}_{word}" for word in longest]
         return f"{_OWN_WORDS} @@ %s::tsquery", _all("'{}':*", " & ", own)
     own = [f"{owner_id:08x}x{word}" for word in words]

@@ -18,7 +18,7 @@ from tasks.models.letters import MARKS, plain, ranges
 #: The length to which words are cut.
 WORD_LENGTH = 64
 #: Most words of a search, and its most characters.
-MOST_WORDS = 30
+MAX_WORDS = 30
 QUESTION_LENGTH = 200
 SORTED_LENGTH = 200
 #: Characters of the key that filters compare.

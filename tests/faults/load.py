@@ -25,7 +25,7 @@ BROKEN = 0  # the status of a request whose connection broke
 PAUSE = 0.2  # seconds before a retry; harder than the Retry-After of 1
 PATIENCE = 30.0  # seconds of retrying
 AT_MOST = 5.0  # seconds until a failure is answered
-MOST_ROUNDS = 2_000  # per client
+MAX_ROUNDS = 2_000  # per client
 
 
 T = TypeVar("T")
@@ -314,7 +314,7 @@ class Load:
     def _work(self, number: int) -> None:
         try:
             with self._connect() as client:
-                for turn in range(MOST_ROUNDS):
+                for turn in range(MAX_ROUNDS):
                     if self._stopping.is_set():
                         return
                     task = client.create(f"{self._name} {number}-{turn}")

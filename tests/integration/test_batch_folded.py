@@ -139,7 +139,7 @@ def test_a_batch_ends_with_the_labels_and_tallies_of_its_last_tags(
 def test_more_new_tags_than_a_batch_may_make_are_refused(
     api: ApiClient, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.models.batches.MOST_NEW_TAGS", 3)
+    monkeypatch.setattr("tasks.models.batches.MAX_NEW_TAGS", 3)
     keys = many(alice, 4)
 
     told = results(

@@ -8,12 +8,12 @@ from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
 from tasks.models import Event, Label, Tag, Task
-from tasks.models.batches import MOST_NEW_TAGS, MOST_OPERATIONS
+from tasks.models.batches import MAX_NEW_TAGS, MAX_OPERATIONS
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.batches import send
 from tests.support.threads import PATIENCE, Threads
 
-EACH = MOST_NEW_TAGS // MOST_OPERATIONS
+EACH = MAX_NEW_TAGS // MAX_OPERATIONS
 
 
 def tagging(owner: User, tasks: int) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ def test_as_many_statements_for_many_new_tags_as_for_few(
 
 @pytest.mark.django_db(transaction=True)
 def test_another_writer_gets_their_turn(api: ApiClient, alice: User, bob: User) -> None:
-    operations = tagging(alice, MOST_OPERATIONS // 2)
+    operations = tagging(alice, MAX_OPERATIONS // 2)
     other = make_task(bob)
 
     with Threads(1) as threads:
@@ -78,4 +78,4 @@ def test_another_writer_gets_their_turn(api: ApiClient, alice: User, bob: User) 
 
     assert answer.status_code == 200, answer.content
     assert all(changes)
-    assert Tag.objects.count() == MOST_NEW_TAGS // 2
+    assert Tag.objects.count() == MAX_NEW_TAGS // 2

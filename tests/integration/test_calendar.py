@@ -312,7 +312,7 @@ def test_neither_what_is_overdue_nor_what_comes_crowds_out_the_other(
     crowd: int,
     one: int,
 ) -> None:
-    monkeypatch.setattr(calendar, "MOST", 6)
+    monkeypatch.setattr(calendar, "MAX_TASKS", 6)
     make_tasks(alice, 6 if crowd != 1 else 5, TODAY.date() + timedelta(days=crowd))
     make_task(alice, "One", due_date=TODAY.date() + timedelta(days=one))
 
@@ -323,7 +323,7 @@ def test_neither_what_is_overdue_nor_what_comes_crowds_out_the_other(
 def test_it_keeps_what_is_nearest_to_today_and_open_and_says_what_is_left_out(
     nobody: ApiClient, alice: User, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calendar, "MOST", 4)
+    monkeypatch.setattr(calendar, "MAX_TASKS", 4)
     for days in (-3, -2, -1, 0, 1, 2):
         day = TODAY.date() + timedelta(days=days)
         make_task(alice, f"Open {days}", due_date=day)
@@ -336,7 +336,7 @@ def test_it_keeps_what_is_nearest_to_today_and_open_and_says_what_is_left_out(
         "tasks."
     )
 
-    monkeypatch.setattr(calendar, "MOST", 9)
+    monkeypatch.setattr(calendar, "MAX_TASKS", 9)
     assert shown(nobody, url) == [
         *("Open -3", "Open -2", "Open -1", "Done -1", "Open 0"),
         *("Done 0", "Open 1", "Done 1", "Open 2"),

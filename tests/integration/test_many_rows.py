@@ -20,7 +20,7 @@ from tasks.models import (
 )
 from tests.conftest import BY, make_task
 
-MOST_PARAMETERS = 1_000
+MAX_PARAMETERS = 1_000
 MANY = 1_100
 
 
@@ -33,10 +33,10 @@ def on_a_small_scale(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     if connection.vendor != "sqlite":
         yield
         return
-    monkeypatch.setattr(connection.features, "max_query_params", MOST_PARAMETERS)
+    monkeypatch.setattr(connection.features, "max_query_params", MAX_PARAMETERS)
     connection.ensure_connection()
     kind = sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER
-    before = connection.connection.setlimit(kind, MOST_PARAMETERS)
+    before = connection.connection.setlimit(kind, MAX_PARAMETERS)
     yield
     connection.connection.setlimit(kind, before)
 

@@ -94,12 +94,12 @@ def test_a_statement_that_is_not_kept_is_not_prepared(known: ApiClient) -> None:
 def test_a_session_prepares_so_many_and_no_more(
     known: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(direct, "MOST_PREPARED", prepared() + 2)
+    monkeypatch.setattr(direct, "MAX_PREPARED", prepared() + 2)
 
     for limit in range(1, 6):
         assert known.send("GET", f"/api/tasks?limit={limit}").status_code == 200
 
-    assert prepared() == direct.MOST_PREPARED
+    assert prepared() == direct.MAX_PREPARED
 
 
 def test_statements_that_a_pooler_has_lost_are_no_error(

@@ -67,7 +67,7 @@ def test_a_reader_that_stalls_keeps_nobody_waiting_and_loses_nothing(
 def test_lines_beyond_the_bound_are_dropped_and_counted_at_their_place(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stderr, "MOST_BYTES", 10 * len(LINE % 0))
+    monkeypatch.setattr(stderr, "MAX_BYTES", 10 * len(LINE % 0))
     read, write = pipe
     log = writer(write)
     for number in range(1_000):

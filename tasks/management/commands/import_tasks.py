@@ -112,7 +112,7 @@ class Command(BaseCommand):
             analyze(Task, Event, Label, Tag, Tally, TaskList)
         if options.format not in OWN_FORMATS:
             adjusted += self._report_joined(importer)
-        self._tell(importer, validator.bad, adjusted)
+        self._summarize(importer, validator.bad, adjusted)
 
     def _check(self, validator: ImportValidator, options: Options) -> None:
         """Refuses a file that is not whole, or has bad rows, unless that is wanted."""
@@ -162,7 +162,7 @@ class Command(BaseCommand):
             )
         return len(joined)
 
-    def _tell(self, importer: Importer, bad: int, adjusted: int) -> None:
+    def _summarize(self, importer: Importer, bad: int, adjusted: int) -> None:
         summary = importer.summary
         done = "Would import" if importer.dry_run else "Imported"
         also = f" {bad:,} bad rows were left out." if bad else ""

@@ -44,10 +44,8 @@ class Command(BaseCommand):
             tasks = Task.objects.trashed().filter(deleted_at__lt=trash).count()
             responses = StoredResponse.objects.expired().count()
             old = Event.objects.filter(at__lt=events).superseded().count()
-            self._tell("Would remove", tasks, responses, old)
-            self._tell_of_staff(
-                "Would remove", [rows.count() for rows in self._staff()]
-            )
+            self._report("Would remove", tasks, responses, old)
+            self._report_staff("Would remove", [rows.count() for rows in self._staff()])
             return
         quiet = verbosity < 1
         # What the service was to do in the background, and was stopped.
@@ -56,17 +54,17 @@ class Command(BaseCommand):
         Job.objects.expired().delete()
         with tqdm(unit=" rows", disable=quiet) as bar:
             self._bar = bar
-            self._tell(
+            self._report(
                 "Removed",
                 self._purge_trash(trash),
                 self._purge_rows(StoredResponse.objects.expired()),
                 self._purge_events(events),
             )
-            self._tell_of_staff("Removed", [*map(self._purge_rows, self._staff())])
+            self._report_staff("Removed", [*map(self._purge_rows, self._staff())])
         # What the release before wrote while this one was being deployed.
         bring_up_to_date(connection)
 
-    def _tell(self, done: str, tasks: int, responses: int, events: int) -> None:
+    def _report(self, done: str, tasks: int, responses: int, events: int) -> None:
         self.stdout.write(
             f"{done} {tasks:,} tasks from the trash, {responses:,} stored responses and "
             f"{events:,} events."
@@ -92,7 +90,7 @@ class Command(BaseCommand):
             SignInAttempt.objects.filter(at__lt=now - WINDOW),
         ]
 
-    def _tell_of_staff(self, done: str, counts: list[int]) -> None:
+    def _report_staff(self, done: str, counts: list[int]) -> None:
         if any(counts):
             sessions, entries, attempts = counts
             self.stdout.write(
