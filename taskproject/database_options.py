@@ -1,9 +1,8 @@
-"""What may follow the ? of a database URL: libpq's parameters, and nothing unknown.
+"""The options after the ? of a database URL: libpq's parameters.
 
-Other libraries put options of their own into the same URL, which libpq refuses at every
-connection. Those that mean nothing here are left out; the others are refused when the
-service starts, by name and with what to do instead.
-"""
+Other libraries put options of their own into the same URL, which libpq refuses whenever it
+connects. Harmless ones are ignored; others are refused when the service starts, by name and
+with a replacement."""
 
 import re
 from collections.abc import Mapping
@@ -13,15 +12,15 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import pq
 
-#: Of other libraries, with those of their values that change nothing here; None: any.
+#: Ignored options of other libraries, with their harmless values; None: all values.
 IGNORED: dict[str, set[str] | None] = {
-    # Prisma's: no named statements, which this service does without where it must.
+    # Prisma: no prepared statements, which this service avoids where it must.
     "pgbouncer": None,
     "schema": {"public"},
     "statement_cache_size": None,
-    # asyncpg's, and SQLAlchemy's for it.
+    # asyncpg, and SQLAlchemy with it.
     "prepared_statement_cache_size": None,
-    # node-postgres's: sslmode as libpq reads it.
+    # node-postgres: sslmode as in libpq.
     "uselibpqcompat": {"true"},
 }
 _LIMITS = "give the role its limit, as in ALTER ROLE tasks SET {} = '5s'"
@@ -30,7 +29,7 @@ _SSL = "write sslmode=require, or sslmode=verify-full with sslrootcert"
 _SCHEMA = "ALTER ROLE tasks SET search_path = ... decides on the schema"
 _CONNECTING = "set DATABASE_CONNECT_TIMEOUT"
 _WAITING = "set DATABASE_TIMEOUT"
-#: Of other libraries, with what to do instead.
+#: Refused options of other libraries, and their replacements.
 INSTEAD = {
     # Prisma
     "schema": _SCHEMA,
@@ -67,13 +66,13 @@ INSTEAD = {
     "conn_max_age": "connections are kept for a minute",
     "conn_health_checks": "connections are checked anyway",
     "isolation_level": "the service needs read committed, and sets it",
-    # libpq's own
+    # libpq
     "replication": "the service does not replicate",
     "client_encoding": "it is UTF-8",
 }
 _NAME = re.compile(r"[A-Za-z_]{2,40}")
 _FLAGS = {"0", "1"}
-#: What libpq takes where it does not take everything.
+#: The values of libpq parameters that have few.
 VALUES = {
     "sslmode": {
         *("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
@@ -98,7 +97,7 @@ _NUMBERS = {
 
 
 def of_postgresql(variable: str, given: Mapping[str, object]) -> dict[str, Any]:
-    """Those that libpq takes. Raises ImproperlyConfigured with the variable's name."""
+    """The options for libpq. Raises ImproperlyConfigured with the name of the variable."""
     known = {each.keyword.decode() for each in pq.Conninfo.get_defaults()}
     options = {}
     for name, value in given.items():
@@ -129,7 +128,7 @@ def of_postgresql(variable: str, given: Mapping[str, object]) -> dict[str, Any]:
 
 
 def of_sqlite(variable: str, given: Mapping[str, object]) -> dict[str, Any]:
-    """None: raises ImproperlyConfigured where there are any."""
+    """Raises ImproperlyConfigured if there are options."""
     for name in given:
         hint = "set SQLITE_BUSY_TIMEOUT" if name == "timeout" else "leave it out"
         _refuse(variable, name, "is not for SQLite here", hint)
@@ -137,6 +136,6 @@ def of_sqlite(variable: str, given: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _refuse(variable: str, name: str, why: str, hint: str) -> None:
-    # What stands behind a ? in a password that is not quoted is not to be seen.
+    # The option may be a part of a password with an unquoted ?, which must not be shown.
     shown = f"the option {name!r}" if _NAME.fullmatch(name) else "an option"
     raise ImproperlyConfigured(f"{variable}: {shown} {why}; {hint}.")

@@ -1,4 +1,4 @@
-"""Whether the process lives (`/livez`) and whether it can serve (`/readyz`)."""
+"""Health checks: whether the process runs (`/livez`), and whether it can serve (`/readyz`)."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,21 +19,21 @@ PATIENCE = 2.0  # seconds
 
 @require_safe
 def livez(request: HttpRequest) -> HttpResponse:
-    """200 while the process answers; asks no database."""
+    """200 while the process runs; does not access the database."""
     return JsonResponse({"status": "ok"})
 
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when the database answered within 2 seconds and has every migration."""
+    """200 if the database responds within 2 seconds and has every migration."""
     trouble = probe.trouble()
     if trouble:
         return respond(request, Unavailable(trouble))
     return JsonResponse({"status": "ok"})
 
 
-#: They are answered before anything looks at the Host: an orchestrator sends them to an
-#: address, which ALLOWED_HOSTS need not list.
+#: Handled before the Host is checked: orchestrators send them to an address, which need not
+#: be in ALLOWED_HOSTS.
 PROBES: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {
     "/livez": livez,
     "/readyz": readyz,
@@ -41,11 +41,10 @@ PROBES: dict[str, Callable[[HttpRequest], HttpResponseBase]] = {
 
 
 class Probe:
-    """Asks the database from a thread of its own, so that the wait has an end.
+    """Queries the database in a thread of its own, so that waiting can be limited.
 
-    One question is under way at a time: while the database is silent, further callers
-    wait on the same one instead of adding theirs.
-    """
+    There is one query at a time: if the database does not respond, further requests wait for
+    the same query."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="readyz")
@@ -54,7 +53,7 @@ class Probe:
         self._migrated = False
 
     def trouble(self) -> str:
-        """What is wrong, or an empty string."""
+        """The error, or an empty string."""
         with self._lock:
             if self._question is None or self._question.done():
                 self._question = self._thread.submit(self._ask)
@@ -71,7 +70,7 @@ class Probe:
             with deadline(PATIENCE, includes_connecting=True):
                 return self._answer()
         finally:
-            # A probe must not keep a connection that no request ever uses.
+            # No request would use the connection of this thread.
             connection.close()
 
     def _answer(self) -> str:

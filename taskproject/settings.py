@@ -17,8 +17,8 @@ from taskproject import environment
 BASE_DIR = Path(__file__).resolve().parent.parent
 dotenv.load_dotenv(BASE_DIR / ".env")
 
-# Zones are those of the pinned tzdata, whatever the host has (see `timezones.py`). Set
-# here, because everything reads the settings before it asks for a zone.
+# Time zones are those of the pinned tzdata, whatever the host has (see `timezones.py`). Set
+# here, because the settings are read before any time zone.
 zoneinfo.reset_tzpath(to=[])
 zoneinfo.ZoneInfo.clear_cache()
 
@@ -29,7 +29,7 @@ SECRET_KEY_FALLBACKS = environment.secrets("SECRET_KEY_FALLBACKS")
 DEBUG = environment.boolean("DEBUG", False)
 ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
-# What it is made of
+# Apps and middleware
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -45,7 +45,7 @@ INSTALLED_APPS = [
     "tasks",
 ]
 
-# What pages pass, and API requests that carry a cookie.
+# The middleware of pages, and of API requests with a cookie.
 PAGE_MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -58,8 +58,8 @@ PAGE_MIDDLEWARE = [
     "taskproject.accounts.middleware.TimezoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
-# Every request passes the pipeline, and API requests are answered there: what is to see
-# all of them stands above it.
+# Every request passes the pipeline, which handles API requests itself: middleware that is to
+# see all of them stands above it.
 MIDDLEWARE = ["taskproject.pipeline.PipelineMiddleware", *PAGE_MIDDLEWARE]
 
 ROOT_URLCONF = "taskproject.urls"
@@ -84,14 +84,14 @@ TEMPLATES = [
     },
 ]
 
-# Where tasks live
+# Database
 
 DATABASE_CONNECT_TIMEOUT = environment.integer("DATABASE_CONNECT_TIMEOUT", 10, 1, 60)
-# Seconds that an API request waits for PostgreSQL once it is connected; with the second
-# that cancelling may take, it has answered 503 within five.
+# Seconds that an API request waits for PostgreSQL once it is connected. Cancelling may take
+# another second, so that 503 is sent within five.
 DATABASE_TIMEOUT = environment.integer("DATABASE_TIMEOUT", 2, 1, 60)
 SQLITE_BUSY_TIMEOUT = environment.integer("SQLITE_BUSY_TIMEOUT", 2, 1, 60)
-# Seconds after which a client is cut off that takes nothing of its export.
+# Seconds after which a client that reads nothing of its export is disconnected.
 EXPORT_TIMEOUT = environment.integer("EXPORT_TIMEOUT", 60, 1, 3_600)
 
 
@@ -131,9 +131,9 @@ def _database(name: str, default: str = "") -> dict[str, Any]:
 
 
 DATABASES = {"default": _database("DATABASE_URL", f"sqlite:///{BASE_DIR}/db.sqlite3")}
-# Which of the two kinds it is, told here because asking a connection takes 1 us.
+# Whether the database is PostgreSQL; asking a connection takes 1 us.
 ON_POSTGRESQL = DATABASES["default"]["ENGINE"] == "taskproject.postgresql"
-# The database that `manage.py migrate` talks to, where it is another way in.
+# The options by which `manage.py migrate` connects to the database, if they differ.
 DATABASE_DIRECT = (
     _database("DATABASE_DIRECT_URL")
     if environment.text("DATABASE_DIRECT_URL")
@@ -145,7 +145,7 @@ if DATABASE_DIRECT and DATABASE_DIRECT["ENGINE"] != DATABASES["default"]["ENGINE
         "DATABASE_DIRECT_URL must be another way to the PostgreSQL of DATABASE_URL."
     )
 
-# Who may call from a browser
+# Cross-origin requests
 
 CORS_ALLOWED_ORIGINS = environment.origins("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ALLOWED_ORIGINS
@@ -160,7 +160,8 @@ CORS_ALLOW_HEADERS = [
     "if-none-match",
     "x-csrftoken",
     "x-request-id",
-    # What libraries add to every call of a page; one that is not allowed fails them all.
+    # Headers that libraries add to every request of a page. One that is not allowed would make
+    # all of them fail.
     "cache-control",
     "pragma",
     "user-agent",
@@ -209,7 +210,7 @@ CSRF_TRUSTED_ORIGINS = environment.origins("CSRF_TRUSTED_ORIGINS")
 if "*" in CSRF_TRUSTED_ORIGINS:
     raise ImproperlyConfigured("CSRF_TRUSTED_ORIGINS cannot be *; list the origins.")
 
-# The user that callers without a credential act as; empty: they get 401.
+# The user that requests without a credential act as; empty: they get 401.
 API_GUEST = environment.username("API_GUEST")
 
 # HTTPS
@@ -217,7 +218,7 @@ API_GUEST = environment.username("API_GUEST")
 HTTPS = environment.boolean("HTTPS", True)
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
-# Which sites' pages the session goes along with. Its writes need both cookies.
+# The sites whose pages may use the session. Writes need both cookies.
 SESSION_COOKIE_SAMESITE = environment.choice(
     "SESSION_COOKIE_SAMESITE", "LAX", ["STRICT", "LAX", "NONE"]
 ).capitalize()
@@ -241,22 +242,22 @@ if SESSION_COOKIE_SAMESITE == "None":
             "in CSRF_TRUSTED_ORIGINS too, or their writes are refused."
         )
 SECURE_SSL_REDIRECT = HTTPS
-# A redirect would lose a POST and teach a client to send its token in the clear.
+# A redirect would lose the body of a POST, and accept tokens sent unencrypted.
 SECURE_REDIRECT_EXEMPT = [r"^api(/|$)", r"^livez", r"^readyz"]
 SECURE_HSTS_SECONDS = (
     environment.integer("HSTS_SECONDS", 31_536_000, 0, 63_072_000) if HTTPS else 0
 )
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
-# How many proxies in front append to X-Forwarded-For; without one, whoever is connected
-# is the client.
+# The number of proxies that append to X-Forwarded-For; with 0 the client is the peer of the
+# connection.
 TRUST_X_FORWARDED_FOR = environment.integer("TRUST_X_FORWARDED_FOR", 0, 0, 10)
 if environment.boolean("TRUST_X_FORWARDED_PROTO", False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# Sent with every page and answer. The interactive documentation and the admin are the
-# only pages, and all they load is served from here.
+# Sent with every response. The only pages are the interactive documentation and the admin,
+# whose resources are all served from here.
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; "
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -291,7 +292,7 @@ REQUEST_SIGNALS = environment.boolean("REQUEST_SIGNALS", False)
 
 # Whether a change without If-Match is refused with 428.
 REQUIRE_IF_MATCH = environment.boolean("REQUIRE_IF_MATCH", False)
-# What `manage.py purge` keeps.
+# How long `manage.py purge` keeps rows.
 TRASH_DAYS = environment.integer("TRASH_DAYS", 30, 0, 36_500)
 IDEMPOTENCY_HOURS = environment.integer("IDEMPOTENCY_HOURS", 24, 1, 8_760)
 EVENT_DAYS = environment.integer("EVENT_DAYS", 90, 1, 36_500)
@@ -301,7 +302,7 @@ ADMIN_LOG_DAYS = environment.integer("ADMIN_LOG_DAYS", 365, 1, 36_500)
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # bytes of a request body
 
-# Static files: served from the packages they come in; nothing to collect.
+# Static files are served from the packages that contain them, without collectstatic.
 
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
@@ -322,7 +323,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
-        # One line a request is ours; Django's own second line would only repeat it.
+        # The pipeline logs each request; Django's own line would repeat it.
         "django.request": {
             "handlers": [],
             "level": "ERROR" if DEBUG else "CRITICAL",
