@@ -167,7 +167,7 @@ class TaskActions(VersionedAdmin):
         sent = _confirmed(request)
         if sent is not None:
             tasks = queryset.filter(pk__lte=sent)
-            self._all(request, tasks, TaskQuerySet.remove, "Deleted for good:")
+            self._all(request, tasks, TaskQuerySet.remove, "Deleted permanently:")
             return None
         keys = self.selected(request, queryset)
         if not keys:
@@ -224,7 +224,7 @@ class TaskActions(VersionedAdmin):
             # The list was deleted meanwhile.
             self.message_user(request, reason(refusal), messages.ERROR)
         left = len(keys) - changed
-        also = f" {left} were left as they are." if left else ""
+        also = f" Not changed: {left}." if left else ""
         self.message_user(request, f"{done} {changed} of {len(keys)} tasks.{also}")
 
 

@@ -63,7 +63,7 @@ def test_an_action_sets_the_priority_of_the_selected_tasks(
 
     answer = act(staff, f"priority_{priority.label}", *tasks, there)
 
-    done = f"Priority {priority.label}: 2 of 3 tasks. 1 were left as they are."
+    done = f"Priority {priority.label}: 2 of 3 tasks. Not changed: 1."
     assert messages(answer) == [done]
     for task in tasks:
         task.refresh_from_db()
@@ -80,7 +80,7 @@ def test_the_priority_of_tasks_in_the_trash_stays(staff: Client, alice: User) ->
 
     answer = act(staff, "priority_high", task, query="?trash=in")
 
-    assert messages(answer) == ["Priority high: 0 of 1 tasks. 1 were left as they are."]
+    assert messages(answer) == ["Priority high: 0 of 1 tasks. Not changed: 1."]
     assert Task.objects.get().priority == Task.Priority.NONE
 
 
@@ -110,7 +110,7 @@ def test_the_selected_tasks_are_put_into_the_list(
 
     answer = place(staff, home, first, second, there)
 
-    assert messages(answer) == ["Put into Home: 2 of 3 tasks. 1 were left as they are."]
+    assert messages(answer) == ["Put into Home: 2 of 3 tasks. Not changed: 1."]
     inside = home.tasks.order_by("position")
     assert [*inside] == [there, first, second]
     for task in (first, second):
@@ -213,7 +213,7 @@ def test_the_selected_tasks_are_taken_out_of_their_lists(
     answer = act(staff, "take_out", task, bobs, none)
 
     assert messages(answer) == [
-        "Taken out of their lists: 2 of 3 tasks. 1 were left as they are."
+        "Taken out of their lists: 2 of 3 tasks. Not changed: 1."
     ]
     for each in (task, bobs):
         assert [changes["list_id"] for changes in told(each)] == [[each.list_id, None]]

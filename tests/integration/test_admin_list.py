@@ -78,7 +78,7 @@ def test_complete_leaves_completed_tasks_alone_and_says_so(
 
     answer = act(staff, "complete", done, task)
 
-    assert messages(answer) == ["Completed 1 of 2 tasks. 1 were left as they are."]
+    assert messages(answer) == ["Completed 1 of 2 tasks. Not changed: 1."]
     assert row(done) == row_of(done)
 
 

@@ -75,7 +75,7 @@ def test_with_its_permission_and_a_confirmation_a_task_is_deleted_for_good(
     client = as_staff(bob, "view_task", "remove_task")
     selected = {"action": "remove", "_selected_action": str(task.pk)}
     asked = client.post(LIST, selected).content.decode()
-    assert "1 task will be deleted for good" in asked
+    assert "1 task will be deleted permanently" in asked
     assert Task.objects.exists()
 
     client.post(LIST, selected | {"newest": "999999999"})

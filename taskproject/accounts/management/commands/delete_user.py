@@ -14,7 +14,7 @@ from tasks.models import Actor
 
 class Command(BaseCommand):
     help = (
-        "Deletes a user for good, with their tasks, lists, tags, events, tokens and "
+        "Deletes a user permanently, with their tasks, lists, tags, events, tokens and "
         "calendar feed: in small transactions, so that others are not kept waiting. "
         "The user is disabled first. Interrupted, it goes on when it is run again, and "
         "a running service goes on with it too."
