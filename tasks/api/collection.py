@@ -131,7 +131,7 @@ def _page(request: ApiRequest, filters: TaskFilters, clock: Clock) -> HttpRespon
     cursor = None
     if len(rows) > filters.limit:
         place = listing.Place.of(shown[-1])
-        cursor = cursors.encode(sort, place.id, place.told_value())
+        cursor = cursors.encode(sort, place.id, place.cursor_value())
     items = [represent(row, clock) for row in shown]
     return items_response(request, items, cursor, ETag=_tag(state, clock))
 

@@ -493,5 +493,7 @@ class TaskFilters(OrderedPage, InZone):
         """The end of the previous page."""
         if self.cursor is None:
             return None
-        place = listing.Place.told(self.sort, *cursors.decode(self.cursor, self.sort))
+        place = listing.Place.from_cursor(
+            self.sort, *cursors.decode(self.cursor, self.sort)
+        )
         return place or cursors.refuse("cursor")

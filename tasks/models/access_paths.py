@@ -1,10 +1,9 @@
-"""What a page is read by: tasks in the order asked for until there are enough that meet
-the conditions, or all that meet one of them, to be put in order.
+"""The choice of the access path of a page on SQLite.
 
-The first passes over many tasks where few meet the conditions, the second where many do.
-PostgreSQL knows from statistics how many they are. SQLite keeps none, and would pick an
-index by the number of conditions.
-"""
+There are two: scan the tasks in sort order until a page of them meets the conditions, or
+read all tasks that meet one condition, by its index, and sort them. The first reads many
+tasks if few meet the conditions, the second if many do. PostgreSQL decides by statistics.
+SQLite has none, and would choose an index by the number of conditions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,10 +14,10 @@ from django.db import connection
 from taskproject.sql import adapted
 from tasks.models.criteria import LABELLED, AccessPath, Condition
 
-#: Tasks that are counted of a lead at most. To find and sort so many takes 5 to 10 ms; of
-#: a million, 10,000 are read in order to meet a page of so many.
+#: Most tasks of a path that are counted. Reading and sorting so many takes 5 to 10 ms; of a
+#: million tasks, 10,000 are scanned in order to find a page of them.
 FEW = 5_000
-#: Tasks in order among which a page is looked for, in 0.5 ms.
+#: Tasks in sort order that are scanned for a page, in 0.5 ms.
 NEAR = 1_000
 #: Tasks of a page.
 PAGE = 51
@@ -29,11 +28,11 @@ _TOTAL = """(SELECT "open" + "completed" FROM "tasks_tally"
 def access_path_of(
     owner_id: int, conditions: Sequence[Condition], sort: str, everything: AccessPath
 ) -> AccessPath:
-    """The lead of one of the conditions; or `everything`: all of the owner's tasks in
-    order. One statement at most."""
+    """The access path of one of the conditions, or `everything`: all of the owner's tasks in sort
+    order. At most one statement."""
     leads = [one.lead for one in conditions if one.lead is not None]
     if settings.ON_POSTGRESQL:
-        # It chooses by itself, among tables that are joined.
+        # PostgreSQL chooses by itself among joined tables.
         return next((one for one in leads if one.id == LABELLED), everything)
     if not leads:
         return everything
@@ -43,8 +42,8 @@ def access_path_of(
 
 
 def sorts_alone(conditions: Sequence[Condition], sort: str) -> bool:
-    """Whether the index of a lead has all that tasks are chosen and sorted by: ten of its
-    entries are put in order in the time in which one task is read."""
+    """Whether the index of the condition has all columns for filtering and sorting: sorting ten of
+    its entries takes as long as reading one task."""
     if sort != "created" or len(conditions) != 1 or settings.ON_POSTGRESQL:
         return False
     lead = conditions[0].lead
@@ -58,8 +57,8 @@ def is_near(
     values: Sequence[Any],
     order: str,
 ) -> bool:
-    """Whether the next tasks in order have a page of those that meet the condition,
-    which often hangs together with the order, either way. One statement."""
+    """Whether the next tasks in sort order have a page of tasks that meet the condition, which often
+    correlates with the order. One statement."""
     following = f"SELECT * FROM {everything.tables} WHERE {others} ORDER BY {order}"
     sql = (
         f'SELECT count(*) FROM (SELECT 1 FROM ({following} LIMIT {NEAR}) "tasks_task" '
@@ -74,8 +73,8 @@ def is_near(
 def _cheapest(
     owner_id: int, leads: Sequence[AccessPath], sort: str, everything: AccessPath
 ) -> AccessPath:
-    """The lead by which fewest tasks are read, if the conditions have nothing to do with
-    each other nor with the order."""
+    """The path that reads fewest tasks, if the conditions do not correlate with one another or with
+    the order."""
     bounds = _bounds(owner_id, leads)
     total = bounds[-1][1]
     candidates = [*leads, everything]
@@ -84,7 +83,7 @@ def _cheapest(
         _, most = bounds[place]
         if candidates[place].sort != sort:
             return most
-        # It is read until a page of what the other conditions leave has been met.
+        # Scanned until a page of tasks meets the other conditions.
         others = bounds[:place] + bounds[place + 1 :]
         rarest = min((least for least, _ in others), default=total)
         return min(most, PAGE * total / max(1, rarest))
@@ -93,8 +92,8 @@ def _cheapest(
 
 
 def _bounds(owner_id: int, leads: Sequence[AccessPath]) -> list[tuple[int, int]]:
-    """How many tasks each lead has at least and at most, and at last how many the owner
-    has. One statement."""
+    """The least and the most tasks of each path, and at the end the number of the owner's tasks. One
+    statement."""
     sql, parameters = [], list[Any]()
     for lead in leads:
         counted = f"count(*) FROM (SELECT 1 FROM {lead.counted} LIMIT {FEW})"

@@ -1,4 +1,4 @@
-"""Which tasks are asked for, as conditions; and what each could be found by."""
+"""The filters of a list as SQL conditions, each with its access paths."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,24 +13,24 @@ from tasks.models.due_dates import NEVER, Clock
 from tasks.models.search import holding_of, in_row, needed
 from tasks.models.words import matched_as
 
-#: An open task, as the conditions of the indexes say it, whose text SQLite compares: in
-#: the first form where Django 5.2 has made the table, in the second where 6.1 has.
+#: The condition of open tasks in the partial indexes, whose text SQLite compares: the first
+#: form in tables created by Django 5.2, the second by 6.1.
 OPEN = 'NOT "tasks_task"."completed"'
 if not settings.ON_POSTGRESQL:
     OPEN += ' AND "tasks_task"."completed" = 0'
-#: The id of a task that is found by a tag of its.
+#: The id of a task that is found by a tag.
 LABELLED = '"label"."task_id"'
 _TALLY = '{} FROM "tasks_tally" WHERE "owner_id" = %s AND "kind" = {} AND "key" = '
 _ALL = _TALLY.format('"open" + "completed"', "'{}'")
-# Those that are due until the end of a day.
+# The number of tasks due until the end of a day.
 _DUE = """sum("open") FROM "tasks_tally" WHERE "owner_id" = %s AND "kind" = 'due'
     AND "key" <= %s"""
 
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """Which tasks are asked for; None leaves a thing open. `list_id` and `parent_id` 0
-    are those without one."""
+    """The filters of a list; None leaves one out. `list_id` and `parent_id` 0 mean tasks without
+    one."""
 
     completed: bool | None = None
     list_id: int | None = None
@@ -48,17 +48,17 @@ class Criteria:
 
 
 class AccessPath(NamedTuple):
-    """What tasks can be read by: the tables, and a condition on them that stands for the
-    one on the task."""
+    """A way to read the tasks of a condition: tables, and a condition on them that replaces the one
+    on the task."""
 
     tables: str
     condition: str
     parameters: Sequence[Any]
-    #: The order that the tasks come in by it, and the column that is the id in it.
+    #: The sort order in which it returns tasks, and its column with the id.
     sort: str = ""
     id: str = '"tasks_task"."id"'
-    #: How many they are: looked up; or from where it is to be counted; or neither, where
-    #: counting costs as much as reading. And the parameters of that.
+    #: SQL for the number of tasks: of a stored count, or FROM clause to count; neither if
+    #: counting costs as much as reading. And the parameters of it.
     tally: str = ""
     counted: str = ""
     numbered: Sequence[Any] = ()
@@ -113,14 +113,14 @@ class _Conditions:
         for name in ("created", "updated"):
             moment = getattr(wanted, f"{name}_after")
             if moment is not None:
-                # Sorted by `created` is sorted by id.
+                # The sort order `created` is that of the id.
                 sort = name if name == "updated" else ""
                 condition = f'"tasks_task"."{name}_at" > %s'
                 yield self._range(f"task_owner_{name}", sort, condition, moment)
 
     def dues(self, wanted: Criteria, clock: Clock) -> Iterator[Condition]:
-        """Each condition on the two forms of a due goes with a range of what both are
-        sorted by, so that the index of that narrows it down."""
+        """Each condition on the two kinds of due dates includes a range of `due_moment`, so that its
+        index can be used."""
         day, moment = '"tasks_task"."due_date"', '"tasks_task"."due_at"'
         both = '"tasks_task"."due_moment"'
         bounds: list[tuple[str, Any]] = []
@@ -181,7 +181,7 @@ class _Conditions:
             )
 
     def words(self, words: Sequence[str]) -> Iterator[Condition]:
-        """Every word must be there, or be the beginning of one that is."""
+        """The task must have all words, or words that begin with them."""
         if not words:
             return
         words = needed(words)
@@ -259,8 +259,8 @@ class _Conditions:
         tally: str = "",
         numbered: Sequence[object] = (),
     ) -> Condition:
-        """A condition on one column that has an index, by which tasks come in an order.
-        They are counted there, unless there is a `tally`."""
+        """A condition on one indexed column, in whose order the index returns tasks. They are counted in
+        the index, unless `tally` is given."""
         tables = _by(index)
         of_owner = '"owner_id" = %s AND "deleted_at" IS NULL'
         lead = AccessPath(
@@ -276,8 +276,8 @@ class _Conditions:
 
 
 def opaque_parameter(kind: str) -> str:
-    """A place for a value that PostgreSQL plans without: else it would find the plan for
-    this value a little cheaper than the one it keeps, and plan every time."""
+    """A parameter within a sub-select, so that PostgreSQL keeps its generic plan: it would find
+    custom plans a little cheaper, and plan each time."""
     return f"(SELECT %s::{kind})" if settings.ON_POSTGRESQL else "%s"
 
 
@@ -286,7 +286,7 @@ def _by(index: str) -> str:
 
 
 def _both(due: date | datetime, clock: Clock) -> tuple[date, datetime]:
-    """The day and the instant that a due is compared with, in the caller's zone."""
+    """The day and the instant to compare due dates with, in the caller's time zone."""
     if isinstance(due, datetime):
         return due.astimezone(clock.zone).date(), due
     return due, clock.begin(due)

@@ -1,10 +1,8 @@
-"""Reading tasks: one statement a page, whatever is asked for and however many there are.
+"""Reading of tasks: pages, one task, counts and states.
 
-The statements are written here and not by the ORM, which takes longer to compose one
-than the database to answer it. A page begins after the key of the last row of the page
-before, never at a number of rows: nothing that keeps its place is skipped or repeated
-while others write.
-"""
+The statements are hand-written: the ORM takes longer to compose one than the database to run
+it. A page is one statement, and begins after the sort key of the previous page's last row,
+not at an offset, so that concurrent writes cause no other row to be skipped or repeated."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -29,8 +27,8 @@ from tasks.models.tagged import Part, Wanted
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 
 
-#: A task as it is read: its ATTRIBUTES in their order, when it went to the trash, and what
-#: it is sorted by (None: the id). What follows is not of the task.
+#: A row of a task: its ATTRIBUTES in their order, `deleted_at`, and the sort column (None for
+#: the id). Later columns are not of the task.
 Row = tuple[Any, ...]
 _READ = (*ATTRIBUTES.values(), "deleted_at")
 _DUE_AT, _DELETED_AT = _READ.index("due_at"), _READ.index("deleted_at")
@@ -40,28 +38,28 @@ _COLUMNS = ", ".join(
 )
 _BY_ID = f"{_COLUMNS}, NULL AS sorted_by"
 
-# What can be asked for beside the state.
+# The criteria other than `completed`.
 _NARROWING = {field.name for field in fields(Criteria)} - {"completed"}
 State = tuple[int, datetime | None]
-# BETWEEN, and the owner in the order, so that PostgreSQL takes the index of both: told
-# that a third of all rows are this owner's, it would read the whole table's from its end,
-# and meet none for long where the owner's are old.
+# BETWEEN, and the owner in ORDER BY, make PostgreSQL use the index of both columns. If it
+# estimates that a third of all rows are the owner's, it would scan the whole table backwards
+# instead, which takes long if the owner's rows are old.
 _STATE = """SELECT
     COALESCE((SELECT "sequence" FROM "tasks_event" WHERE "owner_id" BETWEEN %s AND %s
         ORDER BY "owner_id" DESC, "sequence" DESC LIMIT 1), 0) AS "sequence",
     (SELECT "due_at" FROM "tasks_task" WHERE "owner_id" = %s AND "deleted_at" IS NULL
         AND NOT "completed" AND "due_at" IS NOT NULL AND "due_at" < %s
         ORDER BY "due_at" DESC LIMIT 1) AS passed"""
-# Days that are over are a sum of tallies. The rest is counted from indexes alone: all that
-# is due at one midnight, of which the days are, and instants between two. A number times 1
-# or -1. (Both forms of criteria.OPEN would have SQLite read what it counts.)
+# Past days are a sum of stored counts. The rest is counted by index-only scans: tasks due at
+# one midnight (as days are), and between two instants, each multiplied by 1 or -1. (With both
+# forms of criteria.OPEN, SQLite would read the rows.)
 _COUNTED = f"""SELECT %s, 0, NULL, {opaque_parameter("bigint")} * count(*), 0 FROM (SELECT 1
     FROM "tasks_task" WHERE "deleted_at" IS NULL AND NOT "completed" AND {{}}) found"""
 _INSTANT = opaque_parameter("timestamptz")
 if ON_POSTGRESQL:
-    # A range of one index in its order: without statistics, any index of the owner's tasks
-    # would do, and all of them would be read. (How large the range is, PostgreSQL guesses
-    # by the due alone.)
+    # A range of one index in its order: without statistics, PostgreSQL could choose any index
+    # of the owner's tasks, and read all of them. (It estimates the size of the range by the
+    # due date alone.)
     _PLACE = f"({opaque_parameter('bigint')}, {_INSTANT})"
     _AT = _COUNTED.format(
         f"""("owner_id", "due_moment") >= {_PLACE} AND
@@ -89,10 +87,10 @@ UNION ALL {_AT} UNION ALL {_BETWEEN} UNION ALL {_BETWEEN}"""
 
 
 class Sort(NamedTuple):
-    """What a list is ordered by: a column, then the id, both up or both down."""
+    """The order of a list: a column, then the id, both ascending or both descending."""
 
     column: str
-    # SQLite keeps no statistics and would pick an index by the number of conditions.
+    # Without statistics, SQLite chooses an index by the number of conditions.
     sqlite_index: str
 
 
@@ -107,19 +105,21 @@ SORTS = {
 
 
 class Place(NamedTuple):
-    """Where a page ended: the last row's id, and its value in the sort's column."""
+    """The end of a page: the id of its last row, and the value of the sort column."""
 
     id: int
     value: Any
 
     @classmethod
     def of(cls, row: Row) -> Self:
-        """Where a page that ends with this row ends."""
+        """The end of a page with this last row."""
         return cls(row[0], row[len(_READ)])
 
     @classmethod
-    def told(cls, sort: str, number: int, value: str | int | None) -> Self | None:
-        """The place in what `told_value` made of it; None where it made no such thing."""
+    def from_cursor(
+        cls, sort: str, number: int, value: str | int | None
+    ) -> Self | None:
+        """The place in the values of a cursor; None if they are not valid for this sort."""
         match SORTS[sort.removeprefix("-")].column:
             case "id" if value is None:
                 return cls(number, None)
@@ -135,18 +135,18 @@ class Place(NamedTuple):
                 return cls(number, value)
         return None
 
-    def told_value(self) -> str | int | None:
-        """The value as JSON."""
+    def cursor_value(self) -> str | int | None:
+        """The value for a cursor."""
         if isinstance(self.value, datetime):
             moment = self.value
             # SQLite's are naive, in UTC.
             return microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-        told: str | int | None = self.value
-        return told
+        value: str | int | None = self.value
+        return value
 
 
 def read(owner_id: int, task_id: int, guard: Guard = NO_GUARD) -> Row | None:
-    """The owner's task, in the trash or not. Raises `GuardFailed`."""
+    """The owner's task, in the trash or not; None if there is none. Raises `GuardFailed`."""
     rows = fetch(
         f'SELECT {_BY_ID} FROM (SELECT 1 WHERE {guard.condition}) AS "guard" '
         'LEFT JOIN "tasks_task" ON "tasks_task"."id" = %s AND "owner_id" = %s',
@@ -169,12 +169,11 @@ def page(
     clock: Clock,
     guard: Guard = NO_GUARD,
 ) -> tuple[list[Row], State]:
-    """The owner's live tasks that meet the criteria, `limit` of them at most, and the
-    state that they were read in. Raises `GuardFailed`.
+    """At most `limit` of the owner's live tasks that meet the criteria, and the state at the same
+    moment. Raises `GuardFailed`.
 
-    `sort` is a name in SORTS, with a minus for downwards; `after` is where the page
-    before ended.
-    """
+    `sort` is a name in SORTS, after a minus if descending; `after` is the end of the previous
+    page."""
     name, order = sort.removeprefix("-"), "DESC" if sort.startswith("-") else "ASC"
     statement = _Statement(owner_id, criteria, name, clock)
     column = f'"tasks_task"."{SORTS[name].column}"'
@@ -190,7 +189,7 @@ def page(
         than = "<" if order == "DESC" else ">"
         statement.add(f"{key} {than} {places}", *values, after.id)
     tasks = statement.tasks(shown, ordered, limit)
-    # The state is there even where no task is; and both are of one moment.
+    # There is a state even without tasks, and both are of the same moment.
     sql = (
         f'SELECT "page".*, "state".* FROM ({_STATE} WHERE {guard.condition}) "state" '
         f'LEFT JOIN ({tasks}) "page" ON 1 = 1'
@@ -208,9 +207,9 @@ def page(
 
 
 def state(owner_id: int, clock: Clock, guard: Guard = NO_GUARD) -> State:
-    """What changes whenever what is told of the owner's tasks does: the newest event's
-    sequence, and the latest instant at which an open task became overdue. (Dates become
-    overdue with the day.) Raises `GuardFailed`."""
+    """A validator of the owner's tasks, which changes whenever a representation does: the newest
+    event's sequence, and the latest instant at which an open task became overdue. (Days become
+    overdue with the date.) Raises `GuardFailed`."""
     rows = fetch(
         f"{_STATE} WHERE {guard.condition}",
         [owner_id, owner_id, owner_id, adapted(clock.now), *guard.parameters],
@@ -221,10 +220,10 @@ def state(owner_id: int, clock: Clock, guard: Guard = NO_GUARD) -> State:
 
 
 def counts(owner_id: int, clock: Clock) -> dict[str, Any]:
-    """How many of the owner's live tasks are open, completed, overdue, and due today in
-    the clock's zone; and how many are open in each list and with each tag."""
+    """The numbers of the owner's live tasks that are open, completed, overdue, and due today in the
+    clock's time zone; and the numbers of open ones in each list and with each tag."""
     now, today, tomorrow = clock.now, clock.today, clock.today + timedelta(days=1)
-    # A day is stored as its end in UTC, where instants may be too.
+    # A day is stored as its end in UTC, at which an instant may be due too.
     over, ends = midnight(today), midnight(tomorrow)
     above, sign = over + MICROSECOND, 1 if now > over else -1
     parameters = [
@@ -269,7 +268,7 @@ def _between(owner_id: int, since: datetime, until: datetime) -> list[Any]:
 
 
 class _Statement:
-    """The conditions of a page, and what it is read by."""
+    """The statement of a page: its conditions and its access path."""
 
     def __init__(
         self, owner_id: int, criteria: Criteria, sort: str, clock: Clock
@@ -302,7 +301,7 @@ class _Statement:
         self._lead = access_path_of(owner_id, self._wanted, sort, self._everything)
         self._in_order = self._lead.sort == sort or ON_POSTGRESQL
         self._alone = sorts_alone(self._wanted, sort)
-        # The id that a page is in the order of.
+        # The column with the id, for ORDER BY.
         self.id = self._lead.id if self._in_order else '"tasks_task"."id"'
 
     def add(self, condition: str, *parameters: object) -> None:
@@ -310,7 +309,7 @@ class _Statement:
         self.parameters += map(adapted, parameters)
 
     def newest(self, order: str) -> str:
-        """What orders the tasks by their ids, up or down."""
+        """The ORDER BY for the order of ids."""
         if self._sqlite or self._narrowed:
             return f"{self.id} {order}"
         # See _STATE.
@@ -375,7 +374,7 @@ def _rows(rows: list[Row]) -> list[Row]:
 
 
 def _row_of_sqlite(row: Row) -> Row:
-    """Its moments are naive, in UTC; this one is compared."""
+    """The row with an aware `due_at`, which is compared. (SQLite returns naive times in UTC.)"""
     due_at = row[_DUE_AT]
     if due_at is None:
         return row
