@@ -95,7 +95,7 @@ SQLITE_BUSY_TIMEOUT = environment.integer("SQLITE_BUSY_TIMEOUT", 2, 1, 60)
 EXPORT_TIMEOUT = environment.integer("EXPORT_TIMEOUT", 60, 1, 3_600)
 
 
-def _database(name: str, default: str = "") -> dict[str, Any]:
+def _database(name: str, default: str = "") -> dict[str, Any]:  # Django's options
     database = environment.database(name, default)
     if database["ENGINE"].endswith("sqlite3"):
         # IMMEDIATE takes the write lock when a transaction begins: a transaction that

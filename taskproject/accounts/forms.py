@@ -35,7 +35,7 @@ class TokenForm(forms.ModelForm):
         fields = ("user", "name", "scopes", "expires_at")
         field_classes: ClassVar = {"name": OneLineField}
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # those of ModelForm
         super().__init__(*args, **kwargs)
         if self.instance.pk is not None:
             del self.fields["opened"]
@@ -54,7 +54,7 @@ class TokenForm(forms.ModelForm):
         mac = salted_hmac("taskproject.accounts.token", text, algorithm="sha256")
         return TOKEN_PREFIX + urlsafe_b64encode(mac.digest()).decode().rstrip("=")
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, Any]:  # as Django types cleaned data
         cleaned = super().clean() or self.cleaned_data
         user, scopes = cleaned.get("user"), cleaned.get("scopes")
         if user and scopes and not may_issue_token(self.editor, user, scopes):

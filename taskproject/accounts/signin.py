@@ -106,7 +106,7 @@ class SignInForm(AdminAuthenticationForm):
 
     refusal: tuple[int, int] | None = None
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, Any]:  # as Django types cleaned data
         username = self.cleaned_data.get("username")
         if not username or not self.cleaned_data.get("password"):
             return super().clean()

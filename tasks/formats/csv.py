@@ -282,7 +282,7 @@ def _or_empty(write: Callable[[T], str]) -> Callable[[T | None], str]:
 
 
 _KINDS = {field.name: field.type for field in fields(TaskRecord)}
-#: How a value of each type is written and read.
+#: How a value of each type is written, and read as a value of that type.
 _Kind = tuple[Callable[..., str], Callable[[str, str], Any]]
 _BY_KIND: dict[object, _Kind] = {
     str: (str, _text),

@@ -40,7 +40,7 @@ class OptimisticLockForm(forms.ModelForm, Generic[R]):
     #: Whether the row was changed meanwhile.
     stale = False
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # those of ModelForm
         super().__init__(*args, **kwargs)
         self.fields["opened_version"].initial = self.instance.version
         for name in self.editable_fields:

@@ -72,7 +72,7 @@ class TaskForm(OptimisticLockForm[Task]):
         )
         field_classes: ClassVar = dict.fromkeys(ONE_LINE, OneLineField)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # those of ModelForm
         super().__init__(*args, **kwargs)
         if "owner" not in self.fields:
             return  # The page is read-only.
@@ -204,7 +204,7 @@ class RowForm(forms.ModelForm):
         model = Task
         fields = ("completed",)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # those of ModelForm
         super().__init__(*args, **kwargs)
         self.fields["completed"].show_hidden_initial = True
         name = f"Completed: {self.instance.title}"
