@@ -6,11 +6,12 @@ with a replacement."""
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import pq
+
+from taskproject.names import close_to
 
 #: Ignored options of other libraries, with their harmless values; None: all values.
 IGNORED: dict[str, set[str] | None] = {
@@ -111,8 +112,8 @@ def of_postgresql(variable: str, given: Mapping[str, object]) -> dict[str, Any]:
         if name in INSTEAD:
             _refuse(variable, name, "is not for this service", INSTEAD[name])
         if name not in known:
-            near = get_close_matches(name.lower(), known, 1)
-            hint = f"did you mean {near[0]}?" if near else "leave it out"
+            near = close_to(name.lower(), known)
+            hint = f"did you mean {near}?" if near else "leave it out"
             _refuse(variable, name, "is no parameter of PostgreSQL's libpq", hint)
         if name in VALUES and text not in VALUES[name]:
             allowed = ", ".join(sorted(VALUES[name]))

@@ -7,8 +7,7 @@ not accessed before.
 import json
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Collection, Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from django.conf import settings
@@ -27,6 +26,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from taskproject import timezones
+from taskproject.names import unknown
 from taskproject.problems import (
     BadRequest,
     ContentTooLarge,
@@ -229,12 +229,12 @@ _strict = json.JSONDecoder(
 def check_query(given: QueryDict, parameters: dict[str, bool]) -> None:
     """Refuse query parameters that are unknown, with a suggestion, or repeated although
     they may not be."""
-    unknown = [name for name in given if name not in parameters]
+    extra = [name for name in given if name not in parameters]
     errors = [
         _error(
-            "query", [name], "unknown", _unknown(name, parameters.keys(), "parameter")
+            "query", [name], "unknown", unknown(name, parameters.keys(), "parameter")
         )
-        for name in unknown[:MAX_ERRORS]
+        for name in extra[:MAX_ERRORS]
     ]
     if errors:
         raise Invalid(errors[0]["detail"], errors=errors)
@@ -331,7 +331,7 @@ def _sentence(error: ErrorDetails, model: type[BaseModel]) -> str:
     match error["type"]:
         case "extra_forbidden":
             name = str(error["loc"][-1])
-            return _unknown(name, _members(model, error["loc"]), "member")
+            return unknown(name, _members(model, error["loc"]), "member")
         case "missing":
             return "Send this member."
         case "bool_type":
@@ -342,7 +342,7 @@ def _sentence(error: ErrorDetails, model: type[BaseModel]) -> str:
             words = re.findall(r"'([^']*)'", str(limits["expected"]))
             if not isinstance(error["input"], str):
                 return f"Send one of these words: {', '.join(words)}."
-            return _unknown(str(error["input"]), words, "value")
+            return unknown(str(error["input"]), words, "value")
         case "too_long":
             return f"Send at most {limits['max_length']} of them."
         case "string_too_short" if limits["min_length"] == 1:
@@ -364,13 +364,3 @@ def _members(model: type[BaseModel], location: tuple[object, ...]) -> set[str]:
             return set()
         current = field.annotation
     return set(getattr(current, "model_fields", {}))
-
-
-def _unknown(name: str, known: Collection[str], kind: str) -> str:
-    """The error text for an unknown name. `known` is shown in order if it is a list."""
-    close = get_close_matches(name[:100], known, n=1)
-    if close:
-        return f"Unknown {kind} {name[:100]!r}; did you mean {close[0]!r}?"
-    in_order = known if isinstance(known, list) else sorted(known)
-    listed = ", ".join(in_order) or "none"
-    return f"Unknown {kind} {name[:100]!r}; known here: {listed}."

@@ -7,6 +7,8 @@ scripts and emoji."""
 
 import re
 import unicodedata
+from collections.abc import Collection, Iterable, Sequence
+from difflib import get_close_matches
 
 #: Line breaks and control characters, which no field of one line can show, for a class of
 #: a regular expression.
@@ -55,3 +57,18 @@ def visible(text: str) -> bool:
 def one_line(text: str) -> str:
     """The text with spaces instead of line breaks, stripped."""
     return " ".join(part for line in _BREAK.split(text) if (part := line.strip()))
+
+
+def close_to(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant, if there is one."""
+    return next(iter(get_close_matches(name[:100], known, 1)), None)
+
+
+def unknown(name: str, known: Collection[str], kind: str) -> str:
+    """The error text for an unknown name. `known` is shown in order if it has one."""
+    close = close_to(name, known)
+    if close is not None:
+        return f"Unknown {kind} {name[:100]!r}; did you mean {close!r}?"
+    in_order = known if isinstance(known, Sequence) else sorted(known)
+    listed = ", ".join(in_order) or "none"
+    return f"Unknown {kind} {name[:100]!r}; known here: {listed}."

@@ -25,6 +25,7 @@ from hashlib import sha256
 from io import StringIO
 from typing import Any, BinaryIO, TypeVar
 
+from taskproject.names import unknown
 from tasks.formats.csv_rows import Rows
 from tasks.formats.records import (
     TASK_FIELDS,
@@ -36,7 +37,6 @@ from tasks.formats.records import (
     checked_task,
     put_on_one_line,
     shown,
-    unknown,
 )
 from tasks.formats.times import read_day, read_instant, write_instant
 

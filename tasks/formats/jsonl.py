@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from taskproject.names import unknown
 from tasks.formats.lines import Lines
 from tasks.formats.records import (
     BadRow,
@@ -28,7 +29,6 @@ from tasks.formats.records import (
     checked,
     put_on_one_line,
     shown,
-    unknown,
 )
 from tasks.formats.times import read_day, read_instant, write_instant
 

@@ -4,14 +4,13 @@ The limits are those of the service: a record that `checked` accepts can be stor
 pass each record to it, and yield a `BadRow` if it raises `Refused`."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
-from difflib import get_close_matches
 from reprlib import Repr
 
 from taskproject import timezones
-from taskproject.names import casefold_key, one_line, visible
+from taskproject.names import casefold_key, close_to, one_line, unknown, visible
 from tasks.fields import FIELDS, ONE_LINE
 from tasks.limits import (
     DESCRIPTION_LENGTH,
@@ -123,14 +122,6 @@ class Refused(ValueError):
 def shown(value: object) -> str:
     """A value of the file for an error message: short and printable."""
     return _SHORT.repr(value)
-
-
-def unknown(name: str, known: Collection[str], kind: str) -> str:
-    """The error message for an unknown name, with a suggestion."""
-    close = get_close_matches(name[:100], known, n=1)
-    if close:
-        return f"Unknown {kind} {shown(name)}; did you mean {close[0]!r}?"
-    return f"Unknown {kind} {shown(name)}; known here: {', '.join(known)}."
 
 
 def checked(record: Record) -> Record:
@@ -289,6 +280,6 @@ def _instant(member: str, value: datetime | None) -> datetime | None:
 
 def unknown_timezone(name: str) -> str:
     """The error message for a time zone: `unknown` without a list of 600 names."""
-    close = get_close_matches(name[:100], timezones.names(), n=1)
-    meant = f"; did you mean {close[0]!r}?" if close else ", such as 'Europe/Paris'."
+    close = close_to(name, timezones.names())
+    meant = f"; did you mean {close!r}?" if close else ", such as 'Europe/Paris'."
     return f"due_timezone {shown(name)} is no IANA time zone{meant}"
