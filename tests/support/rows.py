@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from taskproject import timezones
 from taskproject.accounts.models import User
 from taskproject.models import Job
 from tasks.models import Actor, Tag, TaskList
@@ -164,6 +165,7 @@ class StillClock:
         """Stops it at this moment, written as RFC 3339 has it."""
         now = datetime.fromisoformat(moment)
         self._monkeypatch.setattr(
-            "tasks.models.due_dates.timezone", SimpleNamespace(now=lambda: now)
+            "tasks.models.due_dates.timezones",
+            SimpleNamespace(now=lambda: now, zone=timezones.zone),
         )
         return now
