@@ -49,18 +49,9 @@ def in_tokyo(alice: User) -> None:
         ({"due_date": "2028-02-29"}, DAY | {"due_date": "2028-02-29"}),
         ({"due_date": "1900-01-01"}, DAY | {"due_date": "1900-01-01"}),
         ({"due_date": "2999-12-31"}, DAY | {"due_date": "2999-12-31"}),
-        (
-            {"due_at": "2030-06-01T15:00:00Z"},
-            INSTANT | {"due_timezone": "Asia/Tokyo"},
-        ),
-        (
-            {"due_at": "2030-06-01T16:00:00+01:00", "due_timezone": "Europe/Lisbon"},
-            INSTANT,
-        ),
-        (
-            {"due_at": "2030-06-01t05:30:00-09:30", "due_timezone": "Europe/Lisbon"},
-            INSTANT,
-        ),
+        ({"due_at": "2030-06-01T15:00:00Z"}, INSTANT | {"due_timezone": "Asia/Tokyo"}),
+        ({"due_at": "2030-06-01T16:00:00+01:00", "due_timezone": "Europe/Lisbon"}, INSTANT),
+        ({"due_at": "2030-06-01t05:30:00-09:30", "due_timezone": "Europe/Lisbon"}, INSTANT),
         (
             {"due_at": "2030-06-01T15:00:00.123456Z", "due_timezone": "Europe/Lisbon"},
             INSTANT | {"due_at": "2030-06-01T15:00:00.123456Z"},
@@ -82,7 +73,7 @@ def in_tokyo(alice: User) -> None:
             },
         ),
     ],
-)
+)  # fmt: skip
 @pytest.mark.usefixtures("in_tokyo")
 def test_a_new_task_is_due_as_it_was_sent(
     api: ApiClient, sent: dict[str, Any], stored: dict[str, Any]
@@ -122,23 +113,11 @@ def test_the_event_of_a_new_task_tells_its_due(api: ApiClient, alice: User) -> N
     ("before", "sent", "after"),
     [
         ("none", {"due_date": "2030-06-01"}, DAY),
-        (
-            "none",
-            {"due_at": INSTANT["due_at"]},
-            INSTANT | {"due_timezone": "Asia/Tokyo"},
-        ),
-        (
-            "none",
-            {"due_at": INSTANT["due_at"], "due_timezone": "Europe/Lisbon"},
-            INSTANT,
-        ),
+        ("none", {"due_at": INSTANT["due_at"]}, INSTANT | {"due_timezone": "Asia/Tokyo"}),
+        ("none", {"due_at": INSTANT["due_at"], "due_timezone": "Europe/Lisbon"}, INSTANT),
         ("none", {"due_date": None, "due_at": None}, NONE),
         ("day", {"due_date": "2031-01-01"}, DAY | {"due_date": "2031-01-01"}),
-        (
-            "day",
-            {"due_at": INSTANT["due_at"]},
-            INSTANT | {"due_timezone": "Asia/Tokyo"},
-        ),
+        ("day", {"due_at": INSTANT["due_at"]}, INSTANT | {"due_timezone": "Asia/Tokyo"}),
         (
             "day",
             {"due_date": None, "due_at": INSTANT["due_at"]},
@@ -159,7 +138,7 @@ def test_the_event_of_a_new_task_tells_its_due(api: ApiClient, alice: User) -> N
         ("instant", {"due_date": None}, INSTANT),
         ("instant", {"title": "b"}, INSTANT),
     ],
-)
+)  # fmt: skip
 @pytest.mark.usefixtures("in_tokyo")
 def test_a_patch_changes_one_due_in_two_forms(
     api: ApiClient,
