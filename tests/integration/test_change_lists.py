@@ -6,12 +6,11 @@ import pytest
 from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
-from tasks.models import Event, Task, TaskList
+from tasks.models import Task, TaskList
 from tests.conftest import BY, ApiClient, make_old_task, make_task
 from tests.support.answers import as_json
 from tests.support.rows import (
     alone,
-    assert_name_taken,
     event,
     ids,
     latest,
@@ -55,37 +54,6 @@ def test_it_changes_what_was_sent_and_nothing_else(
     ]
 
 
-@pytest.mark.parametrize(
-    "body", [{}, {"name": " Shopping "}, {"name": "Shopping", "archived": False}]
-)
-def test_what_is_so_already_changes_nothing(
-    api: ApiClient, alice: User, body: dict[str, Any]
-) -> None:
-    row = make_list(alice)
-    before, since = list_json(row), latest(api)
-
-    answer = api.send("PATCH", f"/api/lists/{row.pk}", body)
-
-    assert (answer.status_code, answer.headers["ETag"]) == (200, '"1.2"')
-    assert answer.json() == before == list_json(row)
-    assert news(api, since) == []
-
-
-@pytest.mark.parametrize("name", ["Work", "wORK", " work "])
-def test_the_name_of_another_list_is_409(
-    api: ApiClient, alice: User, name: str
-) -> None:
-    row = make_list(alice, "Shopping")
-    make_list(alice, "Work")
-    before = list_json(row)
-    path = f"/api/lists/{row.pk}"
-
-    answer = alone(api, "PATCH", path, {"name": name, "archived": True})
-
-    assert_name_taken(answer, path, "You have a list 'Work' already.")
-    assert list_json(row) == before
-
-
 def test_a_name_that_was_given_up_is_free_again(api: ApiClient, alice: User) -> None:
     row = make_list(alice, "Shopping")
     api.send("PATCH", f"/api/lists/{row.pk}", {"name": "Groceries"})
@@ -106,97 +74,6 @@ def test_renaming_a_list_leaves_its_tasks_alone(api: ApiClient, alice: User) -> 
 
 
 # If-Match
-
-
-CHANGES: list[Any] = [
-    pytest.param("PATCH", "", {"archived": True}, 200, id="patch"),
-    pytest.param("DELETE", "", None, 204, id="delete"),
-    pytest.param("DELETE", "?tasks=delete", None, 204, id="delete with tasks"),
-    pytest.param("POST", "/move", {"before": "other"}, 200, id="move"),
-]
-every_change = pytest.mark.parametrize(("method", "suffix", "body", "status"), CHANGES)
-
-
-def prepared(owner: User, body: Any) -> tuple[TaskList, Any]:
-    """A list at version 2 that comes last, and the body about the other list."""
-    other, row = make_list(owner, "Work"), make_list(owner, "Shopping")
-    row.edit(BY, name="Groceries")
-    make_task(owner, list_id=row.pk)
-    return row, {"before": other.pk} if body and "before" in body else body
-
-
-@every_change
-@pytest.mark.parametrize("header", ['"2"', '"7", "2"', "*"])
-def test_a_change_at_the_right_version_is_made(
-    api: ApiClient,
-    alice: User,
-    method: str,
-    suffix: str,
-    body: Any,
-    status: int,
-    header: str,
-) -> None:
-    row, body = prepared(alice, body)
-    path = f"/api/lists/{row.pk}{suffix}"
-
-    answer = api.send(method, path, body, headers={"If-Match": header})
-
-    assert answer.status_code == status
-    assert Event.objects.filter(list_id=row.pk).latest("sequence").version == 3
-
-
-@every_change
-@pytest.mark.parametrize("header", ['"1"', '"3"', 'W/"3"', '"22"', '"abc"'])
-def test_a_change_at_another_version_is_412_and_tells_the_list(
-    api: ApiClient,
-    alice: User,
-    method: str,
-    suffix: str,
-    body: Any,
-    status: int,
-    header: str,
-) -> None:
-    row, body = prepared(alice, body)
-    before, since = list_json(row), latest(api)
-    path = f"/api/lists/{row.pk}"
-
-    answer = alone(api, method, path + suffix, body, **{"If-Match": header})
-
-    assert answer.status_code == 412
-    assert answer.headers["ETag"] == '"2.2"'
-    assert answer.json() == {
-        "type": "/api/problems#stale_version",
-        "title": "Somebody changed this meanwhile",
-        "status": 412,
-        "detail": "Merge with `current`, then send its version in If-Match.",
-        "instance": path + suffix.partition("?")[0],
-        "code": "stale_version",
-        "current": before,
-        "changed": ["name"] if header == '"1"' else None,
-    }
-    assert list_json(row) == before
-    assert news(api, since) == []
-    assert Task.objects.live().filter(list=row).count() == 1
-
-
-@every_change
-def test_a_change_without_a_condition_is_428_where_one_is_required(
-    api: ApiClient,
-    alice: User,
-    method: str,
-    suffix: str,
-    body: Any,
-    status: int,
-    settings: Any,
-) -> None:
-    settings.REQUIRE_IF_MATCH = True
-    row, body = prepared(alice, body)
-    before = list_json(row)
-
-    answer = api.send(method, f"/api/lists/{row.pk}{suffix}", body)
-
-    assert (answer.status_code, answer.json()["code"]) == (428, "version_required")
-    assert list_json(row) == before
 
 
 # Deleting one

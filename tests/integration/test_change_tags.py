@@ -1,7 +1,5 @@
 """PATCH and DELETE /api/tags/{id}"""
 
-from typing import Any
-
 import pytest
 
 from taskproject.accounts.models import User
@@ -10,8 +8,6 @@ from tests.conftest import BY, ApiClient, make_old_task, make_task
 from tests.integration.test_tags import tags_of
 from tests.support.answers import as_json
 from tests.support.rows import (
-    alone,
-    assert_name_taken,
     event,
     ids,
     latest,
@@ -61,31 +57,6 @@ def test_a_tag_is_renamed_in_all_its_tasks(
     ]
 
 
-def test_the_same_name_again_changes_nothing(api: ApiClient, alice: User) -> None:
-    task = make_task(alice, tags=["home"])
-    before, since = as_json(task), latest(api)
-
-    answer = api.send("PATCH", f"/api/tags/{Tag.objects.get().pk}", {"name": " home"})
-
-    assert (answer.status_code, answer.json()) == (200, tag_json("home"))
-    assert answer.headers["ETag"] == '"1.2"'
-    assert as_json(task) == before
-    assert news(api, since) == []
-
-
-@pytest.mark.parametrize("name", ["Work", "wORK"])
-def test_the_name_of_another_tag_is_409(api: ApiClient, alice: User, name: str) -> None:
-    task = make_task(alice, tags=["home", "Work"])
-    before = as_json(task)
-    path = f"/api/tags/{Tag.objects.get(name='home').pk}"
-
-    answer = alone(api, "PATCH", path, {"name": name})
-
-    assert_name_taken(answer, path, "You have a tag 'Work' already.")
-    assert as_json(task) == before
-    assert tag_json("home")["version"] == 1
-
-
 def test_a_tag_is_removed_from_all_its_tasks(api: ApiClient, alice: User) -> None:
     task = make_old_task(alice, tags=["a", "home", "b"])
     trashed, other = make_task(alice, tags=["home"]), make_task(alice, tags=["a"])
@@ -127,50 +98,3 @@ def test_a_removed_tag_can_be_made_anew(api: ApiClient, alice: User) -> None:
     assert answer.json()["tags"] == ["HOME"]
     assert Tag.objects.get().pk != old.pk
     assert api.send("GET", f"/api/tags/{old.pk}").status_code == 404
-
-
-CHANGES = pytest.mark.parametrize(
-    ("method", "body"), [("PATCH", {"name": "x"}), ("DELETE", None)]
-)
-
-
-@CHANGES
-@pytest.mark.parametrize("header", ['"1"', '"3"', 'W/"3"', '"abc"'])
-def test_a_change_at_another_version_is_412_and_tells_the_tag(
-    api: ApiClient, alice: User, method: str, body: Any, header: str
-) -> None:
-    task = make_task(alice, tags=["home"])
-    tag = Tag.objects.get()
-    tag.rename(BY, "house")
-    before, since = as_json(task), latest(api)
-    path = f"/api/tags/{tag.pk}"
-
-    answer = alone(api, method, path, body, **{"If-Match": header})
-
-    assert (answer.status_code, answer.headers["ETag"]) == (412, '"2.2"')
-    assert answer.json() == {
-        "type": "/api/problems#stale_version",
-        "title": "Somebody changed this meanwhile",
-        "status": 412,
-        "detail": "Merge with `current`, then send its version in If-Match.",
-        "instance": path,
-        "code": "stale_version",
-        "current": tag_json("house"),
-        "changed": ["name"] if header == '"1"' else None,
-    }
-    assert as_json(task) == before
-    assert news(api, since) == []
-
-
-@CHANGES
-@pytest.mark.parametrize("header", ['"1"', "*", '"9", "1"'])
-def test_a_change_at_the_right_version_is_made(
-    api: ApiClient, alice: User, method: str, body: Any, header: str
-) -> None:
-    make_task(alice, tags=["home"])
-    path = f"/api/tags/{Tag.objects.get().pk}"
-
-    answer = api.send(method, path, body, headers={"If-Match": header})
-
-    assert answer.status_code in (200, 204)
-    assert not Tag.objects.filter(name="home").exists()

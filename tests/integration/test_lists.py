@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from pytest_django import DjangoAssertNumQueries
 
 from taskproject.accounts.models import User
 from taskproject.models import StoredResponse
@@ -166,29 +165,6 @@ def test_it_reads_a_list(api: ApiClient, alice: User) -> None:
     assert answer.json() == list_json(row)
 
 
-@pytest.mark.parametrize("header", ['"1.2"', 'W/"1.2"', '"7", "1.2"', "*"])
-def test_a_list_that_the_caller_has_is_304(
-    api: ApiClient, alice: User, header: str
-) -> None:
-    path = f"/api/lists/{make_list(alice).pk}"
-
-    answer = api.send("GET", path, headers={"If-None-Match": header})
-
-    assert (answer.status_code, answer.content) == (304, b"")
-    assert answer.headers["ETag"] == '"1.2"'
-
-
-def test_a_changed_list_is_answered_whole(api: ApiClient, alice: User) -> None:
-    row = make_list(alice)
-    path = f"/api/lists/{row.pk}"
-    api.send("PATCH", path, {"archived": True})
-
-    answer = api.send("GET", path, headers={"If-None-Match": '"1.2"'})
-
-    assert (answer.status_code, answer.json()) == (200, list_json(row))
-    assert answer.headers["ETag"] == '"2.2"'
-
-
 # Reading all of them
 
 
@@ -242,19 +218,3 @@ def test_paging_shows_every_list_once_even_at_equal_positions(
 
     assert seen == expected
     assert len(set(seen)) == 6
-
-
-@pytest.mark.parametrize("path", ["/api/lists", "/api/lists?limit=2", "/api/lists/{}"])
-def test_reading_costs_one_query_beside_the_tokens(
-    api: ApiClient,
-    alice: User,
-    path: str,
-    django_assert_num_queries: DjangoAssertNumQueries,
-) -> None:
-    rows = [make_list(alice, str(number)) for number in range(5)]
-    api.send("GET", "/api/me")  # notes the token's use
-
-    with django_assert_num_queries(2):
-        answer = api.send("GET", path.format(rows[0].pk))
-
-    assert answer.status_code == 200

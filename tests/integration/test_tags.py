@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from pytest_django import DjangoAssertNumQueries
 
 from taskproject.accounts.models import User
 from tasks.models import Label, Tag, Task
@@ -233,20 +232,3 @@ def test_it_reads_a_tag(api: ApiClient, alice: User) -> None:
     assert (answer.status_code, answer.json()) == (200, tag_json("home"))
     assert answer.headers["ETag"] == '"1.2"'
     assert (again.status_code, again.content) == (304, b"")
-
-
-@pytest.mark.parametrize("path", ["/api/tags", "/api/tags/{}"])
-def test_reading_costs_one_query_beside_the_tokens(
-    api: ApiClient,
-    alice: User,
-    path: str,
-    django_assert_num_queries: DjangoAssertNumQueries,
-) -> None:
-    make_task(alice, tags=["a", "b", "c"])
-    key = Tag.objects.in_order()[0].pk
-    api.send("GET", "/api/me")  # notes the token's use
-
-    with django_assert_num_queries(2):
-        answer = api.send("GET", path.format(key))
-
-    assert answer.status_code == 200
