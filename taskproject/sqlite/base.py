@@ -2,7 +2,9 @@
 
 SQLite lets a writer that waits try again ever more rarely, in the end every 100 ms: of 16
 writers some starve. Here the threads of one process take turns, so that no more writers
-than processes compete, and those try every 2 ms.
+than processes compete, and those try every 2 ms. A command that writes thousands of rows
+in many transactions would begin the next one within less: after a long transaction, its
+process waits before it becomes the writer again.
 
 And the file must stay the one that was opened first. SQLite goes on with a file that was
 moved or deleted, and would apply the write-ahead log of one database to the other that was
@@ -33,7 +35,19 @@ from taskproject.names import casefold_key
 logger = logging.getLogger("taskproject.sqlite")
 
 PAUSE = 0.002  # seconds between two attempts to become the writer
+#: Of a transaction that has taken longer than SHORT, this part of its time, but at most
+#: LONGEST_REST seconds, is left to the writers of other processes.
+REST, SHORT, LONGEST_REST = 0.25, 0.02, 0.05
 _turn = Lock()
+
+
+class _Rest:
+    """When this process may become the writer again, by the monotonic clock."""
+
+    until = 0.0
+
+
+_rest = _Rest()
 #: Device and inode of the files that this process has opened, by their paths.
 _opened: dict[str, tuple[int, int]] = {}
 _replaced: set[str] = set()  # that were told of
@@ -146,6 +160,7 @@ class DatabaseWrapper(_DatabaseWrapper):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._has_turn = False
+        self._began = 0.0
         self._reads_only = False
 
     @contextmanager
@@ -192,8 +207,10 @@ class DatabaseWrapper(_DatabaseWrapper):
             raise OperationalError("database is locked")
         self._has_turn = True
         try:
+            time.sleep(max(0.0, _rest.until - time.monotonic()))
             with self.no_lock_wait():
                 self._begin(give_up)
+            self._began = time.monotonic()
         except BaseException:
             self._pass_on()
             raise
@@ -250,4 +267,8 @@ class DatabaseWrapper(_DatabaseWrapper):
     def _pass_on(self) -> None:
         if self._has_turn:
             self._has_turn = False
+            now = time.monotonic()
+            if self._began and now - self._began > SHORT:
+                _rest.until = now + min(REST * (now - self._began), LONGEST_REST)
+            self._began = 0.0
             _turn.release()

@@ -1,11 +1,13 @@
 """Writes at the same moment: real threads, each with a connection of its own."""
 
+import time
 from collections import Counter
 from functools import partial
 from threading import Barrier
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
 from taskproject.accounts.models import User
 from taskproject.models import StoredResponse
@@ -168,3 +170,18 @@ def test_restores_at_once_leave_one_event(alice: User, token: str) -> None:
     assert {answer.status_code for answer in answers} == {200}
     assert {answer.json()["version"] for answer in answers} == {3}
     assert Event.objects.of_task(task.pk).filter(verb="restored").count() == 1
+
+
+def test_a_long_transaction_leaves_time_for_the_writers_of_other_processes(
+    alice: User,
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("SQLite's")
+    with transaction.atomic():
+        make_task(alice)
+        time.sleep(0.1)
+    ended = time.monotonic()
+
+    make_task(alice)
+
+    assert time.monotonic() - ended > 0.025  # They try every 2 ms.
