@@ -1,8 +1,8 @@
-"""Reads settings from the environment and refuses nonsense, naming the variable.
+"""Parsing of environment variables for the settings.
 
-Each reader takes the variable's name and its default; an empty variable counts as
-absent. What cannot be understood raises ``ImproperlyConfigured``, which stops the
-service before it serves anything.
+Each function takes the name of a variable and its default; an empty variable counts as
+absent. An invalid value raises ``ImproperlyConfigured`` with the name of the variable, so
+that the service does not start.
 """
 
 import os
@@ -48,7 +48,7 @@ def integer(name: str, default: int, low: int, high: int) -> int:
 
 
 def username(name: str) -> str:
-    """A user's name, or nothing."""
+    """A user name, or an empty string."""
     value = text(name)
     if value and not re.fullmatch(r"[\w.@+-]{1,150}", value):
         raise ImproperlyConfigured(
@@ -83,7 +83,7 @@ def hosts(name: str, default: str) -> list[str]:
 
 
 def origins(name: str) -> list[str]:
-    """Origins as browsers send them: scheme, host and port, nothing behind."""
+    """Origins as browsers send them: scheme, host and port, without a path."""
     for origin in words(name):
         if origin != "*" and not ORIGIN.fullmatch(origin):
             raise ImproperlyConfigured(
@@ -94,13 +94,13 @@ def origins(name: str) -> list[str]:
 
 
 def secret(name: str) -> str:
-    """A secret of 50 or more characters that nobody has published."""
+    """A secret of 50 or more characters that is no placeholder."""
     _check_secret(name, text(name))
     return text(name)
 
 
 def secrets(name: str) -> list[str]:
-    """Comma-separated secrets, each as good as `secret` wants them."""
+    """Comma-separated secrets; each meets the requirements of `secret`."""
     for value in words(name):
         _check_secret(name, value)
     return words(name)

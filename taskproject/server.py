@@ -37,8 +37,8 @@ UNREAD_TIMEOUT = 30
 PARENT_INTERVAL = 0.25
 ORPHAN_TIMEOUT = 0.8
 
-#: A worker that lived this many seconds is replaced at once when it ends; after shorter
-#: lives the wait doubles from the first to the longest.
+#: A worker that ran for this many seconds is replaced at once when it ends; otherwise
+#: after a delay in seconds that doubles from the first to the longest.
 STABLE_AFTER = 10.0
 FIRST_WAIT, LONGEST_WAIT = 0.25, 10.0
 
@@ -172,7 +172,7 @@ class Server(MPServer):
                     self._respawn_workers([worker], spawn_target, target_loader)
 
     def _wait_after(self, worker: int) -> float:
-        """Seconds until the worker that has ended is replaced; says so in the log."""
+        """Seconds until the worker that has ended is replaced; logs its end."""
         ended = self.wrks[worker]
         lived = time.monotonic() - ended.birth
         lives = 0 if lived >= STABLE_AFTER else self._short_lives[worker] + 1
@@ -201,7 +201,7 @@ def work(
     _: object,
     *options: object,
 ) -> None:
-    """The life of a worker, whose main process is `parent`."""
+    """Run a worker whose main process is `parent`."""
     _stand_alone()
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
     _signals.set_sync_signals = _listen_for_stop
@@ -219,7 +219,7 @@ def _gateway(application: Any, *_: Any) -> Any:
 
 
 def _end_with(parent: int) -> None:
-    """Ends this process soon after its parent, which may be killed without a word."""
+    """End this process soon after its parent, which may be killed by SIGKILL."""
     while os.getppid() == parent:
         time.sleep(PARENT_INTERVAL)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -228,7 +228,7 @@ def _end_with(parent: int) -> None:
 
 
 def _stand_alone() -> None:
-    """Lets a new worker be stopped by the main process, at any time, and by it alone.
+    """Let only the main process stop a new worker, at any time.
 
     In a process group of its own, Ctrl-C in a terminal reaches the main process only.
     And until it has loaded the application, a worker has the main process's handlers,
@@ -241,8 +241,8 @@ def _stand_alone() -> None:
 
 
 def _hold_signals() -> None:
-    """Keeps a signal that comes while a worker is made until the worker is on its own:
-    Python forgets those that a new process gets before it runs."""
+    """Block signals while a worker is forked: Python loses those that a new process gets
+    before it runs."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
 
 

@@ -45,7 +45,7 @@ SNAPSHOT = (
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    #: What follows a SELECT that shall not wait for rows that others have locked.
+    #: The clause of a SELECT that skips locked rows.
     skip_locked = " FOR NO KEY UPDATE SKIP LOCKED"
     _statements: Statements | None = None
     # The session whose socket `_poll` looks at.
@@ -88,7 +88,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         _warn_of_isolation()
 
     def is_pooled(self) -> bool:
-        """Whether a pooler stands between, which may change the server's process."""
+        """Whether a pooler stands between, which may change the server process."""
         self.ensure_connection()
         return self._session.pooled
 
@@ -97,13 +97,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
     ) -> "list[Row]":
         """The rows of a statement that is written out: see `taskproject.sql.fetch`."""
         if self.queries_logged or self.execute_wrappers:
-            # Somebody watches: what Django's cursor runs is what they see.
+            # Loggers and wrappers see the statements of Django's cursor only.
             with self.cursor() as cursor:
                 cursor.execute(statement, parameters)
                 rows: list[Row] = cursor.fetchall()
                 return rows
-        # What Django's cursor sees to, where there is something to see to. (Whether it is
-        # another thread's is not asked: `connection` is the thread's own.)
+        # The checks of Django's cursor, without that of the thread: `connection` is the
+        # thread's own.
         if self.needs_rollback:
             self.validate_no_broken_transaction()
         if not self.health_check_done:
@@ -117,7 +117,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return self._statements.fetch(statement, parameters, prepare)
 
     def close_if_unusable_or_obsolete(self) -> None:
-        """Django's, where it would find something to close or to ask."""
+        """Django's, called only where it would close or check something."""
         if (
             self.errors_occurred
             or not self.autocommit
@@ -191,7 +191,7 @@ def _connect(conn_params: dict[str, Any], seconds: int) -> Connection:
 
 @cache
 def _warn_of_isolation() -> None:
-    """Once a process, not for each connection."""
+    """Once in a process, not for each connection."""
     logger.warning(
         "default_transaction_isolation is not read committed, which costs each statement "
         "two round trips behind a pooler: ALTER ROLE ... SET "
@@ -200,7 +200,7 @@ def _warn_of_isolation() -> None:
 
 
 def _addresses(conn_params: dict[str, Any]) -> int:
-    """How many addresses a connection is tried at, one after the other."""
+    """The number of addresses that psycopg tries, one after the other."""
     names = str(conn_params.get("host", ""))
     if not names or "/" in names or conn_params.get("hostaddr"):
         return 1

@@ -1,9 +1,9 @@
-"""Migration operations that let the traffic pass, and can be run again after a failure.
+"""Migration operations that do not block other transactions, and can be repeated.
 
-On PostgreSQL an index is built CONCURRENTLY, and a constraint is added NOT VALID, which
-needs no more than a moment's lock, and validated beside the traffic. On SQLite they are
-Django's own, but for a rewording, which is nothing there. A migration of them has
-``atomic = False``; each takes away what a run that failed has left of it.
+On PostgreSQL an index is built CONCURRENTLY; a constraint is added NOT VALID, which locks
+the table only briefly, and then validated without blocking writes. On SQLite they are
+Django's operations, and rewording a constraint does nothing. Migrations that use them
+have ``atomic = False``; each operation first drops what a failed run has left.
 """
 
 from django.contrib.postgres.operations import AddIndexConcurrently
@@ -67,8 +67,8 @@ class AddConstraintOnline(AddConstraint):
 
 
 class RewordConstraintOnline(AlterConstraint):
-    """Another condition that says the same: on SQLite, where a constraint cannot change
-    without the table being made anew, the old one stays."""
+    """Replace a constraint by an equivalent one. On SQLite, where that would remake the
+    table, the old one stays."""
 
     def database_forwards(
         self,
@@ -107,7 +107,7 @@ class RewordConstraintOnline(AlterConstraint):
 def _check(
     schema_editor: BaseDatabaseSchemaEditor, model: type[Model], name: str, created: str
 ) -> None:
-    """Puts a constraint of one row in the place of the one of that name, if there is."""
+    """Add a check constraint instead of the one of that name, if there is one."""
     table = schema_editor.quote_name(model._meta.db_table)
     replaced = f"DROP CONSTRAINT IF EXISTS {name}, ADD CONSTRAINT"
     schema_editor.execute(created.replace("ADD CONSTRAINT", replaced, 1) + " NOT VALID")

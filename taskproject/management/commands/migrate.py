@@ -1,4 +1,5 @@
-"""``manage.py migrate``: alone, over the direct connection, without blocking traffic."""
+"""``manage.py migrate``: one at a time, over the direct connection, without blocking
+other transactions."""
 
 import fcntl
 import os
@@ -18,9 +19,9 @@ from taskproject.postgresql.base import DatabaseWrapper
 
 ATTEMPTS = 30
 LOCK_NOT_AVAILABLE = "55P03"
-#: Seconds that it waits for another migrate to finish.
+#: Seconds to wait for another migrate to finish.
 PATIENCE = 600
-#: The key of PostgreSQL's advisory lock, which is this command's alone.
+#: The key of the advisory lock of this command on PostgreSQL.
 KEY = 8_310_201_455_672_133
 
 
@@ -86,8 +87,8 @@ class Command(migrate.Command):
         )
 
     def _wait(self, take: Callable[[], bool]) -> None:
-        """Until no other migrate runs. It asks again and again: one that waited within a
-        statement would keep CREATE INDEX CONCURRENTLY waiting for it."""
+        """Wait until no other migrate runs. It polls, because CREATE INDEX CONCURRENTLY would
+        wait for a statement that waits."""
         give_up = time.monotonic() + PATIENCE
         if take():
             return
@@ -102,7 +103,8 @@ class Command(migrate.Command):
 
 @contextmanager
 def _lock_of_session(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], bool]]:
-    """What tries to take the lock; it is released at the end, and with the session."""
+    """Yield a function that tries to acquire an advisory lock; released at the end, or
+    with the session."""
 
     def ask(function: str) -> bool:
         with connection.cursor() as cursor:
@@ -118,8 +120,8 @@ def _lock_of_session(connection: BaseDatabaseWrapper) -> Iterator[Callable[[], b
 
 @contextmanager
 def _lock_of_file(path: str | Path) -> Iterator[Callable[[], bool]]:
-    """The same for SQLite, by its directory: closing the file itself would release
-    SQLite's own locks."""
+    """The same for SQLite: a lock on the directory, because closing the file itself would
+    release SQLite's own locks."""
     directory = None
     with suppress(OSError):  # a database in memory is nobody else's
         directory = os.open(Path(path).resolve().parent, os.O_RDONLY)
