@@ -1,5 +1,6 @@
 """What can be done with tasks, and what the database refuses"""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tasks.models import Task, positions
-from tasks.models.due_dates import NEVER
+from tasks.models.due_dates import NEVER, due_moment
 from tests.conftest import BY, YESTERDAY, make_old_task, make_task
+from tests.support.rows import make_list
 
 
 def state(task: Task) -> dict[str, Any]:
@@ -85,6 +87,13 @@ def test_add_stores_a_new_task(alice: User) -> None:
 def test_add_refuses_a_field_that_tasks_do_not_have(alice: User) -> None:
     with pytest.raises(TypeError, match="titel"):
         Task.objects.add(BY, owner_id=alice.pk, title="Buy milk", titel="Buy milk")
+
+
+def test_add_takes_none_for_what_is_not_given(alice: User) -> None:
+    task = make_task(alice, description=None, priority=None, position=None)
+
+    assert (task.description, task.priority, task.tags) == ("", 0, [])
+    assert task.position
 
 
 def test_add_dates_the_completion_of_a_completed_task(alice: User) -> None:
@@ -350,3 +359,38 @@ def test_the_longest_texts_fit(alice: User) -> None:
 
     assert state(task)["title"] == "🥛" * 200
     assert len(state(task)["description"]) == 10_000
+
+
+# Fields that follow from others
+
+
+def test_an_edit_of_all_that_says_when_it_is_due_is_sorted_by_it(alice: User) -> None:
+    task, noon = make_task(alice), datetime(2026, 12, 1, 12, tzinfo=UTC)
+
+    given: dict[str, Any] = {
+        "due_date": None,
+        "due_at": noon,
+        "due_timezone": "Asia/Tokyo",
+    }
+    Task.objects.filter(pk=task.pk).edit(BY, **given)
+
+    assert state(task)["due_moment"] == due_moment(None, noon)
+
+
+@pytest.mark.parametrize("in_list", [True, False])
+@pytest.mark.parametrize("at", [0, 1])
+def test_restored_tasks_have_places_of_their_own(
+    alice: User, in_list: bool, at: int
+) -> None:
+    """Also where several have one place, which another task is at by now."""
+    list_id = make_list(alice).pk if in_list else None
+    tasks = [make_task(alice, list_id=list_id) for _ in range(4)]
+    trashed = Task.objects.filter(pk__in=[task.pk for task in tasks[1:]])
+    trashed.trash(BY)
+    trashed.update(position=tasks[at].position)
+
+    trashed.restore(BY)
+
+    places = Task.objects.live().values_list("list_id", "position")
+    assert len(set(places)) == 4
+    assert {place for place, _ in places} == {list_id}
