@@ -375,6 +375,8 @@ def test_an_edit_of_all_that_says_when_it_is_due_is_sorted_by_it(alice: User) ->
     Task.objects.filter(pk=task.pk).edit(BY, **given)
 
     assert state(task)["due_moment"] == due_moment(None, noon)
+    Task.objects.filter(pk=task.pk).edit(BY, due_date=noon.date())
+    assert state(task)["due_moment"] == due_moment(noon.date(), None)
 
 
 @pytest.mark.parametrize("in_list", [True, False])
