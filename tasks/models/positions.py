@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from taskproject.problems import NoRoom
-from taskproject.sql import fetch
+from taskproject.sql import ON_POSTGRESQL, fetch
 from tasks.limits import POSITION_LENGTH
 
 if TYPE_CHECKING:
@@ -142,25 +142,37 @@ class Ends:
 
 def last_of(row: Row) -> str | None:
     """The last position of a row's live tasks; None where there is none."""
-    owner_id, list_id = row
-    listed = [] if list_id is None else [list_id]
-    [(position,)] = fetch(f"SELECT {last_sql(list_id)}", [owner_id, *listed])
+    [(position,)] = fetch(f"SELECT {last_sql(row[1])}", last_parameters(row))
     found: str | None = position
     return found
 
 
-def row_of(task: Task) -> list[int]:
-    """The parameters of `last_sql` for the row that a task is in."""
-    return [task.owner_id] if task.list_id is None else [task.owner_id, task.list_id]
+def last_parameters(row: Row) -> list[int | None]:
+    """The parameters of `last_sql` for a row."""
+    owner_id, list_id = row
+    if not ON_POSTGRESQL:
+        return [owner_id, list_id]
+    return [owner_id, owner_id] if list_id is None else [owner_id, list_id] * 2
 
 
 def last_sql(list_id: int | None) -> str:
-    """The SQL of that, whose parameters are the owner and the list, if there is one. Its
-    whole order is that of an index, so that this one is taken for those in no list too."""
-    listed = "IS NULL" if list_id is None else "= %s"
+    """The SQL of the last position in a row of tasks.
+
+    On PostgreSQL it reads a range of an index from its end, and names that index by its
+    whole order, so that it is taken without statistics too. Tasks in no list are the last
+    of their owner in it.
+    """
+    value = '"position"'
+    if not ON_POSTGRESQL:
+        within = '"owner_id" = %s AND "list_id" IS %s'
+    elif list_id is None:
+        value = f'CASE WHEN "list_id" IS NULL THEN {value} END'
+        within = '"owner_id" BETWEEN %s AND %s'
+    else:
+        place = '("owner_id", "list_id")'
+        within = f"{place} >= (%s, %s) AND {place} <= (%s, %s)"
     return (
-        '(SELECT "position" FROM "tasks_task" WHERE "owner_id" = %s AND "list_id" '
-        f'{listed} AND "deleted_at" IS NULL '
+        f'(SELECT {value} FROM "tasks_task" WHERE {within} AND "deleted_at" IS NULL '
         'ORDER BY "owner_id" DESC, "list_id" DESC, "position" DESC LIMIT 1)'
     )
 

@@ -85,7 +85,8 @@ def add(
     empty = tuple(name for name in _nullable(model) if fields[name] is None)
     due = task.due_moment is not NEVER
     statement, values, converted = _add(model, times, empty, due, by.guard.condition)
-    parameters = [*feed_lock_key(task.owner_id), task.owner_id, *values(fields)]
+    end = positions.last_parameters((task.owner_id, None))
+    parameters = [*feed_lock_key(task.owner_id), *end, *values(fields)]
     for number, name in converted:
         parameters[number] = to_column(model, name, parameters[number])
     rows = fetch(statement, [*parameters, *by.guard.parameters, *_told(by, story)])
@@ -142,8 +143,8 @@ def _add(
         f'{_TELLING} SELECT "id", "updated_at", "position" FROM "written"'
     )
     plain = taken_as_they_are(model)
-    # In front of them are the owner's place in the feed, and the owner.
-    converted = [(n, name) for n, name in enumerate(given, 3) if name not in plain]
+    # In front of them are the owner's place in the feed, and the parameters of the end.
+    converted = [(n, name) for n, name in enumerate(given, 4) if name not in plain]
     return _Insert(statement, itemgetter(*given), converted)
 
 

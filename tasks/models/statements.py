@@ -99,7 +99,8 @@ def insert(model: type[Task], now: datetime, task: Task) -> bool:
     if not task.position:
         task.position = positions.at_end(now)
         condition = f" WHERE COALESCE({positions.last_sql(task.list_id)}, '') < %s"
-        last = [*positions.row_of(task), task.position]
+        row = task.owner_id, task.list_id
+        last = [*positions.last_parameters(row), task.position]
     values = [to_column(model, name, getattr(task, name)) for name in names]
     keys = fetch(
         f'INSERT INTO "tasks_task" ({columns}) SELECT {places}{condition} '
