@@ -193,13 +193,15 @@ def label(tasks: Iterable[Task]) -> None:
 def relabel(pairs: Iterable[tuple[Task, Task]]) -> None:
     """Stores the labels of changed tasks, given as pairs of the task before and after."""
     changed = [
-        new
+        (old, new)
         for old, new in pairs
         if (old.owner_id, old.tags) != (new.owner_id, new.tags)
     ]
     for portion in batched(changed, LABELLED):
-        Label.objects.filter(task_id__in=[task.pk for task in portion]).delete()
-        _label(portion)
+        labelled = [new.pk for old, new in portion if old.tags]
+        if labelled:
+            Label.objects.filter(task_id__in=labelled).delete()
+        _label([new for _, new in portion])
 
 
 def _label(tasks: list[Task]) -> None:
