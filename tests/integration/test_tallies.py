@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.core.management import call_command
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, ProgrammingError, connection, transaction
 from django.utils import timezone
 
 from taskproject.accounts.models import User
@@ -396,6 +397,24 @@ def test_the_migrations_count_what_there_is(alice: User, bob: User) -> None:
     for task in Task.objects.live():
         TaskQuerySet.one(task.owner_id, task.pk).toggle(BY)
     assert_right("the triggers are there again")
+
+
+@pytest.mark.skipif(not settings.ON_POSTGRESQL, reason="SQLite counts by triggers only")
+@pytest.mark.django_db(transaction=True)
+def test_a_write_that_would_count_twice_without_its_migration_fails(
+    alice: User,
+) -> None:
+    migration = import_module("tasks.migrations.0019_counted_statements")
+    task = make_task(alice)
+    with connection.schema_editor() as editor:
+        migration.backwards(apps, editor)
+    try:
+        with pytest.raises(ProgrammingError, match="tasks_counted"):
+            TaskQuerySet.one(alice.pk, task.pk).toggle(BY)
+    finally:
+        with connection.schema_editor() as editor:
+            migration.forwards(apps, editor)
+    assert_right()
 
 
 @pytest.mark.django_db(transaction=True)
