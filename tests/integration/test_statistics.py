@@ -15,7 +15,7 @@ from taskproject.accounts.models import User
 from taskproject.sql import analyze, fetch
 from tasks.management.commands.seed_tasks import BATCH, make_rows
 from tasks.models import Event, Label, Tag, Tally, Task, TaskList
-from tests.conftest import BY, ApiClient, make_token
+from tests.conftest import BY, ApiClient, make_task, make_token
 from tests.support.rows import make_list
 
 pytestmark = [
@@ -239,3 +239,22 @@ def test_commands_that_add_many_rows_analyse_them(
         "SELECT count(*) FROM pg_statistic WHERE starelid = 'tasks_task'::regclass", []
     )
     assert analysed > 20
+
+
+@pytest.mark.parametrize("planned_first", [False, True])
+def test_labels_are_counted_whatever_was_counted_before(
+    never_analysed: None, alice: User, planned_first: bool
+) -> None:
+    connection.close()
+    if planned_first:
+        task = make_task(alice, tags=["first"])
+        Task.objects.filter(pk=task.pk).edit(BY, tags=[])
+    names = [f"Tag {number}" for number in range(10)]
+    rows = [{"title": f"Task {number}", "tags": names} for number in range(400)]
+    before = blocks()
+
+    Task.objects.add_all(BY, alice.pk, rows)
+    Label.objects.all().delete()
+
+    # Each label is stored, counted twice and deleted: in 24 pages.
+    assert blocks() - before < 30 * len(rows) * len(names)
