@@ -196,10 +196,13 @@ def test_a_silent_network_is_answered_503_within_5_seconds_and_thaws_by_itself(
 def test_more_threads_than_connections_are_refused_at_once_and_recover(
     start: Start, postgresql: PostgreSQL, on_postgresql: Database, record: Record
 ) -> None:
-    role, url = make_role(postgresql, on_postgresql, "CONNECTION LIMIT 2")
+    role, url = make_role(postgresql, on_postgresql, "CONNECTION LIMIT 20")
     service = start(on_postgresql, url=url)
 
-    with service.under_load(6) as load:
+    with service.under_load(16) as load:
+        # From now on one thread of one worker has a connection, and no other.
+        postgresql.execute(f"ALTER ROLE {role} CONNECTION LIMIT 1")
+        postgresql.terminate(on_postgresql.name)
         until(lambda: record.count(503) > 10)
         refused = record.slowest_failure()
         postgresql.execute(f"ALTER ROLE {role} CONNECTION LIMIT 20")
