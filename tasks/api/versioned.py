@@ -76,10 +76,8 @@ def changed_by_job(
 ) -> HttpResponse:
     """The response to a change: the row, or 202 if the verb returned a job that has not
     finished yet."""
-    row, job = _with_job(request, rows, key, represent, verb)
-    if job is not None and job.finished_at is None:
-        return job_response(job)
-    return row_response(row, represent)
+    row, unfinished = _with_job(request, rows, key, represent, verb)
+    return unfinished or row_response(row, represent)
 
 
 def removed(
@@ -90,10 +88,8 @@ def removed(
     verb: Callable[[R, Actor], Job | None],
 ) -> HttpResponse:
     """The response to a deletion: 204, or 202 as above."""
-    _, job = _with_job(request, rows, key, represent, verb)
-    if job is not None and job.finished_at is None:
-        return job_response(job)
-    return no_content()
+    _, unfinished = _with_job(request, rows, key, represent, verb)
+    return unfinished or no_content()
 
 
 def _with_job(
@@ -102,14 +98,15 @@ def _with_job(
     key: int,
     represent: Represent[R],
     verb: Callable[[R, Actor], Job | None],
-) -> tuple[R, Job | None]:
-    """Changes the row, and runs its job, if there is one, for as long as a request may."""
+) -> tuple[R, HttpResponse | None]:
+    """Changes the row, and runs its job, if there is one, for as long as a request may.
+    Returns the row, and the response of a job that has not finished yet."""
     created: list[Job | None] = []
     row = change_row(
         request, rows, key, represent, lambda row, by: created.append(verb(row, by))
     )
-    job = created[0]
-    return row, job and jobs.run(job)
+    job = created[0] and jobs.run(created[0])
+    return row, job_response(job) if job and job.finished_at is None else None
 
 
 def _stale(row: R, represent: Represent[R], versions: set[int]) -> StaleVersion:
