@@ -210,8 +210,7 @@ class API(NinjaAPI):
                 "`manage.py create_token`, or sign in for a session."
             )
         elif isinstance(exc, HttpError):
-            cause = exc.__cause__
-            exc = cause if isinstance(cause, problems.Problem) else self._plain(exc)
+            exc = self._plain(exc)
         assert isinstance(exc, Exception)
         return problems.respond(request, exc)
 

@@ -61,6 +61,7 @@ class OperationRun:
         )
         self._query, self._body = models.pop("query", None), models.pop("body", None)
         assert not models
+        assert self._body is None or [*self._body.model_fields] == ["body"]
         # Clients send the same few queries again and again. (The arguments are not mutated.)
         self._read_query = lru_cache(maxsize=1_000)(self._read_query_anew)
 
@@ -137,12 +138,12 @@ class OperationRun:
     ) -> dict[str, object]:
         """The arguments of the handler. Raises the problem of invalid inputs."""
         check_body_headers(request)
-        api, query = self._operation.api, request.META.get("QUERY_STRING", "")
+        query = request.META.get("QUERY_STRING", "")
         inputs: dict[str, object] = {**path}
         wrong: list[tuple[type[ParamModel], ValidationError]] = []
         if self._body is not None:
             try:
-                inputs.update(self._body.resolve(request, api, path))
+                inputs["body"] = _read_body(self._body, request)
             except ValidationError as error:
                 wrong.append((self._body, error))
         refusal = None
@@ -172,3 +173,10 @@ class OperationRun:
             values.update(self._query.model_validate(self._query._map_data_paths(data)))
         check_query(given, self._parameters)
         return values
+
+
+def _read_body(model: type[ParamModel], request: HttpRequest) -> object:
+    """The body as the model's one field declares it; raises `ValidationError`. (The
+    model's `resolve` takes 0.01 ms more.)"""
+    given = {"body": _parser.parse_body(request)} if request.body else {}
+    return vars(model.model_validate(given))["body"]

@@ -26,6 +26,13 @@ _OPENED = (
     'ON "accounts_user"."id" = "accounts_apitoken"."user_id" '
     'WHERE "accounts_apitoken"."digest"'
 )
+# The condition of `ApiToken.guard`.
+_UNCHANGED = (
+    f'EXISTS (SELECT 1 {_OPENED} = %s AND "accounts_user"."id" = %s '
+    'AND "accounts_user"."is_active" AND "accounts_user"."timezone" = %s '
+    'AND "accounts_apitoken"."scopes" = %s AND "revoked_at" IS NULL '
+    'AND ("expires_at" IS NULL OR "expires_at" > %s) AND "last_used_at" > %s)'
+)
 # The least time between two updates of a token's last use, so that most reads write nothing.
 LAST_USED_STEP = timedelta(minutes=1)
 
@@ -181,10 +188,7 @@ class ApiToken(models.Model):
         statement to take along."""
         now = timezones.now()
         return Guard(
-            f'EXISTS (SELECT 1 {_OPENED} = %s AND "accounts_user"."id" = %s '
-            'AND "accounts_user"."is_active" AND "accounts_user"."timezone" = %s '
-            'AND "accounts_apitoken"."scopes" = %s AND "revoked_at" IS NULL '
-            'AND ("expires_at" IS NULL OR "expires_at" > %s) AND "last_used_at" > %s)',
+            _UNCHANGED,
             (
                 *(self.digest, self.user_id, self.user.timezone, self.scopes),
                 *(adapted(now), adapted(now - LAST_USED_STEP)),

@@ -7,6 +7,7 @@ not at an offset, so that concurrent writes cause no other row to be skipped or 
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple, Self
 
 from taskproject.sql import NO_GUARD, ON_POSTGRESQL, Guard, adapted, check_found, fetch
@@ -147,13 +148,17 @@ class Place(NamedTuple):
 
 def read(owner_id: int, task_id: int, guard: Guard = NO_GUARD) -> Row | None:
     """The owner's task, in the trash or not; None if there is none. Raises `GuardFailed`."""
-    rows = fetch(
-        f'SELECT {_BY_ID} FROM (SELECT 1 WHERE {guard.condition}) AS "guard" '
-        'LEFT JOIN "tasks_task" ON "tasks_task"."id" = %s AND "owner_id" = %s',
-        [*guard.parameters, task_id, owner_id],
-    )
+    rows = fetch(_read(guard.condition), [*guard.parameters, task_id, owner_id])
     check_found(guard, rows)
     return None if rows[0][0] is None else _rows(rows)[0]
+
+
+@cache
+def _read(condition: str) -> str:
+    return (
+        f'SELECT {_BY_ID} FROM (SELECT 1 WHERE {condition}) AS "guard" '
+        'LEFT JOIN "tasks_task" ON "tasks_task"."id" = %s AND "owner_id" = %s'
+    )
 
 
 def is_trashed(row: Row) -> bool:
