@@ -4,7 +4,7 @@ from django.http import HttpRequest
 from ninja import Router
 from pydantic import BaseModel, ConfigDict, Field
 
-from taskproject import problems
+from taskproject import __version__, problems
 from taskproject.accounts.api import router as accounts
 from taskproject.accounts.auth import GuestAuth, SessionAuth, TokenAuth
 from taskproject.openapi import API
@@ -30,10 +30,26 @@ in `GET /api/me`). An installation may have a guest, as which all other requests
 carries `X-Request-ID`. Times are RFC 3339 in UTC.
 """
 
+TAGS = {
+    "accounts": "The user that a request acts as.",
+    "tasks": "Tasks, one by one and many at once.",
+    "trash": "Deleted tasks, which can be restored.",
+    "lists": "Lists of tasks, in an order of their own.",
+    "tags": "Tags of tasks, by name.",
+    "jobs": "Changes of thousands of tasks, which go on in the background.",
+    "changes": "What changed, when and by whom.",
+    "export": "Tasks as files and calendars for other programs.",
+    "service": "The service itself.",
+}
+
 api = API(
     title="Tasks",
-    version="1",
+    version=__version__,
     description=DESCRIPTION,
+    openapi_extra={
+        "info": {"license": {"name": "MIT", "identifier": "MIT"}},
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+    },
     auth=[TokenAuth(), SessionAuth(), GuestAuth()],
 )
 api.add_router("", accounts)

@@ -24,6 +24,7 @@ from pydantic import (
     ValidationError,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from taskproject import timezones
 from taskproject.names import unknown
@@ -97,16 +98,19 @@ def _timezone(name: str) -> str:
     return name
 
 
-Zone = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=64),
-    AfterValidator(_timezone),
-    Field(
-        description="A name of the IANA's time zone database.",
-        examples=["Europe/Lisbon"],
-        json_schema_extra={"pattern": r"^[A-Za-z0-9_+\-/]+$"},
-    ),
-]
+Zone = TypeAliasType(
+    "Zone",
+    Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=64),
+        AfterValidator(_timezone),
+        Field(
+            description="A name of the IANA's time zone database.",
+            examples=["Europe/Lisbon"],
+            json_schema_extra={"pattern": r"^[A-Za-z0-9_+\-/]+$"},
+        ),
+    ],
+)
 
 
 class Closed(BaseModel):

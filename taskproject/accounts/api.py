@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from django.middleware.csrf import get_token
 from ninja import Router
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 from taskproject import timezones
 from taskproject.accounts.auth import ApiRequest, Caller
@@ -15,13 +16,16 @@ from taskproject.inputs import Closed, Zone
 
 router = Router(tags=["accounts"])
 
+TokenScope = TypeAliasType("TokenScope", Literal["read", "write"])
+CallerVia = TypeAliasType("CallerVia", Literal["token", "session", "guest"])
+
 
 class TokenOut(BaseModel):
     name: str = Field(description="The name of the token: what uses it.")
     prefix: str = Field(
         description="The first characters of the token.", examples=["tk_x4Yb2c1Q"]
     )
-    scopes: list[Literal["read", "write"]]
+    scopes: list[TokenScope]
     expires_at: datetime | None
 
 
@@ -48,9 +52,7 @@ class MeOut(BaseModel):
         description="Your time zone, which decides which day is today; PATCH changes it."
     )
     is_staff: bool
-    via: Literal["token", "session", "guest"] = Field(
-        description="How the request was authenticated."
-    )
+    via: CallerVia = Field(description="How the request was authenticated.")
     token: TokenOut | None = Field(description="The token of the request, or null.")
     csrf_token: str | None = Field(
         description="For the X-CSRFToken header; only with a session."
@@ -65,14 +67,14 @@ class MePatch(Closed):
     timezone: Zone
 
 
-@router.get("/me", response=MeOut)
+@router.get("/me", response=MeOut, summary="Get the current user")
 def get_me(request: ApiRequest) -> MeOut:
     """The user that the request acts as, and how it was authenticated."""
     caller = request.auth
     return _me(caller, get_token(request) if caller.via == "session" else None)
 
 
-@router.patch("/me", response=MeOut)
+@router.patch("/me", response=MeOut, summary="Update the current user")
 def update_me(request: ApiRequest, body: MePatch) -> HttpResponse:
     """Changes your time zone, which decides which tasks are overdue and due today."""
     caller = request.auth

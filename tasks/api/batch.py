@@ -10,10 +10,10 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import check_version_given
 from taskproject.inputs import Closed, absent, refusal_of
 from taskproject.problems import Invalid, Problem
+from tasks.api.members import Id
 from tasks.api.responses import actor, clock_of, json_response, represent, task_or_raise
 from tasks.api.schemas import (
     EXAMPLE,
-    Id,
     InZone,
     Move,
     TaskIn,
@@ -102,7 +102,7 @@ class BatchOut(BaseModel):
     results: list[ResultOut] = Field(description="One for each operation, in order.")
 
 
-@router.post("/tasks/batch", response=BatchOut)
+@router.post("/tasks/batch", response=BatchOut, summary="Change many tasks")
 def batch_tasks(
     request: ApiRequest, body: BatchIn, zone: Query[InZone]
 ) -> HttpResponse:

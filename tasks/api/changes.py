@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
+from typing_extensions import TypeAliasType
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import DIGITS
@@ -37,17 +38,23 @@ CHANGE: JsonDict = {
     "via": "token",
     "changes": {"title": {"old": None, "new": "Buy oat milk"}},
 }
-Verb = Literal[
-    "created",
-    "edited",
-    "completed",
-    "reopened",
-    "trashed",
-    "restored",
-    "deleted",
-    "transferred",
-    "moved",
-]
+EventVerb = TypeAliasType(
+    "EventVerb",
+    Literal[
+        "created",
+        "edited",
+        "completed",
+        "reopened",
+        "trashed",
+        "restored",
+        "deleted",
+        "transferred",
+        "moved",
+    ],
+)
+EventVia = TypeAliasType(
+    "EventVia", Literal["token", "session", "guest", "admin", "command"]
+)
 
 
 class ActorOut(BaseModel):
@@ -61,11 +68,9 @@ class FieldChange(BaseModel):
 
 
 class EventOut(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"examples": [CHANGE]})
-
     sequence: int = Field(description="Increases with each of your changes.")
     at: datetime
-    verb: Verb
+    verb: EventVerb
     task_id: int | None = Field(description="The row that changed: one of these three.")
     list_id: int | None
     tag_id: int | None
@@ -73,15 +78,11 @@ class EventOut(BaseModel):
     actor: ActorOut | None = Field(
         description="The user who made the change; null for the service."
     )
-    via: str = Field(description="token, session, guest, admin or command.")
+    via: EventVia
     changes: dict[str, FieldChange]
 
 
 class ChangeOut(EventOut):
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [CHANGE | {"task": EXAMPLE}]}
-    )
-
     task: TaskOut | None = Field(
         description="The task as it is now; null if it is deleted or in the trash, "
         "or if the change is of a list or a tag."
@@ -148,7 +149,11 @@ def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpRespons
     return _changes(request, query, page, page[-1].sequence if page else after)
 
 
-@router.get("/tasks/{int:task_id}/history", response=HistoryPage)
+@router.get(
+    "/tasks/{int:task_id}/history",
+    response=HistoryPage,
+    summary="List the changes of a task",
+)
 def list_history(request: ApiRequest, task_id: int, page: Query[Page]) -> HttpResponse:
     """The changes of this task, newest first: what was changed, when and by whom. Also
     for tasks in the trash and deleted tasks."""

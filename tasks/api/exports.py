@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
+from typing_extensions import TypeAliasType
 
 from taskproject.accounts.auth import ApiRequest, require_https
 from taskproject.conditions import not_modified
@@ -44,8 +45,11 @@ FIRST_LINES = {
 }
 
 
+ExportFormat = TypeAliasType("ExportFormat", Literal["jsonl", "csv", "ics"])
+
+
 class Export(Closed):
-    format: Literal["jsonl", "csv", "ics"] = Field(
+    format: ExportFormat = Field(
         "jsonl",
         description="jsonl has all data, including the trash, and can be imported; "
         "csv is for spreadsheets, ics for calendars.",

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from ninja import Router
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
+from typing_extensions import TypeAliasType
 
 from taskproject import jobs
 from taskproject.accounts.auth import ApiRequest
@@ -26,14 +27,18 @@ JOB: JsonDict = {
     "created_at": "2026-11-23T08:30:00.123456Z",
     "finished_at": None,
 }
+JobKind = TypeAliasType(
+    "JobKind", Literal["delete_list", "delete_tag", "rename_tag", "delete_user"]
+)
+JobStatus = TypeAliasType("JobStatus", Literal["running", "done"])
 
 
 class JobOut(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [JOB]})
 
     id: int
-    kind: Literal["delete_list", "delete_tag", "rename_tag", "delete_user"]
-    status: Literal["running", "done"]
+    kind: JobKind
+    status: JobStatus
     done: int = Field(description="The number of tasks that are changed already.")
     total: int
     created_at: datetime

@@ -7,12 +7,14 @@ from django.http import HttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.config import JsonDict
+from typing_extensions import TypeAliasType
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import STRIPPED, WORD, Closed, absent
 from tasks.api.jobs import JobOut
+from tasks.api.members import NAME, ONE_LINE
 from tasks.api.responses import actor, page_response
-from tasks.api.schemas import NAME, ONE_LINE, Move, OrderedPage
+from tasks.api.schemas import Move, OrderedPage
 from tasks.api.versioned import change_row, read_row, removed, row_response
 from tasks.jobs import remove_list
 from tasks.limits import LIST_NAME_LENGTH
@@ -20,17 +22,21 @@ from tasks.models import Actor, TaskList
 
 router = Router(tags=["lists"])
 
-ListName = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=LIST_NAME_LENGTH),
-    STRIPPED,
-    ONE_LINE,
-    Field(
-        description=f"1-{LIST_NAME_LENGTH} characters on one line; unique for each user, whatever its case.",
-        examples=["Shopping"],
-        json_schema_extra={"pattern": NAME},
-    ),
-]
+ListName = TypeAliasType(
+    "ListName",
+    Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=LIST_NAME_LENGTH),
+        STRIPPED,
+        ONE_LINE,
+        Field(
+            description=f"1-{LIST_NAME_LENGTH} characters on one line; unique for each user, whatever its case.",
+            examples=["Shopping"],
+            json_schema_extra={"pattern": NAME},
+        ),
+    ],
+)
+TasksOfList = TypeAliasType("TasksOfList", Literal["keep", "delete"])
 
 LIST: JsonDict = {
     "id": 3,
@@ -91,7 +97,7 @@ class ListFilters(OrderedPage):
 
 
 class ListRemoval(Closed):
-    tasks: Literal["keep", "delete"] = Field(
+    tasks: TasksOfList = Field(
         "keep",
         description="Whether its tasks are kept, without a list (keep), or moved to the trash (delete).",
     )

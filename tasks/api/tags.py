@@ -8,8 +8,9 @@ from pydantic.config import JsonDict
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import Closed
 from tasks.api.jobs import JobOut
+from tasks.api.members import TagName
 from tasks.api.responses import page_response
-from tasks.api.schemas import OrderedPage, TagName
+from tasks.api.schemas import OrderedPage
 from tasks.api.versioned import changed_by_job, read_row, removed
 from tasks.jobs import remove_tag
 from tasks.jobs import rename_tag as rename

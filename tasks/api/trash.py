@@ -48,7 +48,7 @@ class TrashQuery(Page, InZone):
     """The query of a page of the trash."""
 
 
-@router.get("/tasks/trash", response=TrashPage)
+@router.get("/tasks/trash", response=TrashPage, summary="List the trash")
 def list_trash(request: ApiRequest, page: Query[TrashQuery]) -> HttpResponse:
     """Your tasks in the trash, newest first."""
     tasks = Task.objects.owned_by(request.auth.user_id).trashed().newest_first()

@@ -47,11 +47,34 @@ OPERATIONS = {
 SOMETIMES = {"Link", "Idempotency-Replayed"}
 
 
+def resolve(document: Any, part: Any) -> Any:
+    """The part, or the component that it refers to."""
+    if "$ref" not in part:
+        return part
+    _, _, kind, name = part["$ref"].split("/")
+    return document["components"][kind][name]
+
+
 def operations(document: Any) -> dict[str, Any]:
+    """The operations, with the parameters, responses and headers that they refer to."""
     return {
         operation["operationId"]: operation
+        | {
+            "parameters": [resolve(document, one) for one in operation["parameters"]],
+            "responses": {
+                status: _response(document, resolve(document, response))
+                for status, response in operation["responses"].items()
+            },
+        }
         for operations in document["paths"].values()
         for operation in operations.values()
+    }
+
+
+def _response(document: Any, response: Any) -> Any:
+    headers = response["headers"].items()
+    return response | {
+        "headers": {name: resolve(document, one) for name, one in headers}
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tasks import cursors
+from tests.contract.document import resolve
 from tests.support.copies import copy_of
 from tests.support.servers import Server, live_server
 
@@ -85,12 +86,14 @@ def _document(server: Server) -> Any:
     """Without what makes an answer depend on more than its request: a version that is
     stale, a key that was used, a list that is there. They have tests of their own."""
     document = server.send("GET", "/api/openapi.json").json()
-    for operations in document["paths"].values():
-        for operation in operations.values():
+    for methods in document["paths"].values():
+        for operation in methods.values():
             name = operation["operationId"]
             operation["parameters"] = [
                 parameter if name in REFUSES_MORE else _pinned(name, parameter)
-                for parameter in operation["parameters"]
+                for parameter in (
+                    resolve(document, one) for one in operation["parameters"]
+                )
                 if parameter["name"] not in ("If-Match", "Idempotency-Key")
             ]
             if name in SPARED:

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from taskproject.accounts.models import User
-from taskproject.openapi import HEADERS
+from taskproject.document import HEADERS
 from tests.conftest import ApiClient, make_task
 
 FRONTEND = "http://localhost:3000"

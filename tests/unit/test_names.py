@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskproject.names import fault, one_line, visible
-from tasks.api.schemas import NAME
+from tasks.api.members import NAME
 
 #: Format characters that are drawn: signs before numbers, and the end of a verse.
 DRAWN = [

@@ -1,0 +1,306 @@
+"""The OpenAPI document: what ninja makes of the operations, and what they have in common.
+
+Clients are generated from it, so each part that several operations share is a component
+with a name, and a member that may be left out is neither required nor nullable for that.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from ninja import NinjaAPI
+from ninja.openapi.schema import REF_TEMPLATE, OpenAPISchema
+from ninja.operation import Operation
+from ninja.params.models import TModel, TModels
+from ninja.schema import NinjaGenerateJsonSchema
+from pydantic.json_schema import JsonSchemaMode
+from pydantic_core import core_schema
+
+from taskproject import problem_responses
+
+#: A part of the OpenAPI document: JSON of any depth.
+Part = dict[str, Any]
+#: Headers of responses.
+HEADERS: dict[str, Part] = {
+    "X-Request-ID": {
+        "description": "Identifies this request in the service's log.",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before the next attempt.",
+        "schema": {"type": "integer"},
+    },
+    "WWW-Authenticate": {
+        "description": "How to authenticate (RFC 6750).",
+        "schema": {"type": "string"},
+    },
+    "ETag": {
+        "description": "Identifies this state, for If-Match and If-None-Match.",
+        "schema": {"type": "string"},
+    },
+    "Location": {
+        "description": "The address of the new row, or of the job.",
+        "schema": {"type": "string"},
+    },
+    "Link": {
+        "description": 'The next page, as rel="next" (RFC 8288); not on the last.',
+        "schema": {"type": "string"},
+    },
+    "Idempotency-Replayed": {
+        "description": "true if this is the stored response to an earlier request with the "
+        "same key.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
+TAG = r"[1-9][0-9]{0,17}(\.[0-9]{1,9})?(-[0-9]*(overdue)?)?"
+# The headers of requests have no `example`, which interactive pages would send.
+IF_MATCH: Part = {
+    "in": "header",
+    "name": "If-Match",
+    "description": 'Makes the change only if the row has this version, such as `"7"`; else 412.',
+    "schema": {"type": "string", "pattern": rf'^(\*|"{TAG}"(, ?"{TAG}")*)$'},
+}
+IF_NONE_MATCH: Part = {
+    "in": "header",
+    "name": "If-None-Match",
+    "description": "Returns 304 if this is still the ETag.",
+    "schema": {"type": "string"},
+}
+IDEMPOTENCY_KEY: Part = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "description": "Makes the request safe to retry: the same request with the same "
+    "key gets the first response again. Use a new key, such as a UUID, for each new request.",
+    "schema": {"type": "string", "pattern": '^("[!#-\\[\\]-~]{1,255}"|[!#-~]{1,255})$'},
+}
+#: Operations whose response contains a secret, and is not stored for an Idempotency-Key.
+UNSTORED = {"create_calendar"}
+
+
+class Schemas(NinjaGenerateJsonSchema):
+    """The schemas of bodies. Enums have names for the constants of generated clients."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        return False
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> Part:
+        described = self.generate_inner(schema["schema"])
+        default = schema.get("default")
+        if default in (None, "", []):
+            return described
+        return described | {"default": self.encode_default(default)}
+
+    def literal_schema(self, schema: core_schema.LiteralSchema) -> Part:
+        return problem_responses.with_names(super().literal_schema(schema))
+
+
+class ParameterSchemas(Schemas):
+    """The schemas of parameters, which may be left out, but cannot be null."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> Part:
+        return self.generate_inner(schema["schema"])
+
+
+class Place(NamedTuple):
+    """Where the document has a part that may become a component of this name."""
+
+    holder: Any
+    key: str | int
+    name: str
+
+
+class Document(OpenAPISchema):
+    """The document, with the error responses of every operation."""
+
+    def __init__(self, api: NinjaAPI, path_prefix: str) -> None:
+        super().__init__(api, path_prefix)
+        self["security"] = self.security + [{}] * bool(settings.API_GUEST)
+
+    def get_paths(self) -> Part:
+        self.shared: dict[str, dict[str, Part]] = {"headers": HEADERS, "responses": {}}
+        paths: Part = super().get_paths()
+        for path, operations in paths.items():
+            for method, operation in operations.items():
+                self._complete(path, method, operation)
+        operations = [one for methods in paths.values() for one in methods.values()]
+        self.shared["parameters"] = _share(
+            "parameters",
+            [
+                Place(operation["parameters"], number, parameter["name"])
+                for operation in operations
+                for number, parameter in enumerate(operation["parameters"])
+            ],
+        )
+        self.shared["responses"] |= _share(
+            "responses",
+            [
+                Place(operation["responses"], status, _name(status, response))
+                for operation in operations
+                for status, response in operation["responses"].items()
+                if "$ref" not in response
+            ],
+        )
+        return paths
+
+    def get_components(self) -> Part:
+        self.schemas |= problem_responses.SCHEMAS
+        schemas = dict(sorted(self.schemas.items()))
+        components: Part = super().get_components()
+        return components | self.shared | {"schemas": schemas}
+
+    def operation_details(self, operation: Operation) -> Part:
+        details: Part = super().operation_details(operation)
+        # ninja's default is the name in title case.
+        details["summary"] = details["summary"].capitalize()
+        if "security" in details:
+            self.security = details.pop("security")
+        else:
+            details["security"] = []
+        return details
+
+    def _extract_parameters(self, model: TModel) -> list[Part]:
+        schema = model.model_json_schema(
+            ref_template=REF_TEMPLATE, schema_generator=ParameterSchemas
+        )
+        definitions = schema.get("$defs", {})
+        parameters: dict[str, Part] = {}
+        for name, described in schema["properties"].items():
+            # The handler's argument is one parameter, or a model of several.
+            model_name = described.get("$ref", "").rpartition("/")[2]
+            members = definitions.get(model_name, {}).get("properties")
+            parameters |= members or {name: described}
+        self.add_schema_definitions(
+            {name: one for name, one in definitions.items() if "properties" not in one}
+        )
+        source = str(model.__ninja_param_source__)
+        return [
+            _parameter(source, name, described)
+            for name, described in parameters.items()
+        ]
+
+    def _create_schema_from_model(
+        self,
+        model: TModel,
+        by_alias: bool = True,
+        remove_level: bool = True,
+        mode: JsonSchemaMode = "validation",
+    ) -> tuple[Part, bool]:
+        schema = model.model_json_schema(
+            ref_template=REF_TEMPLATE, schema_generator=Schemas, mode=mode
+        )
+        self.add_schema_definitions(schema.get("$defs", {}))
+        # ninja wraps each body and response in a model of one member.
+        [body] = schema["properties"].values()
+        return body, True
+
+    def _create_multipart_schema_from_models(
+        self, models: TModels, mode: JsonSchemaMode = "validation"
+    ) -> tuple[Part, str]:
+        raise NotImplementedError("No operation takes a form or a file.")
+
+    def add_schema_definitions(self, definitions: Mapping[str, Part]) -> None:
+        """Adds the schemas. Defaults are described in words, because generators make a
+        member with a `default` required."""
+        for name, schema in definitions.items():
+            schema.pop("title", None)
+            for member in schema.get("properties", {}).values():
+                if "default" in member:
+                    default = json.dumps(member.pop("default"))
+                    text = f"{member.get('description', '')} Default: {default}."
+                    member["description"] = text.strip()
+            self.schemas[name] = schema
+
+    def _complete(self, path: str, method: str, operation: Part) -> None:
+        """Adds what the operations share: error responses, headers, the guest."""
+        responses = {str(key): one for key, one in operation["responses"].items()}
+        parameters = operation["parameters"]
+        if method != "get":
+            if "{" in path:
+                parameters.append(IF_MATCH)
+            if operation["operationId"] not in UNSTORED:
+                parameters.append(_idempotency_key())
+        elif "304" in responses:
+            parameters.append(IF_NONE_MATCH)
+        operation["responses"] = responses
+        for status, response in responses.items():
+            response["headers"] = _references(_headers(status, response, operation))
+        errors = problem_responses.responses(path, method, operation, self.schemas)
+        for code, name, response in errors:
+            response["headers"] = _references(_headers(str(code), response, operation))
+            self.shared["responses"].setdefault(name, response)
+            responses[str(code)] = {"$ref": f"#/components/responses/{name}"}
+        operation["responses"] = dict(sorted(responses.items()))
+
+
+def _references(headers: Iterable[str]) -> Part:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
+
+
+def _parameter(source: str, name: str, schema: Part) -> Part:
+    parameter: Part = {"in": source, "name": name, "schema": schema}
+    if source == "path":
+        parameter["required"] = True
+    if "description" in schema:
+        parameter["description"] = schema.pop("description")
+    return parameter
+
+
+def _idempotency_key() -> Part:
+    stored = f"Stored for {settings.IDEMPOTENCY_HOURS:,} hours."
+    return IDEMPOTENCY_KEY | {
+        "description": f"{IDEMPOTENCY_KEY['description']} {stored}"
+    }
+
+
+def _headers(status: str, response: Part, operation: Part) -> Iterator[str]:
+    """The headers of a response of this status."""
+    yield "X-Request-ID"
+    shown = json.dumps(response.get("content", ""))
+    rows = ("/TaskOut", "/ListOut", "/TagOut")
+    tagged = "304" in operation["responses"] or any(name in shown for name in rows)
+    if (tagged and status < "400") or status == "412":
+        yield "ETag"
+    match status:
+        case "201":
+            yield "Location"
+        case "202":
+            yield from ("Location", "Retry-After")
+        case "401":
+            yield "WWW-Authenticate"
+        case "503":
+            yield "Retry-After"
+    if status == "200" and "Page" in shown and "ChangePage" not in shown:
+        yield "Link"
+    if status < "300" and any(
+        parameter["name"] == "Idempotency-Key" for parameter in operation["parameters"]
+    ):
+        yield "Idempotency-Replayed"
+
+
+def _name(status: str, response: Part) -> str:
+    """The name of a response as a component: of its schema, else of its status."""
+    found = re.search(r'"#/components/schemas/(\w+)"', json.dumps(response))
+    name = found[1] if found else re.sub(r"\W", "", response["description"])
+    return f"{name}Created" if status == "201" else name
+
+
+def _share(kind: str, places: Iterable[Place]) -> dict[str, Part]:
+    """The parts that stand at more than one of the places, which then refer to them. Of
+    different parts of one name it is the most frequent one."""
+    places = list(places)
+
+    def text(place: Place) -> str:
+        return json.dumps(place.holder[place.key])
+
+    uses = Counter((place.name, text(place)) for place in places)
+    components: dict[str, str] = {}
+    for (name, part), count in uses.most_common():
+        if count > 1:
+            components.setdefault(name, part)
+    for place in places:
+        if components.get(place.name) == text(place):
+            place.holder[place.key] = {"$ref": f"#/components/{kind}/{place.name}"}
+    return {name: json.loads(part) for name, part in sorted(components.items())}

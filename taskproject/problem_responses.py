@@ -1,0 +1,296 @@
+"""The error responses in the OpenAPI document: their schemas, and examples of them.
+
+Each response has a schema of its own, so that `code` tells programs which members there
+are: `current` with `stale_version`, `restore` with `gone`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from taskproject import problems
+from taskproject.names import unknown
+from taskproject.problems import Problem
+
+#: A part of the OpenAPI document: JSON of any depth.
+Part = dict[str, Any]
+PROBLEM: Part = {
+    "type": "object",
+    "description": "What all errors have (RFC 9457). Programs should decide by `code`.",
+    "required": ["type", "title", "status", "detail", "instance", "code"],
+    "properties": {
+        "type": {
+            "type": "string",
+            "description": "The address of the explanation of the code.",
+        },
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What to do about it, for people."},
+        "instance": {"type": "string", "description": "The path of the request."},
+        "code": {"$ref": "#/components/schemas/ProblemCode"},
+    },
+}
+OPERATION: Part = {
+    "type": "integer",
+    "description": "In the response to an atomic batch: the number of the operation that "
+    "failed.",
+}
+CHANGED: Part = {
+    "type": ["array", "null"],
+    "description": "The members that have changed since the version in If-Match; null if "
+    "that is not known.",
+    "items": {"type": "string"},
+}
+RESTART: Part = {
+    "type": "object",
+    "description": "The address of what to read again, and the cursor to continue with "
+    "after that.",
+    "required": ["cursor", "tasks"],
+    "properties": {"cursor": {"type": "string"}, "tasks": {"type": "string"}},
+}
+ERRORS: Part = {
+    "type": "array",
+    "description": "The invalid members of the input.",
+    "items": {"$ref": "#/components/schemas/InputError"},
+}
+INPUT_ERROR: Part = {
+    "type": "object",
+    "required": ["in", "pointer", "code", "detail"],
+    "properties": {
+        "in": {"type": "string", "enum": ["body", "query", "path"]},
+        "pointer": {
+            "type": "string",
+            "description": "JSON pointer (RFC 6901) to the member.",
+        },
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+    },
+}
+
+
+@dataclass(frozen=True)
+class ProblemResponse:
+    """An error response: its problems, their members beside those that all have, and
+    examples of those members. `name` is that of its schema and of the response. The first
+    problem is the example."""
+
+    name: str
+    kinds: tuple[type[Problem], ...]
+    members: Part = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    examples: Part = field(default_factory=dict)
+    #: The path of the examples.
+    path: str = "/api/tasks/42"
+
+    @property
+    def status(self) -> int:
+        return self.kinds[0].status
+
+    def schema(self) -> Part:
+        codes = [kind.code for kind in self.kinds]
+        code = {"enum": codes} if len(codes) > 1 else {"const": codes[0]}
+        return {
+            "type": "object",
+            "description": f"A problem of status {self.status}.",
+            "required": [*PROBLEM["required"], *self.required],
+            "properties": {
+                "type": {"type": "string"},
+                "title": {"type": "string"},
+                "status": {"type": "integer", "const": self.status},
+                "detail": {"type": "string"},
+                "instance": {"type": "string"},
+                "code": {"type": "string"} | code,
+                **self.members,
+            },
+        }
+
+    def response(self, schemas: Mapping[str, Part]) -> Part:
+        """The response, with an example of its first problem. A reference among the
+        examples of members stands for the example of that schema."""
+        members = {
+            name: schemas[value["$ref"].rpartition("/")[2]]["examples"][0]
+            if isinstance(value, dict) and "$ref" in value
+            else value
+            for name, value in self.examples.items()
+        }
+        kind = self.kinds[0]
+        problem = kind((kind.__doc__ or "").strip(), **members)
+        return _response(self.name, problem, self.path)
+
+
+def _response(name: str, problem: Problem, path: str) -> Part:
+    content = {
+        "schema": {"$ref": f"#/components/schemas/{name}"},
+        "example": problem.as_dict(path),
+    }
+    return {
+        "description": type(problem).title,
+        "content": {problems.CONTENT_TYPE: content},
+    }
+
+
+def with_names(schema: Part) -> Part:
+    """The schema of an enum, with names for the constants of generated clients."""
+    if "enum" not in schema:
+        return schema
+    names = [
+        word.removeprefix("-").upper() + ("_DESC" if word.startswith("-") else "")
+        for word in schema["enum"]
+    ]
+    return schema | {"x-enum-varnames": names}
+
+
+def _problems(root: type[Problem], **members: Part) -> ProblemResponse:
+    """The response with this problem, and with those that are kinds of it."""
+    return ProblemResponse(root.__name__, (root, *problems.kinds(root)), members)
+
+
+def _stale(row: str, path: str, **members: Part) -> ProblemResponse:
+    """The refusal of a change to another version of the row."""
+    current = {"$ref": f"#/components/schemas/{row}Out"}
+    return ProblemResponse(
+        f"{row}Stale",
+        (problems.StaleVersion, problems.AlteredTag),
+        {"current": current, "changed": CHANGED} | members,
+        ("current", "changed"),
+        {"current": current, "changed": ["updated_at"]},
+        path,
+    )
+
+
+#: What every operation can respond with, and every one that may have a body.
+ANYWHERE = (
+    _problems(problems.BadRequest),
+    _problems(problems.ServerError),
+    _problems(problems.Unavailable),
+)
+WITH_BODY = (
+    _problems(problems.RequestTimeout),
+    _problems(problems.LengthRequired),
+    _problems(problems.ContentTooLarge),
+    _problems(problems.UnsupportedMediaType),
+)
+SECURED = (_problems(problems.Unauthenticated), _problems(problems.Forbidden))
+NOT_FOUND = _problems(problems.NotFound, operation=OPERATION)
+CONFLICT = ProblemResponse(
+    "Conflict",
+    # The first can happen to every write.
+    (problems.InProgress, problems.NameTaken, problems.NoRoom, problems.Conflict),
+    {"operation": OPERATION},
+)
+VERSION_REQUIRED = _problems(problems.VersionRequired, operation=OPERATION)
+INVALID = _problems(problems.Invalid, errors=ERRORS, operation=OPERATION)
+TASK_GONE = ProblemResponse(
+    "TaskGone",
+    (problems.Gone,),
+    {
+        "restore": {
+            "type": "string",
+            "description": "The address to POST to, to restore the task.",
+        },
+        "operation": OPERATION,
+    },
+    ("restore",),
+    {"restore": "/api/tasks/42/restore"},
+)
+CURSOR_EXPIRED = ProblemResponse(
+    "CursorExpired",
+    (problems.CursorExpired,),
+    {"restart": RESTART},
+    ("restart",),
+    {"restart": {"cursor": "WyJhZnRlciIsMTIwMV0", "tasks": "/api/tasks"}},
+    "/api/changes",
+)
+#: By the parameters of paths with the ids of rows that have versions.
+STALE = {
+    "task_id": _stale("Task", "/api/tasks/42", operation=OPERATION),
+    "list_id": _stale("List", "/api/lists/3"),
+    "tag_id": _stale("Tag", "/api/tags/5"),
+}
+RESPONSES = (
+    *ANYWHERE,
+    *WITH_BODY,
+    *SECURED,
+    NOT_FOUND,
+    CONFLICT,
+    VERSION_REQUIRED,
+    INVALID,
+    TASK_GONE,
+    CURSOR_EXPIRED,
+    *STALE.values(),
+)
+#: The problems of the operations of a batch that is not atomic.
+OF_TASKS = (
+    NOT_FOUND,
+    CONFLICT,
+    TASK_GONE,
+    STALE["task_id"],
+    INVALID,
+    VERSION_REQUIRED,
+)
+SCHEMAS: Mapping[str, Part] = {
+    "Problem": PROBLEM,
+    "ProblemCode": with_names(
+        {"type": "string", "enum": [kind.code for kind in problems.kinds()]}
+    ),
+    "InputError": INPUT_ERROR,
+    **{response.name: response.schema() for response in RESPONSES},
+}
+
+
+def responses(
+    path: str, method: str, operation: Part, schemas: Mapping[str, Part]
+) -> Iterator[tuple[int, str, Part]]:
+    """The error responses of an operation: their statuses, names and contents."""
+    for response in _of(path, method, operation):
+        yield response.status, response.name, response.response(schemas)
+    member, error = _input_error(operation, schemas)
+    problem = problems.Invalid(f"{error['pointer']}: {error['detail']}", errors=[error])
+    path = re.sub(r"{\w+}", "42", path)
+    content = _response(INVALID.name, problem, path)
+    yield INVALID.status, f"Invalid{member.capitalize()}", content
+
+
+def _of(path: str, method: str, operation: Part) -> Iterator[ProblemResponse]:
+    yield from ANYWHERE
+    if operation.get("security") != []:
+        yield from SECURED
+    batch = path.endswith("/batch")  # any problem of the other operations can happen
+    if "{" in path or batch or path.endswith("/calendar"):
+        yield NOT_FOUND
+    if "{task_id}" in path or batch:
+        yield TASK_GONE
+    if path.endswith("/changes"):
+        yield CURSOR_EXPIRED
+    if "requestBody" in operation:
+        yield from WITH_BODY
+    if method != "get":
+        yield CONFLICT
+        for parameter, stale in STALE.items():
+            if f"{{{parameter}}}" in path or (batch and parameter == "task_id"):
+                yield from (stale, VERSION_REQUIRED)
+
+
+def _input_error(
+    operation: Part, schemas: Mapping[str, Part]
+) -> tuple[str, dict[str, str]]:
+    """The first member of the body, or the parameter with the longest name, and the error
+    of a request with two letters of that name in the wrong order."""
+    if "requestBody" in operation:
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        known = list(schemas[schema["$ref"].rpartition("/")[2]]["properties"])
+        place, kind, member = "body", "member", known[0]
+    else:
+        place, kind = "query", "parameter"
+        known = [one["name"] for one in operation["parameters"] if one["in"] == place]
+        member = "limit" if "limit" in known else max(known, key=len, default="body")
+    if not known:
+        detail = "This operation takes no body; send none."
+        return member, {
+            "in": "body", "pointer": "", "code": "unexpected", "detail": detail
+        }  # fmt: skip
+    wrong = f"{member[:-2]}{member[-1]}{member[-2]}"
+    detail = unknown(wrong, known, kind)
+    error = {"in": place, "pointer": f"/{wrong}", "code": "unknown", "detail": detail}
+    return member, error

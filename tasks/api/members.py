@@ -1,0 +1,237 @@
+"""The types of the members of tasks in requests: their bounds, and how they are described.
+
+A type with a name is a component of the OpenAPI document of this name."""
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic.json_schema import WithJsonSchema
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
+
+from taskproject.inputs import NO_NUL, STRIPPED
+from taskproject.names import BREAKS, INVISIBLE, ON_ONE_LINE, fault
+from tasks.cursors import BIGINT
+from tasks.limits import (
+    DESCRIPTION_LENGTH,
+    LOCATION_LENGTH,
+    MAX_TAGS,
+    TAG_LENGTH,
+    TITLE_LENGTH,
+)
+from tasks.models.due_dates import read_day, read_instant
+from tasks.models.words import MAX_WORDS, QUESTION_LENGTH, asked
+
+# JSON Schema's formats have no bounds, and its patterns define white space differently than
+# Python. (White space at the ends of a name, which is removed, is not described.)
+NAME = f"^[^{BREAKS}]*[^{INVISIBLE}][^{BREAKS}]*$"
+NOT_NUL = r"^[^\u0000]*$"
+DAY_SCHEMA = {"type": "string", "format": "date", "examples": ["2026-12-31"]}
+INSTANT_SCHEMA = {
+    "type": "string",
+    "format": "date-time",
+    "examples": ["2026-12-31T17:00:00Z"],
+}
+
+
+def _day(value: object) -> date:
+    day = read_day(value) if isinstance(value, str) else None
+    if day is None:
+        raise PydanticCustomError(
+            "date", "Send a date such as 2026-12-31, from the years 1900 to 2999."
+        )
+    return day
+
+
+def _instant(value: object) -> datetime:
+    moment = read_instant(value) if isinstance(value, str) else None
+    if moment is None:
+        raise PydanticCustomError(
+            "instant",
+            "Send an instant such as 2026-12-31T17:00:00Z or 2026-12-31T18:00:00+01:00 "
+            "(in a query write + as %2B), from the years 1900 to 2999.",
+        )
+    return moment
+
+
+def _day_or_instant(value: object) -> date | datetime:
+    text = value if isinstance(value, str) else ""
+    due = read_day(text) or read_instant(text)
+    if due is None:
+        raise PydanticCustomError(
+            "date",
+            "Send a date such as 2026-12-31 or an instant such as 2026-12-31T17:00:00Z "
+            "(write + as %2B), from the years 1900 to 2999.",
+        )
+    return due
+
+
+def _id_or_none(value: object) -> int:
+    """0 means none."""
+    if value == "none":
+        return 0
+    if isinstance(value, str) and re.fullmatch(r"[1-9][0-9]{0,18}", value):
+        return min(int(value), BIGINT)
+    raise PydanticCustomError(
+        "id_or_none", "Send an id, or none for tasks without one."
+    )
+
+
+def _name(value: str) -> str:
+    wrong = fault(value)
+    if wrong is None:
+        return value
+    if "\x00" in value:
+        raise PydanticCustomError(
+            "nul_character", "Remove the NUL character (\\u0000)."
+        )
+    code = "line_break" if wrong == ON_ONE_LINE else "invisible"
+    raise PydanticCustomError(code, wrong)
+
+
+def _question(value: str) -> str:
+    if not 1 <= len(asked(value)) <= MAX_WORDS:
+        raise PydanticCustomError(
+            "words", f"Send 1 to {MAX_WORDS} words of letters or digits."
+        )
+    return value
+
+
+#: For all names and other text on one line: see `taskproject.names`. A NUL has the same
+#: error as in other text.
+ONE_LINE = AfterValidator(_name)
+Title = TypeAliasType(
+    "Title",
+    Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=TITLE_LENGTH),
+        STRIPPED,
+        ONE_LINE,
+        Field(
+            description=f"1-{TITLE_LENGTH} characters on one line; white space around it is removed.",
+            examples=["Buy oat milk"],
+            json_schema_extra={"pattern": NAME},
+        ),
+    ],
+)
+Description = Annotated[
+    str,
+    StringConstraints(max_length=DESCRIPTION_LENGTH),
+    NO_NUL,
+    Field(
+        description=f"At most {DESCRIPTION_LENGTH:,} characters.",
+        examples=["The barista kind."],
+        json_schema_extra={"pattern": NOT_NUL},
+    ),
+]
+Location = TypeAliasType(
+    "Location",
+    Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=LOCATION_LENGTH),
+        STRIPPED,
+        ONE_LINE,
+        Field(json_schema_extra={"pattern": NAME}),
+    ],
+)
+LocationOrNone = Annotated[
+    Location | None,
+    Field(
+        description=f"Where to do it: 1-{LOCATION_LENGTH} characters on one line, or null.",
+        examples=["Market hall, Lisbon"],
+    ),
+]
+TagName = TypeAliasType(
+    "TagName",
+    Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=TAG_LENGTH),
+        STRIPPED,
+        ONE_LINE,
+        Field(
+            description=f"1-{TAG_LENGTH} characters on one line; case makes no difference.",
+            examples=["errand"],
+            json_schema_extra={"pattern": NAME},
+        ),
+    ],
+)
+#: A tag in a filter; an old tag need not keep today's rule for names.
+TagWanted = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=TAG_LENGTH),
+    STRIPPED,
+    NO_NUL,
+    Field(json_schema_extra={"pattern": NOT_NUL}),
+]
+Tags = Annotated[
+    list[TagName],
+    Field(
+        max_length=MAX_TAGS,
+        description=f"At most {MAX_TAGS} names; new tags are created.",
+        examples=[["errand", "urgent"]],
+    ),
+]
+Priority = TypeAliasType(
+    "Priority",
+    Annotated[
+        Literal["none", "low", "medium", "high", "urgent"],
+        Field(description="Ordered from none to urgent.", examples=["high"]),
+    ],
+)
+# Without a name: pydantic validates a named type that a model has twice by the strictness
+# of the model around it, which is ninja's and not strict.
+Id = Annotated[int, Field(ge=1, le=BIGINT)]
+ListId = Annotated[
+    Id | None, Field(description="The id of its list, or null.", examples=[3])
+]
+ParentId = Annotated[
+    Id | None,
+    Field(
+        description="The id of the task that this is a subtask of, or null; one level.",
+        examples=[None],
+    ),
+]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema(DAY_SCHEMA)]
+Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(INSTANT_SCHEMA)]
+DayOrInstant = Annotated[
+    date | datetime,
+    BeforeValidator(_day_or_instant),
+    WithJsonSchema({"anyOf": [DAY_SCHEMA, INSTANT_SCHEMA]}),
+]
+IdOrNone = Annotated[
+    int,
+    BeforeValidator(_id_or_none),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"enum": ["none"]}]}),
+]
+Question = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=QUESTION_LENGTH),
+    NO_NUL,
+    AfterValidator(_question),
+    Field(
+        description=f"Up to {MAX_WORDS} words. Finds tasks whose title and description "
+        "have all of them, or words that begin with them, in any order; case and accents "
+        "are ignored. Each Chinese or Japanese character is a word, and so are up to "
+        "three characters of Thai and of other scripts without spaces.",
+        examples=["oat mil"],
+    ),
+]
+TaskSort = TypeAliasType(
+    "TaskSort",
+    Literal[
+        "created",
+        "-created",
+        "updated",
+        "-updated",
+        "due",
+        "-due",
+        "priority",
+        "-priority",
+        "title",
+        "-title",
+        "position",
+        "-position",
+    ],
+)
