@@ -162,11 +162,12 @@ def due(task: Task, zone: str, values: dict[str, Any]) -> dict[str, Any]:
     elif values.get("due_date") is not None:
         due_at = None
     named = values.get("due_timezone")
+    named, zone = named and timezones.known(named), timezones.known(zone)
     if due_at is None and named is not None:
         raise Invalid.of("due_timezone", "A due_timezone goes with due_at only.")
     return {
         "due_date": due_date,
         "due_at": due_at,
-        "due_timezone": due_at and timezones.known(named or task.due_timezone or zone),
+        "due_timezone": due_at and (named or task.due_timezone or zone),
         "due_moment": due_moment(due_date, due_at),
     }

@@ -4,7 +4,7 @@ one. `statements.py` has the statements of the general way, whose rules these fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from operator import itemgetter
@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from taskproject.sql import ON_POSTGRESQL, check_found, fetch, mark_saved, this_thread
+from tasks.fields import TRACKED
 from tasks.models import events, positions
+from tasks.models.assignments import Assignments
 from tasks.models.due_dates import NEVER
 from tasks.models.events import Actor, NewEvent, feed_lock_key, in_place
 from tasks.models.outcomes import Outcome
 from tasks.models.outcomes import expected as is_expected
 from tasks.models.plans import REFERENCES
 from tasks.models.statements import (
-    LATER,
     OF_OWNER,
     OPEN_SUBTASKS,
     column,
@@ -31,20 +32,10 @@ from tasks.models.statements import (
     to_column,
 )
 from tasks.models.tallies import counting
-from tasks.models.words import (
-    BETWEEN,
-    CURRENT,
-    MARK,
-    description_searched_as,
-    sorted_as,
-    title_searched_as,
-)
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
 
-# How each text is searched, in the order that they have in `search`.
-_SEARCHED = {"title": title_searched_as, "description": description_searched_as}
 # The end of the tasks that are in no list, where a new one comes to.
 _END = (
     f'"end" AS MATERIALIZED (SELECT "now", {positions.at_end_sql("now")} AS "position", '
@@ -52,14 +43,22 @@ _END = (
 )
 # The times of a new task that are the time of the write, unless they are given.
 _TIMES = ("completed_at", "created_at", "updated_at")
-_STAMP = f'{LATER}("moment"."now", "tasks_task"."updated_at")'
 _TELLING = (
     f'"told" AS (INSERT INTO {events.COLUMNS} SELECT %s, "id", NULL, NULL, %s, %s, %s, '
     '"version", "updated_at", %s FROM "written")'
 )
 _LATER_NOW = 'greatest(clock_timestamp(), "updated_at")'
 _MOVED = 'CASE WHEN "written"."completed" THEN {} ELSE {} END'
+_TOGGLED = (
+    f"{counting(_MOVED.format(-1, 1), _MOVED.format(1, -1), due=True, labelled=True)}, "
+)
+# An instant as the API writes it.
+_INSTANT = (
+    "replace(to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), "
+    "'.000000Z', 'Z')"
+)
 # The columns whose change changes a tally.
+_TRACKED = frozenset(TRACKED)
 _COUNTED_COLUMNS = {"completed", "deleted_at", "due_moment", "list_id", "owner_id"}
 
 
@@ -148,106 +147,73 @@ def _add(
     return _Insert(statement, itemgetter(*given), converted)
 
 
-def change(
-    model: type[Task],
-    by: Actor,
-    now: datetime,
-    task: Task,
-    values: dict[str, Any],
-    story: NewEvent,
-) -> bool:
-    """Stores these values of a task, which has them and its next version already, with
-    its event, and gives it the time of the write; False where somebody has changed it
-    since it was read."""
-    columns = [column(model, name) for name in values]
-    places, stored = _places(model, now, [*values], [*values.values()], _STAMP)
-    settings = "".join(
-        f'"{column}" = {place}, ' for column, place in zip(columns, places, strict=True)
-    )
-    counted = _COUNTED_COLUMNS.isdisjoint(columns)
-    statement = (
-        f'{events.moment(counted=counted)}, "written" AS (UPDATE "tasks_task" SET {settings}"updated_at" = '
-        f'{_STAMP}, "version" = "tasks_task"."version" + 1 FROM "moment" '
-        f'{OF_OWNER} "version" = %s RETURNING "id", "version", "updated_at", '
-        f'{OPEN_SUBTASKS}), {_TELLING} SELECT * FROM "written"'
-    )
-    parameters = [*feed_lock_key(task.owner_id), *stored]
-    parameters += [task.pk, task.owner_id, task.version - 1]
-    rows = fetch(statement, [*parameters, *_told(by, story)])
-    for _, _, moment, open_subtasks in rows:
-        task.updated_at, task.open_subtasks = moment, open_subtasks
-        for name, value in values.items():
-            if value is now:
-                setattr(task, name, moment)
-    return bool(rows)
-
-
 def edit(
     model: type[Task],
     by: Actor,
     owner_id: int,
     key: int,
     versions: set[int] | None,
-    values: Mapping[str, Any],
+    assigned: Assignments,
+    changes: Callable[[Task], Mapping[str, object]],
 ) -> Outcome | None:
-    """Gives the owner's task of this key another title or description, or completes or
-    reopens it (None: whichever it is not), with its event: one statement, for PostgreSQL.
-    The outcome is that of the verb. Raises `GuardFailed`.
+    """Makes these assignments to the owner's task of this key, unless it is in the trash,
+    with its event: one statement, for PostgreSQL. `changes` are those that `plans.py`
+    makes of the edit for a task. The outcome is that of the verb. Raises `GuardFailed`.
 
-    None where other fields are given, where the task's search text is of an older
-    release, or where somebody has changed the task meanwhile: then nothing is written.
+    None where the assignments' conditions do not hold, or where somebody has changed the
+    task meanwhile: then nothing is written.
     """
-    compared: list[str] = []
-    new: list[str] = []
-    if values.keys() == {"completed"}:
-        parts = _completing(values["completed"])
-    elif values and values.keys() <= _SEARCHED.keys():
-        parts, compared = _rewriting(*values), [*values.values()]
-        new = _rewritten(values)
-    else:
-        return None
+    shape: list[tuple[str, str]] = []
+    compared: list[object] = []
+    new: list[object] = []
+    for name, (sql, values) in assigned.columns.items():
+        shape.append((name, sql))
+        new += values
+        if name in _TRACKED:
+            compared += values
+    guard, versioned = by.guard, versions is not None
     expected = [] if versions is None else [list(versions)]
     rows = fetch(
-        _edit(model, parts, versions is not None, by.guard.condition),
+        _edit(model, tuple(shape), assigned.conditions, versioned, guard.condition),
         [
-            *(*by.guard.parameters, *feed_lock_key(owner_id), key, owner_id),
+            *(*guard.parameters, *feed_lock_key(owner_id), key, owner_id),
             *(*expected, *compared, *new, by.user_id, by.via),
             *(*([] if versions is None else [min(versions, default=0)]), key, owner_id),
         ],
     )
     check_found(by.guard, rows)
-    [(written, changes, *row)] = rows
+    [(written, since, *row)] = rows
     if row[0] is None:
         return Outcome()
     [task] = tasks_of(model, [row])
     if written:
         return Outcome(changed={key: task})
-    as_asked = all(getattr(task, name) == value for name, value in values.items())
-    if task.deleted_at or as_asked or not is_expected(task, versions):
-        return Outcome(found={key: task}, events=orjson.loads(changes or "{}"))
+    if task.deleted_at or not is_expected(task, versions) or not changes(task):
+        return Outcome(found={key: task}, events=orjson.loads(since or "{}"))
     return None
 
 
-class _Parts(NamedTuple):
-    """What differs from one edit to another."""
-
-    #: What is read of the task as it was, each followed by a comma.
-    read: str
-    condition: str
-    settings: str
-    verb: str
-    changes: str
-    #: What the changes compare the written task with.
-    compared: str = ""
-    #: What adds to the tallies.
-    counted: str = ""
-
-
 @cache
-def _edit(model: type[Task], parts: _Parts, versioned: bool, guard: str) -> str:
+def _edit(
+    model: type[Task],
+    shape: tuple[tuple[str, str], ...],
+    conditions: tuple[str, ...],
+    versioned: bool,
+    guard: str,
+) -> str:
     """What is to be written is judged by the task as it was; where it is of another
     version once the owner's place is taken, nothing is written."""
-    at_version = '"version" = ANY (%s) AND ' if versioned else ""
+    columns = dict(shape)
+    told = [name for name in columns if name in _TRACKED]
+    differ = " OR ".join(
+        f'"tasks_task"."{name}" IS DISTINCT FROM {columns[name]}' for name in told
+    )
+    where = [*(['"version" = ANY (%s)'] if versioned else []), *conditions]
+    where += [f"({differ})"] if differ else []
+    counts = columns.keys() & _COUNTED_COLUMNS
+    toggles = counts == {"completed"} and told == ["completed"]
+    was = "".join(f'"{name}", ' for name in told)
+    settings = "".join(f'"{name}" = {sql}, ' for name, sql in shape)
     # What a refusal tells of the versions since the one that was expected.
     since = (
         '(SELECT jsonb_object_agg("version", "changes") FROM "tasks_event" WHERE '
@@ -257,104 +223,58 @@ def _edit(model: type[Task], parts: _Parts, versioned: bool, guard: str) -> str:
         if versioned
         else "NULL"
     )
-    columns = columns_of(model)
+    returned = columns_of(model)
     return (
         f'WITH "guard" AS MATERIALIZED (SELECT 1 WHERE {guard}), '
-        f'"was" AS MATERIALIZED (SELECT {parts.read}"id", "version", '
-        f'{in_place(_LATER_NOW, counted=True)} AS "now" '
-        f'FROM "tasks_task" {OF_OWNER} "deleted_at" IS NULL AND {at_version}'
-        f'{parts.condition}EXISTS (SELECT FROM "guard")), '
-        f'"written" AS (UPDATE "tasks_task" SET {parts.settings}, "updated_at" = '
+        f'"was" AS MATERIALIZED (SELECT {was}"id", "version", '
+        f'{in_place(_LATER_NOW, counted=toggles or not counts)} AS "now" '
+        f'FROM "tasks_task" {OF_OWNER} "deleted_at" IS NULL AND '
+        f'{"".join(f"{one} AND " for one in where)}EXISTS (SELECT FROM "guard")), '
+        f'"written" AS (UPDATE "tasks_task" SET {settings}"updated_at" = '
         '"was"."now", "version" = "tasks_task"."version" + 1 FROM "was" '
         'WHERE "tasks_task"."id" = "was"."id" AND '
-        f'"tasks_task"."version" = "was"."version" RETURNING {columns}), '
-        f'{parts.counted}"told" AS (INSERT INTO {events.COLUMNS} SELECT "written"."owner_id", '
-        f'"written"."id", NULL, NULL, %s, %s, {parts.verb}, "written"."version", '
-        f'"written"."updated_at", {parts.changes} FROM "written"{parts.compared}) '
+        f'"tasks_task"."version" = "was"."version" RETURNING {returned}), '
+        f'{_TOGGLED if toggles else ""}"told" AS (INSERT INTO {events.COLUMNS} SELECT '
+        '"written"."owner_id", "written"."id", NULL, NULL, %s, %s, '
+        f'{_verb(columns, told)}, "written"."version", "written"."updated_at", '
+        f'{_changes(model, told)} FROM "written", "was") '
         f'SELECT "tasks_task".*, {OPEN_SUBTASKS} FROM ('
         'SELECT true, NULL, * FROM "written" UNION ALL '
-        f'SELECT false, {since}, {columns} FROM "guard" '
+        f'SELECT false, {since}, {returned} FROM "guard" '
         f"{'CROSS JOIN (SELECT %s::bigint) AS expected (version) ' if versioned else ''}"
         'LEFT JOIN "tasks_task" ON "tasks_task"."id" = %s AND "tasks_task"."owner_id" = '
         '%s WHERE NOT EXISTS (SELECT FROM "written")) AS "tasks_task"'
     )
 
 
-@cache
-def _completing(completed: bool | None) -> _Parts:
-    condition = {True: 'NOT "completed" AND ', False: '"completed" AND ', None: ""}
-    return _Parts(
-        "",
-        condition[completed],
-        '"completed" = NOT "completed", "completed_at" = '
-        'CASE WHEN "completed" THEN NULL ELSE "was"."now" END',
-        "CASE WHEN \"completed\" THEN 'completed' ELSE 'reopened' END",
-        """CASE WHEN "completed" THEN '{"completed": [false, true]}'::jsonb
-        ELSE '{"completed": [true, false]}'::jsonb END""",
-        counted=f"{counting(_MOVED.format(-1, 1), _MOVED.format(1, -1), due=True, labelled=True)}, ",
-    )
+def _same(name: str) -> str:
+    return f'"was"."{name}" IS NOT DISTINCT FROM "written"."{name}"'
 
 
-@cache
-def _rewriting(*names: str) -> _Parts:
-    settings = [*names, *(["sorted_title"] if "title" in names else [])]
-    parts = {
-        name: f'split_part("was"."search", \'{BETWEEN}\', {part})'
-        for part, name in enumerate(_SEARCHED, 1)
-    }
-    searched = ["%s" if name in names else parts[name] for name in parts]
-    kept = "".join(parts[name] for name in parts if name not in names)
-    # As `searched_as` marks it: by what is new, or by what is kept.
-    mark = (
-        f"CASE WHEN octet_length({kept}) = length({kept}) THEN %s ELSE '{MARK}' END"
-        if kept
-        else "%s"
-    )
-    differ = " OR ".join(f'"{name}" <> %s' for name in names)
-    return _Parts(
-        '"title", "description", "search", ',
-        # Without BETWEEN, as before version 1.3, it cannot be told apart.
-        f"strpos(\"search\", '{BETWEEN}') > 0 AND ({CURRENT}) AND ({differ}) AND ",
-        "".join(f'"{name}" = %s, ' for name in settings)
-        + f"\"search\" = {searched[0]} || '{BETWEEN}' || {searched[1]} || {mark}",
-        "'edited'",
-        " || ".join(
-            f'CASE WHEN "was"."{name}" = "written"."{name}" THEN \'{{}}\' ELSE '
-            f'jsonb_build_object(\'{name}\', jsonb_build_array("was"."{name}", '
-            f'"written"."{name}")) END'
-            for name in names
-        ),
-        compared=', "was"',
-    )
+def _verb(columns: Collection[str], told: Sequence[str]) -> str:
+    """The SQL of the event's verb, as `task_events.py` has it."""
+    if "deleted_at" in columns:
+        return "'trashed'"
+    if "completed" not in told:
+        return "'edited'"
+    verb = "CASE WHEN \"written\".\"completed\" THEN 'completed' ELSE 'reopened' END"
+    others = " AND ".join(_same(name) for name in told if name != "completed")
+    return f"CASE WHEN {others} THEN {verb} ELSE 'edited' END" if others else verb
 
 
-def _rewritten(values: Mapping[str, str]) -> list[str]:
-    """The parameters of what `_rewriting` sets."""
-    sorted_title = [sorted_as(values["title"])] if "title" in values else []
-    searched = [
-        words_of(values[name]) for name, words_of in _SEARCHED.items() if name in values
-    ]
-    mark = "" if "".join(searched).isascii() else MARK
-    return [*values.values(), *sorted_title, *searched, mark]
-
-
-def _places(
-    model: type[Task],
-    now: datetime,
-    names: Sequence[str],
-    values: Sequence[object],
-    moment: str,
-) -> tuple[list[str], list[Any]]:
-    """What stands in the statement for each of the values, and its parameters. `now`
-    itself stands for the time of the write, whose SQL is `moment`."""
-    places, stored = [], []
-    for name, value in zip(names, values, strict=True):
-        if value is now:
-            places.append(moment)
-        else:
-            places.append("%s")
-            stored.append(to_column(model, name, value))
-    return places, stored
+def _changes(model: type[Task], told: Sequence[str]) -> str:
+    """The SQL of the event's changes, as `task_events.py` has them."""
+    labels = ", ".join(f"'{label}'" for label in model.Priority.labels)
+    as_json = {"priority": f"(ARRAY[{labels}])[{{}} + 1]", "due_at": _INSTANT}
+    parts = []
+    for name in told:
+        template = as_json.get(name, "{}")
+        old, new = (template.format(f'"{row}"."{name}"') for row in ("was", "written"))
+        changed = f"jsonb_build_object('{name}', jsonb_build_array({old}, {new}))"
+        if len(told) > 1:
+            changed = f"CASE WHEN {_same(name)} THEN '{{}}' ELSE {changed} END"
+        parts.append(changed)
+    return " || ".join(parts) or "'{}'::jsonb"
 
 
 def _told(by: Actor, story: NewEvent) -> list[Any]:

@@ -16,7 +16,6 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import contextmanager
-from copy import copy
 from datetime import datetime
 from typing import Any, Self
 
@@ -44,6 +43,7 @@ from tasks.models import (
     statements,
     task_events,
 )
+from tasks.models.assignments import assignments
 from tasks.models.batched import batched
 from tasks.models.bytewise import BytewiseField
 from tasks.models.due_dates import NEVER
@@ -177,12 +177,12 @@ class TaskQuerySet(models.QuerySet["Task"]):
             )
             return lambda task: plans.edited(task, now, known, zone, fields, ends.next)
 
-        return self._edit_unread(by, versions, fields) or self._write(
+        return self._write(
             by,
             versions,
             planned,
             new_owner=fields.get("owner_id"),
-            alone=not fields.keys() & plans.REFERENCES,
+            edit=(fields, zone),
         )
 
     def complete(self, by: Actor, versions: Versions = None) -> Outcome:
@@ -193,13 +193,13 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def toggle(self, by: Actor, versions: Versions = None) -> Outcome:
         """Completes the open ones and reopens the completed ones."""
-        return self._edit_unread(by, versions, {"completed": None}) or self._write(
+        return self._write(
             by,
             versions,
             lambda tasks, now: (
                 lambda task: plans.completing(task, now, not task.completed)
             ),
-            alone=True,
+            edit=({"completed": None}, "UTC"),
         )
 
     def move(
@@ -250,7 +250,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             by,
             versions,
             lambda tasks, now: lambda task: {"deleted_at": now, **fields},
-            alone=True,
+            edit=({"deleted_at": None, **fields}, "UTC"),
         )
 
     def restore(self, by: Actor, versions: Versions = None) -> Outcome:
@@ -276,17 +276,6 @@ class TaskQuerySet(models.QuerySet["Task"]):
             task_events.record(by, now, gone)
         return outcome
 
-    def _edit_unread(
-        self, by: Actor, versions: Versions, fields: Mapping[str, object]
-    ) -> Outcome | None:
-        """The outcome of an edit by one statement; None where there is none for it."""
-        if self._key is None or isinstance(versions, Mapping):
-            return None
-        if not single_statement.at_once():
-            return None
-        found = self._owner_id or 0, self._key
-        return single_statement.edit(Task, by, *found, versions, fields)
-
     def _write(
         self,
         by: Actor,
@@ -295,7 +284,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         *,
         frozen: bool = True,
         new_owner: int | None = None,
-        alone: bool = False,
+        edit: tuple[Mapping[str, Any], str] | None = None,
         labelled: bool = True,
         at: datetime | None = None,
     ) -> Outcome:
@@ -303,13 +292,12 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
         What is in the trash is `frozen`: it changes by restoring and removing alone. The
         time is the database's, taken under the lock: a later version never has an earlier
-        time. It is `at` where this is part of a change of that time. What looks at the
-        task `alone`, and at nothing that it refers to, may need no lock.
+        time. It is `at` where this is part of a change of that time. An `edit` (fields, and
+        the zone of an instant) of one task is one statement where that is possible.
         """
-        if alone and self._key is not None and single_statement.at_once():
-            outcome = self._write_at_once(by, versions, planned, frozen)
-            if outcome is not None:
-                return outcome
+        outcome = edit and self._edit_at_once(by, versions, planned, *edit)
+        if outcome:
+            return outcome
         with self._locked(by, new_owner) as (outcome, moment):
             now = at or moment
             tasks = [
@@ -340,34 +328,26 @@ class TaskQuerySet(models.QuerySet["Task"]):
             task_events.record(by, now, pairs)
         return outcome
 
-    def _write_at_once(
+    def _edit_at_once(
         self,
         by: Actor,
         versions: Versions,
         planned: Callable[[Iterable["Task"], datetime], Plan],
-        frozen: bool,
+        fields: Mapping[str, Any],
+        zone: str,
     ) -> Outcome | None:
-        """The same for one task, in two statements instead of six: what is planned for the
-        version that is read is written if it still is the version. None where it is not:
-        others want it, so take turns."""
-        outcome = Outcome()
-        for task in statements.one(Task, self._owner_id or 0, self._key or 0, by.guard):
-            outcome.found[task.pk] = task
-            if not expected(task, versions) or (frozen and task.deleted_at):
-                return outcome
-            now = timezones.now()  # Stands for the time of the write.
-            values = plans.changes(task, planned([task], now)(task))
-            if not values:
-                return outcome
-            after = copy(task)
-            for name, value in values.items():
-                setattr(after, name, value)
-            after.version += 1
-            [story] = task_events.new_events(now, [(task, after)])
-            if not single_statement.change(Task, by, now, after, values, story):
-                return None
-            outcome.changed[task.pk] = after
-        return outcome
+        """The outcome of the edit by one statement; None where that is not possible."""
+        if self._key is None or self._owner_id is None or isinstance(versions, Mapping):
+            return None
+        assigned = assignments(fields, zone) if single_statement.at_once() else None
+        if assigned is None:
+            return None
+
+        def changes(task: "Task") -> dict[str, Any]:
+            return plans.changes(task, planned([task], task.updated_at)(task))
+
+        found = self._owner_id, self._key
+        return single_statement.edit(Task, by, *found, versions, assigned, changes)
 
     @contextmanager
     def _locked(

@@ -2,7 +2,9 @@
 of reading and writing, which is what every edit within a larger transaction is."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection, transaction
@@ -10,8 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from taskproject.accounts.models import User
+from taskproject.problems import Invalid
+from tasks.limits import FIRST_DAY, LAST_DAY
 from tasks.models import Event, Outcome, Task, TaskQuerySet, lock_feeds
 from tests.conftest import BY, ApiClient, make_task
+from tests.integration.test_tallies import assert_right
 from tests.support.threads import PATIENCE, Threads, until, waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -19,6 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 on_postgresql = pytest.mark.skipif(
     "connection.vendor != 'postgresql'", reason="PostgreSQL's"
 )
+INSTANT = datetime(2026, 12, 31, 12, tzinfo=UTC)
 TEXT = 'Größe "4" \\ %s $1 {0} | 🌱 牛奶'
 EDITS: dict[str, dict[str, Any]] = {
     "title": {"title": "Buy bread"},
@@ -34,6 +40,49 @@ EDITS: dict[str, dict[str, Any]] = {
     "nothing": {"title": "Buy milk", "description": "Oat"},
     "complete": {"completed": True},
     "reopen": {"completed": False},
+    "complete and rename": {"completed": True, "title": "Buy bread"},
+    "complete, title stays": {"completed": True, "title": "Buy milk"},
+    "location": {"location": f"{TEXT}'s"},
+    "no location": {"location": None},
+    "location and title": {"location": "Market", "title": "Buy bread"},
+    "priority": {"priority": 4},
+    "no priority": {"priority": 0},
+    "all texts": {"title": "Buy rye", "description": TEXT, "location": "Bakery"},
+    "day": {"due_date": date(2026, 12, 31)},
+    "first day": {"due_date": FIRST_DAY},
+    "last day": {"due_date": LAST_DAY},
+    "no day": {"due_date": None},
+    "instant": {"due_at": INSTANT},
+    "instant of microseconds": {"due_at": INSTANT.replace(microsecond=120)},
+    "instant in a zone": {"due_at": INSTANT, "due_timezone": "Asia/Tokyo"},
+    "instant in no zone": {"due_at": INSTANT, "due_timezone": None},
+    "instant of another": {"due_at": INSTANT.astimezone(ZoneInfo("Asia/Tokyo"))},
+    "instant for an owner": {"due_at": INSTANT, "zone": "Europe/Lisbon"},
+    "no instant": {"due_at": None},
+    "no due": {"due_date": None, "due_at": None},
+    "day for an instant": {"due_date": date(2026, 12, 31), "due_at": None},
+    "instant for a day": {"due_date": None, "due_at": INSTANT},
+    "zone": {"due_timezone": "Asia/Tokyo"},
+    "no zone": {"due_timezone": None},
+    "zone and no day": {"due_timezone": "Asia/Tokyo", "due_date": None},
+    "all of them": {
+        "title": "Buy bread",
+        "description": TEXT,
+        "location": "Bakery",
+        "priority": 3,
+        "completed": True,
+        "due_at": INSTANT,
+    },
+}
+REFUSED: dict[str, dict[str, Any]] = {
+    "zone and no instant": {"due_timezone": "Asia/Tokyo", "due_at": None},
+    "zone and day": {"due_timezone": "Asia/Tokyo", "due_date": date(2026, 12, 31)},
+}
+TASKS: dict[str, dict[str, Any]] = {
+    "open": {"location": "Shop"},
+    "completed": {"completed": True, "due_date": date(2026, 12, 31), "priority": 4},
+    "with an instant": {"due_at": INSTANT, "due_timezone": "Europe/Lisbon"},
+    "with another": {"due_at": INSTANT.replace(year=1900), "tags": ["home"]},
 }
 #: What two tasks do not share.
 OWN = {"id", "position", "created_at", "updated_at", "completed_at"}
@@ -59,36 +108,68 @@ def told(task: Task) -> list[tuple[Any, ...]]:
     return list(events.values_list(*fields))
 
 
-@pytest.mark.parametrize("completed", [False, True], ids=["open", "completed"])
-@pytest.mark.parametrize("fields", EDITS.values(), ids=EDITS)
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+@pytest.mark.parametrize(
+    "fields", [*EDITS.values(), *REFUSED.values()], ids=[*EDITS, *REFUSED]
+)
 def test_an_edit_by_one_statement_is_the_edit_by_turns(
-    alice: User, fields: Mapping[str, Any], completed: bool
+    alice: User, fields: Mapping[str, Any], task: Mapping[str, Any]
 ) -> None:
     one, other = (
-        make_task(alice, "Buy milk", description="Oat", completed=completed)
-        for _ in range(2)
+        make_task(alice, "Buy milk", description="Oat", **task) for _ in range(2)
     )
 
-    outcome = edit(one, **fields)
-    by_turns = edit(other, **fields, by_turns=True)
+    outcomes = [
+        changed(one, **fields),
+        changed(other, **fields, by_turns=True),
+    ]
 
+    assert outcomes[0] == outcomes[1]
     assert columns(one) == columns(other)
     assert told(one) == told(other)
-    assert len(outcome.changed) == len(by_turns.changed)
+    assert_right()
+
+
+def changed(task: Task, **fields: Any) -> object:
+    """How many tasks the edit has changed, or its problem."""
+    try:
+        return len(edit(task, **fields).changed)
+    except Invalid as problem:
+        return str(problem)
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_a_task_goes_to_the_trash_by_one_statement_as_by_turns(
+    alice: User, task: Mapping[str, Any]
+) -> None:
+    one, other = (make_task(alice, "Buy milk", **task) for _ in range(2))
+
+    with CaptureQueriesContext(connection) as queries:
+        TaskQuerySet.one(alice.pk, one.pk).trash(BY)
+    with transaction.atomic():
+        TaskQuerySet.one(alice.pk, other.pk).trash(BY)
+
+    assert connection.vendor == "sqlite" or len(queries) == 1
+    trashed, by_turns = columns(one), columns(other)
+    assert trashed.pop("deleted_at") is not None
+    assert by_turns.pop("deleted_at") is not None
+    assert trashed == by_turns
+    assert told(one) == told(other)
+    assert_right()
 
 
 @pytest.mark.parametrize("fields", EDITS.values(), ids=EDITS)
 def test_it_gives_back_the_task_as_it_is_stored(
     alice: User, fields: Mapping[str, Any]
 ) -> None:
-    task = make_task(alice, "Buy milk", description="Oat")
+    task = make_task(alice, "Buy milk", description="Oat", due_at=INSTANT)
     make_task(alice, "Child", parent_id=task.pk)
 
     found = edit(task, **fields).changed.get(task.pk)
 
     if found is not None:
         [stored] = Task.objects.filter(pk=task.pk).values()
-        del stored["search"], stored["sorted_title"]
+        del stored["search"], stored["sorted_title"], stored["location_key"]
         assert {name: getattr(found, name) for name in stored} == stored
         assert found.open_subtasks == 1
 
@@ -101,8 +182,10 @@ def test_it_gives_back_the_task_as_it_is_stored(
         ({"description": "Rye"}, 1),
         ({"title": "Buy bread", "description": "Rye"}, 1),
         ({"completed": True}, 1),
-        ({"title": "Buy bread", "priority": 3}, 2),
-        ({"title": "Buy bread", "completed": True}, 2),
+        ({"title": "Buy bread", "priority": 3}, 1),
+        ({"title": "Buy bread", "completed": True}, 1),
+        ({"due_date": date(2026, 12, 31)}, 1),
+        ({"due_at": None}, 1),
         # Nothing to write: the task is read by the same statement.
         ({"title": "Buy milk"}, 1),
         ({"completed": False}, 1),

@@ -30,7 +30,7 @@ STATEMENTS = {
     "list": {"postgresql": 1, "sqlite": 1},
     "counts": {"postgresql": 2, "sqlite": 2},
     "create": {"postgresql": 1, "sqlite": 7},
-    "patch": {"postgresql": 2, "sqlite": 7},
+    "patch": {"postgresql": 1, "sqlite": 7},
     "rename": {"postgresql": 1, "sqlite": 7},
     "reopen": {"postgresql": 1, "sqlite": 7},
     "toggle": {"postgresql": 1, "sqlite": 7},

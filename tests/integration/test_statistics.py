@@ -225,7 +225,7 @@ def test_a_request_reads_as_few_pages_as_with_statistics(
         more = {
             path: (number, analysed[path])
             for path, number in pages.items()
-            if number > 1.5 * analysed[path] + 50 and path not in BY_STATISTICS
+            if number > 1.5 * analysed[path] + 35 and path not in BY_STATISTICS
         }
         assert more == {}
 
