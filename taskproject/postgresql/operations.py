@@ -10,7 +10,7 @@ from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import AddConstraint, AddIndex, AlterConstraint
 from django.db.migrations.state import ProjectState
-from django.db.models import Model
+from django.db.models import Index, Model
 
 
 class AddIndexOnline(AddIndexConcurrently):
@@ -43,6 +43,66 @@ class AddIndexOnline(AddIndexConcurrently):
             AddIndex.database_backwards(
                 self, app_label, schema_editor, from_state, to_state
             )
+
+
+class ReplaceIndexOnline(AddIndex):
+    """Replace an index by another one of its name. On PostgreSQL the old one serves until
+    the new one is built."""
+
+    atomic = False
+
+    def __init__(self, model_name: str, index: Index, replaced: Index) -> None:
+        super().__init__(model_name, index)
+        self.replaced = replaced
+
+    def deconstruct(self) -> tuple[str, list[object], dict[str, object]]:
+        name, args, kwargs = super().deconstruct()
+        return name, [*args], {**kwargs, "replaced": self.replaced}
+
+    def state_forwards(self, app_label: str, state: ProjectState) -> None:
+        state.remove_index(app_label, self.model_name_lower, self.index.name)
+        super().state_forwards(app_label, state)
+
+    def database_forwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        self._replace(app_label, schema_editor, to_state, self.replaced, self.index)
+
+    def database_backwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        self._replace(app_label, schema_editor, to_state, self.index, self.replaced)
+
+    def _replace(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        state: ProjectState,
+        old: Index,
+        new: Index,
+    ) -> None:
+        model = state.apps.get_model(app_label, self.model_name)
+        if schema_editor.connection.vendor != "postgresql":
+            schema_editor.remove_index(model, old)
+            schema_editor.add_index(model, new)
+            return
+        name = schema_editor.quote_name(old.name)
+        building = new.clone()
+        building.name = f"{old.name[:26]}_new"
+        built = schema_editor.quote_name(building.name)
+        schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {built}")
+        created = str(building.create_sql(model, schema_editor, concurrently=True))
+        schema_editor.execute(created)
+        schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+        schema_editor.execute(f"ALTER INDEX {built} RENAME TO {name}")
 
 
 class AddConstraintOnline(AddConstraint):

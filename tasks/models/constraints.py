@@ -117,7 +117,9 @@ INDEXES = (
         name="task_list_position",
         condition=LIVE,
     ),
-    Index(fields=["list", "-id"], name="task_list_newest"),
+    Index(
+        fields=["list", "id"], name="task_list_newest", condition=Q(list__isnull=False)
+    ),
     Index(
         fields=["parent", "id"], name="task_parent", condition=Q(parent__isnull=False)
     ),

@@ -34,6 +34,7 @@ RUN_AGAIN = [
     "0011_words_of_owners_online",
     "0013_shorter_constraints",
     "0014_checks_said_once",
+    "0020_fewer_index_entries",
 ]
 FINISHED = (
     """SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
@@ -329,7 +330,7 @@ def test_it_runs_again_where_a_run_broke_off(first_version: None) -> None:
 
     migrate()
 
-    for index in ("task_external_id_once", "task_search", "task_words"):
+    for index in ("task_external_id_once", "task_list_newest", "task_words"):
         assert finished(index)
     unchecked = "SELECT count(*) FROM pg_constraint WHERE NOT convalidated"
     assert one(unchecked) == 0
