@@ -1,8 +1,12 @@
 """The API: its resources and its authentication."""
 
+from typing import Annotated
+
 from django.http import HttpRequest
 from ninja import Router
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
+from pydantic.json_schema import WithJsonSchema
+from typing_extensions import TypeAliasType
 
 from taskproject import __version__, problems
 from taskproject.accounts.api import router as accounts
@@ -67,6 +71,22 @@ api.add_router("", calendars)
 public = Router(auth=None, tags=["service"])
 
 
+ProblemCode = TypeAliasType(
+    "ProblemCode",
+    Annotated[
+        str,
+        WithJsonSchema(
+            {
+                "type": "string",
+                "description": "Identifies the kind of error; never changes.",
+                "enum": [kind.code for kind in problems.kinds()],
+                "x-enum-varnames": [kind.code.upper() for kind in problems.kinds()],
+            }
+        ),
+    ],
+)
+
+
 class ProblemKind(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
@@ -81,7 +101,7 @@ class ProblemKind(BaseModel):
         }
     )
 
-    code: str = Field(description="Identifies the kind of error; never changes.")
+    code: ProblemCode
     status: int
     title: str
     meaning: str

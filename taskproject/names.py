@@ -13,14 +13,17 @@ from difflib import get_close_matches
 #: Line breaks and control characters, which no field of one line can show, for a class of
 #: a regular expression.
 BREAKS = r"\u0000-\u0008\u000a-\u001f\u007f-\u009f\u2028\u2029"
-#: Invisible characters: white space and controls; Unicode's format characters (except the
+#: Invisible characters of Unicode's first plane, for patterns that JavaScript can read without
+#: its flag `u`, and all of them: white space and controls; Unicode's format characters (except the
 #: visible ones, such as signs before Arabic and Kaithi numbers) and default ignorable ones;
 #: and blank letters and symbols: fillers of Hangul and Khitan, the blank Braille pattern,
 #: blanks of hieroglyphs, a musical note without a head.
-INVISIBLE = (
+INVISIBLE_OF_FIRST_PLANE = (
     r"\u0000-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5"
     r"\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164"
     r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+)
+INVISIBLE = INVISIBLE_OF_FIRST_PLANE + (
     "\U00013430-\U0001343f\U00013441\U00013442\U00016fe4\U0001bca0-\U0001bca3\U0001d159"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )

@@ -33,8 +33,7 @@ PROBLEM: Part = {
 }
 OPERATION: Part = {
     "type": "integer",
-    "description": "In the response to an atomic batch: the number of the operation that "
-    "failed.",
+    "description": "Of an atomic batch: the number of the operation that failed.",
 }
 CHANGED: Part = {
     "type": ["array", "null"],
@@ -87,12 +86,15 @@ class ProblemResponse:
     def status(self) -> int:
         return self.kinds[0].status
 
+    @property
+    def reference(self) -> str:
+        return f"#/components/schemas/{self.name}"
+
     def schema(self) -> Part:
         codes = [kind.code for kind in self.kinds]
         code = {"enum": codes} if len(codes) > 1 else {"const": codes[0]}
         return {
             "type": "object",
-            "description": f"A problem of status {self.status}.",
             "required": [*PROBLEM["required"], *self.required],
             "properties": {
                 "type": {"type": "string"},
@@ -132,11 +134,12 @@ def _response(name: str, problem: Problem, path: str) -> Part:
 
 def with_names(schema: Part) -> Part:
     """The schema of an enum, with names for the constants of generated clients."""
-    if "enum" not in schema:
+    words = schema.get("enum", ())
+    if not all(isinstance(word, str) for word in words) or not words:
         return schema
     names = [
         word.removeprefix("-").upper() + ("_DESC" if word.startswith("-") else "")
-        for word in schema["enum"]
+        for word in words
     ]
     return schema | {"x-enum-varnames": names}
 
@@ -152,7 +155,8 @@ def _stale(row: str, path: str, **members: Part) -> ProblemResponse:
     return ProblemResponse(
         f"{row}Stale",
         (problems.StaleVersion, problems.AlteredTag),
-        {"current": current, "changed": CHANGED} | members,
+        {"current": current, "changed": {"$ref": "#/components/schemas/Changed"}}
+        | members,
         ("current", "changed"),
         {"current": current, "changed": ["updated_at"]},
         path,
@@ -220,8 +224,7 @@ RESPONSES = (
     CURSOR_EXPIRED,
     *STALE.values(),
 )
-#: The problems of the operations of a batch that is not atomic.
-OF_TASKS = (
+_OF_TASKS = (
     NOT_FOUND,
     CONFLICT,
     TASK_GONE,
@@ -229,11 +232,20 @@ OF_TASKS = (
     INVALID,
     VERSION_REQUIRED,
 )
+#: The problem of one operation of a batch.
+TASK_PROBLEM: Part = {
+    "oneOf": [{"$ref": one.reference} for one in _OF_TASKS],
+    "discriminator": {
+        "propertyName": "code",
+        "mapping": {
+            kind.code: one.reference for one in _OF_TASKS for kind in one.kinds
+        },
+    },
+}
 SCHEMAS: Mapping[str, Part] = {
+    "TaskProblem": TASK_PROBLEM,
     "Problem": PROBLEM,
-    "ProblemCode": with_names(
-        {"type": "string", "enum": [kind.code for kind in problems.kinds()]}
-    ),
+    "Changed": CHANGED,
     "InputError": INPUT_ERROR,
     **{response.name: response.schema() for response in RESPONSES},
 }
@@ -275,8 +287,8 @@ def _of(path: str, method: str, operation: Part) -> Iterator[ProblemResponse]:
 def _input_error(
     operation: Part, schemas: Mapping[str, Part]
 ) -> tuple[str, dict[str, str]]:
-    """The first member of the body, or the parameter with the longest name, and the error
-    of a request with two letters of that name in the wrong order."""
+    """The first member of the body, or a parameter, and the error of a request with two
+    letters of its name in the wrong order."""
     if "requestBody" in operation:
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         known = list(schemas[schema["$ref"].rpartition("/")[2]]["properties"])
@@ -284,7 +296,8 @@ def _input_error(
     else:
         place, kind = "query", "parameter"
         known = [one["name"] for one in operation["parameters"] if one["in"] == place]
-        member = "limit" if "limit" in known else max(known, key=len, default="body")
+        shared = [name for name in ("limit", "tz") if name in known]
+        member = [*shared, *known, "body"][0]
     if not known:
         detail = "This operation takes no body; send none."
         return member, {

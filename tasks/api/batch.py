@@ -4,7 +4,16 @@ from typing import Annotated, Literal
 
 from django.http import HttpResponse
 from ninja import Query, Router
-from pydantic import BaseModel, ConfigDict, FailFast, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FailFast,
+    Field,
+    GetJsonSchemaHandler,
+    TypeAdapter,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import check_version_given
@@ -33,17 +42,64 @@ BODIES: dict[str, type[Closed]] = {
     "move": Move,
 }
 STATUSES = {"create": 201, "delete": 204}
+Version = Annotated[Id, Field(description="The version that the task must have.")]
+
+
+class CreateOperation(Closed):
+    """As POST /api/tasks."""
+
+    op: Literal["create"]
+    body: TaskIn
+
+
+class UpdateOperation(Closed):
+    """As PATCH /api/tasks/{id}."""
+
+    op: Literal["update"]
+    id: Id
+    version: Version = absent()
+    body: TaskPatch
+
+
+class MoveOperation(Closed):
+    """As POST /api/tasks/{id}/move."""
+
+    op: Literal["move"]
+    id: Id
+    version: Version = absent()
+    body: Move
+
+
+class SimpleOperation(Closed):
+    """As the operations of these names, without a body."""
+
+    op: Literal["delete", "complete", "reopen", "toggle"]
+    id: Id
+    version: Version = absent()
+
+
+DOCUMENTED: TypeAdapter[object] = TypeAdapter(
+    Annotated[
+        CreateOperation | UpdateOperation | MoveOperation | SimpleOperation,
+        Field(discriminator="op"),
+    ]
+)
 
 
 class OperationIn(Closed):
-    """One change. `create` has a body as POST has, `update` as PATCH, and `move` as the
-    operation move. All but `create` have an id, and may have the version that the task
-    must have."""
+    """One change. In the document it is one of the operations above. Bodies are validated
+    one by one, because a batch that is not atomic does the operations that are valid."""
 
     op: Literal["create", "update", "delete", "complete", "reopen", "toggle", "move"]
     id: Id = absent()
     version: Id = absent()
     body: dict[str, object] = absent()
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(DOCUMENTED.core_schema)
 
 
 class BatchIn(Closed):
@@ -67,29 +123,27 @@ class BatchIn(Closed):
     )
 
 
-class ProblemOut(BaseModel):
+class DoneOut(BaseModel):
+    """The task afterwards."""
+
+    status: Literal[200, 201]
+    task: TaskOut
+
+
+class DeletedOut(BaseModel):
+    status: Literal[204]
+    task: None
+
+
+class TaskProblem(BaseModel):
+    """A name in the document: the schema of `taskproject.problem_responses`."""
+
+
+class RefusedOut(BaseModel):
     """The error that the operation would get as a request of its own."""
 
-    model_config = ConfigDict(extra="allow")
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    code: str
-
-
-class ResultOut(BaseModel):
-    status: int = Field(
-        description="The status that the operation would get as a request of its own."
-    )
-    task: TaskOut | None = Field(
-        None, description="The task afterwards; null if it was deleted."
-    )
-    problem: ProblemOut | None = Field(
-        None, description="Why the operation was not done."
-    )
+    status: Literal[404, 409, 410, 412, 422, 428]
+    problem: TaskProblem
 
 
 class BatchOut(BaseModel):
@@ -99,7 +153,9 @@ class BatchOut(BaseModel):
         }
     )
 
-    results: list[ResultOut] = Field(description="One for each operation, in order.")
+    results: list[DoneOut | DeletedOut | RefusedOut] = Field(
+        description="One for each operation, in order."
+    )
 
 
 @router.post("/tasks/batch", response=BatchOut, summary="Change many tasks")

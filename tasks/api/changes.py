@@ -21,7 +21,7 @@ from tasks.api.responses import (
     page_response,
     represent,
 )
-from tasks.api.schemas import EXAMPLE, InZone, Page, TaskOut
+from tasks.api.schemas import InZone, Page, TaskOut
 from tasks.models import Event, FeedHorizon, Task
 
 router = Router(tags=["changes"])
@@ -37,6 +37,13 @@ CHANGE: JsonDict = {
     "actor": {"id": 7, "username": "alice"},
     "via": "token",
     "changes": {"title": {"old": None, "new": "Buy oat milk"}},
+}
+LIST_CHANGE: JsonDict = CHANGE | {
+    "sequence": 1202,
+    "task_id": None,
+    "list_id": 3,
+    "changes": {"name": {"old": None, "new": "Shopping"}},
+    "task": None,
 }
 EventVerb = TypeAliasType(
     "EventVerb",
@@ -92,9 +99,7 @@ class ChangeOut(EventOut):
 class ChangePage(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [
-                {"items": [CHANGE | {"task": EXAMPLE}], "next_cursor": "YWZ0ZXI6MTIwMQ"}
-            ]
+            "examples": [{"items": [LIST_CHANGE], "next_cursor": "WyJhZnRlciIsMTIwMl0"}]
         }
     )
 

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
 from taskproject.inputs import NO_NUL, STRIPPED
-from taskproject.names import BREAKS, INVISIBLE, ON_ONE_LINE, fault
+from taskproject.names import BREAKS, INVISIBLE_OF_FIRST_PLANE, ON_ONE_LINE, fault
 from tasks.cursors import BIGINT
 from tasks.limits import (
     DESCRIPTION_LENGTH,
@@ -26,7 +26,7 @@ from tasks.models.words import MAX_WORDS, QUESTION_LENGTH, asked
 
 # JSON Schema's formats have no bounds, and its patterns define white space differently than
 # Python. (White space at the ends of a name, which is removed, is not described.)
-NAME = f"^[^{BREAKS}]*[^{INVISIBLE}][^{BREAKS}]*$"
+NAME = f"^[^{BREAKS}]*[^{INVISIBLE_OF_FIRST_PLANE}][^{BREAKS}]*$"
 NOT_NUL = r"^[^\u0000]*$"
 DAY_SCHEMA = {"type": "string", "format": "date", "examples": ["2026-12-31"]}
 INSTANT_SCHEMA = {

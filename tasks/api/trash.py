@@ -25,7 +25,7 @@ TRASHED: JsonDict = EXAMPLE | {
 
 
 class TrashedTaskOut(TaskOut):
-    model_config = ConfigDict(json_schema_extra={"examples": [TRASHED]})
+    model_config = ConfigDict(json_schema_extra={})  # without the example of TaskOut
 
     deleted_at: datetime = Field(description="When it was moved to the trash.")
     purge_after: datetime = Field(

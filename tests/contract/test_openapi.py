@@ -7,13 +7,14 @@ import tomllib
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema_rs
 import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from taskproject.problems import kinds
+from tasks.api.batch import OperationIn
 from tests.conftest import ApiClient
 from tests.contract.document import OPERATIONS, operations, resolve, validate
 from tests.support.servers import manage
@@ -24,7 +25,8 @@ GUEST: dict[str, list[str]] = {}
 ANY_ERRORS = {"400", "422", "500", "503"}
 ERRORS_OF_BODIES = {"408", "411", "413", "415"}
 SCHEMA_KEYWORDS = {
-    "$ref", "additionalProperties", "anyOf", "const", "default", "description", "enum",
+    "$ref", "additionalProperties", "anyOf", "const", "default", "description",
+    "discriminator", "enum",
     "examples", "exclusiveMaximum", "exclusiveMinimum", "format", "items", "maxItems",
     "maxLength", "maximum", "minItems", "minLength", "minimum", "multipleOf", "oneOf",
     "pattern", "properties", "required", "type", "uniqueItems", "x-enum-varnames",
@@ -361,6 +363,53 @@ def test_a_problem_has_members_of_its_own_also_in_its_example(
     for name, row in members.items():
         if row is not None:
             assert schema["properties"][name] == {"$ref": f"#/components/schemas/{row}"}
+
+
+def test_operations_of_a_batch_are_told_apart_by_op(document: Any) -> None:
+    schema = document["components"]["schemas"]["BatchIn"]
+    wrong: list[Any] = [
+        {"op": "create", "body": {"titel": "a"}},
+        {"op": "create", "body": {"title": 3}},
+        {"op": "create", "id": 1, "body": {"title": "a"}},
+        {"op": "move"},
+        {"op": "move", "id": 1},
+        {"op": "delete"},
+        {"op": "delete", "id": 1, "body": {}},
+        {"op": "archive", "id": 1},
+    ]
+    right: list[Any] = [
+        {"op": "create", "body": {"title": "a"}},
+        {"op": "update", "id": 1, "version": 2, "body": {"list": None}},
+        {"op": "move", "id": 1, "body": {"before": 2}},
+        {"op": "toggle", "id": 1},
+    ]
+
+    validate(document, schema, {"operations": right})
+    for operation in wrong:
+        with pytest.raises(jsonschema_rs.ValidationError):
+            validate(document, schema, {"operations": [operation]})
+    known = document["components"]["schemas"]["OperationIn"]["discriminator"]
+    assert set(known["mapping"]) == set(get_args(OperationIn.__annotations__["op"]))
+
+
+def test_results_of_a_batch_are_told_apart_by_status(document: Any) -> None:
+    schemas = document["components"]["schemas"]
+    results = [
+        resolve(document, one)["properties"]
+        for one in schemas["BatchOut"]["properties"]["results"]["items"]["anyOf"]
+    ]
+    statuses = [
+        one["status"].get("enum", [one["status"].get("const")]) for one in results
+    ]
+
+    assert statuses == [[200, 201], [204], [404, 409, 410, 412, 422, 428]]
+    assert [sorted(set(one) - {"status"}) for one in results] == [
+        ["task"],
+        ["task"],
+        ["problem"],
+    ]
+    refused = schemas["TaskProblem"]["discriminator"]["mapping"]
+    assert refused["stale_version"].endswith("/TaskStale")
 
 
 def test_the_example_of_an_invalid_request_is_of_its_operation(document: Any) -> None:

@@ -53,7 +53,7 @@ def test_what_is_made_one_line_is_a_name_or_nothing_to_see(text: str) -> None:
     assert one_line(line) == line
 
 
-@given(st.text())
+@given(st.text(st.characters(max_codepoint=0xFFFF)))
 def test_the_pattern_of_the_document_says_the_same(text: str) -> None:
     stripped = text.strip()
 
