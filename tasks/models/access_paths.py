@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from taskproject.sql import adapted
-from tasks.models.criteria import LABELLED, AccessPath, Condition
+from tasks.models.criteria import FOUND, LABELLED, AccessPath, Condition
 
 #: Most tasks of a path that are counted. Reading and sorting so many takes 5 to 10 ms; of a
 #: million tasks, 10,000 are scanned in order to find a page of them.
@@ -36,18 +36,26 @@ def access_path_of(
         return next((one for one in leads if one.id == LABELLED), everything)
     if not leads:
         return everything
-    if len(leads) == 1 and (leads[0].sort == sort or sorts_alone(conditions, sort)):
+    if len(leads) == 1 and (leads[0].sort == sort or looks_ahead(conditions, sort)):
         return leads[0]
     return _cheapest(owner_id, leads, sort, everything)
 
 
-def sorts_alone(conditions: Sequence[Condition], sort: str) -> bool:
-    """Whether the index of the condition has all columns for filtering and sorting: sorting ten of
-    its entries takes as long as reading one task."""
-    if sort != "created" or len(conditions) != 1 or settings.ON_POSTGRESQL:
+def looks_ahead(conditions: Sequence[Condition], sort: str) -> bool:
+    """Whether `is_near` decides between the path of the only condition and the sort order: where
+    the index of the condition has all columns for filtering and sorting (sorting ten of its entries
+    takes as long as reading one task), and for words in the order of titles, which begin with them
+    or do not."""
+    if len(conditions) != 1 or settings.ON_POSTGRESQL:
         return False
     lead = conditions[0].lead
-    return lead is not None and bool(lead.counted) and lead.sort != sort
+    if lead is None or lead.sort == sort:
+        return False
+    return (
+        bool(lead.counted)
+        if sort == "created"
+        else sort == "title" and lead.id == FOUND
+    )
 
 
 def is_near(
@@ -74,10 +82,15 @@ def _cheapest(
     owner_id: int, leads: Sequence[AccessPath], sort: str, everything: AccessPath
 ) -> AccessPath:
     """The path that reads fewest tasks, if the conditions do not correlate with one another or with
-    the order."""
+    the order. Words do with that of titles: the few tasks that have them are read instead."""
     bounds = _bounds(owner_id, leads)
     total = bounds[-1][1]
     candidates = [*leads, everything]
+    if sort == "title" and any(
+        lead.id == FOUND and most < FEW
+        for lead, (_, most) in zip(leads, bounds, strict=False)
+    ):
+        candidates.pop()
 
     def read(place: int) -> float:
         _, most = bounds[place]

@@ -20,6 +20,8 @@ if not settings.ON_POSTGRESQL:
     OPEN += ' AND "tasks_task"."completed" = 0'
 #: The id of a task that is found by a tag.
 LABELLED = '"label"."task_id"'
+#: The id of a task that SQLite finds by a word.
+FOUND = '"found"."rowid"'
 _TALLY = '{} FROM "tasks_tally" WHERE "owner_id" = %s AND "kind" = {} AND "key" = '
 _ALL = _TALLY.format('"open" + "completed"', "'{}'")
 # The number of tasks due until the end of a day.
@@ -200,10 +202,10 @@ class _Conditions:
             values,
             AccessPath(
                 '"tasks_words" "found" CROSS JOIN "tasks_task"',
-                f'"found".{match} AND "tasks_task"."id" = "found"."rowid"',
+                f'"found".{match} AND "tasks_task"."id" = {FOUND}',
                 [asked],
                 "created",
-                '"found"."rowid"',
+                FOUND,
                 counted=f'"tasks_words" WHERE {match}' if known else "",
                 numbered=[asked] if known else [],
             ),

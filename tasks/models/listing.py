@@ -14,7 +14,7 @@ from taskproject.sql import NO_GUARD, ON_POSTGRESQL, Guard, adapted, check_found
 from taskproject.times import EPOCH, MICROSECOND, microseconds, midnight
 from tasks.fields import ATTRIBUTES
 from tasks.models import tagged
-from tasks.models.access_paths import access_path_of, is_near, sorts_alone
+from tasks.models.access_paths import access_path_of, is_near, looks_ahead
 from tasks.models.criteria import (
     AccessPath,
     Criteria,
@@ -305,7 +305,7 @@ class _Statement:
             )
         self._lead = access_path_of(owner_id, self._wanted, sort, self._everything)
         self._in_order = self._lead.sort == sort or ON_POSTGRESQL
-        self._alone = sorts_alone(self._wanted, sort)
+        self._looks_ahead = looks_ahead(self._wanted, sort)
         # The column with the id, for ORDER BY.
         self.id = self._lead.id if self._in_order else '"tasks_task"."id"'
 
@@ -333,7 +333,7 @@ class _Statement:
     def tasks(self, columns: str, ordered: str, limit: int) -> str:
         """The statement that reads the page."""
         lead, in_order = self._lead, self._in_order
-        if self._alone:
+        if self._looks_ahead:
             others = " AND ".join(self.conditions)
             [wanted] = self._wanted
             if is_near(self._everything, wanted, others, self.parameters, ordered):

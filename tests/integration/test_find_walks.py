@@ -131,6 +131,28 @@ def test_what_is_found_does_not_depend_on_what_it_is_read_by(
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="SQLite's")
+@pytest.mark.parametrize("more", ["", "&completed=false"])
+def test_words_are_looked_up_unless_the_next_titles_have_them(
+    api: ApiClient,
+    alice: User,
+    queries: CaptureQueriesContext,
+    monkeypatch: pytest.MonkeyPatch,
+    more: str,
+) -> None:
+    """Titles with one word come together in their order, and may all come last."""
+    monkeypatch.setattr(access_paths, "PAGE", 1)
+    monkeypatch.setattr(access_paths, "NEAR", 2)
+    for title in ("Ask", "Bring", "Call", "Zip", "Zip"):
+        make_task(alice, title)
+    api.send("GET", "/api/me")  # notes the token's use
+
+    last = sent_for(api, queries, f"q=zip&sort=title{more}")[-1]
+    first = sent_for(api, queries, "q=zip&sort=-title")[-1]
+
+    assert ("tasks_words" in last, "tasks_words" in first) == (True, False)
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="SQLite's")
 @pytest.mark.parametrize("opened", ['NOT "completed"', '"completed" = 0'])
 def test_the_indexes_of_what_is_open_are_used_as_either_django_makes_them(
     api: ApiClient, alice: User, opened: str
