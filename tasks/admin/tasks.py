@@ -42,7 +42,7 @@ from tasks.models import Event, EventQuerySet, Task, TaskList, lock_feeds
 from tasks.models.due_dates import clock, is_overdue
 from tasks.models.search import holding
 from tasks.models.statements import UNREAD
-from tasks.models.words import MAX_WORDS, asked
+from tasks.models.words import MAX_WORDS, query_words
 
 if TYPE_CHECKING:
     from tasks.admin.versioned import FieldsetOptions, Fieldsets
@@ -158,7 +158,7 @@ class TaskAdmin(TaskActions):
             found = Q(owner_id__in=owners) if owners else Q()
             if KEY.fullmatch(term):
                 found |= Q(pk=int(term))
-            parts = asked(term)[:MAX_WORDS]
+            parts = query_words(term)[:MAX_WORDS]
             if parts:
                 condition, question = holding(parts)
                 found |= Q(RawSQL(condition, [question], BooleanField()))

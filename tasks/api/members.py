@@ -22,7 +22,7 @@ from tasks.limits import (
     TITLE_LENGTH,
 )
 from tasks.models.due_dates import read_day, read_instant
-from tasks.models.words import MAX_WORDS, QUESTION_LENGTH, asked
+from tasks.models.words import MAX_WORDS, QUERY_LENGTH, query_words
 
 # JSON Schema's formats have no bounds, and its patterns define white space differently than
 # Python. (White space at the ends of a name, which is removed, is not described.)
@@ -92,7 +92,7 @@ def _name(value: str) -> str:
 
 
 def _question(value: str) -> str:
-    if not 1 <= len(asked(value)) <= MAX_WORDS:
+    if not 1 <= len(query_words(value)) <= MAX_WORDS:
         raise PydanticCustomError(
             "words", f"Send 1 to {MAX_WORDS} words of letters or digits."
         )
@@ -207,7 +207,7 @@ IdOrNone = Annotated[
 ]
 Question = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=QUESTION_LENGTH),
+    StringConstraints(min_length=1, max_length=QUERY_LENGTH),
     NO_NUL,
     AfterValidator(_question),
     Field(

@@ -33,7 +33,7 @@ from tasks.fields import ATTRIBUTES
 from tasks.limits import MAX_TAGS
 from tasks.models import PRIORITIES, listing
 from tasks.models.criteria import Criteria
-from tasks.models.words import asked
+from tasks.models.words import query_words
 
 
 def to_model_fields(members: Mapping[str, object]) -> dict[str, object]:
@@ -288,7 +288,7 @@ class TaskFilters(OrderedPage, InZone):
             has_due=self.has_due,
             created_after=self.created_after,
             updated_after=self.updated_after,
-            words=asked(self.q or ""),
+            words=query_words(self.q or ""),
         )
 
     def place(self) -> listing.Place | None:

@@ -13,16 +13,16 @@ from taskproject import timezones
 from tasks.fields import KEYS
 from tasks.models.due_dates import NEVER, due_moment
 from tasks.models.words import (
-    BETWEEN,
-    CURRENT,
+    IS_CURRENT,
     MARK,
-    description_searched_as,
-    matched_as,
-    sorted_as,
-    title_searched_as,
+    SEPARATOR,
+    description_search_key,
+    match_key,
+    sort_key,
+    title_search_key,
 )
 
-#: SQL with a %s for each parameter. It may read the row as it was, and "was"."now", the
+#: SQL with a %s for each parameter. It may read the row as it was, and "before"."now", the
 #: time of the write.
 Expression = tuple[str, tuple[object, ...]]
 #: The fields that it can set: those that refer to no other row. `completed` may be None,
@@ -35,10 +35,10 @@ FIELDS = frozenset(
 )
 NULL: Expression = ("NULL", ())
 #: How each text is searched, in the order that they have in `search`.
-_SEARCHED = {"title": title_searched_as, "description": description_searched_as}
+_SEARCHED = {"title": title_search_key, "description": description_search_key}
 _NEVER = f"'{NEVER.isoformat(' ')}'"
 _MIDNIGHT = '("tasks_task"."due_date" + 1)::timestamp AT TIME ZONE \'UTC\''
-_NOW = '"was"."now"'
+_NOW = '"before"."now"'
 
 
 class Assignments(NamedTuple):
@@ -59,12 +59,12 @@ def assignments(fields: Mapping[str, Any], zone: str) -> Assignments | None:
     if not fields.keys().isdisjoint(_SEARCHED):
         columns |= _texts(fields)
         if not _SEARCHED.keys() <= fields.keys():
-            # Without BETWEEN, as before version 1.3, it cannot be told apart.
-            conditions = [f"strpos(\"search\", '{BETWEEN}') > 0", f"({CURRENT})"]
+            # Without SEPARATOR, as before version 1.3, the parts are unknown.
+            conditions = [f"strpos(\"search\", '{SEPARATOR}') > 0", f"({IS_CURRENT})"]
     for name, key in KEYS.items():
         if name in fields:
             columns[name] = "%s", (fields[name],)
-            columns[key] = "%s", (matched_as(fields[name]),)
+            columns[key] = "%s", (match_key(fields[name]),)
     if "priority" in fields:
         columns["priority"] = "%s", (int(fields["priority"]),)
     if "completed" in fields:
@@ -131,7 +131,7 @@ def _texts(fields: Mapping[str, Any]) -> dict[str, Expression]:
             columns[name] = "%s", (fields[name],)
             words.append(words_of(fields[name]))
     if "title" in fields:
-        columns["sorted_title"] = "%s", (sorted_as(fields["title"]),)
+        columns["sorted_title"] = "%s", (sort_key(fields["title"]),)
     mark = "" if "".join(words).isascii() else MARK
     columns["search"] = (
         _search("title" in fields, "description" in fields),
@@ -143,13 +143,13 @@ def _texts(fields: Mapping[str, Any]) -> dict[str, Expression]:
 @cache
 def _search(title: bool, description: bool) -> str:
     """The SQL of `search` with the words of one text, or of both, replaced."""
-    part = f'split_part("tasks_task"."search", \'{BETWEEN}\', {{}})'
+    part = f'split_part("tasks_task"."search", \'{SEPARATOR}\', {{}})'
     parts = ["%s" if title else part.format(1), "%s" if description else part.format(2)]
     mark = "%s"
     if not (title and description):
-        # As `searched_as` marks it: by what is new, or by what is kept.
+        # As `search_key` marks it: by what is new, or by what is kept.
         kept = part.format(2 if title else 1)
         mark = (
             f"CASE WHEN octet_length({kept}) = length({kept}) THEN %s ELSE '{MARK}' END"
         )
-    return f"{parts[0]} || '{BETWEEN}' || {parts[1]} || {mark}"
+    return f"{parts[0]} || '{SEPARATOR}' || {parts[1]} || {mark}"

@@ -145,7 +145,7 @@ class _Changes:
         # The names of new tags by their keys.
         self._new_tags: dict[str, str] = {}
         # The events in order; of a new tag only the key, because it has no id yet.
-        self._stories: list[NewEvent | str] = []
+        self._events: list[NewEvent | str] = []
         self._told: dict[int, dict[int, dict[str, Any]]] = {}
         self._read_events(operations)
 
@@ -296,7 +296,7 @@ class _Changes:
     def _make(self, tags: Mapping[str, str]) -> None:
         self._tags |= tags
         self._new_tags |= tags
-        self._stories += tags
+        self._events += tags
 
     def _end(self, row: Row) -> str:
         """The next position at the end of a list."""
@@ -308,9 +308,9 @@ class _Changes:
         """Records a change and its event."""
         key = after.pk
         self.tasks[key] = after
-        [story] = task_events.new_events(self.now, [(before, after)])
-        self._stories.append(story)
-        self._told.setdefault(key, {})[after.version] = story.changes
+        [event] = task_events.new_events(self.now, [(before, after)])
+        self._events.append(event)
+        self._told.setdefault(key, {})[after.version] = event.changes
         for task, more in ((before, -1), (after, 1)):
             if task is not None and task.parent_id is not None:
                 self._children[task.parent_id] += more
@@ -353,7 +353,7 @@ class _Changes:
                 created(self.now, self.owner_id, ids[one], self._new_tags[one])
                 if isinstance(one, str)
                 else one
-                for one in self._stories
+                for one in self._events
             ],
         )
 

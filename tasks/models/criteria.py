@@ -11,7 +11,7 @@ from taskproject.names import casefold_key
 from taskproject.times import midnight
 from tasks.models.due_dates import NEVER, Clock
 from tasks.models.search import holding_of, in_row, needed
-from tasks.models.words import matched_as
+from tasks.models.words import match_key
 
 #: The condition of open tasks in the partial indexes, whose text SQLite compares: the first
 #: form in tables created by Django 5.2, the second by 6.1.
@@ -110,7 +110,7 @@ class _Conditions:
             )
         if wanted.location is not None:
             condition = '"tasks_task"."location_key" = %s'
-            key = matched_as(wanted.location)
+            key = match_key(wanted.location)
             yield self._range("task_owner_location", "created", condition, key)
         for name in ("created", "updated"):
             moment = getattr(wanted, f"{name}_after")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from tasks.models.words import CURRENT, searched_as, sorted_as
+from tasks.models.words import IS_CURRENT, search_key, sort_key
 
 #: The numbers of rows that a statement reads, and that a transaction writes.
 LOOKED_AT = 5_000
@@ -55,7 +55,7 @@ def _stale(
     with connection.cursor() as cursor:
         cursor.execute(
             'SELECT "id", "title", "description" FROM "tasks_task" WHERE "id" > %s '
-            f'AND "id" <= %s AND NOT ({CURRENT}) ORDER BY "id" LIMIT %s',
+            f'AND "id" <= %s AND NOT ({IS_CURRENT}) ORDER BY "id" LIMIT %s',
             [first, last, most],
         )
         rows: list[Row] = cursor.fetchall()
@@ -72,7 +72,7 @@ def _rewrite(
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(
             'SELECT "id", "title", "description" FROM "tasks_task" WHERE "id" IN '
-            f'({places}) AND NOT ({CURRENT}) ORDER BY "id" {lock if on_postgresql else ""}',
+            f'({places}) AND NOT ({IS_CURRENT}) ORDER BY "id" {lock if on_postgresql else ""}',
             keys,
         )
         rows: list[Row] = cursor.fetchall()
@@ -81,6 +81,6 @@ def _rewrite(
             cursor.execute(
                 'UPDATE "tasks_task" SET "search" = %s, "sorted_title" = %s '
                 'WHERE "id" = %s',
-                [searched_as(title, description), sorted_as(title), key],
+                [search_key(title, description), sort_key(title), key],
             )
     return {row[0] for row in rows}

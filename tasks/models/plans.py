@@ -17,7 +17,7 @@ from taskproject.sql import instance
 from tasks.fields import KEYS, TEXTS
 from tasks.models.due_dates import due_moment
 from tasks.models.positions import Row
-from tasks.models.words import matched_as, searched_as, sorted_as
+from tasks.models.words import match_key, search_key, sort_key
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
@@ -74,9 +74,9 @@ def _derived(texts: Mapping[str, Any]) -> dict[str, Any]:
     """The values of DERIVED."""
     title, description = texts["title"], texts["description"]
     return {
-        "sorted_title": sorted_as(title),
-        "search": searched_as(title, description),
-        **{key: matched_as(texts[name]) for name, key in KEYS.items()},
+        "sorted_title": sort_key(title),
+        "search": search_key(title, description),
+        **{key: match_key(texts[name]) for name, key in KEYS.items()},
     }
 
 

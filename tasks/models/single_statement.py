@@ -27,9 +27,9 @@ from tasks.models.statements import (
     column,
     columns_of,
     new_columns,
-    taken_as_they_are,
     tasks_of,
     to_column,
+    unconverted,
 )
 from tasks.models.tallies import counting
 
@@ -43,8 +43,8 @@ _END = (
 )
 # The times of a new task that are the time of the write, unless they are given.
 _TIMES = ("completed_at", "created_at", "updated_at")
-_TELLING = (
-    f'"told" AS (INSERT INTO {events.COLUMNS} SELECT %s, "id", NULL, NULL, %s, %s, %s, '
+_EVENT = (
+    f'"event" AS (INSERT INTO {events.COLUMNS} SELECT %s, "id", NULL, NULL, %s, %s, %s, '
     '"version", "updated_at", %s FROM "written")'
 )
 _LATER_NOW = 'greatest(clock_timestamp(), "updated_at")'
@@ -73,7 +73,7 @@ def can_add(fields: Mapping[str, object]) -> bool:
 
 
 def add(
-    model: type[Task], by: Actor, now: datetime, task: Task, story: NewEvent
+    model: type[Task], by: Actor, now: datetime, task: Task, event: NewEvent
 ) -> bool:
     """Stores a new task without a list, tags or a position with its event, and gives it
     its key, the time of the write, and the end of the tasks in no list for its position.
@@ -88,7 +88,9 @@ def add(
     parameters = [*feed_lock_key(task.owner_id), *end, *values(fields)]
     for number, name in converted:
         parameters[number] = to_column(model, name, parameters[number])
-    rows = fetch(statement, [*parameters, *by.guard.parameters, *_told(by, story)])
+    rows = fetch(
+        statement, [*parameters, *by.guard.parameters, *_event_values(by, event)]
+    )
     if not rows:
         return False
     by.guard.held = True
@@ -139,9 +141,9 @@ def _add(
         f'SELECT {", ".join(written.get(name, "%s") for name in names)} FROM "end" '
         f'WHERE "last" < "position" AND {guard} RETURNING "id", "version", "updated_at", '
         f'"position", "owner_id", "list_id", "due_moment", "completed"), {counted}, '
-        f'{_TELLING} SELECT "id", "updated_at", "position" FROM "written"'
+        f'{_EVENT} SELECT "id", "updated_at", "position" FROM "written"'
     )
-    plain = taken_as_they_are(model)
+    plain = unconverted(model)
     # In front of them are the owner's place in the feed, and the parameters of the end.
     converted = [(n, name) for n, name in enumerate(given, 4) if name not in plain]
     return _Insert(statement, itemgetter(*given), converted)
@@ -201,20 +203,20 @@ def _edit(
     versioned: bool,
     guard: str,
 ) -> str:
-    """What is to be written is judged by the task as it was; where it is of another
+    """What is to be written is judged by the task as it is; where it is of another
     version once the owner's place is taken, nothing is written."""
     columns = dict(shape)
-    told = [name for name in columns if name in _TRACKED]
+    tracked = [name for name in columns if name in _TRACKED]
     differ = " OR ".join(
-        f'"tasks_task"."{name}" IS DISTINCT FROM {columns[name]}' for name in told
+        f'"tasks_task"."{name}" IS DISTINCT FROM {columns[name]}' for name in tracked
     )
     where = [*(['"version" = ANY (%s)'] if versioned else []), *conditions]
     where += [f"({differ})"] if differ else []
     counts = columns.keys() & _COUNTED_COLUMNS
-    toggles = counts == {"completed"} and told == ["completed"]
-    was = "".join(f'"{name}", ' for name in told)
+    toggles = counts == {"completed"} and tracked == ["completed"]
+    read = "".join(f'"{name}", ' for name in tracked)
     settings = "".join(f'"{name}" = {sql}, ' for name, sql in shape)
-    # What a refusal tells of the versions since the one that was expected.
+    # The changes of the versions since the one that was expected.
     since = (
         '(SELECT jsonb_object_agg("version", "changes") FROM "tasks_event" WHERE '
         '"task_id" = "tasks_task"."id" AND "version" > "expected"."version" AND '
@@ -226,18 +228,18 @@ def _edit(
     returned = columns_of(model)
     return (
         f'WITH "guard" AS MATERIALIZED (SELECT 1 WHERE {guard}), '
-        f'"was" AS MATERIALIZED (SELECT {was}"id", "version", '
+        f'"before" AS MATERIALIZED (SELECT {read}"id", "version", '
         f'{in_place(_LATER_NOW, counted=toggles or not counts)} AS "now" '
         f'FROM "tasks_task" {OF_OWNER} "deleted_at" IS NULL AND '
         f'{"".join(f"{one} AND " for one in where)}EXISTS (SELECT FROM "guard")), '
         f'"written" AS (UPDATE "tasks_task" SET {settings}"updated_at" = '
-        '"was"."now", "version" = "tasks_task"."version" + 1 FROM "was" '
-        'WHERE "tasks_task"."id" = "was"."id" AND '
-        f'"tasks_task"."version" = "was"."version" RETURNING {returned}), '
-        f'{_TOGGLED if toggles else ""}"told" AS (INSERT INTO {events.COLUMNS} SELECT '
+        '"before"."now", "version" = "tasks_task"."version" + 1 FROM "before" '
+        'WHERE "tasks_task"."id" = "before"."id" AND '
+        f'"tasks_task"."version" = "before"."version" RETURNING {returned}), '
+        f'{_TOGGLED if toggles else ""}"event" AS (INSERT INTO {events.COLUMNS} SELECT '
         '"written"."owner_id", "written"."id", NULL, NULL, %s, %s, '
-        f'{_verb(columns, told)}, "written"."version", "written"."updated_at", '
-        f'{_changes(model, told)} FROM "written", "was") '
+        f'{_verb(columns, tracked)}, "written"."version", "written"."updated_at", '
+        f'{_changes(model, tracked)} FROM "written", "before") '
         f'SELECT "tasks_task".*, {OPEN_SUBTASKS} FROM ('
         'SELECT true, NULL, * FROM "written" UNION ALL '
         f'SELECT false, {since}, {returned} FROM "guard" '
@@ -248,35 +250,37 @@ def _edit(
 
 
 def _same(name: str) -> str:
-    return f'"was"."{name}" IS NOT DISTINCT FROM "written"."{name}"'
+    return f'"before"."{name}" IS NOT DISTINCT FROM "written"."{name}"'
 
 
-def _verb(columns: Collection[str], told: Sequence[str]) -> str:
+def _verb(columns: Collection[str], tracked: Sequence[str]) -> str:
     """The SQL of the event's verb, as `task_events.py` has it."""
     if "deleted_at" in columns:
         return "'trashed'"
-    if "completed" not in told:
+    if "completed" not in tracked:
         return "'edited'"
     verb = "CASE WHEN \"written\".\"completed\" THEN 'completed' ELSE 'reopened' END"
-    others = " AND ".join(_same(name) for name in told if name != "completed")
+    others = " AND ".join(_same(name) for name in tracked if name != "completed")
     return f"CASE WHEN {others} THEN {verb} ELSE 'edited' END" if others else verb
 
 
-def _changes(model: type[Task], told: Sequence[str]) -> str:
+def _changes(model: type[Task], tracked: Sequence[str]) -> str:
     """The SQL of the event's changes, as `task_events.py` has them."""
     labels = ", ".join(f"'{label}'" for label in model.Priority.labels)
     as_json = {"priority": f"(ARRAY[{labels}])[{{}} + 1]", "due_at": _INSTANT}
     parts = []
-    for name in told:
+    for name in tracked:
         template = as_json.get(name, "{}")
-        old, new = (template.format(f'"{row}"."{name}"') for row in ("was", "written"))
+        old, new = (
+            template.format(f'"{row}"."{name}"') for row in ("before", "written")
+        )
         changed = f"jsonb_build_object('{name}', jsonb_build_array({old}, {new}))"
-        if len(told) > 1:
+        if len(tracked) > 1:
             changed = f"CASE WHEN {_same(name)} THEN '{{}}' ELSE {changed} END"
         parts.append(changed)
     return " || ".join(parts) or "'{}'::jsonb"
 
 
-def _told(by: Actor, story: NewEvent) -> list[Any]:
-    changes = orjson.dumps(story.changes).decode()
-    return [story.owner_id, by.user_id, by.via, story.verb, changes]
+def _event_values(by: Actor, event: NewEvent) -> list[Any]:
+    changes = orjson.dumps(event.changes).decode()
+    return [event.owner_id, by.user_id, by.via, event.verb, changes]

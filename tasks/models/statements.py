@@ -138,8 +138,8 @@ def update(
         statement = (
             f'UPDATE "tasks_task" SET {settings}{stamped} WHERE "id" = %s {returned}'
         )
-        told = [to_column(model, *pair) for pair in zip(names, values, strict=True)]
-        return fetch_tasks(model, statement, [*told, stamp, key])
+        values = [to_column(model, *pair) for pair in zip(names, values, strict=True)]
+        return fetch_tasks(model, statement, [*values, stamp, key])
     settings = "".join(
         f'"{column}" = "new"."column{number}", '
         for number, column in enumerate(columns, 2)
@@ -226,7 +226,7 @@ def _columns(model: type[Task]) -> Columns[Task]:
 
 @cache
 def shown(model: type[Task]) -> str:
-    """What is told of a task: its columns, and how many subtasks are open."""
+    """What is shown of a task: its columns, and the number of its open subtasks."""
     return f"{columns_of(model)}, {OPEN_SUBTASKS}"
 
 
@@ -255,7 +255,7 @@ def _field(model: type[Task], name: str) -> models.Field[Any, Any]:
 
 def to_column(model: type[Task], name: str, value: object) -> Any:
     """A field's value as the database takes it."""
-    if value is None or name in taken_as_they_are(model):
+    if value is None or name in unconverted(model):
         return value
     field = _field(model, name)
     if isinstance(field, models.JSONField):
@@ -264,7 +264,7 @@ def to_column(model: type[Task], name: str, value: object) -> Any:
 
 
 @cache
-def taken_as_they_are(model: type[Task]) -> frozenset[str]:
+def unconverted(model: type[Task]) -> frozenset[str]:
     """The fields of whose values the ORM would make nothing else: to ask it for each of
     twenty takes 0.07 ms. (A process has one kind of database.)"""
     plain: list[type[models.Field[Any, Any]]] = [
@@ -279,7 +279,7 @@ def taken_as_they_are(model: type[Task]) -> frozenset[str]:
 
 
 def _typed(model: type[Task], name: str) -> str:
-    """A place among VALUES, where PostgreSQL alone needs to be told the type."""
+    """A place among VALUES, with its type, which only PostgreSQL needs."""
     if not settings.ON_POSTGRESQL:
         return "%s"  # SQLite would convert it
     return f"%s::{_field(model, name).db_type(connection)}"

@@ -151,7 +151,7 @@ class Tag(models.Model):
         self.name, self.key, self.version = name, casefold_key(name), self.version + 1
         self.save(update_fields=["name", "key", "version"])
         changes = {"name": [old, name]}
-        append(by, [_story(database_now(), self, Event.Verb.EDITED, changes)])
+        append(by, [_event(database_now(), self, Event.Verb.EDITED, changes)])
         if tasks:
             self.all_tasks.retag(by, {old: name})
 
@@ -160,7 +160,7 @@ class Tag(models.Model):
         row locked."""
         self.all_tasks.retag(by, {self.name: None})
         self.version += 1
-        append(by, [_story(database_now(), self, Event.Verb.DELETED)])
+        append(by, [_event(database_now(), self, Event.Verb.DELETED)])
         self.delete()
 
 
@@ -232,7 +232,7 @@ def created(at: datetime, owner_id: int, tag_id: int, name: str) -> NewEvent:
     return NewEvent(at, owner_id, "tag_id", tag_id, 1, Event.Verb.CREATED, changes)
 
 
-def _story(
+def _event(
     at: datetime,
     tag: Tag,
     verb: Event.Verb,

@@ -1,4 +1,4 @@
-"""The events of tasks: told by the task before and after a change."""
+"""The events of tasks, made from the task before and after a change."""
 
 from __future__ import annotations
 
@@ -12,31 +12,35 @@ from tasks.models.events import Actor, Event, NewEvent, append, difference
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
 
-#: The attributes whose old and new values an event tells.
-TOLD = (*TRACKED, "owner_id")
-# What a new task has without being given it.
-MADE = ("owner_id", "position")
+#: The attributes whose old and new values are in an event.
+TRACKED_ATTRIBUTES = (*TRACKED, "owner_id")
+# Those of a new task that no client gives.
+GIVEN_BY_SERVICE = ("owner_id", "position")
 
 
 def record(
     by: Actor, now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]
 ) -> None:
-    """Appends the event of each change of a task, told by the task before (None: it is
-    new) and after it (None: it is gone). Call it inside `lock_feeds`."""
+    """Appends the event of each change of a task, made from the task before (None: it
+    is new) and after it (None: it is deleted). Call it inside `lock_feeds`."""
     append(by, new_events(now, pairs))
 
 
 def new_events(
     now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]
 ) -> list[NewEvent]:
-    """What the events of these changes tell. The time of a change is the task's
-    `updated_at` after it; of a new task (which may be imported) and of one that is gone,
+    """The events of these changes. The time of a change is the task's
+    `updated_at` after it; of a new task (which may be imported) and of a deleted one,
     `now`, but no time before the last version's."""
-    told: list[NewEvent] = []
+    events: list[NewEvent] = []
     for before, after in pairs:
         task = after or before
         assert task is not None
-        names = [name for name in TOLD if before or name not in MADE]
+        names = [
+            name
+            for name in TRACKED_ATTRIBUTES
+            if before or name not in GIVEN_BY_SERVICE
+        ]
         changes = difference(before, after, names)
         if "priority" in changes:
             kinds = type(task).Priority
@@ -47,7 +51,7 @@ def new_events(
         at = now
         if before:
             at = after.updated_at if after else max(now, before.updated_at)
-        story = NewEvent(
+        event = NewEvent(
             at,
             task.owner_id,
             "task_id",
@@ -56,11 +60,11 @@ def new_events(
             _verb(before, after, changes),
             changes,
         )
-        told.append(story)
+        events.append(event)
         if before and "owner_id" in changes:
             # It left one feed as well as entering another.
-            told.append(story._replace(owner_id=before.owner_id))
-    return told
+            events.append(event._replace(owner_id=before.owner_id))
+    return events
 
 
 def _verb(

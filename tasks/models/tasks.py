@@ -54,7 +54,7 @@ from tasks.models.outcomes import Outcome, Versions, expected
 from tasks.models.positions import Ends
 from tasks.models.statements import OPEN_SUBTASKS, UNREAD
 from tasks.models.tags import Tag, label, relabel
-from tasks.models.words import MATCHED_LENGTH, SORTED_LENGTH
+from tasks.models.words import MATCH_KEY_LENGTH, SORT_KEY_LENGTH
 
 #: What a task's fields shall be; those that are so already do not count as changed.
 Plan = Callable[["Task"], dict[str, Any]]
@@ -102,7 +102,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.order_by("-id")
 
     def shown(self) -> Self:
-        """With all that is told of a task, and without what only the database needs."""
+        """With all that is shown of a task, without the columns that only the database needs."""
         counted = RawSQL(OPEN_SUBTASKS, [], models.IntegerField())
         return self.defer(*UNREAD).annotate(open_subtasks=counted)
 
@@ -114,8 +114,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
         if single_statement.can_add(fields):
             now = timezones.now()  # Stands for the time of the write.
             task: Task = plans.new(Task, now, {}, {**fields, "owner_id": owner_id})
-            [story] = task_events.new_events(now, [(None, task)])
-            if single_statement.add(Task, by, now, task, story):
+            [event] = task_events.new_events(now, [(None, task)])
+            if single_statement.add(Task, by, now, task, event):
                 return task
         return self.add_all(by, owner_id, [fields])[0]
 
@@ -394,7 +394,7 @@ class Task(models.Model):
     )
     location = models.CharField(max_length=LOCATION_LENGTH, null=True, blank=True)
     # What filters compare of it (see words.py).
-    location_key = BytewiseField(max_length=MATCHED_LENGTH, null=True, editable=False)
+    location_key = BytewiseField(max_length=MATCH_KEY_LENGTH, null=True, editable=False)
     completed = models.BooleanField(default=False)
     completed_at = models.DateTimeField(null=True, blank=True, editable=False)
     # The names of its tags in the order given: to tell them takes no join.
@@ -438,7 +438,7 @@ class Task(models.Model):
     position = BytewiseField(max_length=POSITION_LENGTH, db_default="", editable=False)
     # What tasks are sorted and found by (see words.py).
     sorted_title = BytewiseField(
-        max_length=SORTED_LENGTH, db_default="", editable=False
+        max_length=SORT_KEY_LENGTH, db_default="", editable=False
     )
     search = models.TextField(db_default="", editable=False)
     # What it is called where it was imported from.

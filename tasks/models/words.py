@@ -19,27 +19,27 @@ from tasks.models.letters import MARKS, plain, ranges
 WORD_LENGTH = 64
 #: Most words of a search, and its most characters.
 MAX_WORDS = 30
-QUESTION_LENGTH = 200
-SORTED_LENGTH = 200
+QUERY_LENGTH = 200
+SORT_KEY_LENGTH = 200
 #: Characters of the key that filters compare.
-MATCHED_LENGTH = 32
+MATCH_KEY_LENGTH = 32
 #: Separates the words of the title from those of the description, so that a statement can
 #: replace one of them. (Keys of versions before 1.3 have no separator.)
-BETWEEN = "|"
+SEPARATOR = "|"
 #: The version of the keys. Keys of ASCII text are the same in all versions; others end with
-#: one BETWEEN for each earlier version, which no word contains, so that keys written by an
+#: one SEPARATOR for each earlier version, which no word contains, so that keys written by an
 #: older release have fewer.
 VERSION = 2
-MARK = BETWEEN * (VERSION - 1)
+MARK = SEPARATOR * (VERSION - 1)
 #: The SQL condition that the key of a task is of this version.
 _BYTES = (
     'octet_length("search")'
     if settings.ON_POSTGRESQL
     else 'length(CAST("search" AS blob))'
 )
-CURRENT = (
+IS_CURRENT = (
     f'{_BYTES} = length("search") OR '
-    f"length(\"search\") - length(replace(\"search\", '{BETWEEN}', '')) = {VERSION}"
+    f"length(\"search\") - length(replace(\"search\", '{SEPARATOR}', '')) = {VERSION}"
 )
 #: Characters of the parts of a run without spaces.
 GRAM = 3
@@ -66,35 +66,35 @@ _WORD = re.compile(
 _RUN = re.compile(f"[{_RUN_ON}]")
 
 
-def sorted_as(title: str) -> str:
+def sort_key(title: str) -> str:
     """The sort key of a title, without case and accents."""
-    return plain(title)[:SORTED_LENGTH]
+    return plain(title)[:SORT_KEY_LENGTH]
 
 
-def matched_as(text: str | None) -> str | None:
+def match_key(text: str | None) -> str | None:
     """A key that is equal for texts that differ only in case; None for None. It is a digest, because
     PostgreSQL indexes no text of more than 2,700 bytes."""
     if text is None:
         return None
     return blake2b(
-        casefold_key(text).encode(), digest_size=MATCHED_LENGTH // 2
+        casefold_key(text).encode(), digest_size=MATCH_KEY_LENGTH // 2
     ).hexdigest()
 
 
-def searched_as(title: str, description: str) -> str:
+def search_key(title: str, description: str) -> str:
     """The distinct words of title and description, in lower case, without accents."""
-    both = f"{title_searched_as(title)}{BETWEEN}{description_searched_as(description)}"
+    both = f"{title_search_key(title)}{SEPARATOR}{description_search_key(description)}"
     return both if both.isascii() else f"{both}{MARK}"
 
 
-def title_searched_as(title: str) -> str:
-    """The search key of a title: the part before BETWEEN."""
+def title_search_key(title: str) -> str:
+    """The search key of a title: the part before SEPARATOR."""
     found = " ".join(dict.fromkeys(words(title)))
     return f"{found} " if found else ""
 
 
-def description_searched_as(description: str) -> str:
-    """The search key of a description: the part after BETWEEN."""
+def description_search_key(description: str) -> str:
+    """The search key of a description: the part after SEPARATOR."""
     found = " ".join(dict.fromkeys(words(description)))
     return f" {found}" if found else ""
 
@@ -106,10 +106,10 @@ def words(text: str) -> list[str]:
     return _words(text, 1)
 
 
-def asked(question: str) -> list[str]:
+def query_words(query: str) -> list[str]:
     """The words of a search: a text matches if it has them, or words that begin with them. A run in
     a script without spaces needs only consecutive parts."""
-    return _words(question, GRAM)
+    return _words(query, GRAM)
 
 
 def _words(text: str, step: int) -> list[str]:

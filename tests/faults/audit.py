@@ -21,8 +21,8 @@ from django.db import connection  # it needs the settings
 
 from taskproject.models import Job
 from tasks.models import Event, Label, Tag, Tally, Task, TaskList
-from tasks.models.events import told
-from tasks.models.words import searched_as, sorted_as
+from tasks.models.events import as_json
+from tasks.models.words import search_key, sort_key
 
 #: The fields that a task's events must add up to, and what each is before the first.
 FIELDS: dict[str, Any] = {
@@ -82,7 +82,7 @@ def _histories(tasks: dict[int, Task]) -> Iterator[str]:
                     yield f"task {key} v{event.version}: {name} was {state[name]}"
                 state[name] = new
         for name in FIELDS:
-            if state[name] != told(getattr(task, name)):
+            if state[name] != as_json(getattr(task, name)):
                 yield f"task {key}: its events come to another {name}"
     yield from (f"task {key} has no events" for key in tasks.keys() - lives.keys())
 
@@ -90,9 +90,9 @@ def _histories(tasks: dict[int, Task]) -> Iterator[str]:
 def _row(task: Task) -> Iterator[str]:
     if task.completed != (task.completed_at is not None):
         yield f"task {task.pk} is completed without a time, or the other way round"
-    if task.search != searched_as(task.title, task.description):
+    if task.search != search_key(task.title, task.description):
         yield f"task {task.pk} is found by other words than its own"
-    if task.sorted_title != sorted_as(task.title):
+    if task.sorted_title != sort_key(task.title):
         yield f"task {task.pk} is sorted by another title"
 
 

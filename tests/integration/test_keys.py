@@ -28,8 +28,8 @@ def titles(api: ApiClient, question: str) -> list[str]:
 def assert_current(*tasks: Task) -> None:
     for task in tasks:
         task.refresh_from_db()
-        assert task.search == words.searched_as(task.title, task.description)
-        assert task.sorted_title == words.sorted_as(task.title)
+        assert task.search == words.search_key(task.title, task.description)
+        assert task.sorted_title == words.sort_key(task.title)
 
 
 def test_old_keys_are_made_anew(api: ApiClient, alice: User) -> None:
@@ -131,7 +131,7 @@ def test_a_change_of_a_title_makes_the_rest_of_an_old_key_anew(
 
 
 def test_the_release_before_can_still_change_such_keys(alice: User) -> None:
-    """Its statements keep what stands between the first two BETWEEN, and what they write
+    """Its statements keep what stands between the first two SEPARATOR, and what they write
     is told from what this one does."""
     task = make_task(alice, "Ёж", description="Мёд")
 

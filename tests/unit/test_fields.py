@@ -16,7 +16,7 @@ from tasks.forms import TaskForm
 from tasks.models import Task, constraints, task_events
 from tasks.models.criteria import Criteria, conditions_of
 from tasks.models.due_dates import clock
-from tasks.models.words import MATCHED_LENGTH
+from tasks.models.words import MATCH_KEY_LENGTH
 
 # What files call otherwise, or cannot have: the id and the version belong to one
 # installation, and the number of subtasks follows from them.
@@ -43,7 +43,7 @@ def test_every_attribute_is_one_of_the_model() -> None:
 
 def test_everything_writable_is_told_by_events() -> None:
     assert {ATTRIBUTES[field.name] for field in FIELDS if field.writable} <= {*TRACKED}
-    assert {*TRACKED} < {*task_events.TOLD}
+    assert {*TRACKED} < {*task_events.TRACKED_ATTRIBUTES}
 
 
 def test_every_field_is_in_files() -> None:
@@ -83,7 +83,7 @@ def test_every_key_is_an_attribute_with_an_index() -> None:
 
     for name, key in KEYS.items():
         column: Any = Task._meta.get_field(key)
-        assert column.null and column.max_length == MATCHED_LENGTH
+        assert column.null and column.max_length == MATCH_KEY_LENGTH
         assert f"task_owner_{name}" in names
 
 

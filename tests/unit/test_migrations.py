@@ -458,8 +458,8 @@ def test_old_keys_are_made_anew(first_version: None) -> None:
     written = dict(Task.objects.values_list("pk", "search"))
     in_order = dict(Task.objects.values_list("pk", "sorted_title"))
     for number, title in TITLES.items():
-        assert written[number] == words.searched_as(title, "")
-        assert in_order[number] == words.sorted_as(title)
+        assert written[number] == words.search_key(title, "")
+        assert in_order[number] == words.sort_key(title)
 
 
 def test_the_search_follows_every_change(alice: User) -> None:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from taskproject.names import casefold_key
 from tasks.limits import LIST_NAME_LENGTH, TAG_LENGTH
 from tasks.models.words import (
-    SORTED_LENGTH,
+    SORT_KEY_LENGTH,
     WORD_LENGTH,
-    asked,
-    searched_as,
-    sorted_as,
+    query_words,
+    search_key,
+    sort_key,
     words,
 )
 
@@ -62,11 +62,11 @@ def test_words_are_runs_of_letters_and_digits(text: str, found: list[str]) -> No
 
 
 def test_a_search_has_each_word_once() -> None:
-    assert searched_as("Milk and milk", "MILK, eggs") == "milk and | milk eggs"
+    assert search_key("Milk and milk", "MILK, eggs") == "milk and | milk eggs"
 
 
 def test_no_word_runs_over_from_one_text_to_the_next() -> None:
-    assert searched_as("butter", "milk") == "butter | milk"
+    assert search_key("butter", "milk") == "butter | milk"
 
 
 def letters() -> list[tuple[str, str]]:
@@ -92,7 +92,7 @@ def test_a_letter_with_something_is_compared_as_the_letter() -> None:
     others = [
         letter
         for letter, bare in pairs
-        if sorted_as(letter) != sorted_as(bare) and letter != "ẚ"
+        if sort_key(letter) != sort_key(bare) and letter != "ẚ"
     ]
 
     assert len(pairs) > 1_000
@@ -116,13 +116,13 @@ def test_a_letter_with_something_is_compared_as_the_letter() -> None:
 def test_titles_and_words_are_compared_by_the_same_letters(
     text: str, typed: str
 ) -> None:
-    assert sorted_as(text) == typed
+    assert sort_key(text) == typed
     assert words(text) == typed.split()
 
 
 @given(TEXT)
 def test_a_text_is_found_by_what_is_asked_with_it(text: str) -> None:
-    assert set(asked(text)) <= set(words(text))
+    assert set(query_words(text)) <= set(words(text))
 
 
 @given(st.text(st.sampled_from("กขคนมไาำ่้ะ"), min_size=1, max_size=30), st.data())
@@ -131,7 +131,7 @@ def test_a_part_of_a_run_without_spaces_is_found(run: str, data: st.DataObject) 
     part = run[start : data.draw(st.integers(start + 1, len(run)))]
 
     found = words(run)
-    assert all(any(word.startswith(one) for word in found) for one in asked(part))
+    assert all(any(word.startswith(one) for word in found) for one in query_words(part))
 
 
 @given(TEXT)
@@ -145,7 +145,7 @@ def test_a_word_means_nothing_to_a_query(text: str) -> None:
 
 @given(TEXT)
 def test_a_text_is_found_by_its_own_words(text: str) -> None:
-    stored = searched_as(text, "").split(" ")
+    stored = search_key(text, "").split(" ")
 
     assert set(words(text)) <= set(stored)
     assert words(text.upper()) == words(text.upper().lower()) or not text.isascii()
@@ -156,7 +156,7 @@ def test_the_form_of_unicode_makes_no_difference(text: str) -> None:
     forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
 
     assert words(forms[0]) == words(forms[1])
-    assert sorted_as(forms[0]) == sorted_as(forms[1])
+    assert sort_key(forms[0]) == sort_key(forms[1])
     assert casefold_key(forms[0]) == casefold_key(forms[1]) == casefold_key(text)
 
 
@@ -217,5 +217,5 @@ def _surrogate(letter: int) -> bool:
 def test_a_title_is_ordered_without_case_and_accents(
     title: str, sorted_title: str
 ) -> None:
-    assert sorted_as(title) == sorted_title
-    assert len(sorted_as(title)) <= SORTED_LENGTH
+    assert sort_key(title) == sorted_title
+    assert len(sort_key(title)) <= SORT_KEY_LENGTH
