@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
+from itertools import chain, islice
 from threading import local
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -16,6 +17,8 @@ from django.db.models.base import ModelState
 M = TypeVar("M", bound=models.Model)
 #: The values of one row. Their types depend on the statement.
 Row = tuple[Any, ...]
+#: Rows of one INSERT on SQLite, which takes 32,766 parameters.
+INSERTED = 1_000
 
 
 def analyze(*kinds: type[models.Model]) -> None:
@@ -116,10 +119,37 @@ def adapted(value: object) -> Any:
     if ON_POSTGRESQL:
         return value
     if isinstance(value, datetime):
+        if value.tzinfo is UTC:
+            return value.isoformat(" ")[:-6]  # a fifth of the time
         return connection.ops.adapt_datetimefield_value(value)
     if isinstance(value, date):
         return connection.ops.adapt_datefield_value(value)
     return value
+
+
+def insert_rows(
+    table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """Stores many rows of `adapted` values: by COPY on PostgreSQL, by statements of
+    INSERTED rows on SQLite.
+
+    A statement of one row takes SQLite four times as long: before each statement, its
+    full-text indexes write what they have of the transaction."""
+    names = ", ".join(f'"{column}"' for column in columns)
+    with connection.cursor() as cursor, connection.wrap_database_errors:
+        if ON_POSTGRESQL:
+            with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
+                for row in rows:
+                    copy.write_row(row)
+            return
+        place = f"({', '.join(['%s'] * len(columns))})"
+        left = iter(rows)
+        while portion := list(islice(left, INSERTED)):
+            places = ", ".join([place] * len(portion))
+            cursor.execute(
+                f'INSERT INTO "{table}" ({names}) VALUES {places}',
+                list(chain.from_iterable(portion)),
+            )
 
 
 def instance(

@@ -28,7 +28,7 @@ from tasks.formats.records import TASK_FIELDS
 from tasks.models import PRIORITIES, Actor, Tag, Task, TaskList, lock_feeds
 from tasks.models.events import database_now
 
-BATCH = 1_000
+BATCH = 5_000
 #: The number of bad rows whose reasons are kept.
 SHOWN = 50
 BY = Actor(None, "command")

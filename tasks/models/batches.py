@@ -333,7 +333,8 @@ class _Changes:
         """Stores all changes."""
         ids = store(self.owner_id, self.now, self._new_tags)
         new = [task for key, task in self.tasks.items() if key not in self._before]
-        Task.objects.bulk_create(new)
+        if new:
+            statements.insert_all(Task, new)
         pairs = [
             (self._before[key], task)
             for key, task in self.tasks.items()

@@ -7,7 +7,7 @@ own values and rows all the same. `model` is Task, whose module uses this one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -21,8 +21,10 @@ from taskproject.sql import (
     Columns,
     Guard,
     GuardFailed,
+    adapted,
     check_found,
     fetch,
+    insert_rows,
     mark_saved,
 )
 from tasks.models import events, plans, positions
@@ -115,6 +117,48 @@ def insert(model: type[Task], now: datetime, task: Task) -> bool:
     [(task.pk,)] = keys
     mark_saved(task)
     return True
+
+
+def insert_all(model: type[Task], tasks: Sequence[Task]) -> None:
+    """Stores new tasks that have their positions; those without keys get them. Call it
+    inside `lock_feeds`."""
+    new = [task for task in tasks if task.pk is None]
+    for task, key in zip(new, new_keys(len(new)) if new else (), strict=True):
+        task.pk = key
+    names, columns, convert = _bulk(model)
+    rows = (convert([*map(vars(task).__getitem__, names)]) for task in tasks)
+    insert_rows("tasks_task", columns, rows)
+    for task in tasks:
+        mark_saved(task)
+
+
+@cache
+def _bulk(
+    model: type[Task],
+) -> tuple[list[str], list[str], Callable[[list[Any]], list[Any]]]:
+    """The attributes of a new task, their columns, and what makes the database's values of
+    theirs."""
+    fields = model._meta.concrete_fields
+    json = [
+        number
+        for number, field in enumerate(fields)
+        if isinstance(field, models.JSONField)
+    ]
+    dates = [
+        number
+        for number, field in enumerate(fields)
+        if isinstance(field, models.DateField) and not settings.ON_POSTGRESQL
+    ]
+
+    def convert(values: list[Any]) -> list[Any]:
+        for number in json:
+            values[number] = orjson.dumps(values[number]).decode()
+        for number in dates:
+            values[number] = adapted(values[number])
+        return values
+
+    names = [field.attname for field in fields]
+    return names, [str(field.column) for field in fields], convert
 
 
 def update(

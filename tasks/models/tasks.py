@@ -149,7 +149,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
                 for task in tasks:
                     if not task.position:
                         task.position = ends.next((owner_id, task.list_id))
-                Task.objects.bulk_create(tasks)
+                statements.insert_all(Task, tasks)
             label(tasks)
             task_events.record(by, now, [(None, task) for task in tasks])
         return tasks
