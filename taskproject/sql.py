@@ -17,8 +17,6 @@ from django.db.models.base import ModelState
 M = TypeVar("M", bound=models.Model)
 #: The values of one row. Their types depend on the statement.
 Row = tuple[Any, ...]
-#: Rows of one INSERT on SQLite, which takes 32,766 parameters.
-INSERTED = 1_000
 
 
 def analyze(*kinds: type[models.Model]) -> None:
@@ -130,11 +128,11 @@ def adapted(value: object) -> Any:
 def insert_rows(
     table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
-    """Stores many rows of `adapted` values: by COPY on PostgreSQL, by statements of
-    INSERTED rows on SQLite.
+    """Stores many rows of `adapted` values: by COPY on PostgreSQL, by as few statements as
+    it takes on SQLite.
 
-    A statement of one row takes SQLite four times as long: before each statement, its
-    full-text indexes write what they have of the transaction."""
+    A statement for each row takes SQLite four times as long: before each, its full-text
+    indexes write what they have of the transaction."""
     names = ", ".join(f'"{column}"' for column in columns)
     with connection.cursor() as cursor, connection.wrap_database_errors:
         if ON_POSTGRESQL:
@@ -143,8 +141,9 @@ def insert_rows(
                     copy.write_row(row)
             return
         place = f"({', '.join(['%s'] * len(columns))})"
+        size = (connection.features.max_query_params or 999) // len(columns)
         left = iter(rows)
-        while portion := list(islice(left, INSERTED)):
+        while portion := list(islice(left, size)):
             places = ", ".join([place] * len(portion))
             cursor.execute(
                 f'INSERT INTO "{table}" ({names}) VALUES {places}',

@@ -29,7 +29,8 @@ def parse_instant(text: str) -> datetime | None:
     None for anything else."""
     if _INSTANT.fullmatch(text):
         with suppress(ValueError, OverflowError):
-            return datetime.fromisoformat(text.upper()).astimezone(UTC)
+            moment = datetime.fromisoformat(text.upper())
+            return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
     return None
 
 

@@ -10,8 +10,13 @@ from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Any, BinaryIO
 
+import orjson
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
+
 from taskproject.accounts.models import User
 from taskproject.names import casefold_key
+from taskproject.sql import ON_POSTGRESQL
 from tasks.exports import external_id
 from tasks.fields import ATTRIBUTES
 from tasks.formats import (
@@ -28,7 +33,7 @@ from tasks.formats.records import TASK_FIELDS
 from tasks.models import PRIORITIES, Actor, Tag, Task, TaskList, lock_feeds
 from tasks.models.events import database_now
 
-BATCH = 5_000
+BATCH = 2_000
 #: The number of bad rows whose reasons are kept.
 SHOWN = 50
 BY = Actor(None, "command")
@@ -120,7 +125,7 @@ class ImportValidator:
             if isinstance(row, Incomplete | Adjusted):
                 continue
             number += 1
-            if isinstance(row, BadRow) or self._is_bad(number):
+            if isinstance(row, BadRow) or (self.bad and self._is_bad(number)):
                 continue
             below = isinstance(row, TaskRecord) and row.parent is not None
             owner = self._owner(row)
@@ -304,10 +309,11 @@ class Importer:
         self, owner_id: int, batch: list[Record], tasks: list[TaskRecord]
     ) -> None:
         """Creates the tags that the batch names."""
-        names = [record.name for record in batch if isinstance(record, TagRecord)]
-        names += [name for record in tasks for name in record.tags]
-        if not names:
+        named = [record.name for record in batch if isinstance(record, TagRecord)]
+        named += [name for record in tasks for name in record.tags]
+        if not named:
             return
+        names = list(dict.fromkeys(named))
         stored = Tag.objects.owned_by(owner_id).named(names)
         new = {casefold_key(name) for name in names} - set(
             stored.values_list("key", flat=True)
@@ -326,23 +332,37 @@ class Importer:
 
 def known(owner_id: int, names: Iterable[str]) -> dict[str, Task]:
     """Those of the external ids that the owner's tasks have, including native ids."""
-    names = list(names)
+    wanted = set(names)
     # Of one number there may be several names: each installation has one.
-    native = {int(match[1]) for name in names if (match := NATIVE.fullmatch(name))}
+    native = {int(match[1]) for name in wanted if (match := NATIVE.fullmatch(name))}
     tasks = Task.objects.owned_by(owner_id).only(
         "pk", "parent_id", "external_id", "created_at"
     )
     found = {
         task.external_id: task
-        for task in tasks.filter(external_id__in=names)
+        for task in (tasks.filter(_among("external_id", wanted)) if wanted else ())
         if task.external_id is not None
     }
-    wanted = set(names)
-    for task in tasks.filter(pk__in=native, external_id__isnull=True):
+    if not native:
+        return found
+    for task in tasks.filter(_among("id", native), external_id__isnull=True):
         name = external_id(task.pk, task.created_at, None)
         if name in wanted:
             found[name] = task
     return found
+
+
+def _among(column: str, values: Iterable[str | int]) -> RawSQL:
+    """The condition that the column is one of many values, which are one parameter: the
+    ORM and psycopg take 10 us for each of their own."""
+    if ON_POSTGRESQL:
+        kind = "bigint" if column == "id" else "text"
+        values_sql = f'SELECT "value"::{kind} FROM json_array_elements_text(%s)'
+    else:
+        values_sql = 'SELECT "value" FROM json_each(%s)'
+    condition = f'"tasks_task"."{column}" IN ({values_sql})'
+    parameters = [orjson.dumps(list(values)).decode()]
+    return RawSQL(condition, parameters, BooleanField())
 
 
 def _fields(

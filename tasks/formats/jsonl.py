@@ -9,6 +9,7 @@ unknown, repeated or mistyped member makes its line a `BadRow`."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import MISSING, fields
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -46,6 +47,10 @@ _NAMES = {kind: name for name, kind in KINDS.items()}
 _DEFAULTS = {
     kind: {field.name: field.default for field in fields(kind)}
     for kind in KINDS.values()
+}
+_REQUIRED = {
+    name: [field.name for field in fields(kind) if field.default is MISSING]
+    for name, kind in KINDS.items()
 }
 
 
@@ -154,33 +159,23 @@ def _record(members: dict[str, object]) -> Record:
             else "kind is missing; give 'list', 'tag' or 'task'."
         )
     known = _DEFAULTS[KINDS[kind]]
-    for member in members:
-        if member not in known:
-            raise Refused(unknown(member, list(known), f"member of a {kind}"))
-    for member, default in known.items():
-        if default is MISSING and member not in members:
+    if not members.keys() <= known.keys():
+        member = next(member for member in members if member not in known)
+        raise Refused(unknown(member, list(known), f"member of a {kind}"))
+    for member in _REQUIRED[kind]:
+        if member not in members:
             raise Refused(f"{member} is missing; a {kind} needs it.")
-    return KINDS[kind](
-        **{
-            member: _value(member, value, known[member])
-            for member, value in members.items()
-        }
-    )
-
-
-def _value(member: str, value: object, default: object) -> Any:
-    """The value in the type of its own field. Raises `Refused` for any other type."""
-    if value is None and default is None:
-        return None
-    kind, words, convert = _TYPES.get(member, _STRING)
-    # In Python a bool is an int. No field is a number.
-    if type(value) is not kind:
-        raise Refused(f"{member} is {shown(value)}; give {words}.")
-    return convert(member, value)
-
-
-def _as_is(member: str, value: object) -> object:
-    return value
+    values: dict[str, Any] = members
+    for member, value in members.items():
+        if value is None and known[member] is None:
+            continue
+        expected, words, convert = _TYPES.get(member, _STRING)
+        # In Python a bool is an int. No field is a number.
+        if type(value) is not expected:
+            raise Refused(f"{member} is {shown(value)}; give {words}.")
+        if convert is not None:
+            values[member] = convert(member, value)
+    return KINDS[kind](**values)
 
 
 def _strings(member: str, value: list[object]) -> tuple[str, ...]:
@@ -192,9 +187,9 @@ def _strings(member: str, value: list[object]) -> tuple[str, ...]:
     return tuple(texts)
 
 
-_Type = tuple[type, str, Callable[..., object]]
-_STRING: _Type = (str, "a string", _as_is)
-_BOOLEAN: _Type = (bool, "true or false", _as_is)
+_Type = tuple[type, str, Callable[..., object] | None]
+_STRING: _Type = (str, "a string", None)
+_BOOLEAN: _Type = (bool, "true or false", None)
 _INSTANT: _Type = (str, "a time such as 2026-01-31T12:00:00Z", read_instant)
 _DAY: _Type = (str, "a date such as 2026-01-31", read_day)
 _TYPES: dict[str, _Type] = {
@@ -209,8 +204,14 @@ _TYPES: dict[str, _Type] = {
 
 
 def _object(line: bytes) -> dict[str, object]:
-    """The members of a line. Not parsed by orjson, which keeps the last of a repeated member
-    without an error."""
+    """The members of a line. orjson, which takes a sixth of the time, keeps the last of a
+    repeated member without an error: it parses lines that are as it would write them."""
+    with suppress(orjson.JSONDecodeError):
+        parsed = orjson.loads(line)
+        if type(parsed) is dict and line == orjson.dumps(
+            parsed, option=orjson.OPT_APPEND_NEWLINE
+        ):
+            return parsed
     try:
         value = json.loads(
             line.decode(), object_pairs_hook=_once_each, parse_constant=_no_constant
