@@ -7,7 +7,7 @@ not accessed before.
 import json
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from django.conf import settings
@@ -23,14 +23,15 @@ from pydantic import (
     StringConstraints,
     ValidationError,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
 from taskproject import timezones
-from taskproject.names import unknown
+from taskproject.input_errors import input_error, translated, unknown_member
 from taskproject.problems import (
     BadRequest,
     ContentTooLarge,
+    InputError,
     Invalid,
     LengthRequired,
     MalformedBody,
@@ -65,13 +66,17 @@ def _without_nul(value: str) -> str:
 def _word_boolean(value: object) -> object:
     if value in ("true", "false"):
         return value == "true"
-    raise PydanticCustomError("boolean_word", "Send true or false.")
+    raise PydanticCustomError(
+        "wrong_type", "Send true or false.", {"expected": "boolean"}
+    )
 
 
 def _digits(value: object) -> object:
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
         return int(value)
-    raise PydanticCustomError("integer_digits", "Send a whole number in digits.")
+    raise PydanticCustomError(
+        "wrong_type", "Send a whole number in digits.", {"expected": "integer"}
+    )
 
 
 def _stripped(value: object) -> object:
@@ -197,7 +202,8 @@ def is_unmeasured(request: HttpRequest) -> bool:
 def _unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(pairs) > MAX_MEMBERS:
         detail = f"Send at most {MAX_MEMBERS} members in an object."
-        raise Invalid(detail, errors=[_error("body", [], "too_many_members", detail)])
+        error = input_error("body", [], "too_many", detail, max=MAX_MEMBERS)
+        raise Invalid(detail, errors=[error])
     members = dict(pairs)
     if len(members) < len(pairs):
         seen: set[str] = set()
@@ -235,9 +241,7 @@ def check_query(given: QueryDict, parameters: dict[str, bool]) -> None:
     they may not be."""
     extra = [name for name in given if name not in parameters]
     errors = [
-        _error(
-            "query", [name], "unknown", unknown(name, parameters.keys(), "parameter")
-        )
+        unknown_member("query", [name], parameters.keys(), "parameter")
         for name in extra[:MAX_ERRORS]
     ]
     if errors:
@@ -246,7 +250,7 @@ def check_query(given: QueryDict, parameters: dict[str, bool]) -> None:
         if not may_repeat and len(given.getlist(name)) > 1:
             raise Invalid(
                 f"Send the parameter {name} once.",
-                errors=[_error("query", [name], "repeated", "Send it once.")],
+                errors=[input_error("query", [name], "repeated", "Send it once.")],
             )
 
 
@@ -255,7 +259,7 @@ def check_no_body(request: HttpRequest) -> None:
     because many clients always send one."""
     if request.body and _parser.parse_body(request) not in ({}, None):
         detail = "This operation takes no body; send none."
-        raise Invalid(detail, errors=[_error("body", [], "unexpected", detail)])
+        raise Invalid(detail, errors=[input_error("body", [], "unexpected", detail)])
 
 
 def query_parameters(handler: Callable[..., object]) -> dict[str, bool]:
@@ -278,7 +282,7 @@ def query_parameters(handler: Callable[..., object]) -> dict[str, bool]:
 def invalid(wrong: Iterable[tuple[type[ParamModel], ValidationError]]) -> Problem:
     """The problem for the validation errors of these models, each with the JSON pointer
     to the invalid member."""
-    errors: list[dict[str, str]] = []
+    errors: list[InputError] = []
     for model, invalid_input in wrong:
         source = str(model.__ninja_param_source__)
         found = invalid_input.errors(include_url=False)
@@ -288,13 +292,8 @@ def invalid(wrong: Iterable[tuple[type[ParamModel], ValidationError]]) -> Proble
             if source == "body" and not path and error["type"] in NO_OBJECT:
                 if error["type"] == "missing":
                     return MalformedBody("Send a JSON object as the body.")
-                errors.append(
-                    _error("body", path, "object_type", "Send a JSON object.")
-                )
-            else:
-                errors.append(
-                    _error(source, path, error["type"], _sentence(error, model))
-                )
+                error["type"] = "model_type"
+            errors.append(translated(source, path, error, model))
     return _refusal(errors)
 
 
@@ -306,65 +305,15 @@ def refusal_of(model: type[BaseModel], value: object, place: str) -> Invalid | N
     except ValidationError as error:
         path = place.strip("/").split("/")
         errors = [
-            _error("body", [*path, *one["loc"]], one["type"], _sentence(one, model))
+            translated("body", [*path, *one["loc"]], one, model)
             for one in error.errors(include_url=False)[:MAX_ERRORS_OF_OPERATION]
         ]
         return _refusal(errors)
     return None
 
 
-def _refusal(errors: list[dict[str, str]]) -> Invalid:
+def _refusal(errors: list[InputError]) -> Invalid:
     first = "; ".join(
         f"{error['pointer'] or 'body'}: {error['detail']}" for error in errors[:3]
     )
     return Invalid(first, errors=errors)
-
-
-def _error(
-    source: str, path: Sequence[object], code: str, detail: str
-) -> dict[str, str]:
-    pointer = "".join(
-        "/" + str(part)[:100].replace("~", "~0").replace("/", "~1") for part in path
-    )
-    code = "unknown" if code == "extra_forbidden" else code
-    return {"in": source, "pointer": pointer, "code": code, "detail": detail}
-
-
-def _sentence(error: ErrorDetails, model: type[BaseModel]) -> str:
-    limits = error.get("ctx", {})
-    match error["type"]:
-        case "extra_forbidden":
-            name = str(error["loc"][-1])
-            return unknown(name, _members(model, error["loc"]), "member")
-        case "missing":
-            return "Send this member."
-        case "bool_type":
-            return "Send true or false."
-        case "string_type":
-            return "Send a string."
-        case "literal_error":
-            words = re.findall(r"'([^']*)'", str(limits["expected"]))
-            if not isinstance(error["input"], str):
-                return f"Send one of these words: {', '.join(words)}."
-            return unknown(str(error["input"]), words, "value")
-        case "too_long":
-            return f"Send at most {limits['max_length']} of them."
-        case "string_too_short" if limits["min_length"] == 1:
-            return "Send at least one character that is not a space."
-        case "string_too_short" | "string_too_long":
-            bound = limits.get("max_length") or limits.get("min_length")
-            most = "most" if "max_length" in limits else "least"
-            return f"Send at {most} {bound:,} characters."
-    sentence = str(error["msg"])
-    return sentence if sentence.endswith(".") else f"{sentence}."
-
-
-def _members(model: type[BaseModel], location: tuple[object, ...]) -> set[str]:
-    """The known members of the object that has the unknown one."""
-    current: object = model
-    for part in location[:-1]:
-        field = getattr(current, "model_fields", {}).get(part)
-        if field is None:
-            return set()
-        current = field.annotation
-    return set(getattr(current, "model_fields", {}))

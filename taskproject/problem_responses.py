@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from taskproject import problems
-from taskproject.names import unknown
-from taskproject.problems import Problem
+from taskproject.input_errors import CODES, input_error, unknown_member
+from taskproject.problems import InputError, Problem
 
 #: A part of the OpenAPI document: JSON of any depth.
 Part = dict[str, Any]
@@ -50,7 +50,6 @@ RESTART: Part = {
 }
 ERRORS: Part = {
     "type": "array",
-    "description": "The invalid members of the input.",
     "items": {"$ref": "#/components/schemas/InputError"},
 }
 INPUT_ERROR: Part = {
@@ -62,8 +61,16 @@ INPUT_ERROR: Part = {
             "type": "string",
             "description": "JSON pointer (RFC 6901) to the member.",
         },
-        "code": {"type": "string"},
+        "code": {"$ref": "#/components/schemas/InputErrorCode"},
         "detail": {"type": "string"},
+        "min": {"type": "integer"},
+        "max": {"type": "integer"},
+        "expected": {
+            "type": "string",
+            "enum": ["array", "boolean", "integer", "object", "string"],
+        },
+        "known": {"type": "array", "items": {"type": "string"}},
+        "suggestion": {"type": "string", "description": "What was probably meant."},
     },
 }
 
@@ -117,7 +124,7 @@ class ProblemResponse:
             for name, value in self.examples.items()
         }
         kind = self.kinds[0]
-        problem = kind((kind.__doc__ or "").strip(), **members)
+        problem = kind(f"{kind.title}.", **members)
         return _response(self.name, problem, self.path)
 
 
@@ -247,6 +254,7 @@ SCHEMAS: Mapping[str, Part] = {
     "Problem": PROBLEM,
     "Changed": CHANGED,
     "InputError": INPUT_ERROR,
+    "InputErrorCode": with_names({"type": "string", "enum": list(CODES)}),
     **{response.name: response.schema() for response in RESPONSES},
 }
 
@@ -286,7 +294,7 @@ def _of(path: str, method: str, operation: Part) -> Iterator[ProblemResponse]:
 
 def _input_error(
     operation: Part, schemas: Mapping[str, Part]
-) -> tuple[str, dict[str, str]]:
+) -> tuple[str, InputError]:
     """The first member of the body, or a parameter, and the error of a request with two
     letters of its name in the wrong order."""
     if "requestBody" in operation:
@@ -300,10 +308,6 @@ def _input_error(
         member = [*shared, *known, "body"][0]
     if not known:
         detail = "This operation takes no body; send none."
-        return member, {
-            "in": "body", "pointer": "", "code": "unexpected", "detail": detail
-        }  # fmt: skip
+        return member, input_error("body", [], "unexpected", detail)
     wrong = f"{member[:-2]}{member[-1]}{member[-2]}"
-    detail = unknown(wrong, known, kind)
-    error = {"in": place, "pointer": f"/{wrong}", "code": "unknown", "detail": detail}
-    return member, error
+    return member, unknown_member(place, [wrong], known, kind)

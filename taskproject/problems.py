@@ -41,7 +41,7 @@ Clients decide by `code`, which never changes; `detail` is for people.
 import logging
 import sys
 from collections.abc import Iterator
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import orjson
 from django.core.exceptions import BadRequest as UnreadableRequest
@@ -71,6 +71,11 @@ ROOTS = {"api", "livez", "readyz"}
 UNMIGRATED = {"42P01", "42703"}
 
 
+#: An error of one member of the input: `in`, `pointer`, `code`, `detail`, and the parameters of
+#: its code (see `taskproject.input_errors`).
+InputError = dict[str, Any]
+
+
 class Problem(Exception):
     """A response with status 400 or above.
 
@@ -87,7 +92,7 @@ class Problem(Exception):
         self,
         detail: str,
         *,
-        errors: list[dict[str, str]] | None = None,
+        errors: list[InputError] | None = None,
         headers: dict[str, str] | None = None,
         **extensions: object,
     ) -> None:
@@ -286,10 +291,16 @@ class Invalid(Problem):
 
     @classmethod
     def of(
-        cls, member: str, detail: str, code: str = "refused", place: str = "body"
+        cls,
+        member: str,
+        detail: str,
+        code: str,
+        place: str = "body",
+        **parameters: int | str,
     ) -> Self:
-        """The refusal of one member of the input."""
-        error = {"in": place, "pointer": f"/{member}", "code": code, "detail": detail}
+        """The refusal of one member of the input, with the parameters of the code."""
+        error: InputError = {"in": place, "pointer": f"/{member}", "code": code}
+        error |= {"detail": detail, **parameters}
         return cls(f"/{member}: {detail}", errors=[error])
 
     def within(self, place: str) -> "Invalid":

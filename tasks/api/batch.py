@@ -195,13 +195,18 @@ def _operation(one: OperationIn, number: int, zone: str) -> Operation:
     """The operation; with its refusal, if it is not valid."""
     given = one.model_fields_set
     if (one.op == "create") == ("id" in given):
-        verb = "has no id; it makes one" if one.op == "create" else "needs an id"
-        return _refused(one, number, "/id", f"The operation {one.op} {verb}.")
+        code, verb = ("missing", "needs an id")
+        if one.op == "create":
+            code, verb = "unexpected", "has no id; it makes one"
+        return _refused(one, number, "/id", code, f"The operation {one.op} {verb}.")
     if (one.op in BODIES) != ("body" in given):
-        verb = "needs a body" if one.op in BODIES else "has no body"
-        return _refused(one, number, "/body", f"The operation {one.op} {verb}.")
+        code, verb = ("unexpected", "has no body")
+        if one.op in BODIES:
+            code, verb = "missing", "needs a body"
+        return _refused(one, number, "/body", code, f"The operation {one.op} {verb}.")
     if one.op == "create" and "version" in given:
-        return _refused(one, number, "/version", "A new task has no version yet.")
+        detail = "A new task has no version yet."
+        return _refused(one, number, "/version", "unexpected", detail)
     fields: dict[str, object] = {}
     if one.op in BODIES:
         model = BODIES[one.op]
@@ -217,8 +222,10 @@ def _operation(one: OperationIn, number: int, zone: str) -> Operation:
     return Operation(one.op, one.id or 0, versions, fields, refusal)
 
 
-def _refused(one: OperationIn, number: int, member: str, detail: str) -> Operation:
-    refusal = Invalid.of(f"operations/{number}{member}", detail)
+def _refused(
+    one: OperationIn, number: int, member: str, code: str, detail: str
+) -> Operation:
+    refusal = Invalid.of(f"operations/{number}{member}", detail, code)
     return Operation(one.op, one.id or 0, refusal=refusal)
 
 

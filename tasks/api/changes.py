@@ -38,13 +38,6 @@ CHANGE: JsonDict = {
     "via": "token",
     "changes": {"title": {"old": None, "new": "Buy oat milk"}},
 }
-LIST_CHANGE: JsonDict = CHANGE | {
-    "sequence": 1202,
-    "task_id": None,
-    "list_id": 3,
-    "changes": {"name": {"old": None, "new": "Shopping"}},
-    "task": None,
-}
 EventVerb = TypeAliasType(
     "EventVerb",
     Literal[
@@ -99,7 +92,12 @@ class ChangeOut(EventOut):
 class ChangePage(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"items": [LIST_CHANGE], "next_cursor": "WyJhZnRlciIsMTIwMl0"}]
+            "examples": [
+                {
+                    "items": [CHANGE | {"task": None}],
+                    "next_cursor": "WyJhZnRlciIsMTIwMV0",
+                }
+            ]
         }
     )
 

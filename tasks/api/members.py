@@ -94,7 +94,9 @@ def _name(value: str) -> str:
 def _question(value: str) -> str:
     if not 1 <= len(query_words(value)) <= MAX_WORDS:
         raise PydanticCustomError(
-            "words", f"Send 1 to {MAX_WORDS} words of letters or digits."
+            "words",
+            f"Send 1 to {MAX_WORDS} words of letters or digits.",
+            {"min": 1, "max": MAX_WORDS},
         )
     return value
 

@@ -290,7 +290,7 @@ class _Changes:
         if new and len(self._new_tags) + len(new) > MAX_NEW_TAGS:
             most = f"{MAX_NEW_TAGS:,}"
             detail = f"A batch makes at most {most} new tags. Send the rest in another."
-            raise Invalid.of("tags", detail)
+            raise Invalid.of("tags", detail, "too_many", max=MAX_NEW_TAGS)
         return new
 
     def _make(self, tags: Mapping[str, str]) -> None:

@@ -154,7 +154,8 @@ class TaskList(models.Model):
         at = lists.filter(pk=before or after or 0).first()
         if at is None:
             name = "before" if before else "after"
-            raise Invalid.of(name, "You have no other list with this id.")
+            detail = "You have no other list with this id."
+            raise Invalid.of(name, detail, "not_found")
         position = positions.beside(
             lists, at, database_now(), before=bool(before), own=self.position
         )

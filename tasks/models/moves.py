@@ -75,7 +75,8 @@ class Order:
         owner_id, list_id, own = self._places[key]
         at = self._places.get(other)
         if at is None or other == key or at[0] != owner_id:
-            raise Invalid.of(side, "You have no other task with this id.")
+            detail = "You have no other task with this id."
+            raise Invalid.of(side, detail, "not_found")
         row = self._rows[owner_id, list_id]
         row.remove(own)
         low, high = self._rows[at[:2]].beside(at[2], before=side == "before")

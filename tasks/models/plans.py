@@ -164,7 +164,8 @@ def due(task: Task, zone: str, values: dict[str, Any]) -> dict[str, Any]:
     named = values.get("due_timezone")
     named, zone = named and timezones.known(named), timezones.known(zone)
     if due_at is None and named is not None:
-        raise Invalid.of("due_timezone", "A due_timezone goes with due_at only.")
+        detail = "A due_timezone goes with due_at only."
+        raise Invalid.of("due_timezone", detail, "zone_alone")
     return {
         "due_date": due_date,
         "due_at": due_at,

@@ -18,11 +18,11 @@ from tasks.models.tags import Tag
 if TYPE_CHECKING:
     from tasks.models.tasks import Task, TaskQuerySet
 
-NO_LIST = ("list", "You have no list with this id.")
-NO_PARENT = ("parent", "You have no task with this id.")
-NO_TOP = ("parent", "A subtask can have no subtasks of its own.")
-ITSELF = ("parent", "A task cannot be its own parent.")
-HAS_SUBTASKS = ("parent", "A task with subtasks cannot become one.")
+NO_LIST = ("list", "You have no list with this id.", "not_found")
+NO_PARENT = ("parent", "You have no task with this id.", "not_found")
+NO_TOP = ("parent", "A subtask can have no subtasks of its own.", "is_subtask")
+ITSELF = ("parent", "A task cannot be its own parent.", "own_parent")
+HAS_SUBTASKS = ("parent", "A task with subtasks cannot become one.", "has_subtasks")
 
 
 def check(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from taskproject.accounts.models import User
+from tasks.limits import PRIORITIES
 from tasks.models import Tag
 from tests.conftest import ApiClient, make_task
 from tests.support.rows import alone, assert_refused, make_list
@@ -33,48 +34,49 @@ INSTANT = (
     "(in a query write + as %2B), from the years 1900 to 2999."
 )
 ZONE = "Send a name of the IANA's time zone database, such as Europe/Lisbon."
+GENERAL = {"in", "pointer", "code", "detail"}
 AT = "2030-06-01T15:00:00Z"
 
 BODIES: list[tuple[str, str, Any, str, str, str]] = [
-    ("PATCH", ONE, {"title": " "}, "/title", "string_too_short", BLANK),
-    ("PATCH", ONE, {"title": "x" * 201}, "/title", "string_too_long", "Send at most 200 characters."),
-    ("PATCH", ONE, {"title": None}, "/title", "string_type", "Send a string."),
+    ("PATCH", ONE, {"title": " "}, "/title", "too_short", BLANK),
+    ("PATCH", ONE, {"title": "x" * 201}, "/title", "too_long", "Send at most 200 characters."),
+    ("PATCH", ONE, {"title": None}, "/title", "wrong_type", "Send a string."),
     ("PATCH", ONE, {"title": "a\x00"}, "/title", "nul_character", NUL),
-    ("PATCH", ONE, {"description": "x" * 10_001}, "/description", "string_too_long", "Send at most 10,000 characters."),
-    ("PATCH", ONE, {"completed": 1}, "/completed", "bool_type", "Send true or false."),
+    ("PATCH", ONE, {"description": "x" * 10_001}, "/description", "too_long", "Send at most 10,000 characters."),
+    ("PATCH", ONE, {"completed": 1}, "/completed", "wrong_type", "Send true or false."),
     ("PATCH", ONE, {"complete": True}, "/complete", "unknown", "Unknown member 'complete'; did you mean 'completed'?"),
     ("PATCH", ONE, {"owner": 1}, "/owner", "unknown", f"Unknown member 'owner'; known here: {MEMBERS}."),
     ("POST", TASKS, {"title": "a", "a/b~c": 1}, "/a~1b~0c", "unknown", f"Unknown member 'a/b~c'; known here: {MEMBERS}."),
     ("POST", TASKS, {}, "/title", "missing", "Send this member."),
-    ("POST", TASKS, [], "", "object_type", "Send a JSON object."),
+    ("POST", TASKS, [], "", "wrong_type", "Send a JSON object."),
     ("PATCH", ONE, {"due_date": ""}, "/due_date", "date", DAY),
     ("PATCH", ONE, {"due_at": ""}, "/due_at", "instant", INSTANT),
     ("PATCH", ONE, {"due_timezone": "Lisbon"}, "/due_timezone", "timezone", ZONE),
-    ("PATCH", ONE, {"due_timezone": "UTC"}, "/due_timezone", "refused", "A due_timezone goes with due_at only."),
+    ("PATCH", ONE, {"due_timezone": "UTC"}, "/due_timezone", "zone_alone", "A due_timezone goes with due_at only."),
     ("PATCH", ONE, {"due_date": "2030-06-01", "due_at": AT}, "", "two_dues", "Send due_date or due_at, not both."),
     ("PUT", ONE, {"title": "a", "due_timezone": "UTC"}, "", "zone_alone", "Send due_timezone together with due_at only."),
-    ("PATCH", ONE, {"priority": "hihg"}, "/priority", "literal_error", "Unknown value 'hihg'; did you mean 'high'?"),
-    ("PATCH", ONE, {"priority": "42"}, "/priority", "literal_error",
+    ("PATCH", ONE, {"priority": "hihg"}, "/priority", "unknown_value", "Unknown value 'hihg'; did you mean 'high'?"),
+    ("PATCH", ONE, {"priority": "42"}, "/priority", "unknown_value",
      "Unknown value '42'; known here: none, low, medium, high, urgent."),
-    ("PATCH", ONE, {"parent": 2**62}, "/parent", "refused", "You have no task with this id."),
-    ("PATCH", ONE, {"list": 2**62}, "/list", "refused", "You have no list with this id."),
-    ("PATCH", ONE, {"tags": ["a"] * 21}, "/tags", "too_long", "Send at most 20 of them."),
-    ("PATCH", ONE, {"tags": ["a", "x" * 51]}, "/tags/1", "string_too_long", "Send at most 50 characters."),
-    ("PATCH", LIST, {"name": "x" * 101}, "/name", "string_too_long", "Send at most 100 characters."),
+    ("PATCH", ONE, {"parent": 2**62}, "/parent", "not_found", "You have no task with this id."),
+    ("PATCH", ONE, {"list": 2**62}, "/list", "not_found", "You have no list with this id."),
+    ("PATCH", ONE, {"tags": ["a"] * 21}, "/tags", "too_many", "Send at most 20 of them."),
+    ("PATCH", ONE, {"tags": ["a", "x" * 51]}, "/tags/1", "too_long", "Send at most 50 characters."),
+    ("PATCH", LIST, {"name": "x" * 101}, "/name", "too_long", "Send at most 100 characters."),
     ("PATCH", LIST, {"position": "n"}, "/position", "unknown", "Unknown member 'position'; known here: archived, name."),
-    ("POST", f"{LIST}/move", {"before": 2**62}, "/before", "refused", "You have no other list with this id."),
-    ("PATCH", TAG, {"name": "x" * 51}, "/name", "string_too_long", "Send at most 50 characters."),
-    ("PATCH", ME, {"timezone": "x" * 65}, "/timezone", "string_too_long", "Send at most 64 characters."),
+    ("POST", f"{LIST}/move", {"before": 2**62}, "/before", "not_found", "You have no other list with this id."),
+    ("PATCH", TAG, {"name": "x" * 51}, "/name", "too_long", "Send at most 50 characters."),
+    ("PATCH", ME, {"timezone": "x" * 65}, "/timezone", "too_long", "Send at most 64 characters."),
     ("PATCH", ME, {"timezone": "UTC", "timezon": 1}, "/timezon", "unknown", "Unknown member 'timezon'; did you mean 'timezone'?"),
 ]  # fmt: skip
 QUERIES = [
-    (TASKS, "limit=0", "/limit", "greater_than_equal", "Input should be greater than or equal to 1."),
-    (TASKS, "limit=101", "/limit", "less_than_equal", "Input should be less than or equal to 100."),
-    (TASKS, "limit=ten", "/limit", "integer_digits", "Send a whole number in digits."),
+    (TASKS, "limit=0", "/limit", "too_small", "Send at least 1."),
+    (TASKS, "limit=101", "/limit", "too_large", "Send at most 100."),
+    (TASKS, "limit=ten", "/limit", "wrong_type", "Send a whole number in digits."),
     (TASKS, "limit=1&limit=2", "/limit", "repeated", "Send it once."),
-    (TASKS, "completed=1", "/completed", "boolean_word", "Send true or false."),
+    (TASKS, "completed=1", "/completed", "wrong_type", "Send true or false."),
     (TASKS, "cursor=x", "/cursor", "cursor", "Send the next_cursor of the page before, unchanged."),
-    (TASKS, f"cursor={'Y' * 2001}", "/cursor", "string_too_long", "Send at most 2,000 characters."),
+    (TASKS, f"cursor={'Y' * 2001}", "/cursor", "too_long", "Send at most 2,000 characters."),
     (TASKS, "complete=1", "/complete", "unknown", "Unknown parameter 'complete'; did you mean 'completed'?"),
     (TASKS, "offset=1", "/offset", "unknown", f"Unknown parameter 'offset'; known here: {PARAMETERS}."),
     (ONE, "fields=title", "/fields", "unknown", "Unknown parameter 'fields'; known here: tz."),
@@ -129,6 +131,52 @@ def test_a_parameter(
     answer = api.send("GET", f"{path}?{query}")
 
     assert_refused(answer, path, pointer, code, detail, "query")
+
+
+@pytest.mark.parametrize(
+    ("body", "parameters"),
+    [
+        ({"title": "x" * 201}, {"max": 200}),
+        ({"title": ""}, {"min": 1}),
+        ({"list": 0}, {"min": 1}),
+        ({"list": 2**63}, {"max": 2**63 - 1}),
+        ({"tags": ["a"] * 21}, {"max": 20}),
+        ({"completed": 1}, {"expected": "boolean"}),
+        ({"tags": "a"}, {"expected": "array"}),
+        ({"priority": "hihg"}, {"known": [*PRIORITIES], "suggestion": "high"}),
+        ({"priority": 1}, {"known": [*PRIORITIES]}),
+        ({"complete": True}, {"suggestion": "completed"}),
+        ({"owner": 1}, {}),
+    ],
+)
+def test_the_parameters_of_a_code(
+    api: ApiClient, keys: dict[str, int], body: Any, parameters: dict[str, Any]
+) -> None:
+    [error] = alone(api, "PATCH", path_of(ONE, keys), body).json()["errors"]
+
+    assert {
+        name: value for name, value in error.items() if name not in GENERAL
+    } == parameters
+
+
+@pytest.mark.parametrize(
+    ("query", "parameters"),
+    [
+        ("limit=101", {"max": 100}),
+        ("limit=ten", {"expected": "integer"}),
+        ("completed=1", {"expected": "boolean"}),
+        ("q=!", {"min": 1, "max": 30}),
+        ("complete=true", {"suggestion": "completed"}),
+    ],
+)
+def test_the_parameters_of_a_code_in_a_query(
+    api: ApiClient, query: str, parameters: dict[str, Any]
+) -> None:
+    [error] = api.send("GET", f"{TASKS}?{query}").json()["errors"]
+
+    assert {
+        name: value for name, value in error.items() if name not in GENERAL
+    } == parameters
 
 
 @pytest.mark.parametrize(

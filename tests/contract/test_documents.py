@@ -14,6 +14,7 @@ from django.core.management import get_commands, load_command_class
 from django.db import connection, transaction
 
 from taskproject.api import api
+from taskproject.input_errors import CODES
 from taskproject.problems import kinds
 from tests.contract.document import operations, resolve
 from tests.support.copies import copy_of
@@ -146,6 +147,15 @@ def test_the_table_of_members_is_the_schema_of_a_task() -> None:
         for bound in ("maxLength", "maxItems"):
             if bound in (schema or {}):
                 assert f"{schema[bound]:,}" in meaning, name
+
+
+def test_the_table_of_errors_is_the_list_of_codes() -> None:
+    rows = table("docs/api.md", "Errors of members")
+
+    assert {
+        code.strip("`"): tuple(re.findall(r"`(\w+)`", parameters))
+        for code, _, parameters in rows
+    } == CODES
 
 
 def test_the_table_of_filters_is_the_query_of_a_list() -> None:

@@ -93,12 +93,13 @@ def test_a_fault_is_pointed_at_within_the_batch_wherever_it_is(
     alone = results(send(api, operations[2], atomic=False))
 
     path = f"/api/tasks/{keys[2]}"
+    code = "zone_alone" if pointer == "/due_timezone" else "not_found"
     assert told[2] == {
         "status": 422,
-        "problem": invalid(path, (f"/operations/2/body{pointer}", "refused", detail)),
+        "problem": invalid(path, (f"/operations/2/body{pointer}", code, detail)),
     }
     assert alone[0]["problem"] == invalid(
-        path, (f"/operations/0/body{pointer}", "refused", detail)
+        path, (f"/operations/0/body{pointer}", code, detail)
     )
 
 

@@ -173,7 +173,8 @@ def asked(tasks: Iterable[Task], now: Any, aims: Mapping[int, Any]) -> Any:
         others = Task.objects.owned_by(task.owner_id).live().exclude(pk=task.pk)
         at = others.filter(pk=other).first()
         if at is None:
-            raise Invalid.of(side, "You have no other task with this id.")
+            detail = "You have no other task with this id."
+            raise Invalid.of(side, detail, "not_found")
         rows = others.filter(list_id=at.list_id)
         own = task.position if task.list_id == at.list_id else None
         position = positions.beside(rows, at, now, before=side == "before", own=own)

@@ -327,7 +327,8 @@ def test_a_task_is_moved_beside_ones_own_alone(
 def test_a_member_that_is_missing_or_too_much_is_pointed_at(
     api: ApiClient, task: Task, operation: Any, pointer: str, detail: str
 ) -> None:
-    error = (f"/operations/1{pointer}", "refused", detail)
+    code = "missing" if " needs " in detail else "unexpected"
+    error = (f"/operations/1{pointer}", code, detail)
 
     told = refused(api, op("complete", task.pk), operation)
     answer = send(api, op("complete", task.pk), operation, atomic=False)

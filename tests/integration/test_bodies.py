@@ -154,6 +154,7 @@ def test_a_parameter_in_brackets_is_unknown_first(api: ApiClient, query: str) ->
                 "pointer": "/tag[]",
                 "code": "unknown",
                 "detail": "Unknown parameter 'tag[]'; did you mean 'tag'?",
+                "suggestion": "tag",
             }
         ]
 

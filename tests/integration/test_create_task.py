@@ -101,7 +101,7 @@ def test_it_names_everything_that_is_wrong(api: ApiClient) -> None:
         (error["pointer"], error["code"], error["detail"])
         for error in sorted(answer.json()["errors"], key=lambda e: e["pointer"])
     ] == [
-        ("/completed", "bool_type", "Send true or false."),
+        ("/completed", "wrong_type", "Send true or false."),
         (
             "/descripton",
             "unknown",

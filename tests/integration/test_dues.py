@@ -235,7 +235,7 @@ def test_a_zone_cannot_be_given_to_a_task_without_an_instant(
     answer = alone(api, "PATCH", path, {"due_timezone": "UTC", **more})
 
     detail = "A due_timezone goes with due_at only."
-    assert_refused(answer, path, "/due_timezone", "refused", detail)
+    assert_refused(answer, path, "/due_timezone", "zone_alone", detail)
     assert as_json(task) == old
 
 

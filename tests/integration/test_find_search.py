@@ -363,7 +363,7 @@ WORDS = "Send 1 to 30 words of letters or digits."
 @pytest.mark.parametrize(
     ("question", "code", "detail"),
     [
-        ("", "string_too_short", None),
+        ("", "too_short", None),
         (" ", "words", WORDS),
         ("!?", "words", WORDS),
         ("_", "words", WORDS),
@@ -376,7 +376,7 @@ WORDS = "Send 1 to 30 words of letters or digits."
             WORDS,
         ),
         ("a\x00", "nul_character", "Remove the NUL character (\\u0000)."),
-        ("x" * 201, "string_too_long", "Send at most 200 characters."),
+        ("x" * 201, "too_long", "Send at most 200 characters."),
     ],
 )
 def test_it_refuses_what_has_no_words_or_too_many(

@@ -310,7 +310,7 @@ def test_it_moves_beside_another_live_task_of_the_callers_only(
     answer = alone(api, "POST", path, {place: others[which]})
 
     detail = "You have no other task with this id."
-    assert_refused(answer, path, f"/{place}", "refused", detail)
+    assert_refused(answer, path, f"/{place}", "not_found", detail)
     assert as_json(task) == before
 
 
@@ -340,18 +340,18 @@ def test_a_task_in_the_trash_is_410(api: ApiClient, alice: User) -> None:
             "one_place",
             "Send either before or after, with the id of another one.",
         ),
-        ({"before": 0}, "/before", "greater_than_equal", None),
-        ({"before": "1"}, "/before", "int_type", None),
-        ({"after": None}, "/after", "int_type", None),
-        ({"after": True}, "/after", "int_type", None),
-        ({"after": 2**63}, "/after", "less_than_equal", None),
+        ({"before": 0}, "/before", "too_small", None),
+        ({"before": "1"}, "/before", "wrong_type", None),
+        ({"after": None}, "/after", "wrong_type", None),
+        ({"after": True}, "/after", "wrong_type", None),
+        ({"after": 2**63}, "/after", "too_large", None),
         (
             {"befor": 1},
             "/befor",
             "unknown",
             "Unknown member 'befor'; did you mean 'before'?",
         ),
-        ([], "", "object_type", "Send a JSON object."),
+        ([], "", "wrong_type", "Send a JSON object."),
     ],
 )
 def test_it_refuses_a_bad_body(

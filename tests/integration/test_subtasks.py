@@ -240,6 +240,13 @@ def test_the_parents_filter_finds_its_subtasks_or_those_that_are_none(
 
 # Refusals
 
+CODE_OF = {
+    "You have no task with this id.": "not_found",
+    "A subtask can have no subtasks of its own.": "is_subtask",
+    "A task cannot be its own parent.": "own_parent",
+    "A task with subtasks cannot become one.": "has_subtasks",
+}
+
 
 def refused(api: ApiClient, task: Task | None, parent: int, detail: str) -> None:
     """Neither way makes the task a subtask of this parent; None: nor a new one."""
@@ -250,7 +257,7 @@ def refused(api: ApiClient, task: Task | None, parent: int, detail: str) -> None
         requests = [(way, f"/api/tasks/{task.pk}") for way in ("PUT", "PATCH")]
     for method, path in requests:
         answer = alone(api, method, path, body)
-        assert_refused(answer, path, "/parent", "refused", detail)
+        assert_refused(answer, path, "/parent", CODE_OF[detail], detail)
     assert (task and as_json(task)) == before
 
 

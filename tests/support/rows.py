@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from taskproject import timezones
 from taskproject.accounts.models import User
+from taskproject.input_errors import CODES
 from taskproject.models import Job
 from tasks.models import Actor, Tag, TaskList
 from tests.conftest import ApiClient
@@ -138,12 +139,14 @@ def assert_refused(
     assert answer.headers["Content-Type"] == "application/problem+json"
     problem = answer.json()
     [error] = problem["errors"]
-    assert error == {
+    told = {name: error[name] for name in ("in", "pointer", "code", "detail")}
+    assert told == {
         "in": place,
         "pointer": pointer,
         "code": code,
         "detail": detail or error["detail"],
     }
+    assert error.keys() - told.keys() <= set(CODES[code])
     assert problem == {
         "type": "/api/problems#invalid",
         "title": "The input is not valid",
