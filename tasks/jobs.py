@@ -184,7 +184,8 @@ def _delete_user(job: Job) -> Progress:
         keys = list(rows.order_by("pk").values_list("pk", flat=True)[: 4 * PORTION])
         if keys:
             return Progress(_delete(rows, keys), finished=False)
-    User.objects.filter(pk=owner).delete()
+    with lock_feeds([owner]):
+        User.objects.filter(pk=owner).delete()
     return Progress(0, finished=True)
 
 

@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 from django.db.models.expressions import NegatedExpression
 from django.db.models.functions import Length, Trim
-from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
+from django.db.models.lookups import Exact, LessThanOrEqual
 
 from tasks.fields import FIELDS, KEYS, Field
 from tasks.limits import FIRST_DAY, LAST_DAY
-from tasks.models.functions import Filled
+from tasks.models.functions import Filled, Within
 
 LIVE = Q(deleted_at__isnull=True)
 TRASHED = Q(deleted_at__isnull=False)
@@ -25,10 +25,11 @@ _LAST = datetime(LAST_DAY.year, LAST_DAY.month, LAST_DAY.day, tzinfo=UTC)
 
 def _length(field: Field) -> CheckConstraint:
     """A text has its characters, and one of one line at least one."""
-    length = Length(field.name)
-    condition = Q(LessThanOrEqual(length, field.max_length))
+    most = field.max_length or 0
     if field.one_line:
-        condition = Q(GreaterThanOrEqual(length, 1)) & condition
+        condition = Q(Within(field.name, most))
+    else:
+        condition = Q(LessThanOrEqual(Length(field.name), most))
     return CheckConstraint(name=f"task_{field.name}_length", condition=condition)
 
 

@@ -60,3 +60,27 @@ class Given(Func):
             arg_joiner=") IS NOT NULL) + ((",
             **options,
         )
+
+
+@deconstructible(path="tasks.models.functions.Within")
+class Within(Func):
+    """Whether a text has at least one character, and no more than its column holds. PostgreSQL
+    knows that of the type of a column already."""
+
+    output_field = BooleanField()
+
+    def __init__(self, text: str, most: int) -> None:
+        super().__init__(text)
+        self.most = most
+
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **options: str
+    ) -> SQL:
+        template = f"length(%(expressions)s) BETWEEN 1 AND {self.most}"
+        return self.as_sql(compiler, connection, template=template, **options)
+
+    def as_postgresql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **options: str
+    ) -> SQL:
+        template = "%(expressions)s <> ''"
+        return self.as_sql(compiler, connection, template=template, **options)
