@@ -22,6 +22,7 @@ from tests.faults.conftest import Service, Start
 from tests.faults.databases import Database
 from tests.faults.load import HOST, Client, NeverAcknowledged, Record, Reply, until
 from tests.faults.postgres import PostgreSQL
+from tests.support.random_requests import draw
 from tests.support.servers import ROOT, manage
 
 WRITES = 700  # acknowledged, over all clients
@@ -85,7 +86,9 @@ class Storm:
         chance = random.Random(seed)
         with Client(self.service.port, token, self.record) as client:
             while not self.stopping.is_set():
-                method, path, body = _request(chance, client)
+                method, path, body = draw(
+                    chance, lambda path: client.insist("GET", path).json()
+                )
                 reply = client.insist(method, path, body, key=str(uuid4()))
                 self.note(reply)
 
@@ -153,67 +156,6 @@ class Storm:
                 finally:
                     connection.close()
                 time.sleep(0.1)
-
-
-def _request(chance: random.Random, client: Client) -> tuple[str, str, Any]:
-    """A random operation, on what is there."""
-    tasks = client.insist("GET", "/api/tasks?limit=30").json()["items"]
-    lists = client.insist("GET", "/api/lists").json()["items"]
-    tags = client.insist("GET", "/api/tags").json()["items"]
-    some = chance.choice(tasks)["id"] if tasks else 1
-    other = chance.choice(tasks)["id"] if tasks else 2
-    into = chance.choice([None, *(row["id"] for row in lists)])
-    names = chance.sample(["home", "Errand", "work", "später", "買い物"], 2)
-    fields: dict[str, Any] = {
-        "title": f"Task {chance.randrange(1_000)} Łódź",
-        "description": chance.choice(["", "some words", "and others"]),
-        "list": into,
-        "tags": names,
-        "due_date": chance.choice([None, "2026-12-31"]),
-    }
-    one = dict([chance.choice([*fields.items()])])
-    place = chance.choice(["before", "after"])
-    at = f"/api/tasks/{some}"
-    choices: list[tuple[int, tuple[str, str, Any]]] = [
-        (8, ("POST", "/api/tasks", fields)),
-        (2, ("POST", "/api/tasks", {"title": "Below", "parent": some})),
-        (6, ("PATCH", at, one)),
-        (2, ("PATCH", at, {"completed": chance.random() < 0.5})),
-        (1, ("PUT", at, fields)),
-        (4, ("POST", f"{at}/toggle", None)),
-        (2, ("POST", f"{at}/complete", None)),
-        (1, ("POST", f"{at}/reopen", None)),
-        (3, ("POST", f"{at}/move", {place: other})),
-        (2, ("DELETE", at, None)),
-        (1, ("DELETE", f"{at}?permanent=true", None)),
-        (1, ("POST", f"/api/tasks/{other}/restore", None)),
-        (2, ("POST", "/api/tasks/batch", _batch(chance, some, other))),
-        (1, ("POST", "/api/lists", {"name": f"List {chance.randrange(6)}"})),
-    ]
-    if lists:
-        row = chance.choice(lists)["id"]
-        kept = chance.choice(["keep", "delete"])
-        choices.append((1, ("DELETE", f"/api/lists/{row}?tasks={kept}", None)))
-    if tags:
-        row = chance.choice(tags)["id"]
-        name = f"tag {chance.randrange(4)}"
-        choices.append((1, ("PATCH", f"/api/tags/{row}", {"name": name})))
-        choices.append((1, ("DELETE", f"/api/tags/{row}", None)))
-    weights, requests = zip(*choices, strict=True)
-    chosen: tuple[str, str, Any] = chance.choices(requests, weights)[0]
-    return chosen
-
-
-def _batch(chance: random.Random, some: int, other: int) -> dict[str, Any]:
-    operations: list[dict[str, Any]] = [
-        {"op": "create", "body": {"title": "In a batch", "tags": ["work"]}},
-        {"op": "toggle", "id": some},
-        {"op": "update", "id": some, "body": {"description": "batched"}},
-        {"op": "complete", "id": other},
-        {"op": "move", "id": some, "body": {"after": other}},
-    ]
-    chance.shuffle(operations)
-    return {"operations": operations[: chance.randrange(1, 6)], "atomic": False}
 
 
 def _command(database: Database, *args: str, **env: str) -> None:

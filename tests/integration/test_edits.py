@@ -16,7 +16,7 @@ from taskproject.problems import Invalid
 from tasks.limits import FIRST_DAY, LAST_DAY
 from tasks.models import Event, Outcome, Task, TaskQuerySet, lock_feeds
 from tests.conftest import BY, ApiClient, make_task
-from tests.integration.test_tallies import assert_right
+from tests.support.tallies import assert_right
 from tests.support.threads import PATIENCE, Threads, until, waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -17,44 +17,14 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from taskproject.problems import Problem
-from tasks.models import Label, Tag, Tally, Task, TaskList, TaskQuerySet, lock_feeds
-from tasks.models.due_dates import NEVER
+from tasks.models import Tag, Tally, Task, TaskList, TaskQuerySet, lock_feeds
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.batches import send
 from tests.support.rows import make_list
+from tests.support.tallies import assert_right, recounted, tallies
 
-Counts = dict[tuple[int, str, int], tuple[int, int]]
 TAGS = ["home", "work", "Errand", "fun"]
 DAYS = [date(1900, 1, 1), date(2026, 11, 24), date(2026, 11, 25)]
-
-
-def tallies() -> Counts:
-    """What is stored, but for what there is none of."""
-    stored = Tally.objects.values_list("owner_id", "kind", "key", "open", "completed")
-    counts = {tuple(it[:3]): tuple(it[3:]) for it in stored}
-    assert all(number >= 0 for pair in counts.values() for number in pair)
-    return {key: pair for key, pair in counts.items() if any(pair)}  # type: ignore[misc]
-
-
-def recounted() -> Counts:
-    """What there is, counted task by task."""
-    counts: Counts = {}
-    for task in Task.objects.live():
-        carried = Label.objects.filter(task=task).values_list("tag_id", flat=True)
-        places = [("all", 0), ("list", task.list_id or 0)]
-        if task.due_moment < NEVER:
-            places.append(("due", (task.due_moment.date() - date(1970, 1, 1)).days))
-        for kind, key in [*places, *(("tag", tag_id) for tag_id in carried)]:
-            opened, completed = counts.get((task.owner_id, kind, key), (0, 0))
-            counts[task.owner_id, kind, key] = (
-                opened + (not task.completed),
-                completed + task.completed,
-            )
-    return counts
-
-
-def assert_right(said: object = "") -> None:
-    assert tallies() == recounted(), said
 
 
 # One change at a time

@@ -35,6 +35,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="sqlite",
         help="what the suite runs on",
     )
+    parser.addoption(
+        "--writes-for",
+        type=float,
+        default=3,
+        metavar="SECONDS",
+        help="how long the tests of tallies write concurrently",
+    )
 
 
 def pytest_collection_modifyitems(
