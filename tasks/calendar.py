@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 from taskproject.sql import adapted, fetch
 from taskproject.times import midnight
-from tasks.exports import COLUMNS, record_of
+from tasks.exports import record_of, select
 from tasks.formats import ics
-from tasks.models import Task
 from tasks.models.criteria import OPEN
 from tasks.models.due_dates import NEVER
 
@@ -152,9 +151,13 @@ def _pieces(owner_id: int, keys: Sequence[Key]) -> Iterator[tuple[Key, bytes]]:
     """The tasks as iCalendar, read in portions; empty for those deleted meanwhile."""
     remaining = iter(keys)
     while portion := list(islice(remaining, PORTION)):
-        tasks = Task.objects.owned_by(owner_id).live()
-        found = tasks.filter(pk__in=[key.pk for key in portion]).values(*COLUMNS)
-        rows = {row["pk"]: row for row in found}
+        places = ", ".join(["%s"] * len(portion))
+        found = select(
+            '"tasks_task"."owner_id" = %s AND "tasks_task"."deleted_at" IS NULL '
+            f'AND "tasks_task"."id" IN ({places})',
+            [owner_id, *(key.pk for key in portion)],
+        )
+        rows = {row[0]: row for row in found}
         for key in portion:
             row = rows.get(key.pk)
             record = row and record_of(row, None, None)

@@ -1,28 +1,45 @@
 """The lists, tags and tasks in the database as records for files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from operator import itemgetter
 from typing import Any
 
+import orjson
+from django.db.models import DateTimeField
+
 from taskproject import timezones
+from taskproject.sql import ON_POSTGRESQL, fetch
 from taskproject.times import microseconds
 from tasks.fields import ATTRIBUTES
 from tasks.formats import ListRecord, Record, TagRecord, TaskRecord
 from tasks.formats.records import TASK_FIELDS
 from tasks.limits import PRIORITIES
-from tasks.models import Tag, Task, TaskList, TaskQuerySet
+from tasks.models import Tag, Task, TaskList
 
 CHUNK = 1_000
-#: The columns of a task, as `values()` returns them: each of its own type.
-Values = dict[str, Any]
-# The lookup of each field of a record: the attribute, or the name of the list.
-_LOOKUPS = {
-    name: "list__name" if name == "list" else ATTRIBUTES[name] for name in TASK_FIELDS
-}
-_values = itemgetter(*_LOOKUPS.values())
+#: The columns of a task, as the statements below return them: each of its own type.
+Values = tuple[Any, ...]
+# The field of a record for each of these columns of a task; the name of the list is joined.
+_FIELDS = [name for name in TASK_FIELDS if name not in ("list", "parent")]
 #: The columns that the record of a task needs.
-COLUMNS = ("pk", "external_id", "deleted_at", *_LOOKUPS.values())
+COLUMNS = (
+    *("id", "parent_id", "external_id", "deleted_at"),
+    *(ATTRIBUTES[name] for name in _FIELDS),
+)
+
+
+def _column(name: str) -> str:
+    column = f'"tasks_task"."{name}"'
+    of_time = isinstance(Task._meta.get_field(name), DateTimeField)
+    if of_time and not ON_POSTGRESQL:
+        return f'{column} AS "{name} [instant]"'  # see taskproject/sqlite
+    return column
+
+
+_SELECT = (
+    f'SELECT {", ".join(map(_column, COLUMNS))}, "tasks_tasklist"."name" FROM "tasks_task" '
+    'LEFT JOIN "tasks_tasklist" ON "tasks_tasklist"."id" = "tasks_task"."list_id" WHERE '
+)
 #: The formats that include the trash.
 WITH_TRASH = ("jsonl",)
 
@@ -54,47 +71,56 @@ def records_of(
         yield ListRecord(row.name, row.position, row.archived, owner)
     for tag in tags:
         yield TagRecord(tag.name, owner)
-    tasks = Task.objects.owned_by(owner_id)
-    if not trashed:
-        tasks = tasks.live()
     for top in (True, False):
         last = 0
         while True:
             before_read()
-            rows, parents = _chunk(tasks, top, last)
+            rows, parents = _chunk(owner_id, top, last, trashed)
             for task in rows:
-                yield record_of(task, parents.get(task["parent_id"]), owner)
+                yield record_of(task, parents.get(task[1]), owner)
             if len(rows) < CHUNK:
                 break
-            last = rows[-1]["pk"]
+            last = rows[-1][0]
 
 
 def _chunk(
-    tasks: TaskQuerySet, top: bool, last: int
+    owner_id: int, top: bool, last: int, trashed: bool
 ) -> tuple[list[Values], dict[int, str]]:
     """The next tasks by id, and the external ids of their parents."""
-    rows = list(
-        tasks.filter(parent__isnull=top, pk__gt=last)
-        .order_by("pk")
-        .values(*COLUMNS)[:CHUNK]
+    live = "" if trashed else 'AND "tasks_task"."deleted_at" IS NULL '
+    rows = select(
+        f'"tasks_task"."owner_id" = %s AND "tasks_task"."parent_id" IS '
+        f'{"" if top else "NOT "}NULL AND "tasks_task"."id" > %s {live}'
+        f'ORDER BY "tasks_task"."id" LIMIT {CHUNK}',
+        [owner_id, last],
     )
-    keys = {row["parent_id"] for row in rows if row["parent_id"] is not None}
-    named = tasks.filter(pk__in=keys).values_list("pk", "created_at", "external_id")
-    return rows, {key: external_id(key, at, given) for key, at, given in named}
+    tasks = Task.objects.owned_by(owner_id)
+    keys = {row[1] for row in rows if row[1] is not None}
+    named = (tasks if trashed else tasks.live()).filter(pk__in=keys)
+    columns = named.values_list("pk", "created_at", "external_id")
+    return rows, {key: external_id(key, at, given) for key, at, given in columns}
+
+
+def select(condition: str, parameters: Sequence[object]) -> list[Values]:
+    """The rows, for `record_of`, of the tasks that meet the SQL condition. (Past the ORM,
+    whose conversion of times and JSON takes half of the time of an export.)"""
+    return fetch(f"{_SELECT}{condition}", parameters, prepare=False)
 
 
 def record_of(row: Values, parent: str | None, owner: str | None) -> TaskRecord:
-    """The record of a task with these COLUMNS; `parent` is the external id of its parent."""
-    values = dict(zip(TASK_FIELDS, _values(row), strict=True))
+    """The record of a task that was selected; `parent` is the external id of its parent."""
+    key, _, given, deleted_at, *columns, list_name = row
+    values = dict(zip(_FIELDS, columns, strict=True))
     zone = values["due_timezone"]
-    values["parent"] = parent
-    values["tags"] = tuple(values["tags"])
+    values["tags"] = tuple(orjson.loads(values["tags"]))
     values["priority"] = PRIORITIES[values["priority"]]
     values["due_timezone"] = zone and timezones.known(zone)
     values["position"] = values["position"] or None
     return TaskRecord(
-        external_id=external_id(row["pk"], row["created_at"], row["external_id"]),
-        deleted_at=row["deleted_at"],
+        external_id=external_id(key, values["created_at"], given),
+        deleted_at=deleted_at,
+        list=list_name,
+        parent=parent,
         owner=owner,
         **values,
     )

@@ -19,6 +19,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,12 @@ from django.db.utils import OperationalError
 from taskproject.names import casefold_key
 
 logger = logging.getLogger("taskproject.sqlite")
+
+# For a column that is selected AS "name [instant]": in a third of the time that it takes to
+# convert the naive time of Django's own converter.
+sqlite3.register_converter(
+    "instant", lambda text: datetime.fromisoformat(f"{text.decode()}+00:00")
+)
 
 PAUSE = 0.002  # seconds between two attempts to become the writer
 #: Of a transaction that has taken longer than SHORT, this part of its time, but at most

@@ -11,7 +11,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import MISSING, fields
-from datetime import datetime
+from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, BinaryIO
 
 import orjson
@@ -48,6 +49,7 @@ _DEFAULTS = {
     kind: {field.name: field.default for field in fields(kind)}
     for kind in KINDS.values()
 }
+_values = {kind: attrgetter(*names) for kind, names in _DEFAULTS.items()}
 _REQUIRED = {
     name: [field.name for field in fields(kind) if field.default is MISSING]
     for name, kind in KINDS.items()
@@ -64,14 +66,20 @@ def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
 
 
 def _line(record: Record) -> bytes:
-    members: dict[str, object] = {"kind": _NAMES[type(record)]}
-    for name, default in _DEFAULTS[type(record)].items():
-        value = getattr(record, name)
-        if value != default:
-            members[name] = (
-                write_instant(value) if isinstance(value, datetime) else value
-            )
-    return orjson.dumps(members, option=orjson.OPT_APPEND_NEWLINE)
+    kind = type(record)
+    members: dict[str, object] = {"kind": _NAMES[kind]}
+    values = zip(_DEFAULTS[kind].items(), _values[kind](record), strict=True)
+    for (name, default), value in values:
+        if value is not default and value != default:
+            members[name] = _written(value) if type(value) is datetime else value
+    return orjson.dumps(members, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
+
+
+def _written(value: datetime) -> datetime | str:
+    """The time for orjson, which writes it faster, but leaves out microseconds of 0."""
+    if value.microsecond and value.tzinfo is UTC:
+        return value
+    return write_instant(value)
 
 
 def read(stream: BinaryIO, name: str = "tasks") -> Iterator[Row]:

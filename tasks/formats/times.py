@@ -8,8 +8,8 @@ from tasks.formats.records import Refused, shown
 
 def write_instant(value: datetime) -> str:
     """In UTC with microseconds: 2026-01-31T12:00:00.000000Z."""
-    text = value.astimezone(UTC).isoformat(timespec="microseconds")
-    return text.replace("+00:00", "Z")
+    instant = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return f"{instant.isoformat(timespec='microseconds')[:-6]}Z"
 
 
 def read_instant(member: str, text: str) -> datetime:
