@@ -102,7 +102,7 @@ def test_the_check_names_stored_zones_that_are_none(alice: User) -> None:
 
 
 def test_a_check_without_a_database_asks_none() -> None:
-    assert run_checks(tags=[Tags.database]) == []
+    assert run_checks() == []
 
 
 def test_the_log_tells_the_release_of_the_zones() -> None:
