@@ -6,9 +6,10 @@ nothing comes between `a` and `a0`. The ends are made of the clock: something ne
 to an end gets a position of fixed length, however often that happens. Moves into one and
 the same gap make it longer, by one character for every five.
 
-An end is `n1`, the microseconds since 1970 in 14 hexadecimal digits, and `i`: hexadecimal
-because PostgreSQL has a function for that. Before version 1.4 it was `n0` and ten digits
-to the base 36, which come before those; a start still is `m` and eleven of them.
+An end is `o`, the microseconds since 1970 in 13 hexadecimal digits (until 2112), and `i`:
+hexadecimal because PostgreSQL has a function for that, and 15 characters because one more
+takes eight bytes in each index. Before version 1.4 it was `n0` and ten digits to the base
+36, which come before those; a start still is `m` and eleven of them.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ _CHUNK = 5_000
 #: An order that positions are in: an owner, and a list or none.
 Row = tuple[int, int | None]
 _ALL = len(DIGITS) ** _WIDTH
-_END = re.compile(r"(.*)n1([0-9a-f]{14})i")
-_LAST_END = 16**14
+_END = re.compile(r"(.*)o([0-9a-f]{13})i")
+_LAST_END = 16**13
 _START = re.compile(rf"(.*)m([{DIGITS}]{{{_WIDTH}}})i")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -50,7 +51,7 @@ def at_end(now: datetime, number: int = 0) -> str:
 def at_end_sql(moment: str) -> str:
     """`at_end` as PostgreSQL's SQL, of a column with the time."""
     us = f"(extract(epoch FROM {moment}) * 1000000)::bigint"
-    return f"('n1' || lpad(to_hex({us}), 14, '0') || 'i')"
+    return f"('o' || lpad(to_hex({us}), 13, '0') || 'i')"
 
 
 def at_start(now: datetime) -> str:
@@ -263,7 +264,7 @@ def _microseconds(moment: datetime) -> int:
 
 
 def _end(microseconds: int) -> str:
-    return f"n1{microseconds:014x}i"
+    return f"o{microseconds:013x}i"
 
 
 def _digits(number: int) -> str:
