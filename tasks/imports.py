@@ -3,11 +3,14 @@
 Tasks that are stored already are recognised by their external ids and left unchanged. So
 importing the same file again changes nothing, and an interrupted import can be resumed."""
 
+import pickle
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import groupby, islice
+from operator import attrgetter
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 import orjson
@@ -36,7 +39,11 @@ from tasks.models.events import database_now
 BATCH = 2_000
 #: The number of bad rows whose reasons are kept.
 SHOWN = 50
+#: The number of records that are written to the temporary file at a time.
+KEPT = 500
 BY = Actor(None, "command")
+_KINDS: tuple[type[Record], ...] = (ListRecord, TagRecord, TaskRecord)
+_VALUES = [attrgetter(*(each.name for each in fields(kind))) for kind in _KINDS]
 # The external id of a task that was created in an installation of this service.
 NATIVE = re.compile(r"([1-9][0-9]{0,17})-([0-9]{1,18})")
 
@@ -65,8 +72,9 @@ class ImportValidator:
     """The validation of a file before anything is stored: which records can be stored, and which
     cannot or need adjustments.
 
-    External ids, the numbers of bad rows, and adjustments are kept in a temporary database, so
-    that memory stays constant, and a parent may follow its subtasks."""
+    External ids, the numbers of bad rows, and adjustments are kept in a temporary database,
+    and the records in a temporary file, so that memory stays constant, and a parent may
+    follow its subtasks."""
 
     def __init__(self, owner: User | None) -> None:
         self.owner = owner
@@ -80,7 +88,8 @@ class ImportValidator:
         #: The number of rows so far.
         self.number = 0
         self._users: dict[str, User | None] = {}
-        # A temporary database, deleted when the connection is closed.
+        # Deleted when it is closed, as is the temporary database.
+        self._records = TemporaryFile()  # noqa: SIM115  # close() does
         self._store = sqlite3.connect("")
         self._store.executescript(
             "CREATE TABLE name (owner INTEGER, id TEXT, parent TEXT, number INTEGER, "
@@ -91,10 +100,12 @@ class ImportValidator:
 
     def close(self) -> None:
         self._store.close()
+        self._records.close()
 
     def validate(self, rows: Iterable[Row], file: LineCounter) -> None:
         """Validates all rows of the file."""
         tasks = 0
+        kept: list[tuple[int, int, tuple[Any, ...]]] = []
         for row in rows:
             if isinstance(row, Incomplete):
                 self.incomplete = row.reason
@@ -111,26 +122,35 @@ class ImportValidator:
                 self._refuse(self.number, row.line, row.reason)
             elif (reason := self._reason(row, line)) is not None:
                 self._refuse(self.number, line, reason)
+            else:
+                kind = _KINDS.index(type(row))
+                kept.append((self.number, kind, _VALUES[kind](row)))
+                if len(kept) == KEPT:
+                    pickle.dump(kept, self._records)
+                    kept.clear()
+        pickle.dump(kept, self._records)
         self._check_parents()
         self.shown.sort(key=lambda bad: bad.line)
         del self.shown[SHOWN:]
 
-    def valid(
-        self, rows: Iterable[Row], top: bool | None = None
-    ) -> Iterator[tuple[User, Record]]:
-        """The valid records of the same rows, each with its owner: all, or only subtasks (`top`
-        False), or all others (True)."""
-        number = 0
-        for row in rows:
-            if isinstance(row, Incomplete | Adjusted):
-                continue
-            number += 1
-            if isinstance(row, BadRow) or (self.bad and self._is_bad(number)):
-                continue
-            below = isinstance(row, TaskRecord) and row.parent is not None
-            owner = self._owner(row)
-            if owner is not None and (top is None or top != below):
-                yield owner, row
+    def valid(self, top: bool | None = None) -> Iterator[tuple[User, Record]]:
+        """The valid records, each with its owner: all, or only subtasks (`top` False), or all
+        others (True)."""
+        self._records.seek(0)
+        while True:
+            # What this process has written, to a file that nobody else can open.
+            try:
+                kept = pickle.load(self._records)
+            except EOFError:
+                return
+            for number, kind, values in kept:
+                if self.bad and self._is_bad(number):
+                    continue
+                row = _KINDS[kind](*values)
+                below = isinstance(row, TaskRecord) and row.parent is not None
+                owner = self._owner(row)
+                if owner is not None and (top is None or top != below):
+                    yield owner, row
 
     def adjusted(self) -> Iterator[Adjusted]:
         """All adjustments, by line."""

@@ -1,10 +1,9 @@
 """``manage.py import_tasks``: tasks out of a file."""
 
 from argparse import ArgumentParser
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
@@ -12,7 +11,7 @@ from tqdm import tqdm
 from taskproject.accounts.management.users import user_named
 from taskproject.accounts.models import User
 from taskproject.sql import analyze
-from tasks.formats import READERS, BadRow, Row
+from tasks.formats import READERS, BadRow
 from tasks.imports import Importer, ImportValidator, LineCounter
 from tasks.models import Event, Label, Tag, Tally, Task, TaskList
 
@@ -90,14 +89,11 @@ class Command(BaseCommand):
     def _import(
         self, stream: BinaryIO, path: Path, owner: User | None, options: Options
     ) -> None:
-        def read(doing: str) -> tuple[Iterator[Row], LineCounter]:
-            stream.seek(0)
-            file = LineCounter(stream)
-            rows = READERS[options.format](cast(BinaryIO, file), path.stem)
-            return iter(tqdm(rows, doing, unit=" rows", disable=options.quiet)), file
-
+        file = LineCounter(stream)
+        rows = READERS[options.format](cast(BinaryIO, file), path.stem)
+        bars: dict[str, Any] = {"unit": " rows", "disable": options.quiet}
         with closing(ImportValidator(owner)) as validator:
-            validator.validate(*read("Looking"))
+            validator.validate(tqdm(rows, "Looking", **bars), file)
             self._report(validator.shown, validator.bad)
             adjusted = self._report_adjusted(validator)
             if options.format == "csv":
@@ -105,8 +101,8 @@ class Command(BaseCommand):
             self._check(validator, options)
             importer = Importer(options.dry_run)
             for top in (True, False) if validator.parents_last else (None,):
-                rows, _ = read("Storing")
-                for _ in importer.store(validator.valid(rows, top)):
+                records = tqdm(validator.valid(top), "Storing", **bars)
+                for _ in importer.store(records):
                     pass
         if not options.dry_run:
             analyze(Task, Event, Label, Tag, Tally, TaskList)
