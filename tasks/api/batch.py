@@ -123,10 +123,14 @@ class BatchIn(Closed):
     )
 
 
+# One status each, where possible: compilers tell unions apart by single values.
 class DoneOut(BaseModel):
-    """The task afterwards."""
+    status: Literal[200]
+    task: TaskOut
 
-    status: Literal[200, 201]
+
+class CreatedOut(BaseModel):
+    status: Literal[201]
     task: TaskOut
 
 
@@ -153,7 +157,7 @@ class BatchOut(BaseModel):
         }
     )
 
-    results: list[DoneOut | DeletedOut | RefusedOut] = Field(
+    results: list[DoneOut | CreatedOut | DeletedOut | RefusedOut] = Field(
         description="One for each operation, in order."
     )
 
