@@ -1,6 +1,6 @@
 """The new values of a task's columns as SQL, for an edit that does not read the task first.
 
-The rules are those of `plans.py`; a test compares both over many edits. PostgreSQL's.
+The rules are those of `plans.py`; a test compares both over many edits. For PostgreSQL only.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from tasks.models.words import (
 #: SQL with a %s for each parameter. It may read the row as it was, and "before"."now", the
 #: time of the write.
 Expression = tuple[str, tuple[object, ...]]
-#: The fields that it can set: those that refer to no other row. `completed` may be None,
-#: for the opposite; whatever `deleted_at` is given, it becomes the time of the write.
-FIELDS = frozenset(
+#: Values of `completed` and `deleted_at`: the opposite of the stored one, and the time of
+#: the write.
+OPPOSITE, NOW = object(), object()
+#: The fields that it can set: those that refer to no other row.
+SETTABLE = frozenset(
     {
         *("title", "description", *KEYS, "priority", "completed", "deleted_at"),
         *("due_date", "due_at", "due_timezone"),
@@ -52,7 +54,7 @@ class Assignments(NamedTuple):
 def assignments(fields: Mapping[str, Any], zone: str) -> Assignments | None:
     """The assignments of an edit that gives these fields; None if there are none, or
     other fields are given. An instant gets `zone` if neither it nor the task has one."""
-    if not fields.keys() <= FIELDS:
+    if not fields.keys() <= SETTABLE:
         return None
     columns: dict[str, Expression] = {}
     conditions: list[str] = []
@@ -68,27 +70,32 @@ def assignments(fields: Mapping[str, Any], zone: str) -> Assignments | None:
     if "priority" in fields:
         columns["priority"] = "%s", (int(fields["priority"]),)
     if "completed" in fields:
+        if fields["completed"] not in _COMPLETING:
+            return None
         columns |= _COMPLETING[fields["completed"]]
     if "deleted_at" in fields:
+        if fields["deleted_at"] is not NOW:
+            return None
         columns["deleted_at"] = _NOW, ()
     columns |= _due(fields, zone)
-    if fields.get("due_timezone") is not None:
-        if "due_at" in columns and fields.get("due_at") is None:
+    named = fields.get("due_timezone")
+    if named is not None:
+        if not named or ("due_at" in columns and fields.get("due_at") is None):
             return None  # It goes with an instant only.
-        columns["due_timezone"] = "%s", (timezones.known(fields["due_timezone"]),)
+        columns["due_timezone"] = "%s", (timezones.known(named),)
         if "due_at" not in columns:
             conditions.append('"due_at" IS NOT NULL')
     return Assignments(columns, tuple(conditions)) if columns else None
 
 
-_COMPLETING: dict[bool | None, dict[str, Expression]] = {
+_COMPLETING: dict[object, dict[str, Expression]] = {
     True: {
         "completed": ("true", ()),
         # Completing again keeps the time of the first completion.
         "completed_at": (f'COALESCE("tasks_task"."completed_at", {_NOW})', ()),
     },
     False: {"completed": ("false", ()), "completed_at": NULL},
-    None: {
+    OPPOSITE: {
         "completed": ('NOT "tasks_task"."completed"', ()),
         "completed_at": (
             f'CASE WHEN "tasks_task"."completed" THEN NULL ELSE {_NOW} END',

@@ -33,7 +33,7 @@ COLUMNS = (
 )
 
 
-def in_place(value: str, *, counted: bool = False) -> str:
+def after_lock(value: str, *, counted: bool = False) -> str:
     """The SQL of a value that is computed once the owner's place in the feed is taken;
     for a statement that is `counted`, see `tallies.py`. (CASE keeps the order of
     evaluation, as PostgreSQL's documentation says.)"""
@@ -41,17 +41,17 @@ def in_place(value: str, *, counted: bool = False) -> str:
     return f"CASE WHEN {place}{f' AND {COUNTED}' if counted else ''} THEN {value} END"
 
 
-def moment(*, counted: bool = False) -> str:
+def with_locked_now(*, counted: bool = False) -> str:
     """The start of a statement that takes the owner's place in the feed, and only then
     the time: a later version, or place in the feed, has no earlier one."""
-    now = in_place("clock_timestamp()", counted=counted)
+    now = after_lock("clock_timestamp()", counted=counted)
     return f'WITH "moment" AS MATERIALIZED (SELECT {now} AS "now")'
 
 
-_TAKE_PLACE = f'{moment()} SELECT "now" FROM "moment"'
+_TAKE_PLACE = f'{with_locked_now()} SELECT "now" FROM "moment"'
 _PLACES = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
-# Of JSON: an array of each column takes psycopg ten times as long.
+# One parameter with JSON: psycopg takes ten times as long for an array of each column.
 _ROWS = """SELECT "row"."owner_id", "row"."task_id", "row"."list_id", "row"."tag_id",
     %s::bigint, %s, "row"."verb", "row"."version", "row"."at", "row"."changes"
     FROM ROWS FROM (json_to_recordset(%s) AS ("owner_id" bigint, "task_id" bigint,
@@ -61,8 +61,8 @@ _ROWS = """SELECT "row"."owner_id", "row"."task_id", "row"."list_id", "row"."tag
 
 
 class Actor(NamedTuple):
-    """Who makes a change, and how they came: written on its event; and what the change
-    is to prove about them."""
+    """Who makes a change, and by which way, for its event; and a condition on their
+    credential, for the statement to check."""
 
     user_id: int | None
     via: str
@@ -297,13 +297,12 @@ class Event(models.Model):
     """One change of one task, list or tag: who, when, how, and what it changed.
 
     Appended in the transaction of the change, and never altered. History, the feed of
-    changes, the list's ETag and the admin's timeline all read these rows; webhooks and
-    live updates can be further readers.
+    changes, the list's ETag and the admin's timeline all read these rows.
     """
 
     Verb: TypeAlias = _Verb
 
-    # Within one owner's events, the order of the commits (see feed_of).
+    # Within one owner's events, the order of the commits (see lock_feeds).
     sequence = models.BigAutoField(primary_key=True)
     # No constraint: whoever appends an event, or deletes a user, holds the owner's place in
     # the feed (see `lock_feeds`), and the rows that change are the owner's by constraint.

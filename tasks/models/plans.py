@@ -1,4 +1,4 @@
-"""What a change comes to: the values that the fields of one locked task shall have.
+"""The new values of a task's fields, for each kind of change.
 
 Nothing here asks or tells the database anything, but where `End` does; `tasks.py` does.
 """
@@ -22,13 +22,13 @@ from tasks.models.words import match_key, search_key, sort_key
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
 
-#: What gives the end of a manual order, each time another one: see `positions.Ends`.
+#: Returns a new last position of a manual order at each call: see `positions.Ends`.
 End = Callable[[Row], str]
 #: Where a task is in a manual order: its owner, its list, and its position.
 Place = tuple[int, int | None, str]
-#: What a task has of other rows.
+#: Fields that refer to other rows.
 REFERENCES = frozenset({"owner_id", "list_id", "parent_id", "tags"})
-#: What follows from texts, set whenever one of them changes and never read.
+#: Computed from the texts. Used in SQL only, and not loaded.
 DERIVED = ("search", "sorted_title", *KEYS.values())
 
 
@@ -82,8 +82,8 @@ def _derived(texts: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _blank(model: type[Task]) -> dict[str, Any]:
-    """The fields of a task that was given nothing. Its list of tags is everybody's: `new`
-    gives each task its own."""
+    """The defaults of all fields. The list of tags is shared: `new` gives each task its
+    own."""
     fields = [field.attname for field in model._meta.concrete_fields]
     blank = model()
     return {name: getattr(blank, name) for name in fields}
@@ -97,13 +97,13 @@ def completing(task: Task, now: datetime, completed: bool) -> dict[str, Any]:
 
 
 def restored(task: Task, end: End, taken: set[Place]) -> dict[str, Any]:
-    """`taken` are the places that others are at."""
+    """`taken`: the places in use, to which its own is added."""
     values: dict[str, Any] = {"deleted_at": None}
     return values | (_placed(task, end, task.list_id, taken) if task.deleted_at else {})
 
 
 def left(task: Task, end: End, taken: set[Place]) -> dict[str, Any]:
-    """`taken` are the places that others are at."""
+    """`taken`: the places in use, to which its own is added."""
     values = {"list_id": None}
     return values | (_placed(task, end, None, taken) if task.list_id else {})
 

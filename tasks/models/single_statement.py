@@ -17,7 +17,7 @@ from tasks.fields import TRACKED
 from tasks.models import events, positions
 from tasks.models.assignments import Assignments
 from tasks.models.due_dates import NEVER
-from tasks.models.events import Actor, NewEvent, feed_lock_key, in_place
+from tasks.models.events import Actor, NewEvent, after_lock, feed_lock_key
 from tasks.models.outcomes import Outcome
 from tasks.models.outcomes import expected as is_expected
 from tasks.models.plans import REFERENCES
@@ -47,18 +47,17 @@ _EVENT = (
     f'"event" AS (INSERT INTO {events.COLUMNS} SELECT %s, "id", NULL, NULL, %s, %s, %s, '
     '"version", "updated_at", %s FROM "written")'
 )
-_LATER_NOW = 'greatest(clock_timestamp(), "updated_at")'
-_MOVED = 'CASE WHEN "written"."completed" THEN {} ELSE {} END'
-_TOGGLED = (
-    f"{counting(_MOVED.format(-1, 1), _MOVED.format(1, -1), due=True, labelled=True)}, "
-)
+_COUNT_CHANGE = 'CASE WHEN "written"."completed" THEN {} ELSE {} END'
+_TOGGLED = f"{counting(_COUNT_CHANGE.format(-1, 1), _COUNT_CHANGE.format(1, -1), due=True, labelled=True)}, "
 # An instant as the API writes it.
 _INSTANT = (
     "replace(to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), "
     "'.000000Z', 'Z')"
 )
-# The columns whose change changes a tally.
 _TRACKED = frozenset(TRACKED)
+# Fields of a new task that only the general way takes.
+_NOT_AT_ONCE = (*REFERENCES, "position", "deleted_at", "updated_at")
+# The columns whose change changes a tally.
 _COUNTED_COLUMNS = {"completed", "deleted_at", "due_moment", "list_id", "owner_id"}
 
 
@@ -68,8 +67,9 @@ def at_once() -> bool:
 
 
 def can_add(fields: Mapping[str, object]) -> bool:
-    """Whether `add` is for a new task of these fields: it refers to no other row."""
-    return at_once() and not any(map(fields.get, (*REFERENCES, "position")))
+    """Whether `add` can store a task with these fields: it refers to no other row, and is
+    neither in the trash nor has a time of its own."""
+    return at_once() and not any(map(fields.get, _NOT_AT_ONCE))
 
 
 def add(
@@ -102,8 +102,8 @@ def add(
 
 
 class _Insert(NamedTuple):
-    """A statement, what takes its values from a task's attributes, and those of its
-    parameters that the ORM makes something else of: their numbers and fields."""
+    """A statement, a getter of the parameters from a task's attributes, and those
+    parameters that need the ORM's conversion: their numbers and fields."""
 
     statement: str
     values: Callable[[Mapping[str, object]], tuple[object, ...]]
@@ -136,7 +136,7 @@ def _add(
         labelled=False,
     )
     statement = (
-        f"{events.moment(counted=True)}, {_END}, "
+        f"{events.with_locked_now(counted=True)}, {_END}, "
         f'"written" AS (INSERT INTO "tasks_task" ({columns}) '
         f'SELECT {", ".join(written.get(name, "%s") for name in names)} FROM "end" '
         f'WHERE "last" < "position" AND {guard} RETURNING "id", "version", "updated_at", '
@@ -160,7 +160,7 @@ def edit(
 ) -> Outcome | None:
     """Makes these assignments to the owner's task of this key, unless it is in the trash,
     with its event: one statement, for PostgreSQL. `changes` are those that `plans.py`
-    makes of the edit for a task. The outcome is that of the verb. Raises `GuardFailed`.
+    makes of the edit for a task. The outcome is that of the method of TaskQuerySet. Raises `GuardFailed`.
 
     None where the assignments' conditions do not hold, or where somebody has changed the
     task meanwhile: then nothing is written.
@@ -203,8 +203,8 @@ def _edit(
     versioned: bool,
     guard: str,
 ) -> str:
-    """What is to be written is judged by the task as it is; where it is of another
-    version once the owner's place is taken, nothing is written."""
+    """Compares with the row as it was before the lock; if its version has changed by
+    then, writes nothing."""
     columns = dict(shape)
     tracked = [name for name in columns if name in _TRACKED]
     differ = " OR ".join(
@@ -229,11 +229,11 @@ def _edit(
     return (
         f'WITH "guard" AS MATERIALIZED (SELECT 1 WHERE {guard}), '
         f'"before" AS MATERIALIZED (SELECT {read}"id", "version", '
-        f'{in_place(_LATER_NOW, counted=toggles or not counts)} AS "now" '
+        f'{after_lock("clock_timestamp()", counted=toggles or not counts)} AS "now" '
         f'FROM "tasks_task" {OF_OWNER} "deleted_at" IS NULL AND '
         f'{"".join(f"{one} AND " for one in where)}EXISTS (SELECT FROM "guard")), '
         f'"written" AS (UPDATE "tasks_task" SET {settings}"updated_at" = '
-        '"before"."now", "version" = "tasks_task"."version" + 1 FROM "before" '
+        'greatest("before"."now", "tasks_task"."updated_at"), "version" = "tasks_task"."version" + 1 FROM "before" '
         'WHERE "tasks_task"."id" = "before"."id" AND '
         f'"tasks_task"."version" = "before"."version" RETURNING {returned}), '
         f'{_TOGGLED if toggles else ""}"event" AS (INSERT INTO {events.COLUMNS} SELECT '

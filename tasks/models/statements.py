@@ -41,14 +41,14 @@ OPEN_SUBTASKS = (
     '(SELECT count(*) FILTER (WHERE NOT "child"."completed" AND "child"."deleted_at" '
     'IS NULL) FROM "tasks_task" "child" WHERE "child"."parent_id" = "tasks_task"."id")'
 )
-#: Columns that only the database needs: long, and read by nobody.
+#: Columns that are used in SQL only, and not loaded.
 UNREAD = plans.DERIVED
 #: Tasks of one statement that writes most of their fields.
 STORED = 1_000
 #: One task of an owner, found by its id alone: without statistics, PostgreSQL would look
 #: through an index of all of the owner's tasks.
 OF_OWNER = 'WHERE "tasks_task"."id" = %s AND "tasks_task"."owner_id" + 0 = %s AND'
-# The time of a change of a task: never before that of the change before.
+# The function that returns the later of two times.
 LATER = "greatest" if settings.ON_POSTGRESQL else "max"
 
 

@@ -43,7 +43,7 @@ from tasks.models import (
     statements,
     task_events,
 )
-from tasks.models.assignments import assignments
+from tasks.models.assignments import NOW, OPPOSITE, assignments
 from tasks.models.batched import batched
 from tasks.models.bytewise import BytewiseField
 from tasks.models.due_dates import NEVER
@@ -56,21 +56,22 @@ from tasks.models.statements import OPEN_SUBTASKS, UNREAD
 from tasks.models.tags import Tag, label, relabel
 from tasks.models.words import MATCH_KEY_LENGTH, SORT_KEY_LENGTH
 
-#: What a task's fields shall be; those that are so already do not count as changed.
+#: Computes a task's new values; those that are equal to the old ones do not count.
 Plan = Callable[["Task"], dict[str, Any]]
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
-    # Their one owner, where that is known from the start; and the one task's key.
+    # Set by `owned_by` and `one`: the one owner, and the one task's key.
     _owner_id: int | None = None
     _key: int | None = None
 
     def _clone(self) -> Self:
+        assert self._key is None, "The set of `one` is for its methods alone."
         clone: Self = super()._clone()  # type: ignore[misc]  # not in the stubs
         clone._owner_id = self._owner_id
         return clone
 
-    # Adjectives
+    # Filters
 
     def owned_by(self, user_id: int) -> Self:
         owned = self.filter(owner_id=user_id)
@@ -106,13 +107,13 @@ class TaskQuerySet(models.QuerySet["Task"]):
         counted = RawSQL(OPEN_SUBTASKS, [], models.IntegerField())
         return self.defer(*UNREAD).annotate(open_subtasks=counted)
 
-    # Verbs: each changes every task in the set that is not yet as asked for, and leaves
+    # Changes: each method changes every task in the set that is not yet as asked for, and leaves
     # one event for each. With `versions`, only tasks at one of these versions change.
 
     def add(self, by: Actor, *, owner_id: int, **fields: object) -> "Task":
         """Stores a new task and returns it: see `add_all`."""
         if single_statement.can_add(fields):
-            now = timezones.now()  # Stands for the time of the write.
+            now = timezones.now()  # A placeholder: the database's time replaces it.
             task: Task = plans.new(Task, now, {}, {**fields, "owner_id": owner_id})
             [event] = task_events.new_events(now, [(None, task)])
             if single_statement.add(Task, by, now, task, event):
@@ -199,7 +200,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             lambda tasks, now: (
                 lambda task: plans.completing(task, now, not task.completed)
             ),
-            edit=({"completed": None}, "UTC"),
+            edit=({"completed": OPPOSITE}, "UTC"),
         )
 
     def move(
@@ -245,12 +246,12 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self._write(by, None, planned, frozen=False)
 
     def trash(self, by: Actor, versions: Versions = None, **fields: object) -> Outcome:
-        """Takes the tasks out of every list; `restore` brings them back."""
+        """Moves the tasks to the trash. They keep their list; `restore` brings them back."""
         return self._write(
             by,
             versions,
             lambda tasks, now: lambda task: {"deleted_at": now, **fields},
-            edit=({"deleted_at": None, **fields}, "UTC"),
+            edit=({"deleted_at": NOW, **fields}, "UTC"),
         )
 
     def restore(self, by: Actor, versions: Versions = None) -> Outcome:
@@ -263,14 +264,14 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self._write(by, versions, planned, frozen=False)
 
     def remove(self, by: Actor, versions: Versions = None) -> Outcome:
-        """Deletes the tasks for good; their events stay and tell of it. Their subtasks
+        """Deletes the tasks for good; their events are kept. Their subtasks
         stay, and have no parent any more."""
         with self._locked(by) as (outcome, now):
             for task in outcome.found.values():
                 if expected(task, versions):
                     outcome.changed[task.pk] = task
             gone = [(task, None) for task in outcome.changed.values()]
-            _free_children(by, now, outcome.changed)
+            _detach_subtasks(by, now, outcome.changed)
             for keys in batched(outcome.changed):
                 Task.objects.filter(pk__in=keys).delete()
             task_events.record(by, now, gone)
@@ -324,7 +325,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             if labelled:
                 relabel(pairs)
             if new_owner is not None:
-                _free_children(by, now, outcome.changed)
+                _detach_subtasks(by, now, outcome.changed)
             task_events.record(by, now, pairs)
         return outcome
 
@@ -397,7 +398,7 @@ class Task(models.Model):
     location_key = BytewiseField(max_length=MATCH_KEY_LENGTH, null=True, editable=False)
     completed = models.BooleanField(default=False)
     completed_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # The names of its tags in the order given: to tell them takes no join.
+    # The names of its tags in the order given: so that they are shown without a join.
     tags = models.JSONField(
         default=list,
         db_default=models.Value([], models.JSONField()),
@@ -466,8 +467,8 @@ class Task(models.Model):
         return self.title
 
 
-def _free_children(by: Actor, now: datetime, parents: Collection[int]) -> None:
-    """Takes subtasks off tasks that go away; those that go with them change no more."""
+def _detach_subtasks(by: Actor, now: datetime, parents: Collection[int]) -> None:
+    """Takes subtasks off tasks that go away; those that are deleted too are skipped."""
     for keys in batched(parents):
         below = Task.objects.filter(parent_id__in=keys).values_list("pk", flat=True)
         for children in batched(key for key in below if key not in parents):

@@ -2,7 +2,7 @@
 of reading and writing, which is what every edit within a larger transaction is."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -127,6 +127,31 @@ def test_an_edit_by_one_statement_is_the_edit_by_turns(
     assert outcomes[0] == outcomes[1]
     assert columns(one) == columns(other)
     assert told(one) == told(other)
+    assert_right()
+
+
+@pytest.mark.parametrize("by_turns", [False, True])
+def test_the_time_of_a_change_is_the_clocks_after_a_later_version(
+    alice: User, by_turns: bool
+) -> None:
+    """As it is stored after an import, or by a clock that was ahead."""
+    ahead = timezone.now() + timedelta(days=1)
+    task = make_task(alice)
+    Task.objects.filter(pk=task.pk).update(updated_at=ahead)
+
+    edit(task, completed=True, by_turns=by_turns)
+    done = Task.objects.get(pk=task.pk)
+    TaskQuerySet.one(alice.pk, task.pk).trash(BY)
+    trashed = Task.objects.get(pk=task.pk)
+
+    assert done.completed_at and done.completed_at < ahead
+    assert trashed.deleted_at and trashed.deleted_at < ahead
+    assert done.updated_at == trashed.updated_at == ahead
+
+
+def test_a_new_task_in_the_trash_is_not_counted(alice: User) -> None:
+    make_task(alice, deleted_at=timezone.now())
+
     assert_right()
 
 

@@ -2,18 +2,19 @@
 docs/architecture.md, "How to add a field"."""
 
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from tasks.admin.tasks import TaskAdmin
+from tasks.api.changes import EventVerb
 from tasks.api.schemas import EXAMPLE, TaskFilters, TaskIn, TaskOut, TaskPatch
 from tasks.exports import COLUMNS
 from tasks.fields import ATTRIBUTES, FIELDS, KEYS, TEXTS, TRACKED, Field
 from tasks.formats import csv
 from tasks.formats.records import TaskRecord
 from tasks.forms import TaskForm
-from tasks.models import Task, constraints, task_events
+from tasks.models import Event, Task, constraints, task_events
 from tasks.models.criteria import Criteria, conditions_of
 from tasks.models.due_dates import clock
 from tasks.models.words import MATCH_KEY_LENGTH
@@ -35,6 +36,10 @@ def test_what_is_writable_is_in_the_bodies_and_nothing_else(
     schema: type[TaskIn | TaskPatch],
 ) -> None:
     assert {*schema.model_fields} == {field.name for field in FIELDS if field.writable}
+
+
+def test_the_verbs_of_the_api_are_those_of_the_model() -> None:
+    assert [*get_args(EventVerb.__value__)] == Event.Verb.values
 
 
 def test_every_attribute_is_one_of_the_model() -> None:
