@@ -10,6 +10,7 @@ RUFF = $(BIN)/ruff
 # The suite on a database, in as many processes as there are processors, each with a
 # database of its own. Tests of one file mostly stay together, and share its servers.
 SUITE = -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --database
+CLIENTS = tests/clients
 FASTIFY = bench/peers/fastify_pg
 
 .DEFAULT_GOAL := help
@@ -27,6 +28,11 @@ test: .venv/tests ## Runs the whole suite on SQLite, then on PostgreSQL.
 
 test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 3 minutes.
 	$(BIN)/python -m pytest tests/faults
+
+test-clients: .venv/tests ## Lints the OpenAPI document, and makes clients of it (needs Node 20; else skipped).
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory clients && \
+		$(BIN)/python -m pytest tests/clients --database=sqlite; \
+	else echo 'Skipped: the generators of clients need Node 20.19 or later with npm, https://nodejs.org'; fi
 
 bench: .venv/tests bench-peers ## Measures this service beside its peers (needs wrk and Node); ARGS=--help.
 	$(BIN)/python -m bench.compare $(ARGS)
@@ -89,6 +95,17 @@ $(FASTIFY)/node_modules: $(FASTIFY)/package.json $(FASTIFY)/package-lock.json
 	npm ci --prefix $(FASTIFY) --no-audit --no-fund --loglevel=error
 	@touch $@
 
+.venv-clients: $(CLIENTS)/requirements.txt
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(CLIENTS)/node_modules: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json
+	npm ci --prefix $(CLIENTS) --no-audit --no-fund --loglevel=error
+	@touch $@
+
+clients: .venv-clients $(CLIENTS)/node_modules
+
 bench-peers: .venv-peers $(FASTIFY)/node_modules
 
-.PHONY: help run test test-faults bench bench-peers bench-growth test-next lint lock
+.PHONY: help run test test-faults test-clients clients bench bench-peers bench-growth test-next lint lock

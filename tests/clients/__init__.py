@@ -1,0 +1,1 @@
+"""Linters and client generators, run over the OpenAPI document: `make test-clients`."""

@@ -1,0 +1,110 @@
+"""The document is without an error, clients made of it compile, and two of them work.
+
+Not a part of `make test`, because it needs Node: see `make test-clients`."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from taskproject.api import api
+from tests.support.copies import copy_of
+from tests.support.servers import Server, live_server, manage
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+GENERATED = HERE / "generated"
+DOCUMENT = GENERATED / "openapi.json"
+#: The environment of the generator of Python clients.
+VENV = ROOT / ".venv-clients" / "bin"
+KILOBYTE = 1_000
+GENERATORS: dict[str, list[str | Path]] = {
+    "openapi-typescript": [DOCUMENT, "-o", GENERATED / "openapi-typescript.ts"],
+    "openapi-ts": ["-f", "hey-api.config.js"],
+    "orval": ["--config", "orval.config.js"],
+}
+LINTERS: dict[str, list[str | Path]] = {
+    "redocly": ["lint", DOCUMENT, "--extends=recommended"],
+    "spectral": ["lint", "--ruleset=spectral.yaml", DOCUMENT],
+}
+QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+
+
+def run(tool: str, *args: str | Path, **env: str) -> str:
+    """Runs a tool of node_modules; returns its output. Fails if the tool does."""
+    return execute(HERE / "node_modules" / ".bin" / tool, *args, **env)
+
+
+def execute(*command: str | Path, **env: str) -> str:
+    done = subprocess.run(
+        command,
+        cwd=HERE,
+        env=os.environ | QUIET | env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4_000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module", autouse=True)
+def generated() -> None:
+    """The document, and the clients in TypeScript."""
+    GENERATED.mkdir(exist_ok=True)
+    DOCUMENT.write_text(json.dumps(api.get_openapi_schema()))
+    for tool, args in GENERATORS.items():
+        run(tool, *args)
+
+
+@pytest.fixture
+def server(migrated: str) -> Iterator[Server]:
+    with (
+        copy_of(migrated) as database_url,
+        live_server(database_url, API_GUEST="guest") as server,
+    ):
+        yield server
+
+
+@pytest.mark.parametrize("linter", LINTERS)
+def test_the_document_has_no_error(linter: str) -> None:
+    run(linter, *LINTERS[linter])
+
+
+def test_clients_in_typescript_compile_and_refuse_mistakes() -> None:
+    """Also tour/refused.ts, whose lines after @ts-expect-error must not compile."""
+    run("tsc", "--project", "tsconfig.json")
+
+
+def test_types_are_small() -> None:
+    size = (GENERATED / "openapi-typescript.ts").stat().st_size
+
+    assert size < 150 * KILOBYTE
+
+
+def test_a_client_in_python_passes_strict_mypy(tmp_path: Path) -> None:
+    client = tmp_path / "client"
+    path = f"{VENV}{os.pathsep}{os.environ['PATH']}"  # for ruff
+    execute(
+        VENV / "openapi-python-client", "generate", "--fail-on-warning", "--meta=none",
+        f"--path={DOCUMENT}", f"--output-path={client}", PATH=path,
+    )  # fmt: skip
+    cache = f"--cache-dir={tmp_path / 'cache'}"
+    execute(VENV / "mypy", "--config-file=mypy.ini", cache, client)
+
+
+@pytest.mark.parametrize("client", ["openapi-fetch", "hey-api"])
+def test_a_client_does_the_tour_of_the_readme(server: Server, client: str) -> None:
+    bundle = GENERATED / f"{client}.mjs"
+    run(
+        "esbuild", f"tour/{client}.ts", "--bundle", "--platform=node", "--format=esm",
+        f"--outfile={bundle}", "--log-level=warning",
+    )  # fmt: skip
+    token = manage(server.database_url, "create_token", "anna", "--create-user")
+    execute("node", bundle, SERVER=server.url, TOKEN=token)
