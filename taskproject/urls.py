@@ -1,6 +1,8 @@
 """Every path of the service."""
 
+import orjson
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
@@ -14,9 +16,19 @@ to_docs = csrf_exempt(require_safe(RedirectView.as_view(url="/api/docs")))
 # What browsers ask for beside any page.
 favicon = RedirectView.as_view(url="/static/taskproject/favicon.svg", permanent=True)
 
+
+@csrf_exempt
+@require_safe
+def document(request: HttpRequest) -> HttpResponse:
+    """The OpenAPI document. ninja's own view adds white space, a twentieth of its size."""
+    content = orjson.dumps(api.get_openapi_schema())
+    return HttpResponse(content, content_type="application/json")
+
+
 urlpatterns = [
     path("", to_docs),
     path("api", to_docs),
+    path("api/openapi.json", document),
     path("api/", api.urls),
     path("admin/", admin.site.urls),
     path("favicon.ico", csrf_exempt(require_safe(favicon))),

@@ -81,6 +81,7 @@ def test_it_is_what_the_service_serves(nobody: ApiClient, document: Any) -> None
 
     assert answer.headers["Content-Type"].startswith("application/json")
     assert answer.json() == document
+    assert len(answer.content) < 100_000
 
 
 def test_every_schema_is_valid_json_schema(document: Any) -> None:
