@@ -161,7 +161,7 @@ def list_history(request: ApiRequest, task_id: int, page: Query[Page]) -> HttpRe
     """The changes of this task, newest first: what was changed, when and by whom. Also
     for tasks in the trash and deleted tasks."""
     known = find(request, task_id)
-    events = Event.objects.of_task_of(request.auth.user_id, task_id)
+    events = Event.objects.of_task_in_feed(request.auth.user_id, task_id)
     if not events.exists() and not known.exists():
         raise missing()
     rows = events.in_order().reverse()

@@ -22,7 +22,7 @@ from tasks.api.schemas import REPRESENTATION, InZone, Page
 from tasks.fields import ATTRIBUTES, FIELDS
 from tasks.models import Actor, Event, Outcome, Task, TaskQuerySet, listing
 from tasks.models.due_dates import Clock, clock, is_overdue
-from tasks.models.events import difference_between
+from tasks.models.events import changed_fields
 from tasks.models.listing import Row
 
 M = TypeVar("M", bound=Model)
@@ -270,9 +270,9 @@ def _differences(
     """The function that returns the fields that differ between two versions of the task,
     from the events that were read with it, else from the stored ones."""
     if outcome.events is None:
-        return Event.objects.of_task(task_id).differences
+        return Event.objects.of_task(task_id).changed_fields_since
     events = {int(version): changes for version, changes in outcome.events.items()}
-    return lambda version, current: difference_between(events, version, current)
+    return lambda version, current: changed_fields(events, version, current)
 
 
 def missing() -> NotFound:

@@ -114,7 +114,7 @@ def _stale(row: R, represent: Represent[R], versions: set[int]) -> StaleVersion:
     if len(versions) == 1:
         kind = "list_id" if isinstance(row, TaskList) else "tag_id"
         events = Event.objects.filter(**{kind: row.pk})
-        changed = events.differences(min(versions), row.version)
+        changed = events.changed_fields_since(min(versions), row.version)
     return stale_version(versions, row.version, _etag(row), represent(row), changed)
 
 

@@ -25,7 +25,7 @@ from tasks.models.events import (
     Event,
     NewEvent,
     append,
-    difference_between,
+    changed_fields,
     lock_feeds,
 )
 from tasks.models.lists import TaskList
@@ -113,7 +113,9 @@ class Batch:
                 found,
                 key,
                 versions,
-                lambda version, current: changes.differences(key, version, current),
+                lambda version, current: changes.changed_fields_since(
+                    key, version, current
+                ),
             )
         return changes.change(task, operation, self.zone)
 
@@ -324,8 +326,10 @@ class _Changes:
             place = (self.owner_id, after.list_id, after.position) if there else None
             self._order.put(key, place)
 
-    def differences(self, key: int, version: int, current: int) -> list[str] | None:
-        return difference_between(self._told.get(key, {}), version, current)
+    def changed_fields_since(
+        self, key: int, version: int, current: int
+    ) -> list[str] | None:
+        return changed_fields(self._told.get(key, {}), version, current)
 
     # Writing
 
@@ -344,8 +348,8 @@ class _Changes:
         for before, task in pairs:
             texts = any(getattr(before, it) != getattr(task, it) for it in TEXTS)
             (rewritten if texts else others).append(task)
-        statements.store(Task, (*_TEXTS, *_FIELDS), rewritten)
-        statements.store(Task, _FIELDS, others)
+        statements.overwrite(Task, (*_TEXTS, *_FIELDS), rewritten)
+        statements.overwrite(Task, _FIELDS, others)
         label(new)
         relabel(pairs)
         append(

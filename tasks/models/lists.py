@@ -20,8 +20,8 @@ from tasks.models.events import (
     Event,
     NewEvent,
     append,
+    changes_between,
     database_now,
-    difference,
     lock_feeds,
 )
 
@@ -136,7 +136,7 @@ class TaskList(models.Model):
             fields |= {"name": name, "key": casefold_key(name)}
         for name, value in fields.items():
             setattr(self, name, value)
-        if not difference(before, self, TRACKED_FIELDS):
+        if not changes_between(before, self, TRACKED_FIELDS):
             return
         self._check_name()
         self.version += 1
@@ -187,6 +187,6 @@ class TaskList(models.Model):
     ) -> None:
         after = None if verb == Event.Verb.DELETED else self
         names = TRACKED_FIELDS if before else ("name", "archived")
-        changes = difference(before, after, names)
+        changes = changes_between(before, after, names)
         subject = (self.owner_id, "list_id", self.pk, self.version)
         append(by, [NewEvent(now, *subject, verb, changes)])

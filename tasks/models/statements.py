@@ -44,7 +44,7 @@ OPEN_SUBTASKS = (
 #: Columns that are used in SQL only, and not loaded.
 UNREAD = plans.DERIVED
 #: Tasks of one statement that writes most of their fields.
-STORED = 1_000
+TASKS_PER_UPDATE = 1_000
 #: One task of an owner, found by its id alone: without statistics, PostgreSQL would look
 #: through an index of all of the owner's tasks.
 OF_OWNER = 'WHERE "tasks_task"."id" = %s AND "tasks_task"."owner_id" + 0 = %s AND'
@@ -53,13 +53,13 @@ LATER = "greatest" if settings.ON_POSTGRESQL else "max"
 
 
 @cache
-def nothing(model: type[Task]) -> models.sql.Query:
+def empty_query(model: type[Task]) -> models.sql.Query:
     """The ORM's query of an empty set, made once for all. (Composing one that finds a task
     takes 0.1 ms, and a verb of one task does not need it.)"""
     return model.objects.none().query
 
 
-def one(model: type[Task], owner_id: int, key: int, guard: Guard) -> list[Task]:
+def read_one(model: type[Task], owner_id: int, key: int, guard: Guard) -> list[Task]:
     """The owner's task of this key: one or none. Raises `GuardFailed`."""
     statement = (
         f'SELECT {shown(model)} FROM (SELECT 1 WHERE {guard.condition}) AS "guard" '
@@ -77,7 +77,7 @@ def locked(
     Takes the owner's place in the feed as well, before the lock of the row, which
     PostgreSQL takes last: see `lock_feeds`. Raises `GuardFailed`."""
     if not settings.ON_POSTGRESQL:
-        return one(model, owner_id, key, guard), events.database_now()
+        return read_one(model, owner_id, key, guard), events.database_now()
     statement = (
         f"SELECT clock_timestamp(), {shown(model)} FROM "
         "(SELECT pg_advisory_xact_lock(%s, %s)) AS place, "
@@ -87,7 +87,7 @@ def locked(
     rows = fetch(statement, parameters)
     # Asked afterwards, the guard may hold, although it did not: another request may have
     # noted the token's use meanwhile. Then the task is there.
-    if not rows and guard is not NO_GUARD and one(model, owner_id, key, guard):
+    if not rows and guard is not NO_GUARD and read_one(model, owner_id, key, guard):
         raise GuardFailed
     guard.held = True
     now = rows[0][0] if rows else events.database_now()
@@ -203,7 +203,7 @@ def update(
     return fetch_tasks(model, statement, parameters, prepare=False)
 
 
-def store(model: type[Task], names: Sequence[str], tasks: Iterable[Task]) -> None:
+def overwrite(model: type[Task], names: Sequence[str], tasks: Iterable[Task]) -> None:
     """Writes the named fields of tasks as they are, `version` and `updated_at` among
     them: one UPDATE for all of them."""
     columns = ["id", *(column(model, name) for name in names)]
@@ -213,7 +213,7 @@ def store(model: type[Task], names: Sequence[str], tasks: Iterable[Task]) -> Non
         if number > 1
     )
     row = f"({', '.join(_typed(model, name) for name in ('id', *names))})"
-    for portion in batched(tasks, STORED):
+    for portion in batched(tasks, TASKS_PER_UPDATE):
         values = [
             to_column(model, name, getattr(task, name))
             for task in portion

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tasks.fields import TRACKED
-from tasks.models.events import Actor, Event, NewEvent, append, difference
+from tasks.models.events import Actor, Event, NewEvent, append, changes_between
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
@@ -41,7 +41,7 @@ def new_events(
             for name in TRACKED_ATTRIBUTES
             if before or name not in GIVEN_BY_SERVICE
         ]
-        changes = difference(before, after, names)
+        changes = changes_between(before, after, names)
         if "priority" in changes:
             kinds = type(task).Priority
             changes["priority"] = [

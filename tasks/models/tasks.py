@@ -81,7 +81,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
     @classmethod
     def one(cls, user_id: int, key: int) -> Self:
         """The owner's task of this key, in the trash or not, for a verb to change."""
-        found = cls(Task, query=statements.nothing(Task))
+        found = cls(Task, query=statements.empty_query(Task))
         found._owner_id, found._key = user_id, key
         return found
 
@@ -309,13 +309,13 @@ class TaskQuerySet(models.QuerySet["Task"]):
             if not tasks:
                 return outcome
             plan = planned(tasks, now)
-            alike: dict[tuple[str, ...], list[tuple[int, list[Any]]]] = {}
+            rows_by_fields: dict[tuple[str, ...], list[tuple[int, list[Any]]]] = {}
             for task in tasks:
                 values = plans.changes(task, plan(task))
                 if values:
                     row = (task.pk, list(values.values()))
-                    alike.setdefault(tuple(values), []).append(row)
-            for names, rows in alike.items():
+                    rows_by_fields.setdefault(tuple(values), []).append(row)
+            for names, rows in rows_by_fields.items():
                 for portion in batched(rows):
                     for task in statements.update(Task, now, names, portion):
                         outcome.changed[task.pk] = task
