@@ -14,7 +14,6 @@ from tasks.models import (
     Tally,
     Task,
     batched,
-    events,
     lock_feeds,
     tags,
 )
@@ -28,7 +27,7 @@ MANY = 1_100
 def on_a_small_scale(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """SQLite takes 1,000 parameters instead of 32,766, and what is portioned is so by
     a thirtieth."""
-    for module, name in ((batched, "ROWS"), (tags, "LABELLED"), (events, "CHUNK")):
+    for module, name in ((batched, "ROWS"), (tags, "LABELLED")):
         monkeypatch.setattr(module, name, getattr(module, name) // 30)
     if connection.vendor != "sqlite":
         yield
