@@ -182,8 +182,8 @@ Priority = TypeAliasType(
         Field(description="Ordered from none to urgent.", examples=["high"]),
     ],
 )
-# Without a name: pydantic validates a named type that a model has twice by the strictness
-# of the model around it, which is ninja's and not strict.
+# Without a name: a model that has a named type twice validates it by the strictness of the
+# model around it (see findings/pydantic-named-type-strict.sh), which is ninja's.
 Id = Annotated[int, Field(ge=1, le=BIGINT)]
 ListId = Annotated[
     Id | None, Field(description="The id of its list, or null.", examples=[3])
