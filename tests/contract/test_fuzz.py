@@ -77,9 +77,6 @@ def _configuration() -> str:
             # The problem of one of its operations is a result.
             lines.append("checks.negative_data_rejection.enabled = false")
     lines += [
-        # The last one of these. A batch that is not atomic is 200 also with operations that
-        # the document forbids, which are 422 each by itself.
-        "checks.negative_data_rejection.enabled = false",
         # A task's history outlives it, on purpose.
         "[[operations]]",
         'include-operation-id = "list_history"',
