@@ -8,7 +8,7 @@ from django.db import connection
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tasks.models.search import holding, holding_of, needed
+from tasks.models.search import holding_of, needed
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.answers import as_json
 from tests.support.rows import assert_refused, make_list
@@ -288,23 +288,6 @@ def test_a_search_passes_over_no_words_of_others(
 
     Task.objects.all().remove(BY)
     assert indexed_for(bob, "b") == indexed_for(alice, "b") == set()
-
-
-@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="it has an index of all")
-def test_staff_search_the_tasks_of_all_by_the_index_of_owners(
-    alice: User, bob: User
-) -> None:
-    mine = [make_task(owner, "Buy milk") for owner in (alice, bob)]
-    make_task(alice, "Buy bread")
-    condition, question = holding(["buy", "mil"])
-    sql = f"SELECT id FROM tasks_task WHERE {condition}"
-
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [question])
-        assert {key for (key,) in cursor.fetchall()} == {task.pk for task in mine}
-        cursor.execute("SET LOCAL enable_seqscan = off")  # so few are read as fast
-        cursor.execute(f"EXPLAIN {sql}", [question])
-        assert "task_words" in " ".join(line for (line,) in cursor.fetchall())
 
 
 def test_a_task_that_is_given_away_is_found_by_its_new_owner_alone(

@@ -15,6 +15,7 @@ from taskproject.accounts.models import User
 from taskproject.sql import analyze, fetch
 from tasks.management.commands.seed_tasks import BATCH, make_rows
 from tasks.models import Event, Label, Tag, Tally, Task, TaskList
+from tasks.models.search import holding
 from tests.conftest import BY, ApiClient, make_task, make_token
 from tests.support.rows import make_list
 
@@ -228,6 +229,21 @@ def test_a_request_reads_as_few_pages_as_with_statistics(
             if number > 1.5 * analysed[path] + 35 and path not in BY_STATISTICS
         }
         assert more == {}
+
+
+def test_a_search_of_staff_reads_few_pages_without_statistics(
+    never_analysed: None, alice: User
+) -> None:
+    rows = [{"title": f"Task {number}"} for number in range(5_000)]
+    Task.objects.add_all(BY, alice.pk, rows)
+    condition, parameter = holding(["task"])
+    sql = f'SELECT "id" FROM "tasks_task" WHERE "deleted_at" IS NULL AND {condition}'
+    before = blocks()
+
+    found = fetch(f"{sql} LIMIT 5001", [parameter])
+
+    assert len(found) == 5_000
+    assert blocks() - before < 5_000
 
 
 def test_commands_that_add_many_rows_analyse_them(

@@ -331,7 +331,12 @@ def test_it_runs_again_where_a_run_broke_off(first_version: None) -> None:
 
     migrate()
 
-    for index in ("task_external_id_once", "task_list_newest", "task_words"):
+    for index in (
+        "task_external_id_once",
+        "task_list_newest",
+        "task_search",
+        "task_words",
+    ):
         assert finished(index)
     unchecked = "SELECT count(*) FROM pg_constraint WHERE NOT convalidated"
     assert one(unchecked) == 0
