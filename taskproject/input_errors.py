@@ -2,7 +2,7 @@
 parameters, so that forms can translate it, and a sentence that says what to send."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -56,7 +56,7 @@ _TYPES = {
 
 
 def input_error(
-    source: str, path: Sequence[object], code: str, detail: str, **parameters: Any
+    source: str, path: Sequence[object], code: str, detail: str, **parameters: object
 ) -> InputError:
     """The error of the member at this path of the body or the query."""
     pointer = "".join(
@@ -75,7 +75,7 @@ def translated(
 
 
 def unknown_member(
-    source: str, path: Sequence[object], known: Any, kind: str
+    source: str, path: Sequence[object], known: Collection[str], kind: str
 ) -> InputError:
     """The error of a member or parameter that does not exist."""
     name = str(path[-1])
@@ -126,7 +126,7 @@ def _translation(
     return "refused", f"{error['msg']}.", {}
 
 
-def _suggestion(name: str, known: Any) -> dict[str, str]:
+def _suggestion(name: str, known: Collection[str]) -> dict[str, str]:
     close = close_to(name, known)
     return {} if close is None else {"suggestion": close}
 

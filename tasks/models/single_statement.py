@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
@@ -281,6 +281,6 @@ def _changes(model: type[Task], tracked: Sequence[str]) -> str:
     return " || ".join(parts) or "'{}'::jsonb"
 
 
-def _event_values(by: Actor, event: NewEvent) -> list[Any]:
+def _event_values(by: Actor, event: NewEvent) -> list[object]:
     changes = orjson.dumps(event.changes).decode()
     return [event.owner_id, by.user_id, by.via, event.verb, changes]

@@ -135,7 +135,7 @@ def insert_all(model: type[Task], tasks: Sequence[Task]) -> None:
 @cache
 def _bulk(
     model: type[Task],
-) -> tuple[list[str], list[str], Callable[[list[Any]], list[Any]]]:
+) -> tuple[list[str], list[str], Callable[[list[object]], list[object]]]:
     """The attributes of a new task, their columns, and what makes the database's values of
     theirs."""
     fields = model._meta.concrete_fields
@@ -150,7 +150,7 @@ def _bulk(
         if isinstance(field, models.DateField) and not settings.ON_POSTGRESQL
     ]
 
-    def convert(values: list[Any]) -> list[Any]:
+    def convert(values: list[object]) -> list[object]:
         for number in json:
             values[number] = orjson.dumps(values[number]).decode()
         for number in dates:

@@ -344,7 +344,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         if assigned is None:
             return None
 
-        def changes(task: "Task") -> dict[str, Any]:
+        def changes(task: "Task") -> Mapping[str, object]:
             return plans.changes(task, planned([task], task.updated_at)(task))
 
         found = self._owner_id, self._key
