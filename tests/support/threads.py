@@ -44,6 +44,8 @@ def until(condition: Callable[[], bool]) -> None:
 def waiting() -> int:
     """How many locks of this database somebody waits for."""
     with connection.cursor() as cursor:
+        # What a transaction has seen of pg_stat_activity is all that it sees, else.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid "
             "FROM pg_stat_activity WHERE datname = current_database())"
