@@ -1,6 +1,6 @@
 """Execution of hand-written SQL, and model instances of the rows."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -15,8 +15,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.base import ModelState
 
 M = TypeVar("M", bound=models.Model)
+T = TypeVar("T")
 #: The values of one row. Their types depend on the statement.
 Row = tuple[Any, ...]
+#: Rows of a batch, with some twelve parameters each: SQLite takes 32,766.
+BATCH_ROWS = 2_000
 #: Rows of one INSERT on SQLite: those of a whole batch of the API.
 INSERTED = 500
 
@@ -127,6 +130,13 @@ def adapted(value: object) -> Any:
     return value
 
 
+def batched(rows: Iterable[T], size: int | None = None) -> Iterator[list[T]]:
+    """The rows in lists of `size`, or of `BATCH_ROWS`, as many as one statement takes."""
+    left = iter(rows)
+    while portion := list(islice(left, size or BATCH_ROWS)):
+        yield portion
+
+
 def insert_rows(
     table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
@@ -144,9 +154,7 @@ def insert_rows(
             return
         place = f"({', '.join(['%s'] * len(columns))})"
         most = connection.features.max_query_params or 999
-        size = min(INSERTED, most // len(columns))
-        left = iter(rows)
-        while portion := list(islice(left, size)):
+        for portion in batched(rows, min(INSERTED, most // len(columns))):
             places = ", ".join([place] * len(portion))
             cursor.execute(
                 f'INSERT INTO "{table}" ({names}) VALUES {places}',

@@ -6,10 +6,10 @@ today, then the completed ones in the same way."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import chain, islice, zip_longest
+from itertools import chain, zip_longest
 from typing import NamedTuple
 
-from taskproject.sql import adapted, fetch
+from taskproject.sql import adapted, batched, fetch
 from taskproject.times import midnight
 from tasks.exports import record_of, select
 from tasks.formats import ics
@@ -149,8 +149,7 @@ def _alternately(*sides: Iterable[Key]) -> Iterator[Key]:
 
 def _pieces(owner_id: int, keys: Sequence[Key]) -> Iterator[tuple[Key, bytes]]:
     """The tasks as iCalendar, read in portions; empty for those deleted meanwhile."""
-    remaining = iter(keys)
-    while portion := list(islice(remaining, PORTION)):
+    for portion in batched(keys, PORTION):
         places = ", ".join(["%s"] * len(portion))
         found = select(
             '"tasks_task"."owner_id" = %s AND "tasks_task"."deleted_at" IS NULL '

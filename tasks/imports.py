@@ -8,7 +8,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
-from itertools import groupby, islice
+from itertools import groupby
 from operator import attrgetter
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO
@@ -19,7 +19,7 @@ from django.db.models.expressions import RawSQL
 
 from taskproject.accounts.models import User
 from taskproject.names import casefold_key
-from taskproject.sql import ON_POSTGRESQL
+from taskproject.sql import ON_POSTGRESQL, batched
 from tasks.exports import external_id
 from tasks.fields import ATTRIBUTES
 from tasks.formats import (
@@ -268,8 +268,7 @@ class Importer:
     def store(self, records: Iterable[tuple[User, Record]]) -> Iterator[int]:
         """Stores all records; yields the number of each batch."""
         for owner, together in groupby(records, key=lambda pair: pair[0]):
-            remaining = (record for _, record in together)
-            while batch := list(islice(remaining, BATCH)):
+            for batch in batched((record for _, record in together), BATCH):
                 with lock_feeds([owner.pk]):
                     self._batch(owner.pk, batch)
                 yield len(batch)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from taskproject import sql
 from taskproject.problems import Invalid
+from taskproject.sql import batched
 from tasks.models import positions
-from tasks.models.batched import batched
 from tasks.models.plans import Place
 from tasks.models.positions import Row
 

@@ -22,13 +22,13 @@ from taskproject.sql import (
     Guard,
     GuardFailed,
     adapted,
+    batched,
     check_found,
     fetch,
     insert_rows,
     mark_saved,
 )
 from tasks.models import events, plans, positions
-from tasks.models.batched import batched
 from tasks.models.events import feed_lock_key
 
 if TYPE_CHECKING:

@@ -16,9 +16,8 @@ from django.utils import timezone
 
 from taskproject.names import casefold_key
 from taskproject.problems import NameTaken
-from taskproject.sql import ON_POSTGRESQL, Row, adapted
+from taskproject.sql import ON_POSTGRESQL, Row, adapted, batched
 from tasks.limits import TAG_LENGTH
-from tasks.models.batched import batched
 from tasks.models.bytewise import BytewiseField
 from tasks.models.events import Actor, Event, NewEvent, append, database_now
 

@@ -25,7 +25,7 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from taskproject import timezones
-from taskproject.sql import check_guard
+from taskproject.sql import batched, check_guard
 from tasks.limits import (
     DESCRIPTION_LENGTH,
     EXTERNAL_ID_LENGTH,
@@ -44,7 +44,6 @@ from tasks.models import (
     task_events,
 )
 from tasks.models.assignments import NOW, OPPOSITE, assignments
-from tasks.models.batched import batched
 from tasks.models.bytewise import BytewiseField
 from tasks.models.due_dates import NEVER
 from tasks.models.events import Actor, lock_feeds

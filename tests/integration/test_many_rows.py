@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
+from taskproject import sql
 from taskproject.accounts.models import User
 from tasks.models import (
     Event,
@@ -13,7 +14,6 @@ from tasks.models import (
     Tag,
     Tally,
     Task,
-    batched,
     lock_feeds,
     tags,
 )
@@ -27,7 +27,7 @@ MANY = 1_100
 def on_a_small_scale(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """SQLite takes 1,000 parameters instead of 32,766, and what is portioned is so by
     a thirtieth."""
-    for module, name in ((batched, "ROWS"), (tags, "LABELLED")):
+    for module, name in ((sql, "BATCH_ROWS"), (tags, "LABELLED")):
         monkeypatch.setattr(module, name, getattr(module, name) // 30)
     if connection.vendor != "sqlite":
         yield

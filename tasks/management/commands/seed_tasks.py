@@ -3,7 +3,6 @@
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from random import Random
 
 from django.conf import settings
@@ -12,7 +11,7 @@ from tqdm import tqdm
 
 from taskproject.accounts.management.users import user_named
 from taskproject.accounts.models import User
-from taskproject.sql import analyze
+from taskproject.sql import analyze, batched
 from tasks.fields import Values
 from tasks.models import Actor, Event, Label, Tag, Tally, Task, TaskList, lock_feeds
 
@@ -99,7 +98,7 @@ class Command(BaseCommand):
         rows = make_rows(lists, count, seed)
         tops: list[int] = []
         with tqdm(total=count, unit=" tasks", disable=verbosity < 1) as bar:
-            while batch := list(islice(rows, BATCH)):
+            for batch in batched(rows, BATCH):
                 for row in batch:
                     # One of the batch before; a first batch has none.
                     number = row.pop("parent")
