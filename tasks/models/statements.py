@@ -7,7 +7,7 @@ own values and rows all the same. `model` is Task, whose module uses this one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -125,40 +125,20 @@ def insert_all(model: type[Task], tasks: Sequence[Task]) -> None:
     new = [task for task in tasks if task.pk is None]
     for task, key in zip(new, new_keys(len(new)) if new else (), strict=True):
         task.pk = key
-    names, columns, convert = _bulk(model)
-    rows = (convert([*map(vars(task).__getitem__, names)]) for task in tasks)
-    insert_rows("tasks_task", columns, rows)
-    for task in tasks:
-        mark_saved(task)
+    names = [field.attname for field in model._meta.concrete_fields]
+    plain = unconverted(model)
+    converted = [number for number, name in enumerate(names) if name not in plain]
 
-
-@cache
-def _bulk(
-    model: type[Task],
-) -> tuple[list[str], list[str], Callable[[list[object]], list[object]]]:
-    """The attributes of a new task, their columns, and what makes the database's values of
-    theirs."""
-    fields = model._meta.concrete_fields
-    json = [
-        number
-        for number, field in enumerate(fields)
-        if isinstance(field, models.JSONField)
-    ]
-    dates = [
-        number
-        for number, field in enumerate(fields)
-        if isinstance(field, models.DateField) and not settings.ON_POSTGRESQL
-    ]
-
-    def convert(values: list[object]) -> list[object]:
-        for number in json:
-            values[number] = orjson.dumps(values[number]).decode()
-        for number in dates:
-            values[number] = adapted(values[number])
+    def row(task: Task) -> list[object]:
+        values = [*map(vars(task).__getitem__, names)]
+        for number in converted:
+            values[number] = to_column(model, names[number], values[number])
         return values
 
-    names = [field.attname for field in fields]
-    return names, [str(field.column) for field in fields], convert
+    columns = [column(model, name) for name in names]
+    insert_rows("tasks_task", columns, map(row, tasks))
+    for task in tasks:
+        mark_saved(task)
 
 
 def update(
@@ -304,7 +284,7 @@ def to_column(model: type[Task], name: str, value: object) -> Any:
     field = _field(model, name)
     if isinstance(field, models.JSONField):
         return orjson.dumps(value).decode()  # psycopg's wrapper takes 6 us more
-    return field.get_db_prep_save(value, connection)
+    return adapted(value)
 
 
 @cache
