@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from taskproject import timezones
 from tasks.fields import KEYS
-from tasks.models.due_dates import NEVER, due_moment
+from tasks.models.due_dates import NEVER_SQL, due_moment
 from tasks.models.words import (
     IS_CURRENT,
     MARK,
@@ -38,7 +38,6 @@ SETTABLE = frozenset(
 NULL: Expression = ("NULL", ())
 #: How each text is searched, in the order that they have in `search`.
 _SEARCHED = {"title": title_search_key, "description": description_search_key}
-_NEVER = f"'{NEVER.isoformat(' ')}'"
 _MIDNIGHT = '("tasks_task"."due_date" + 1)::timestamp AT TIME ZONE \'UTC\''
 _NOW = '"before"."now"'
 
@@ -121,12 +120,12 @@ def _due(fields: Mapping[str, Any], zone: str) -> dict[str, Expression]:
         moment = "%s", (due_moment(day, None),)
         return {"due_date": ("%s", (day,)), **no_instant, "due_moment": moment}
     if "due_date" in fields and "due_at" in fields:
-        return {"due_date": NULL, **no_instant, "due_moment": (_NEVER, ())}
+        return {"due_date": NULL, **no_instant, "due_moment": (NEVER_SQL, ())}
     if "due_date" in fields:
-        kept = f'COALESCE("tasks_task"."due_at", {_NEVER})'
+        kept = f'COALESCE("tasks_task"."due_at", {NEVER_SQL})'
         return {"due_date": NULL, "due_moment": (kept, ())}
     if "due_at" in fields:
-        return {**no_instant, "due_moment": (f"COALESCE({_MIDNIGHT}, {_NEVER})", ())}
+        return {**no_instant, "due_moment": (f"COALESCE({_MIDNIGHT}, {NEVER_SQL})", ())}
     return {}
 
 

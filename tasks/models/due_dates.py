@@ -12,6 +12,8 @@ from tasks.limits import FIRST_DAY, LAST_DAY
 
 #: What sorts last among dues: nothing is due then.
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+#: The same as SQL, for PostgreSQL.
+NEVER_SQL = f"'{NEVER.isoformat(' ')}'"
 #: How far from UTC any zone is.
 FARTHEST = timedelta(hours=26)
 

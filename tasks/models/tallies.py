@@ -9,15 +9,14 @@ statement, which add to the tallies themselves or change none. That takes half t
 from django.conf import settings
 from django.db import models
 
-from tasks.models.due_dates import NEVER
+from tasks.models.due_dates import NEVER_SQL
 
 #: The SQL with which a statement says so, for the rest of its transaction. It fails on a
 #: database that lacks migration 0019, whose triggers would count the statement as well.
 COUNTED = "tasks_counted()"
 _DAY = 'floor(extract(epoch FROM "written"."due_moment") / 86400)::bigint'
-_NEVER = f"'{NEVER.isoformat(' ')}'"
 _PLACES = "VALUES ('all', 0::bigint), ('list', COALESCE(\"written\".\"list_id\", 0))"
-_DUE = f' UNION ALL SELECT \'due\', {_DAY} WHERE "written"."due_moment" < {_NEVER}'
+_DUE = f' UNION ALL SELECT \'due\', {_DAY} WHERE "written"."due_moment" < {NEVER_SQL}'
 _WITH_TAGS = (
     ' UNION ALL SELECT \'tag\', "tag_id" FROM "tasks_label" '
     'WHERE "task_id" = "written"."id"'

@@ -397,7 +397,7 @@ class Task(models.Model):
     location_key = BytewiseField(max_length=MATCH_KEY_LENGTH, null=True, editable=False)
     completed = models.BooleanField(default=False)
     completed_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # The names of its tags in the order given: so that they are shown without a join.
+    # The names of its tags in the order given, so that they are shown without a join.
     tags = models.JSONField(
         default=list,
         db_default=models.Value([], models.JSONField()),
