@@ -12,6 +12,7 @@ from taskproject import __version__, problems
 from taskproject.accounts.api import router as accounts
 from taskproject.accounts.auth import GuestAuth, SessionAuth, TokenAuth
 from taskproject.openapi import API
+from taskproject.problem_responses import with_names
 from tasks.api.batch import router as batch
 from tasks.api.changes import router as changes
 from tasks.api.collection import router as collection
@@ -76,12 +77,13 @@ ProblemCode = TypeAliasType(
     Annotated[
         str,
         WithJsonSchema(
-            {
-                "type": "string",
-                "description": "Identifies the kind of error; never changes.",
-                "enum": [kind.code for kind in problems.kinds()],
-                "x-enum-varnames": [kind.code.upper() for kind in problems.kinds()],
-            }
+            with_names(
+                {
+                    "type": "string",
+                    "description": "Identifies the kind of error; never changes.",
+                    "enum": [kind.code for kind in problems.kinds()],
+                }
+            )
         ),
     ],
 )

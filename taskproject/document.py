@@ -20,9 +20,8 @@ from pydantic.json_schema import JsonSchemaMode
 from pydantic_core import core_schema
 
 from taskproject import problem_responses
+from taskproject.problem_responses import Part
 
-#: A part of the OpenAPI document: JSON of any depth.
-Part = dict[str, Any]
 #: Headers of responses.
 HEADERS: dict[str, Part] = {
     "X-Request-ID": {

@@ -13,9 +13,10 @@ from ninja.operation import Operation
 from ninja.renderers import BaseRenderer
 
 from taskproject import inputs, problems
-from taskproject.document import Document, Part
+from taskproject.document import Document
 from taskproject.idempotency import idempotent
 from taskproject.operations import OperationRun
+from taskproject.problem_responses import Part
 
 
 class Renderer(BaseRenderer):
