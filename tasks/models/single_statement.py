@@ -214,6 +214,8 @@ def _edit(
     where += [f"({differ})"] if differ else []
     counts = columns.keys() & _COUNTED_COLUMNS
     toggles = counts == {"completed"} and tracked == ["completed"]
+    # Only a row that changes is counted: updates past the methods leave the version.
+    unchanged = 'AND "tasks_task"."completed" = "before"."completed" '
     read = "".join(f'"{name}", ' for name in tracked)
     settings = "".join(f'"{name}" = {sql}, ' for name, sql in shape)
     # The changes of the versions since the one that was expected.
@@ -235,7 +237,8 @@ def _edit(
         f'"written" AS (UPDATE "tasks_task" SET {settings}"updated_at" = '
         'greatest("before"."now", "tasks_task"."updated_at"), "version" = "tasks_task"."version" + 1 FROM "before" '
         'WHERE "tasks_task"."id" = "before"."id" AND '
-        f'"tasks_task"."version" = "before"."version" RETURNING {returned}), '
+        '"tasks_task"."version" = "before"."version" '
+        f"{unchanged if toggles else ''}RETURNING {returned}), "
         f'{_TOGGLED if toggles else ""}"event" AS (INSERT INTO {events.COLUMNS} SELECT '
         '"written"."owner_id", "written"."id", NULL, NULL, %s, %s, '
         f'{_verb(columns, tracked)}, "written"."version", "written"."updated_at", '

@@ -351,6 +351,30 @@ def test_who_was_overtaken_by_a_change_that_forbids_it_changes_nothing(
 
 
 @on_postgresql
+@pytest.mark.parametrize(
+    ("operation", "completed"), [("complete", True), ("toggle", False)]
+)
+def test_who_was_overtaken_by_a_change_without_a_version_is_counted_once(
+    known: ApiClient, alice: User, operation: str, completed: bool
+) -> None:
+    task = make_task(alice, tags=["home"])
+
+    with Threads(1) as threads:
+        with lock_feeds([alice.pk]):
+            answering = threads.start(
+                lambda: known.send("POST", f"/api/tasks/{task.pk}/{operation}")
+            )
+            until(lambda: waiting() > 0)
+            Task.objects.filter(pk=task.pk).update(
+                completed=True, completed_at=timezone.now()
+            )
+        answer = answering.result(PATIENCE)
+
+    assert (answer.status_code, answer.json()["completed"]) == (200, completed)
+    assert_right()
+
+
+@on_postgresql
 @pytest.mark.parametrize("key", ["own", "missing"])
 @pytest.mark.parametrize("fields", [{"title": "Buy milk"}, {"completed": False}])
 def test_who_changes_nothing_waits_for_nobody(
