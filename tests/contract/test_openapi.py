@@ -81,7 +81,7 @@ def test_it_is_what_the_service_serves(nobody: ApiClient, document: Any) -> None
 
     assert answer.headers["Content-Type"].startswith("application/json")
     assert answer.json() == document
-    assert len(answer.content) < 100_000
+    assert len(answer.content) < 120_000
 
 
 def test_every_schema_is_valid_json_schema(document: Any) -> None:
@@ -322,8 +322,8 @@ def test_it_is_small(document: Any) -> None:
     """It was 318 KB, and 18 KB compressed, with every part written out where it is used."""
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
-    assert len(text) < 100_000
-    assert len(gzip.compress(text)) < 14 * 1024
+    assert len(text) < 120_000
+    assert len(gzip.compress(text)) < 16 * 1024
 
 
 def test_a_part_that_operations_share_is_a_component(document: Any) -> None:
