@@ -197,10 +197,14 @@ class TaskOut(BaseModel):
     version: int = Field(description="1, and one more after every change.")
 
 
+#: Most items on a page.
+MAX_ITEMS = 500
+
+
 class Page(Closed):
     """The query of every operation that responds with pages."""
 
-    limit: Annotated[int, Field(ge=1, le=100), DIGITS] = Field(
+    limit: Annotated[int, Field(ge=1, le=MAX_ITEMS), DIGITS] = Field(
         50, description="Items on a page."
     )
     cursor: Annotated[str, Field(max_length=100)] | None = Field(

@@ -255,7 +255,7 @@ CASES: list[Case] = [
     *refused("/is_staff", "unknown", {"timezone": "UTC", "is_staff": True}, method="PATCH", path="/api/me"),
     Case("PATCH me without a body", 400, "malformed_body", "PATCH", "/api/me"),
     # Which tasks
-    *asked("/limit", "too_small", "0", "-1"), *asked("/limit", "too_large", "101", str(BEYOND)),
+    *asked("/limit", "too_small", "0", "-1"), *asked("/limit", "too_large", "501", str(BEYOND)),
     *asked("/limit", "wrong_type", "9" * 30, "1.0", "1_0", "ten", "%20", "", "%D9%A1"),
     *asked("/limit", "repeated", "1&limit=2"), *asked("/completed", "wrong_type", "yes", "True", "1", ""),
     *asked("/cursor", "cursor", "nonsense", "", "%00", "%ED%A0%80", "WyItY3JlYXRlZCIsMF0"),
@@ -295,7 +295,7 @@ CASES: list[Case] = [
       for case in asked(f"/{name}", "unknown", "1", name=name)),
     *asked("/archived", "wrong_type", "1", "yes", "", path=LISTS), *asked("/archived", "repeated", "true&archived=true", path=LISTS),
     *asked("/name", "unknown", "Shopping", path=LISTS), *asked("/archived", "unknown", "true", path=TAGS),
-    *asked("/limit", "too_small", "0", path=LISTS), *asked("/limit", "too_large", "101", path=TAGS),
+    *asked("/limit", "too_small", "0", path=LISTS), *asked("/limit", "too_large", "501", path=TAGS),
     *asked("/x", "unknown", "1", path=f"{TASKS}/counts"), *asked("/x", "unknown", "1", path=LIST), *asked("/x", "unknown", "1", path=TAG),
     # Cursors of another order, and such as we never made
     *asked("/cursor", "too_long", "Y" * 2_001), *asked("/cursor", "too_long", "Y" * 2_001, path=LISTS),
