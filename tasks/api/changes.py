@@ -11,6 +11,7 @@ from typing_extensions import TypeAliasType
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import DIGITS
+from taskproject.operations import checks_token_itself
 from taskproject.problems import CursorExpired
 from tasks import cursors
 from tasks.api.responses import (
@@ -22,7 +23,8 @@ from tasks.api.responses import (
     represent,
 )
 from tasks.api.schemas import InZone, Page, TaskOut
-from tasks.models import Event, FeedHorizon, Task
+from tasks.models import Event, Task, feed
+from tasks.models.due_dates import Clock
 
 router = Router(tags=["changes"])
 
@@ -96,6 +98,7 @@ class ChangePage(BaseModel):
                 {
                     "items": [CHANGE | {"task": None}],
                     "next_cursor": "WyJhZnRlciIsMTIwMV0",
+                    "has_more": False,
                 }
             ]
         }
@@ -105,6 +108,7 @@ class ChangePage(BaseModel):
     next_cursor: str = Field(
         description="Cursor of the changes after these, also if there are none yet."
     )
+    has_more: bool = Field(description="Whether there are changes after these now.")
 
 
 class HistoryPage(BaseModel):
@@ -128,28 +132,31 @@ class ChangesQuery(InZone):
         100, description="Changes on a page."
     )
 
+    def sequence(self) -> int | None:
+        """The sequence after which the page begins; None: after the newest."""
+        if self.after == "latest":
+            return None
+        if self.after is None:
+            return 0
+        return cursors.decode_number(self.after, "after", "after", least=0)
+
 
 @router.get("/changes", response=ChangePage)
+@checks_token_itself
 def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpResponse:
     """Your changes of tasks, lists and tags in the order of their commits; changes of
     tasks include the task as it is now.
 
     To stay up to date, get a cursor with `?after=latest`, read your tasks, and then
     request the changes after the `next_cursor` of the previous response, again and
-    again. No change is missed or repeated, however many are made meanwhile. A page with
-    fewer than `limit` changes is the last for now. Changes are kept for 90 days unless
-    configured otherwise; an older cursor is 410.
+    again. No change is missed or repeated, however many are made meanwhile. Changes are
+    kept for 90 days unless configured otherwise; an older cursor is 410.
     """
-    user_id = request.auth.user_id
-    if query.after == "latest":
-        return _changes(request, query, [], _latest(user_id))
-    after = 0
-    if query.after is not None:
-        after = cursors.decode_number(query.after, "after", "after", least=0)
-    page = list(Event.objects.feed(user_id, after)[: query.limit])
-    if query.after is not None:
-        _check_horizon(request, after)
-    return _changes(request, query, page, page[-1].sequence if page else after)
+    after = query.sequence()
+    page = feed.page(request.auth.user_id, after, query.limit, request.auth.guard)
+    if query.after and after is not None and after < page.horizon:
+        raise _expired(page)
+    return _changes(page, clock_of(request, query))
 
 
 @router.get(
@@ -165,50 +172,45 @@ def list_history(request: ApiRequest, task_id: int, page: Query[Page]) -> HttpRe
     if not events.exists() and not known.exists():
         raise missing()
     rows = events.in_order().reverse()
-    return page_response(request, rows, page, "history", _event)
+    return page_response(request, rows, page, "history", _past_event)
 
 
-def _latest(user_id: int) -> int:
-    return Event.objects.owned_by(user_id).last_sequence()
+def _past_event(event: Event) -> dict[str, object]:
+    return _event(event, event.actor.username if event.actor else None)
 
 
-def _check_horizon(request: ApiRequest, after: int) -> None:
-    """Raises `CursorExpired` if events after the cursor were purged. Call it after the
-    events were read, so that a concurrent purge is noticed."""
-    owner_id = request.auth.user_id
-    if not FeedHorizon.objects.filter(owner_id=owner_id, sequence__gt=after).exists():
-        return
-    latest = _latest(owner_id)
-    raise CursorExpired(
+def _expired(page: feed.Page) -> CursorExpired:
+    return CursorExpired(
         "Read your tasks again, then continue with the cursor in `restart`.",
-        restart={"cursor": cursors.encode("after", latest), "tasks": "/api/tasks"},
+        restart={
+            "cursor": cursors.encode("after", page.latest),
+            "tasks": "/api/tasks",
+        },
     )
 
 
-def _changes(
-    request: ApiRequest, zone: InZone, events: list[Event], cursor: int
-) -> HttpResponse:
-    clock = clock_of(request, zone)
-    keys = {event.task_id for event in events if event.task_id is not None}
+def _changes(page: feed.Page, clock: Clock) -> HttpResponse:
+    keys = {event.task_id for event, _ in page.events if event.task_id is not None}
     tasks = Task.objects.live().shown().in_bulk(keys)
     items: list[dict[str, object]] = []
-    for event in events:
+    for event, username in page.events:
         task = tasks.get(event.task_id or 0)
         # After a transfer it belongs to another user.
         mine = task is not None and task.owner_id == event.owner_id
-        items.append(
-            _event(event) | {"task": represent(task, clock) if task and mine else None}
-        )
+        shown = represent(task, clock) if task and mine else None
+        items.append(_event(event, username) | {"task": shown})
     return json_response(
-        {"items": items, "next_cursor": cursors.encode("after", cursor)}
+        {
+            "items": items,
+            "next_cursor": cursors.encode("after", page.cursor),
+            "has_more": page.has_more,
+        }
     )
 
 
-def _event(event: Event) -> dict[str, object]:
-    actor = event.actor_id and {
-        "id": event.actor_id,
-        "username": event.actor.username if event.actor else None,
-    }
+def _event(event: Event, username: str | None) -> dict[str, object]:
+    """The event; the name of its actor is None if the user was deleted."""
+    actor = event.actor_id and {"id": event.actor_id, "username": username}
     return {
         "sequence": event.sequence,
         "at": event.at,

@@ -10,7 +10,6 @@ import orjson
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q
-from django.db.models.expressions import RawSQL
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
@@ -188,10 +187,6 @@ def feed_lock_key(owner_id: int) -> tuple[int, int]:
     return FEED_LOCK, owner_id % (2**31 - 1)
 
 
-_FEED = """("tasks_event"."owner_id", "tasks_event"."sequence") > (%s, %s)
-    AND ("tasks_event"."owner_id", "tasks_event"."sequence") <= (%s, %s)"""
-
-
 class EventQuerySet(models.QuerySet["Event"]):
     def owned_by(self, user_id: int) -> Self:
         return self.filter(owner_id=user_id)
@@ -207,14 +202,6 @@ class EventQuerySet(models.QuerySet["Event"]):
         alone: without statistics, PostgreSQL would read the whole feed's index too."""
         owner = ExpressionWrapper(F("owner_id") + 0, models.BigIntegerField())
         return self.of_task(task_id).filter(Exact(owner, user_id))
-
-    def feed(self, user_id: int, after: int) -> Self:
-        """The user's events after this sequence, with their actors, as they were committed:
-        a range of one index in its order, which PostgreSQL takes for large without
-        statistics, and does not read to its end to sort it."""
-        bounds = [user_id, after, user_id, 2**63 - 1]
-        found = self.filter(RawSQL(_FEED, bounds, models.BooleanField()))
-        return found.select_related("actor").order_by("owner_id", "sequence")
 
     def before(self, sequence: int) -> Self:
         return self.filter(sequence__lt=sequence)
