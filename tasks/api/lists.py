@@ -1,12 +1,10 @@
 """`/api/lists`: the caller's lists."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from django.http import HttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from pydantic.config import JsonDict
 from typing_extensions import TypeAliasType
 
 from taskproject.accounts.auth import ApiRequest
@@ -15,7 +13,15 @@ from tasks.api.jobs import JobOut
 from tasks.api.members import NAME, ONE_LINE
 from tasks.api.responses import actor, page_response
 from tasks.api.schemas import Move, OrderedPage
-from tasks.api.versioned import change_row, read_row, removed, row_response
+from tasks.api.versioned import (
+    LIST,
+    ListOut,
+    change_row,
+    read_row,
+    removed,
+    represent_row,
+    row_response,
+)
 from tasks.jobs import remove_list
 from tasks.limits import LIST_NAME_LENGTH
 from tasks.models import Actor, TaskList
@@ -37,30 +43,6 @@ ListName = TypeAliasType(
     ],
 )
 TasksOfList = TypeAliasType("TasksOfList", Literal["keep", "delete"])
-
-LIST: JsonDict = {
-    "id": 3,
-    "name": "Shopping",
-    "archived": False,
-    "position": "n0hog8tngddri",
-    "created_at": "2026-11-23T08:30:00.123456Z",
-    "updated_at": "2026-11-23T08:30:00.123456Z",
-    "version": 1,
-}
-
-
-class ListOut(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"examples": [LIST]})
-
-    id: int
-    name: str
-    archived: bool
-    position: str = Field(
-        description="The place in the order of your lists; compare as ASCII text."
-    )
-    created_at: datetime
-    updated_at: datetime
-    version: int = Field(description="1, and one more after every change.")
 
 
 class ListPage(BaseModel):
@@ -103,10 +85,6 @@ class ListRemoval(Closed):
     )
 
 
-def _represent(row: TaskList) -> dict[str, object]:
-    return {name: getattr(row, name) for name in ListOut.model_fields}
-
-
 @router.get("/lists", response=ListPage)
 def list_lists(request: ApiRequest, filters: Query[ListFilters]) -> HttpResponse:
     """Your lists, in their manual order."""
@@ -115,7 +93,7 @@ def list_lists(request: ApiRequest, filters: Query[ListFilters]) -> HttpResponse
         lists = lists.filter(archived=filters.archived)
     lists = lists.in_order()
     return page_response(
-        request, lists, filters, "lists", _represent, "position", lists.after_cursor
+        request, lists, filters, "lists", represent_row, "position", lists.after_cursor
     )
 
 
@@ -124,7 +102,7 @@ def create_list(request: ApiRequest, body: ListIn) -> HttpResponse:
     """Creates a list, after the others. 409 if you have a list of this name."""
     owner_id = request.auth.user_id
     row = TaskList.objects.add(actor(request), owner_id=owner_id, **body.model_dump())
-    response = row_response(row, _represent, status=201)
+    response = row_response(row, status=201)
     response.headers["Location"] = f"/api/lists/{row.pk}"
     return response
 
@@ -133,7 +111,7 @@ def create_list(request: ApiRequest, body: ListIn) -> HttpResponse:
 def get_list(request: ApiRequest, list_id: int) -> HttpResponse:
     """One of your lists. `GET /api/tasks?list=` returns its tasks."""
     lists = TaskList.objects.owned_by(request.auth.user_id)
-    return read_row(request, lists, list_id, _represent)
+    return read_row(request, lists, list_id)
 
 
 @router.patch("/lists/{int:list_id}", response=ListOut)
@@ -142,10 +120,8 @@ def update_list(request: ApiRequest, list_id: int, body: ListPatch) -> HttpRespo
     this name."""
     lists = TaskList.objects.owned_by(request.auth.user_id)
     fields = body.model_dump(exclude_unset=True)
-    row = change_row(
-        request, lists, list_id, _represent, lambda row, by: row.edit(by, **fields)
-    )
-    return row_response(row, _represent)
+    row = change_row(request, lists, list_id, lambda row, by: row.edit(by, **fields))
+    return row_response(row)
 
 
 @router.delete("/lists/{int:list_id}", response={204: None, 202: JobOut})
@@ -160,7 +136,6 @@ def delete_list(
         request,
         lists,
         list_id,
-        _represent,
         lambda row, by: remove_list(row, by, tasks=tasks == "delete"),
     )
 
@@ -173,6 +148,4 @@ def move_list(request: ApiRequest, list_id: int, body: Move) -> HttpResponse:
     def move(row: TaskList, by: Actor) -> None:
         row.move(by, before=body.before, after=body.after)
 
-    return row_response(
-        change_row(request, lists, list_id, _represent, move), _represent
-    )
+    return row_response(change_row(request, lists, list_id, move))

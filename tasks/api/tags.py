@@ -3,7 +3,6 @@
 from django.http import HttpResponse
 from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.config import JsonDict
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import Closed
@@ -11,22 +10,19 @@ from tasks.api.jobs import JobOut
 from tasks.api.members import TagName
 from tasks.api.responses import page_response
 from tasks.api.schemas import OrderedPage
-from tasks.api.versioned import changed_by_job, read_row, removed
+from tasks.api.versioned import (
+    TAG,
+    TagOut,
+    changed_by_job,
+    read_row,
+    removed,
+    represent_row,
+)
 from tasks.jobs import remove_tag
 from tasks.jobs import rename_tag as rename
 from tasks.models import Tag
 
 router = Router(tags=["tags"])
-
-TAG: JsonDict = {"id": 5, "name": "errand", "version": 1}
-
-
-class TagOut(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"examples": [TAG]})
-
-    id: int
-    name: str
-    version: int = Field(description="1, and one more after every change.")
 
 
 class TagPage(BaseModel):
@@ -46,26 +42,20 @@ class TagPatch(Closed):
     name: TagName
 
 
-def _represent(row: Tag) -> dict[str, object]:
-    return {name: getattr(row, name) for name in TagOut.model_fields}
-
-
 @router.get("/tags", response=TagPage)
 def list_tags(request: ApiRequest, page: Query[OrderedPage]) -> HttpResponse:
     """Your tags by name, including those that no task has any more. A tag is created
     when a task first uses it."""
     tags = Tag.objects.owned_by(request.auth.user_id).in_order()
     return page_response(
-        request, tags, page, "tags", _represent, "key", tags.after_cursor
+        request, tags, page, "tags", represent_row, "key", tags.after_cursor
     )
 
 
 @router.get("/tags/{int:tag_id}", response={200: TagOut, 304: None})
 def get_tag(request: ApiRequest, tag_id: int) -> HttpResponse:
     """One of your tags. `GET /api/tasks?tag=` returns its tasks."""
-    return read_row(
-        request, Tag.objects.owned_by(request.auth.user_id), tag_id, _represent
-    )
+    return read_row(request, Tag.objects.owned_by(request.auth.user_id), tag_id)
 
 
 @router.patch("/tags/{int:tag_id}", response={200: TagOut, 202: JobOut})
@@ -75,7 +65,7 @@ def rename_tag(request: ApiRequest, tag_id: int, body: TagPatch) -> HttpResponse
     address of the job, and some tasks have the old name until it has finished."""
     tags = Tag.objects.owned_by(request.auth.user_id)
     return changed_by_job(
-        request, tags, tag_id, _represent, lambda row, by: rename(row, by, body.name)
+        request, tags, tag_id, lambda row, by: rename(row, by, body.name)
     )
 
 
@@ -85,4 +75,4 @@ def delete_tag(request: ApiRequest, tag_id: int) -> HttpResponse:
     thousands of tasks may be deleted in the background: the response is 202, with the
     address of the job."""
     tags = Tag.objects.owned_by(request.auth.user_id)
-    return removed(request, tags, tag_id, _represent, remove_tag)
+    return removed(request, tags, tag_id, remove_tag)

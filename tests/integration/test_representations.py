@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from taskproject.accounts.models import User
-from tasks.api import collection, lists, responses, schemas, tags, versioned
+from tasks.api import collection, responses, schemas, versioned
 from tasks.api.responses import json_response, represent
 from tasks.formats import ics
 from tasks.models import Tag, Task, TaskList
@@ -65,8 +65,10 @@ def test_the_form_of_a_list_and_of_a_tag_is_number_2() -> None:
     )
 
     assert versioned.REPRESENTATION == 2
-    assert json_response(lists._represent(row)).content == LIST
-    assert json_response(tags._represent(Tag(id=5, name="errand"))).content == TAG
+    assert json_response(versioned.represent_row(row)).content == LIST
+    assert (
+        json_response(versioned.represent_row(Tag(id=5, name="errand"))).content == TAG
+    )
 
 
 # What a browser has from an earlier release
