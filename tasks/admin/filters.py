@@ -8,15 +8,14 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from taskproject.accounts.models import User
 from taskproject.accounts.privileges import may_see, viewer
-from taskproject.times import midnight
 from tasks.admin.choices import KEY, OwnedAutocomplete
 from tasks.models import Tag, Task, TaskList, TaskQuerySet
-from tasks.models.due_dates import NEVER, Clock, clock, read_day
+from tasks.models.due_dates import HAS_DUE, NO_DUE, Clock, clock, read_day
 
 if TYPE_CHECKING:
     from django.contrib.admin.filters import _ListFilterChoices
@@ -219,9 +218,9 @@ class DueFilter(FormFilter):
             case "week":
                 return due_between(queryset, now, now.today, _after(now.today, 7))
             case "some":
-                return queryset.filter(due_moment__lt=NEVER)
+                return queryset.filter(HAS_DUE)
             case "none":
-                return queryset.filter(due_moment=NEVER)
+                return queryset.filter(NO_DUE)
         raise IncorrectLookupParameters
 
     def _day(self, name: str) -> date | None:
@@ -233,30 +232,19 @@ class DueFilter(FormFilter):
 
 
 def overdue(tasks: QuerySet[Task], now: Clock) -> QuerySet[Task]:
-    passed = Q(due_date__lt=now.today) | Q(due_at__lt=now.now)
-    latest = max(midnight(now.today), now.now)
-    return _by_owner(tasks).filter(passed, due_moment__lte=latest, completed=False)
+    return _by_owner(tasks).filter(now.present.before(), completed=False)
 
 
 def due_between(
     tasks: QuerySet[Task], now: Clock, first: date | None, end: date | None
 ) -> QuerySet[Task]:
-    """Tasks due from the day `first` on, and before the day `end`. The condition on
-    `due_moment`, the sort key of days and instants, lets the database use its index."""
+    """Tasks due from the day `first` on, and before the day `end`."""
     tasks = _by_owner(tasks)
     if first is not None:
-        begin = now.begin(first)
-        tasks = tasks.filter(
-            Q(due_date__gte=first) | Q(due_at__gte=begin),
-            due_moment__gte=min(begin, midnight(first)),
-        )
+        tasks = tasks.filter(now.boundary(first).not_before())
     if end is not None:
-        until = now.begin(end)
-        tasks = tasks.filter(
-            Q(due_date__lt=end) | Q(due_at__lt=until),
-            due_moment__lte=max(until, midnight(end)),
-        )
-    return tasks.filter(due_moment__lt=NEVER)
+        tasks = tasks.filter(now.boundary(end).before())
+    return tasks.filter(HAS_DUE)
 
 
 def _by_owner(tasks: QuerySet[Task]) -> QuerySet[Task]:

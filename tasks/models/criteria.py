@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from django.conf import settings
 
 from taskproject.names import casefold_key
-from taskproject.times import midnight
-from tasks.models.due_dates import NEVER, Clock
+from tasks.models.due_dates import IS_BEFORE, IS_NOT_BEFORE, NEVER, Clock
 from tasks.models.search import holding_of, in_row, needed
+from tasks.models.tallies import day_key
 from tasks.models.words import match_key
 
 #: The condition of open tasks in the partial indexes, whose text SQLite compares: the first
@@ -123,41 +123,38 @@ class _Conditions:
     def dues(self, wanted: Criteria, clock: Clock) -> Iterator[Condition]:
         """Each condition on the two kinds of due dates includes a range of `due_moment`, so that its
         index can be used."""
-        day, moment = '"tasks_task"."due_date"', '"tasks_task"."due_at"'
         both = '"tasks_task"."due_moment"'
         bounds: list[tuple[str, Any]] = []
         if wanted.has_due is not None:
             bounds.append((f"{both} {'<' if wanted.has_due else '='} %s", NEVER))
         if wanted.due_before is not None:
-            until, instant = _both(wanted.due_before, clock)
-            bounds.append((f"{both} <= %s", max(midnight(until), instant)))
-            yield Condition(f"({day} < %s OR {moment} < %s)", [until, instant])
+            until = clock.boundary(wanted.due_before)
+            bounds.append((f"{both} <= %s", until.latest))
+            yield Condition(IS_BEFORE, until)
         if wanted.due_after is not None:
-            since, instant = _both(wanted.due_after, clock)
-            bounds.append((f"{both} >= %s", min(midnight(since), instant)))
-            yield Condition(f"({day} >= %s OR {moment} >= %s)", [since, instant])
+            since = clock.boundary(wanted.due_after)
+            bounds.append((f"{both} >= %s", since.earliest))
+            yield Condition(IS_NOT_BEFORE, since)
         if bounds:
             condition = " AND ".join(condition for condition, _ in bounds)
             values = [value for _, value in bounds]
             yield self._range("task_owner_due", "due", condition, *values)
-        today, now = clock.today, clock.now
         if wanted.overdue is True:
             opened = self._completed(False)
             # By due, the range alone is narrower.
             yield opened if self._sort != "due" else opened._replace(lead=None)
             bound = f"{OPEN} AND {both} <= %s"
-            latest = max(midnight(today), now)
+            latest = clock.present.latest
             yield self._range(
                 *("task_owner_open_due", "due", bound, latest),
                 tally=_DUE,
-                numbered=[self._owner_id, (latest.date() - date(1970, 1, 1)).days],
+                numbered=[self._owner_id, day_key(latest.date())],
             )
-            yield Condition(f"({day} < %s OR {moment} < %s)", [today, now])
+            yield Condition(IS_BEFORE, clock.present)
         elif wanted.overdue is False:
             yield Condition(
-                f'("tasks_task"."completed" OR {both} = %s OR {day} >= %s OR '
-                f"{moment} >= %s)",
-                [NEVER, today, now],
+                f'("tasks_task"."completed" OR {both} = %s OR {IS_NOT_BEFORE})',
+                [NEVER, *clock.present],
             )
 
     def tags(self, names: Sequence[str]) -> Iterator[Condition]:
@@ -285,10 +282,3 @@ def opaque_parameter(kind: str) -> str:
 
 def _by(index: str) -> str:
     return f'"tasks_task" INDEXED BY "{index}"'
-
-
-def _both(due: date | datetime, clock: Clock) -> tuple[date, datetime]:
-    """The day and the instant to compare due dates with, in the caller's time zone."""
-    if isinstance(due, datetime):
-        return due.astimezone(clock.zone).date(), due
-    return due, clock.begin(due)

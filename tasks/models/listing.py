@@ -24,6 +24,7 @@ from tasks.models.criteria import (
 from tasks.models.due_dates import NEVER, Clock
 from tasks.models.statements import OPEN_SUBTASKS
 from tasks.models.tagged import Part, Wanted
+from tasks.models.tallies import day_key
 
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -228,12 +229,12 @@ def counts(owner_id: int, clock: Clock) -> dict[str, Any]:
     """The numbers of the owner's live tasks that are open, completed, overdue, and due today in the
     clock's time zone; and the numbers of open ones in each list and with each tag."""
     now, today, tomorrow = clock.now, clock.today, clock.today + timedelta(days=1)
-    # A day is stored as its end in UTC, at which an instant may be due too.
+    # Calendar dates have the end of their day in UTC as `due_moment`, like instants then.
     over, ends = midnight(today), midnight(tomorrow)
     above, sign = over + MICROSECOND, 1 if now > over else -1
     parameters = [
         owner_id,
-        "overdue", owner_id, (today - EPOCH.date()).days,
+        "overdue", owner_id, day_key(today),
         "overdue", 1, *_at(owner_id, over),
         "overdue", sign, *_between(owner_id, *sorted([above, now])),
         "due_today", 1, *_at(owner_id, ends),

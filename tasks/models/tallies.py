@@ -6,6 +6,8 @@ leave out a statement that says that it is counted: the writes of one task in on
 statement, which add to the tallies themselves or change none. That takes half the time.
 """
 
+from datetime import date
+
 from django.conf import settings
 from django.db import models
 
@@ -37,6 +39,11 @@ def counting(opened: str, completed: str, *, due: bool, labelled: bool) -> str:
         '"open" = "tasks_tally"."open" + excluded."open", '
         '"completed" = "tasks_tally"."completed" + excluded."completed")'
     )
+
+
+def day_key(day: date) -> int:
+    """The `key` of the tally of a day in UTC."""
+    return (day - date(1970, 1, 1)).days
 
 
 class Tally(models.Model):

@@ -1,15 +1,13 @@
 """GET /api/tasks/counts"""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
 from tasks.models import Tag, Task
-from tasks.models.due_dates import Clock
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.rows import StillClock, make_list
 
@@ -111,52 +109,6 @@ def test_a_due_counts_by_the_hour_or_by_the_day(
     assert (told["overdue"], told["due_today"]) == (overdue, today)
     filtered = api.send("GET", "/api/tasks?overdue=true").json()["items"]
     assert len(filtered) == overdue
-
-
-@pytest.mark.parametrize(
-    "zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kathmandu"]
-)
-@pytest.mark.parametrize(
-    "moment",
-    [
-        *("2026-03-10T00:00:00+00:00", "2026-03-10T00:00:00.000001+00:00"),
-        *("2026-03-09T23:59:59.999999+00:00", "2026-03-10T10:00:00+00:00"),
-        *("2026-03-10T11:00:00+00:00", "2026-03-10T18:15:00+00:00"),
-    ],
-)
-def test_a_zone_has_its_own_days_and_every_instant_is_counted_once(
-    monkeypatch: pytest.MonkeyPatch,
-    api: ApiClient,
-    alice: User,
-    zone: str,
-    moment: str,
-) -> None:
-    """Around midnight in UTC, which is where days are stored, and in the zone."""
-    now = StillClock(monkeypatch).at(moment)
-    here = Clock(now, ZoneInfo(zone))
-    begin, end = here.begin(here.today), here.begin(here.today + timedelta(days=1))
-    dues: list[date | datetime] = [date(2026, 3, number) for number in range(8, 13)]
-    for edge in {
-        begin,
-        end,
-        now,
-        *(instant(number)["due_at"] for number in (9, 10, 11)),
-    }:
-        dues += [edge + step * timedelta(microseconds=1) for step in (-1, 0, 1)]
-    for due in dues:
-        form = {"due_at": due} if isinstance(due, datetime) else {"due_date": due}
-        make_task(alice, **form)
-        make_task(alice, completed=True, **form)
-
-    told = counts(api, f"?tz={zone}")
-
-    instants = [due for due in dues if isinstance(due, datetime)]
-    days = [due for due in dues if not isinstance(due, datetime)]
-    today = sum(day == here.today for day in days)
-    today += sum(begin <= due < end for due in instants)
-    overdue = sum(day < here.today for day in days)
-    overdue += sum(due < now for due in instants)
-    assert (told["overdue"], told["due_today"]) == (overdue, today)
 
 
 # They keep up with every change

@@ -230,16 +230,6 @@ def test_what_is_overdue_and_what_has_a_due(
     assert found(api, query) == titles
 
 
-@pytest.mark.usefixtures("dues")
-def test_the_overdue_ones_are_those_that_say_so(api: ApiClient) -> None:
-    everything = api.send("GET", "/api/tasks").json()["items"]
-    overdue = api.send("GET", "/api/tasks?overdue=true").json()["items"]
-    others = api.send("GET", "/api/tasks?overdue=false").json()["items"]
-
-    assert overdue == [item for item in everything if item["overdue"]]
-    assert others == [item for item in everything if not item["overdue"]]
-
-
 # Times
 
 
