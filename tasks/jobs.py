@@ -1,4 +1,7 @@
-"""Deletion and renaming of lists, tags and users with many tasks, in portions."""
+"""Deletion and renaming of lists, tags and users with many tasks, and emptying of the trash,
+in portions."""
+
+from datetime import datetime
 
 from django.db import models
 
@@ -55,6 +58,27 @@ def rename_tag(row: Tag, by: Actor, name: str) -> Job | None:
         return None
     names = {"old": old, "new": row.name, "after": 0}
     return _create("rename", "tag", row, by, labels.count(), **names)
+
+
+def empty_trash(owner_id: int, by: Actor) -> Job | None:
+    """Deletes the owner's tasks in the trash permanently; returns a job as above. Tasks that are
+    moved to the trash, or into it again, after the job began are kept."""
+    with lock_feeds([owner_id]) as now:
+        trashed = Task.objects.owned_by(owner_id).trashed()
+        running = Job.objects.about("trash", owner_id)
+        if running is None and _few(trashed):
+            trashed.remove(by)
+            return None
+        return running or jobs.create(
+            "empty",
+            "trash",
+            owner_id,
+            owner_id=owner_id,
+            total=trashed.count(),
+            actor_id=by.user_id,
+            via=by.via,
+            until=now.isoformat(),
+        )
 
 
 def remove_user(user: User, by: Actor) -> Job | None:
@@ -163,6 +187,17 @@ def _rename_tag(job: Job) -> Progress:
         _tasks(job, keys).retag(_actor(job), {names["old"]: names["new"]})
     if keys:
         job.arguments = {**names, "after": keys[-1]}
+    return Progress(len(keys), finished=len(keys) < PORTION)
+
+
+@jobs.step("empty_trash")
+def _empty_trash(job: Job) -> Progress:
+    with lock_feeds([job.owner_id]):
+        until = datetime.fromisoformat(job.arguments["until"])
+        trashed = Task.objects.owned_by(job.owner_id).filter(deleted_at__lte=until)
+        # Subtasks before their parents, which are mostly older.
+        keys = list(trashed.order_by("-pk").values_list("pk", flat=True)[:PORTION])
+        _tasks(job, keys).remove(_actor(job))
     return Progress(len(keys), finished=len(keys) < PORTION)
 
 

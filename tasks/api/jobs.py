@@ -28,7 +28,8 @@ JOB: JsonDict = {
     "finished_at": None,
 }
 JobKind = TypeAliasType(
-    "JobKind", Literal["delete_list", "delete_tag", "rename_tag", "delete_user"]
+    "JobKind",
+    Literal["delete_list", "delete_tag", "rename_tag", "empty_trash", "delete_user"],
 )
 JobStatus = TypeAliasType("JobStatus", Literal["running", "done"])
 
@@ -45,8 +46,12 @@ class JobOut(BaseModel):
     finished_at: datetime | None
 
 
-def job_response(job: Job) -> HttpResponse:
-    """202: the job goes on in the background."""
+def unfinished_response(job: Job | None) -> HttpResponse | None:
+    """Runs the job, if there is one, for as long as a request may. The response 202, if it has
+    not finished then and goes on in the background."""
+    job = job and jobs.run(job)
+    if job is None or job.finished_at is not None:
+        return None
     headers = {"Location": f"/api/jobs/{job.pk}", "Retry-After": "1"}
     return json_response(job.as_dict(), 202, **headers)
 

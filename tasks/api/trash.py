@@ -10,7 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from taskproject.accounts.auth import ApiRequest
-from tasks.api.responses import changed, clock_of, page_response, represent
+from tasks import jobs
+from tasks.api.jobs import JobOut, unfinished_response
+from tasks.api.responses import (
+    actor,
+    changed,
+    clock_of,
+    no_content,
+    page_response,
+    represent,
+)
 from tasks.api.schemas import EXAMPLE, InZone, Page, TaskOut
 from tasks.models import Task, TaskQuerySet
 from tasks.models.due_dates import Clock
@@ -54,6 +63,14 @@ def list_trash(request: ApiRequest, page: Query[TrashQuery]) -> HttpResponse:
     tasks = Task.objects.owned_by(request.auth.user_id).trashed().newest_first()
     show = partial(_represent, clock=clock_of(request, page))
     return page_response(request, tasks.shown(), page, "trash", show)
+
+
+@router.delete("/tasks/trash", response={204: None, 202: JobOut})
+def empty_trash(request: ApiRequest) -> HttpResponse:
+    """Deletes all of your tasks in the trash permanently. Thousands may be deleted in the
+    background: the response is 202, with the address of the job."""
+    job = jobs.empty_trash(request.auth.user_id, actor(request))
+    return unfinished_response(job) or no_content()
 
 
 @router.post("/tasks/{int:task_id}/restore", response=TaskOut)

@@ -9,12 +9,11 @@ from django.http import HttpResponse
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from taskproject import jobs
 from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import expected_versions, not_modified, stale_version
 from taskproject.models import Job
 from taskproject.problems import NotFound, StaleVersion
-from tasks.api.jobs import job_response
+from tasks.api.jobs import unfinished_response
 from tasks.api.responses import actor, json_response, no_content, unchanged
 from tasks.cursors import BIGINT
 from tasks.models import Actor, Event, Tag, TaskList, lock_feeds
@@ -136,8 +135,7 @@ def _with_job(
     Returns the row, and the response of a job that has not finished yet."""
     created: list[Job | None] = []
     row = change_row(request, rows, key, lambda row, by: created.append(verb(row, by)))
-    job = created[0] and jobs.run(created[0])
-    return row, job_response(job) if job and job.finished_at is None else None
+    return row, unfinished_response(created[0])
 
 
 def _stale(row: R, versions: set[int]) -> StaleVersion:

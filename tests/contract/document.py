@@ -37,6 +37,7 @@ OPERATIONS = {
     "delete_tag": "DELETE /api/tags/{tag_id}",
     "get_job": "GET /api/jobs/{job_id}",
     "list_trash": "GET /api/tasks/trash",
+    "empty_trash": "DELETE /api/tasks/trash",
     "list_history": "GET /api/tasks/{task_id}/history",
     "list_changes": "GET /api/changes",
     "get_me": "GET /api/me",

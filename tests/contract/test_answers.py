@@ -87,6 +87,7 @@ def test_each_answer_is_what_the_document_says(
         ("delete_tag", "DELETE", a_tag, None),
         ("delete_list", "DELETE", f"{a_list}?tasks=delete", None),
         ("restore_task", "POST", f"{path}/restore", None),
+        ("empty_trash", "DELETE", "/api/tasks/trash", None),
         ("list_history", "GET", f"{path}/history", None),
         ("list_changes", "GET", "/api/changes", None),
         *(

@@ -99,6 +99,37 @@ def test_where_there_is_no_time_the_answer_is_202_with_a_state_to_ask_for(
     lives()
 
 
+def test_the_trash_is_emptied_of_what_was_in_it_when_the_job_began(
+    api: ApiClient, alice: User, no_time: None
+) -> None:
+    tasks = many(alice)
+    mine = Task.objects.owned_by(alice.pk)
+    mine.trash(BY)
+
+    answer = api.send("DELETE", "/api/tasks/trash")
+    assert answer.status_code == 202
+    again = api.send("DELETE", "/api/tasks/trash")
+    job = answer.json()["id"]
+    assert (again.status_code, again.json()["id"]) == (202, job)
+    jobs.do_portion(job)
+    late, brought_back, trashed_again = make_task(alice), tasks[0], tasks[1]
+    for task in (brought_back, trashed_again):
+        mine.filter(pk=task.pk).restore(BY)
+    mine.filter(pk__in=[late.pk, trashed_again.pk]).trash(BY)
+    finish()
+
+    state = api.send("GET", answer.headers["Location"]).json()
+    assert (state["kind"], state["status"], state["done"]) == (
+        "empty_trash",
+        "done",
+        MANY - 2,
+    )
+    left = {late.pk, brought_back.pk, trashed_again.pk}
+    assert {*mine.values_list("pk", flat=True)} == left
+    assert Event.objects.filter(verb="deleted").count() == MANY - 2
+    lives()
+
+
 def test_asking_again_while_it_runs_answers_with_the_same_job(
     api: ApiClient, alice: User, no_time: None
 ) -> None:

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from taskproject.accounts.models import User
 from tasks import cursors
 from tasks.models import Actor, Event, Task
-from tests.conftest import ApiClient, make_task
+from tests.conftest import BY, ApiClient, make_task
 from tests.support.answers import PLAIN, rfc3339
 
 
@@ -168,6 +168,28 @@ def test_the_trash_costs_one_query_whatever_its_size(
             make_trashed(alice, f"Task {number}")
 
     assert counts == [2, 2], "the token's and the list's"
+
+
+# Emptying it
+
+
+def test_emptying_it_deletes_what_is_in_it_for_good_with_an_event_each(
+    api: ApiClient, task: Task, alice: User, bob: User
+) -> None:
+    parent, bobs = make_task(alice, "Parent"), make_trashed(bob, "Bob's")
+    live = make_task(alice, "Live", parent_id=parent.pk)
+    Task.objects.filter(pk=parent.pk).trash(BY)
+
+    answer = api.send("DELETE", "/api/tasks/trash")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert {*Task.objects.values_list("pk", flat=True)} == {live.pk, bobs.pk}
+    live.refresh_from_db()
+    assert (live.parent_id, live.version) == (None, 2)
+    deleted = Event.objects.filter(verb="deleted", via="token", version=3)
+    assert {event.task_id for event in deleted} == {task.pk, parent.pk}
+    assert api.send("DELETE", "/api/tasks/trash").status_code == 204
+    assert api.send("POST", f"/api/tasks/{task.pk}/restore").status_code == 404
 
 
 # Out of it
