@@ -9,7 +9,8 @@ from pydantic.json_schema import WithJsonSchema
 from typing_extensions import TypeAliasType
 
 from taskproject import __version__, problems
-from taskproject.accounts.api import router as accounts
+from taskproject.accounts.api.me import router as me
+from taskproject.accounts.api.tokens import router as tokens
 from taskproject.accounts.auth import GuestAuth, SessionAuth, TokenAuth
 from taskproject.openapi import API
 from taskproject.problem_responses import with_names
@@ -27,16 +28,17 @@ from tasks.api.trash import router as trash
 DESCRIPTION = """\
 Tasks over REST. Users see and change only their own tasks.
 
-**Credentials**: `Authorization: Bearer tk_...` (a token from `manage.py create_token`),
-or the session of a signed-in user, with the `X-CSRFToken` header on writes (its value is
-in `GET /api/me`). An installation may have a guest, as which all other requests act.
+**Credentials**: `Authorization: Bearer tk_...` (a token from `POST /api/tokens` or
+`manage.py create_token`), or the session of a signed-in user, with the `X-CSRFToken`
+header on writes (its value is in `GET /api/me`). An installation may have a guest, as
+which all other requests act.
 
 **Errors** are `application/problem+json` (RFC 9457); decide by `code`. Every response
 carries `X-Request-ID`. Times are RFC 3339 in UTC.
 """
 
 TAGS = {
-    "accounts": "The user that a request acts as.",
+    "accounts": "The user that a request acts as, and the tokens of that user.",
     "tasks": "Tasks, one by one and many at once.",
     "trash": "Deleted tasks, which can be restored.",
     "lists": "Lists of tasks, in an order of their own.",
@@ -57,7 +59,8 @@ api = API(
     },
     auth=[TokenAuth(), SessionAuth(), GuestAuth()],
 )
-api.add_router("", accounts)
+api.add_router("", me)
+api.add_router("", tokens)
 api.add_router("", collection)
 api.add_router("", tasks)
 api.add_router("", batch)

@@ -76,7 +76,7 @@ IDEMPOTENCY_KEY: Part = {
     "schema": {"type": "string", "pattern": '^("[!#-\\[\\]-~]{1,255}"|[!#-~]{1,255})$'},
 }
 #: Operations whose response contains a secret, and is not stored for an Idempotency-Key.
-UNSTORED = {"create_calendar"}
+UNSTORED = {"create_calendar", "create_token"}
 
 
 class Schemas(NinjaGenerateJsonSchema):
@@ -217,7 +217,7 @@ class Document(OpenAPISchema):
         responses = {str(key): one for key, one in operation["responses"].items()}
         parameters = operation["parameters"]
         if method != "get":
-            if "{" in path:
+            if any(f"{{{name}}}" in path for name in problem_responses.STALE):
                 parameters.append(IF_MATCH)
             if operation["operationId"] not in UNSTORED:
                 parameters.append(_idempotency_key())

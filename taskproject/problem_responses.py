@@ -187,7 +187,7 @@ NOT_FOUND = _problems(problems.NotFound, operation=OPERATION)
 CONFLICT = ProblemResponse(
     "Conflict",
     # The first can happen to every write.
-    (problems.InProgress, problems.NameTaken, problems.NoRoom, problems.Conflict),
+    (*problems.kinds(problems.Conflict), problems.Conflict),
     {"operation": OPERATION},
 )
 VERSION_REQUIRED = _problems(problems.VersionRequired, operation=OPERATION)

@@ -20,7 +20,8 @@
     ├── Conflict                409 conflict
     │   ├── InProgress          409 in_progress
     │   ├── NameTaken           409 name_taken
-    │   └── NoRoom              409 no_room
+    │   ├── NoRoom              409 no_room
+    │   └── TooManyTokens       409 too_many_tokens
     ├── Gone                    410 gone
     │   └── CursorExpired       410 cursor_expired
     ├── LengthRequired          411 length_required
@@ -240,6 +241,12 @@ class NoRoom(Conflict):
     """Too many moves into one and the same place; move to a start or an end first."""
 
     code, title = "no_room", "There is no room between the two"
+
+
+class TooManyTokens(Conflict):
+    """You have as many working API tokens as one user may have; revoke one first."""
+
+    code, title = "too_many_tokens", "You have too many tokens"
 
 
 class Gone(Problem):

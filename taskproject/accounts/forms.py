@@ -3,7 +3,6 @@
 import json
 import secrets
 from base64 import urlsafe_b64encode
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
@@ -12,10 +11,8 @@ from django.utils.crypto import salted_hmac
 
 from taskproject.accounts.models import TOKEN_PREFIX, ApiToken, User
 from taskproject.accounts.privileges import may_issue_token
+from taskproject.accounts.tokens import LIFETIME
 from taskproject.forms import OneLineField
-
-#: The default lifetime of a new token, in days.
-LIFETIME = 90
 
 
 class TokenForm(forms.ModelForm):
@@ -40,7 +37,7 @@ class TokenForm(forms.ModelForm):
         if self.instance.pk is not None:
             del self.fields["opened"]
         elif "expires_at" in self.fields:
-            end = timezone.now() + timedelta(days=LIFETIME)
+            end = timezone.now() + LIFETIME
             self.initial.setdefault("expires_at", end.replace(microsecond=0))
 
     def secret(self, token: ApiToken) -> str:

@@ -21,6 +21,7 @@ from taskproject.sql import Columns, Guard, adapted, fetch, this_thread
 TOKEN_PREFIX = "tk_"
 TOKEN_BYTES = 32
 SHOWN_CHARACTERS = 11
+TOKEN_NAME_LENGTH = 100
 _OPENED = (
     'FROM "accounts_apitoken" JOIN "accounts_user" '
     'ON "accounts_user"."id" = "accounts_apitoken"."user_id" '
@@ -97,6 +98,11 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
         token.user = user_columns.instance(row[len(token_columns) :])
         return token if token.usable else None
 
+    def working(self) -> Self:
+        """The tokens that are neither revoked nor expired."""
+        ongoing = Q(expires_at__isnull=True) | Q(expires_at__gt=timezone.now())
+        return self.filter(ongoing, revoked_at__isnull=True)
+
     def revoke(self) -> int:
         """Revokes the tokens at once; returns how many were not revoked before."""
         return self.filter(revoked_at__isnull=True).update(revoked_at=timezone.now())
@@ -115,7 +121,9 @@ class ApiToken(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(User, models.CASCADE, related_name="api_tokens")
-    name = models.CharField(max_length=100, help_text="What uses it, such as 'phone'.")
+    name = models.CharField(
+        max_length=TOKEN_NAME_LENGTH, help_text="What uses it, such as 'phone'."
+    )
     prefix = models.CharField(max_length=SHOWN_CHARACTERS, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.CharField(

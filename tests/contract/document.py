@@ -42,6 +42,9 @@ OPERATIONS = {
     "list_changes": "GET /api/changes",
     "get_me": "GET /api/me",
     "update_me": "PATCH /api/me",
+    "list_tokens": "GET /api/tokens",
+    "create_token": "POST /api/tokens",
+    "revoke_token": "DELETE /api/tokens/{token_id}",
     "list_problems": "GET /api/problems",
 }
 # Headers that only some answers of their status carry.

@@ -22,6 +22,7 @@ from tests.contract.malformed import (
 LIST, LISTS = "/api/lists/{list}", "/api/lists"
 TAG, TAGS = "/api/tags/{tag}", "/api/tags"
 TASKS = "/api/tasks"
+TOKENS = "/api/tokens"
 BEYOND = 2**63
 NO_FLAGS: list[Any] = [None, "true", 1, 0, []]
 NO_TEXTS: list[Any] = [1, None, True, 1.5, [], {}, "\x00", "a\x00b"]
@@ -235,6 +236,26 @@ CASES: list[Case] = [
         ("tasks=drop", "/tasks", "unknown_value"), ("tasks=", "/tasks", "unknown_value"), ("tasks=DELETE", "/tasks", "unknown_value"),
         ("tasks=%00", "/tasks", "unknown_value"), ("tasks=keep&tasks=delete", "/tasks", "repeated"),
         ("task=delete", "/task", "unknown"), ("permanent=true", "/permanent", "unknown"))),
+    # Tokens
+    *refused("/name", "missing", {}, {"scopes": ["read"]}, path=TOKENS),
+    *refused("/name", "too_short", {"name": ""}, {"name": " \n"}, path=TOKENS),
+    *refused("/name", "too_long", {"name": "x" * 101}, path=TOKENS),
+    *refused("/name", "line_break", {"name": "a\nb"}, path=TOKENS),
+    *refused("/name", "nul_character", {"name": "a\x00b"}, path=TOKENS),
+    *refused("/name", "wrong_type", *({"name": value} for value in NO_STRINGS), path=TOKENS),
+    *refused("/scopes", "too_few", {"name": "a", "scopes": []}, path=TOKENS),
+    *refused("/scopes", "too_many", {"name": "a", "scopes": ["read", "write", "read"]}, path=TOKENS),
+    *refused("/scopes", "repeated", {"name": "a", "scopes": ["read", "read"]}, path=TOKENS),
+    *refused("/scopes", "wrong_type", *({"name": "a", "scopes": value} for value in NO_STRINGS[:4]), path=TOKENS),
+    *refused("/scopes/0", "unknown_value", *({"name": "a", "scopes": [value]} for value in [*NO_STRINGS, "admin", "READ", ""]),
+             path=TOKENS),
+    *refused("/expires_at", "instant", *({"name": "a", "expires_at": value} for value in NO_INSTANTS if value), path=TOKENS),
+    *refused("/expires_at", "refused", {"name": "a", "expires_at": "2020-01-01T00:00:00Z"}, path=TOKENS),
+    *(case for name in ("user", "secret", "prefix", "id") for case in refused(f"/{name}", "unknown", {"name": "a", name: 1}, path=TOKENS)),
+    *whole("wrong_type", None, [], 1, "Phone", path=TOKENS),
+    Case("a token without a body", 400, "malformed_body", path=TOKENS),
+    *asked("/limit", "too_small", "0", path=TOKENS), *asked("/cursor", "cursor", "x", cursor('["lists",1]'), path=TOKENS),
+    *missing("/api/tokens/0", "/api/tokens/999999", f"/api/tokens/{BEYOND}", method="DELETE"),
     # Tags by themselves
     *refused("/name", "too_short", {"name": ""}, {"name": " "}, {"name": "\x1f"}, method="PATCH", path=TAG),
     *refused("/name", "too_long", {"name": "x" * 51}, method="PATCH", path=TAG),

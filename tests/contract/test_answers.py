@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from taskproject.accounts.models import User
+from taskproject.accounts.models import ApiToken, User
 from tasks.models import CalendarFeed, Tag
 from tests.conftest import ApiClient, make_task, make_token
 from tests.contract.document import OPERATIONS, fulfils
@@ -38,6 +38,7 @@ def test_each_answer_is_what_the_document_says(
     due = {"due_at": "2026-12-31T17:00:00.5+01:00", "due_timezone": "Europe/Lisbon"}
     new = {"title": "New", "list": lists[0], "parent": another, "priority": "urgent"}
     _, secret = CalendarFeed.objects.issue(alice.pk)
+    spare = ApiToken.objects.matching(make_token(alice)).get()
     batch = {
         "atomic": False,
         "operations": [
@@ -100,6 +101,9 @@ def test_each_answer_is_what_the_document_says(
         ("delete_calendar", "DELETE", "/api/calendar", None),
         ("get_me", "GET", "/api/me", None),
         ("update_me", "PATCH", "/api/me", {"timezone": "Europe/Lisbon"}),
+        ("create_token", "POST", "/api/tokens", {"name": "Phone", "scopes": ["read"]}),
+        ("list_tokens", "GET", "/api/tokens?limit=1", None),
+        ("revoke_token", "DELETE", f"/api/tokens/{spare.pk}", None),
         ("get_job", "GET", f"/api/jobs/{make_job(alice).pk}", None),
         ("list_problems", "GET", "/api/problems", None),
     ]

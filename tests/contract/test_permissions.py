@@ -64,6 +64,9 @@ TABLE: dict[str, tuple[int, ...]] = {
     "list_changes":  (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 200),
     "get_me":        (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 200),
     "update_me":     (401, 403, 200, 200, 401, 401, 401, 403, 200, 200, 200),
+    "list_tokens":   (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 403),
+    "create_token":  (401, 403, 201, 201, 401, 401, 401, 403, 201, 201, 403),
+    "revoke_token":  (401, 403, 204, 204, 401, 401, 401, 403, 204, 404, 403),
     "list_problems": (200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200),
 }  # fmt: skip
 
@@ -78,13 +81,16 @@ class Rows(NamedTuple):
     other_list: int
     secret: str  # of the calendar feed
     job_id: int
+    token_id: int  # of a token that no way in uses
 
 
-ABSENT = Rows(2**62, 2**62, 2**62, 2**62, 2**62, "x", 2**62)
+ABSENT = Rows(2**62, 2**62, 2**62, 2**62, 2**62, "x", 2**62, 2**62)
 # The bodies that name a row; the others are the examples of the document.
 BODIES: dict[str, Callable[[Rows], Any]] = {
     "move_task": lambda rows: {"before": rows.other_task},
     "move_list": lambda rows: {"after": rows.other_list},
+    # With the scope write alone too.
+    "create_token": lambda rows: {"name": "Phone", "scopes": ["write"]},
 }
 # The code of a refusal: of the way in, and of all that is 404.
 CODES = {
@@ -95,6 +101,7 @@ CODES = {
     "revoked": "invalid_token",
     "disabled": "invalid_token",
     "session": "csrf_failed",
+    "guest": "forbidden",
 }
 CELLS = [
     pytest.param(operation, way, status, id=f"{operation}-{way}")
@@ -159,12 +166,14 @@ def make_rows(owner: User) -> Rows:
     other = make_task(owner, "Another")
     _, secret = CalendarFeed.objects.issue(owner.pk)
     job = make_job(owner)
+    token = ApiToken.objects.matching(make_token(owner)).get()
     ids = (task.pk, lists[0].pk, tag.pk, other.pk, lists[1].pk)
-    return Rows(*ids, secret, job.pk)
+    return Rows(*ids, secret, job.pk, token.pk)
 
 
 def stored() -> list[Any]:
-    return [list(model.objects.values()) for model in (Task, TaskList, Tag, Event)]
+    kept = [list(model.objects.values()) for model in (Task, TaskList, Tag, Event)]
+    return [*kept, list(ApiToken.objects.values("pk", "name", "revoked_at"))]
 
 
 def perform(client: Any, operation: str, rows: Rows) -> Any:
@@ -199,7 +208,7 @@ def test_each_way_in_may_do_what_the_table_says(
         assert stored() == before
         assert User.objects.get(username="alice").timezone == zone
     path = document_operations()[operation][1].format(**rows._asdict())
-    noun = re.search(r"/(task|list|tag|job)s/\d", path)
+    noun = re.search(r"/(task|list|tag|job|token)s/\d", path)
     if status == 404 and noun:
         assert answer.json() == missing_row(path, noun[1])
     if way == "none" and status == 401:

@@ -1,6 +1,5 @@
 """`/api/me`: the user that the request acts as."""
 
-from datetime import datetime
 from typing import Literal
 
 import orjson
@@ -11,22 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
 from taskproject import timezones
+from taskproject.accounts.api.schemas import TokenOut
 from taskproject.accounts.auth import ApiRequest, Caller
 from taskproject.inputs import Closed, Zone
 
 router = Router(tags=["accounts"])
 
-TokenScope = TypeAliasType("TokenScope", Literal["read", "write"])
 CallerVia = TypeAliasType("CallerVia", Literal["token", "session", "guest"])
-
-
-class TokenOut(BaseModel):
-    name: str = Field(description="The name of the token: what uses it.")
-    prefix: str = Field(
-        description="The first characters of the token.", examples=["tk_x4Yb2c1Q"]
-    )
-    scopes: list[TokenScope]
-    expires_at: datetime | None
 
 
 class MeOut(BaseModel):

@@ -1,0 +1,141 @@
+"""`/api/tokens`: the caller's API tokens."""
+
+from datetime import datetime
+from typing import Annotated
+
+from django.http import HttpResponse
+from ninja import Query, Router
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
+
+from taskproject.accounts import tokens
+from taskproject.accounts.api.schemas import TokenOut, TokenScope
+from taskproject.accounts.auth import ApiRequest
+from taskproject.accounts.models import TOKEN_NAME_LENGTH, ApiToken
+from taskproject.accounts.tokens import LIFETIME
+from taskproject.inputs import STRIPPED, Closed
+from tasks.api.members import NAME, ONE_LINE, Instant
+from tasks.api.responses import json_response, no_content, page_response
+from tasks.api.schemas import Page
+
+router = Router(tags=["accounts"])
+
+TOKEN: JsonDict = {
+    "id": 2,
+    "name": "Phone",
+    "prefix": "tk_x4Yb2c1Q",
+    "scopes": ["read", "write"],
+    "created_at": "2026-11-23T08:30:00.123456Z",
+    "expires_at": "2027-02-21T08:30:00.123456Z",
+    "last_used_at": None,
+    "secret": None,
+}
+
+
+def _once(scopes: list[str]) -> list[str]:
+    if len(set(scopes)) < len(scopes):
+        raise PydanticCustomError("repeated", "Send each scope once.")
+    return scopes
+
+
+TokenName = TypeAliasType(
+    "TokenName",
+    Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=TOKEN_NAME_LENGTH),
+        STRIPPED,
+        ONE_LINE,
+        Field(
+            description=f"What uses it: 1-{TOKEN_NAME_LENGTH} characters on one line.",
+            examples=["Phone"],
+            json_schema_extra={"pattern": NAME},
+        ),
+    ],
+)
+Scopes = Annotated[
+    list[TokenScope],
+    Field(min_length=1, max_length=2, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_once),
+]
+
+
+class OwnTokenOut(TokenOut):
+    model_config = ConfigDict(json_schema_extra={"examples": [TOKEN]})
+
+    id: int
+    created_at: datetime
+    last_used_at: datetime | None = Field(description="To the minute.")
+    secret: str | None = Field(
+        description="The token itself; only in the response that creates it."
+    )
+
+
+class TokenPage(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [TOKEN], "next_cursor": None}]}
+    )
+
+    items: list[OwnTokenOut]
+    next_cursor: str | None = Field(
+        description="Cursor of the next page; null on the last page."
+    )
+
+
+class TokenIn(Closed):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Phone", "scopes": ["read"]}]}
+    )
+
+    name: TokenName
+    scopes: Scopes = Field(["read", "write"])
+    expires_at: Instant | None = Field(
+        default_factory=lambda: None,
+        description=f"When it stops working, or null: never. Default: in {LIFETIME.days} "
+        "days, or with the token of this request, if that is sooner.",
+    )
+
+
+def _represent(token: ApiToken, secret: str | None = None) -> dict[str, object]:
+    return {
+        "id": token.pk,
+        "name": token.name,
+        "prefix": token.prefix,
+        "scopes": token.scopes.split(),
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+        "last_used_at": token.last_used_at,
+        "secret": secret,
+    }
+
+
+@router.get("/tokens", response=TokenPage)
+def list_tokens(request: ApiRequest, page: Query[Page]) -> HttpResponse:
+    """Your API tokens that are not revoked, newest first, without their secrets. The
+    guest has none: 403."""
+    mine = tokens.of(request.auth).order_by("-pk")
+    return page_response(request, mine, page, "tokens", _represent)
+
+
+@router.post("/tokens", response={201: OwnTokenOut})
+def create_token(request: ApiRequest, body: TokenIn) -> HttpResponse:
+    """Creates an API token. Its `secret` is shown only here.
+
+    A token can create only tokens whose scopes it has itself and that expire no later.
+    An Idempotency-Key is refused, because responses with secrets are not stored.
+    """
+    expires_at = body.expires_at
+    if "expires_at" not in body.model_fields_set:
+        expires_at = tokens.default_expiry(request.auth)
+    token, secret = tokens.issue(request.auth, body.name, body.scopes, expires_at)
+    shown = _represent(token, secret)
+    headers = {"Location": "/api/tokens", "Cache-Control": "no-store"}
+    return json_response(shown, 201, **headers)
+
+
+@router.delete("/tokens/{int:token_id}", response={204: None})
+def revoke_token(request: ApiRequest, token_id: int) -> HttpResponse:
+    """Revokes one of your API tokens: it stops working at once."""
+    tokens.revoke(request.auth, token_id)
+    return no_content()
