@@ -23,7 +23,8 @@ from tasks.api.responses import (
     represent,
 )
 from tasks.api.schemas import InZone, Page, TaskOut
-from tasks.models import Event, Task, feed
+from tasks.api.versioned import ListOut, TagOut, represent_row
+from tasks.models import Event, Tag, Task, TaskList, feed
 from tasks.models.due_dates import Clock
 
 router = Router(tags=["changes"])
@@ -89,6 +90,12 @@ class ChangeOut(EventOut):
         description="The task as it is now; null if it is deleted or in the trash, "
         "or if the change is of a list or a tag."
     )
+    list: ListOut | None = Field(
+        description="The list that changed, as it is now; null if it is deleted."
+    )
+    tag: TagOut | None = Field(
+        description="The tag that changed, as it is now; null if it is deleted."
+    )
 
 
 class ChangePage(BaseModel):
@@ -96,7 +103,7 @@ class ChangePage(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "items": [CHANGE | {"task": None}],
+                    "items": [CHANGE | {"task": None, "list": None, "tag": None}],
                     "next_cursor": "WyJhZnRlciIsMTIwMV0",
                     "has_more": False,
                 }
@@ -144,8 +151,8 @@ class ChangesQuery(InZone):
 @router.get("/changes", response=ChangePage)
 @checks_token_itself
 def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpResponse:
-    """Your changes of tasks, lists and tags in the order of their commits; changes of
-    tasks include the task as it is now.
+    """Your changes of tasks, lists and tags in the order of their commits, each with what
+    changed as it is now.
 
     To stay up to date, get a cursor with `?after=latest`, read your tasks, and then
     request the changes after the `next_cursor` of the previous response, again and
@@ -190,15 +197,11 @@ def _expired(page: feed.Page) -> CursorExpired:
 
 
 def _changes(page: feed.Page, clock: Clock) -> HttpResponse:
-    keys = {event.task_id for event, _ in page.events if event.task_id is not None}
-    tasks = Task.objects.live().shown().in_bulk(keys)
-    items: list[dict[str, object]] = []
-    for event, username in page.events:
-        task = tasks.get(event.task_id or 0)
-        # After a transfer it belongs to another user.
-        mine = task is not None and task.owner_id == event.owner_id
-        shown = represent(task, clock) if task and mine else None
-        items.append(_event(event, username) | {"task": shown})
+    now = _Now(page)
+    items = [
+        _event(event, username) | now.of(event, clock)
+        for event, username in page.events
+    ]
     return json_response(
         {
             "items": items,
@@ -206,6 +209,32 @@ def _changes(page: feed.Page, clock: Clock) -> HttpResponse:
             "has_more": page.has_more,
         }
     )
+
+
+class _Now:
+    """The rows that the events of a page are about, as they are now."""
+
+    def __init__(self, page: feed.Page) -> None:
+        tasks, lists, tags = (
+            {getattr(event, name) for event, _ in page.events} - {None}
+            for name in ("task_id", "list_id", "tag_id")
+        )
+        self._tasks = Task.objects.live().shown().in_bulk(tasks)
+        self._lists = TaskList.objects.in_bulk(lists)
+        self._tags = Tag.objects.in_bulk(tags)
+
+    def of(self, event: Event, clock: Clock) -> dict[str, object]:
+        """The members that ChangeOut has beside those of EventOut."""
+        task = self._tasks.get(event.task_id or 0)
+        # After a transfer it belongs to another user.
+        mine = task is not None and task.owner_id == event.owner_id
+        row = self._lists.get(event.list_id or 0)
+        tag = self._tags.get(event.tag_id or 0)
+        return {
+            "task": represent(task, clock) if task and mine else None,
+            "list": row and represent_row(row),
+            "tag": tag and represent_row(tag),
+        }
 
 
 def _event(event: Event, username: str | None) -> dict[str, object]:

@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tasks import cursors
-from tasks.models import Actor, Event, Task
+from tasks.models import Actor, Event, Tag, Task
 from tests.conftest import ApiClient, make_task
 from tests.support.answers import rfc3339
+from tests.support.rows import make_list
 
 
 def changes(api: ApiClient, after: str | None = None, limit: int | None = None) -> Any:
@@ -62,10 +63,32 @@ def test_a_change_is_told_whole_with_the_task_as_it_is_now(
         "via": "token",
         "changes": {"title": {"old": "Buy milk", "new": "Buy bread"}},
         "task": patched,
+        "list": None,
+        "tag": None,
     }
     assert (created["verb"], created["version"]) == ("created", 1)
     assert created["changes"] == {"title": {"old": None, "new": "Buy milk"}}
     assert created["task"] == patched, "as it is now, not as it was"
+
+
+@pytest.mark.parametrize("kind", ["list", "tag"])
+def test_a_list_and_a_tag_are_told_as_they_are_now(
+    api: ApiClient, alice: User, kind: str
+) -> None:
+    row = make_list(alice, "One").pk
+    if kind == "tag":
+        make_task(alice, tags=["One"])
+        row = Tag.objects.get().pk
+    path = f"/api/{kind}s/{row}"
+    renamed = api.send("PATCH", path, {"name": "Other"}).json()
+
+    def told() -> list[Any]:
+        items = changes(api)["items"]
+        return [item[kind] for item in items if item[f"{kind}_id"] == row]
+
+    assert told() == [renamed, renamed]
+    api.send("DELETE", path)
+    assert told() == [None, None, None]
 
 
 def test_changes_come_in_the_order_in_which_they_were_made(

@@ -85,15 +85,20 @@ def news(api: ApiClient, since: str) -> list[dict[str, Any]]:
 
 
 def event(user: User, verb: str, version: int, **told: Any) -> dict[str, Any]:
-    """An event of a change by a token of the user's: `changes` as (old, new)."""
+    """An event of a change by a token of the user's: `changes` as (old, new). Its list or
+    tag is as it is stored now."""
     changes = told.pop("changes", {})
     nothing = {"task_id": None, "list_id": None, "tag_id": None, "task": None}
+    lists = TaskList.objects.filter(pk=told.get("list_id") or 0)
+    tags = Tag.objects.filter(pk=told.get("tag_id") or 0)
     return {
         "verb": verb,
         "version": version,
         "actor": {"id": user.pk, "username": user.username},
         "via": "token",
         **nothing,
+        "list": next(map(list_json, lists), None),
+        "tag": next((tag_json(tag.name) for tag in tags), None),
         **told,
         "changes": {
             name: {"old": old, "new": new} for name, (old, new) in changes.items()
