@@ -72,9 +72,7 @@ class API(NinjaAPI):
         return problems.respond(request, exc)
 
     def _plain(self, error: HttpError) -> problems.Problem:
-        return problems.BY_STATUS.get(
-            error.status_code, problems.BadRequest("The request cannot be understood.")
-        )
+        return problems.BY_STATUS.get(error.status_code, problems.BY_STATUS[400])
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
         """The name of the handler, which is unique in the API."""
