@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from taskproject.sql import adapted
-from tasks.models.criteria import FOUND, LABELLED, AccessPath, Condition
+from tasks.models.criteria import ID_BY_TAG, ID_BY_WORD, AccessPath, Condition
 
 #: Most tasks of a path that are counted. Reading and sorting so many takes 5 to 10 ms; of a
 #: million tasks, 10,000 are scanned in order to find a page of them.
@@ -30,15 +30,15 @@ def access_path_of(
 ) -> AccessPath:
     """The access path of one of the conditions, or `everything`: all of the owner's tasks in sort
     order. At most one statement."""
-    leads = [one.lead for one in conditions if one.lead is not None]
+    paths = [one.path for one in conditions if one.path is not None]
     if settings.ON_POSTGRESQL:
         # PostgreSQL chooses by itself among joined tables.
-        return next((one for one in leads if one.id == LABELLED), everything)
-    if not leads:
+        return next((one for one in paths if one.id == ID_BY_TAG), everything)
+    if not paths:
         return everything
-    if len(leads) == 1 and (leads[0].sort == sort or looks_ahead(conditions, sort)):
-        return leads[0]
-    return _cheapest(owner_id, leads, sort, everything)
+    if len(paths) == 1 and (paths[0].sort == sort or looks_ahead(conditions, sort)):
+        return paths[0]
+    return _cheapest(owner_id, paths, sort, everything)
 
 
 def looks_ahead(conditions: Sequence[Condition], sort: str) -> bool:
@@ -48,13 +48,13 @@ def looks_ahead(conditions: Sequence[Condition], sort: str) -> bool:
     or do not."""
     if len(conditions) != 1 or settings.ON_POSTGRESQL:
         return False
-    lead = conditions[0].lead
-    if lead is None or lead.sort == sort:
+    path = conditions[0].path
+    if path is None or path.sort == sort:
         return False
     return (
-        bool(lead.counted)
+        bool(path.count_from)
         if sort == "created"
-        else sort == "title" and lead.id == FOUND
+        else sort == "title" and path.id == ID_BY_WORD
     )
 
 
@@ -79,16 +79,16 @@ def is_near(
 
 
 def _cheapest(
-    owner_id: int, leads: Sequence[AccessPath], sort: str, everything: AccessPath
+    owner_id: int, paths: Sequence[AccessPath], sort: str, everything: AccessPath
 ) -> AccessPath:
     """The path that reads fewest tasks, if the conditions do not correlate with one another or with
     the order. Words do with that of titles: the few tasks that have them are read instead."""
-    bounds = _bounds(owner_id, leads)
+    bounds = _bounds(owner_id, paths)
     total = bounds[-1][1]
-    candidates = [*leads, everything]
+    candidates = [*paths, everything]
     if sort == "title" and any(
-        lead.id == FOUND and most < FEW
-        for lead, (_, most) in zip(leads, bounds, strict=False)
+        path.id == ID_BY_WORD and most < FEW
+        for path, (_, most) in zip(paths, bounds, strict=False)
     ):
         candidates.pop()
 
@@ -104,20 +104,22 @@ def _cheapest(
     return candidates[min(range(len(candidates)), key=read)]
 
 
-def _bounds(owner_id: int, leads: Sequence[AccessPath]) -> list[tuple[int, int]]:
+def _bounds(owner_id: int, paths: Sequence[AccessPath]) -> list[tuple[int, int]]:
     """The least and the most tasks of each path, and at the end the number of the owner's tasks. One
     statement."""
     sql, parameters = [], list[Any]()
-    for lead in leads:
-        counted = f"count(*) FROM (SELECT 1 FROM {lead.counted} LIMIT {FEW})"
-        sql.append(f"(SELECT {lead.tally or (counted if lead.counted else 'NULL')})")
-        parameters += map(adapted, lead.numbered)
+    for path in paths:
+        counted = f"count(*) FROM (SELECT 1 FROM {path.count_from} LIMIT {FEW})"
+        sql.append(
+            f"(SELECT {path.stored_count or (counted if path.count_from else 'NULL')})"
+        )
+        parameters += map(adapted, path.count_parameters)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join([*sql, _TOTAL])}", [*parameters, owner_id])
         *numbers, total = (number or 0 for number in cursor.fetchone())
     bounds = []
-    for lead, number in zip(leads, numbers, strict=True):
-        if lead.tally or (lead.counted and number < FEW):
+    for path, number in zip(paths, numbers, strict=True):
+        if path.stored_count or (path.count_from and number < FEW):
             bounds.append((number, number))
         else:
             bounds.append((number, total))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 
@@ -19,9 +19,9 @@ OPEN = 'NOT "tasks_task"."completed"'
 if not settings.ON_POSTGRESQL:
     OPEN += ' AND "tasks_task"."completed" = 0'
 #: The id of a task that is found by a tag.
-LABELLED = '"label"."task_id"'
+ID_BY_TAG = '"label"."task_id"'
 #: The id of a task that SQLite finds by a word.
-FOUND = '"found"."rowid"'
+ID_BY_WORD = '"found"."rowid"'
 _TALLY = '{} FROM "tasks_tally" WHERE "owner_id" = %s AND "kind" = {} AND "key" = '
 _ALL = _TALLY.format('"open" + "completed"', "'{}'")
 # The number of tasks due until the end of a day.
@@ -55,23 +55,23 @@ class AccessPath(NamedTuple):
 
     tables: str
     condition: str
-    parameters: Sequence[Any]
+    parameters: Sequence[object]
     #: The sort order in which it returns tasks, and its column with the id.
     sort: str = ""
     id: str = '"tasks_task"."id"'
     #: SQL for the number of tasks: of a stored count, or FROM clause to count; neither if
     #: counting costs as much as reading. And the parameters of it.
-    tally: str = ""
-    counted: str = ""
-    numbered: Sequence[Any] = ()
+    stored_count: str = ""
+    count_from: str = ""
+    count_parameters: Sequence[object] = ()
 
 
 class Condition(NamedTuple):
     """A condition on a task."""
 
     condition: str
-    parameters: Sequence[Any]
-    lead: AccessPath | None = None
+    parameters: Sequence[object]
+    path: AccessPath | None = None
 
 
 def conditions_of(
@@ -124,7 +124,7 @@ class _Conditions:
         """Each condition on the two kinds of due dates includes a range of `due_moment`, so that its
         index can be used."""
         both = '"tasks_task"."due_moment"'
-        bounds: list[tuple[str, Any]] = []
+        bounds: list[tuple[str, datetime]] = []
         if wanted.has_due is not None:
             bounds.append((f"{both} {'<' if wanted.has_due else '='} %s", NEVER))
         if wanted.due_before is not None:
@@ -142,13 +142,13 @@ class _Conditions:
         if wanted.overdue is True:
             opened = self._completed(False)
             # By due, the range alone is narrower.
-            yield opened if self._sort != "due" else opened._replace(lead=None)
+            yield opened if self._sort != "due" else opened._replace(path=None)
             bound = f"{OPEN} AND {both} <= %s"
             latest = clock.present.latest
             yield self._range(
                 *("task_owner_open_due", "due", bound, latest),
-                tally=_DUE,
-                numbered=[self._owner_id, day_key(latest.date())],
+                stored_count=_DUE,
+                count_parameters=[self._owner_id, day_key(latest.date())],
             )
             yield Condition(IS_BEFORE, clock.present)
         elif wanted.overdue is False:
@@ -170,12 +170,12 @@ class _Conditions:
                 values,
                 AccessPath(
                     '"tasks_label" "label" CROSS JOIN "tasks_task"',
-                    f'"tasks_task"."id" = {LABELLED} AND "label"."tag_id" = {tag}',
+                    f'"tasks_task"."id" = {ID_BY_TAG} AND "label"."tag_id" = {tag}',
                     values,
                     "created",
-                    LABELLED,
-                    tally=_ALL.format("tag") + tag,
-                    numbered=[self._owner_id, *values],
+                    ID_BY_TAG,
+                    stored_count=_ALL.format("tag") + tag,
+                    count_parameters=[self._owner_id, *values],
                 ),
             )
 
@@ -199,55 +199,57 @@ class _Conditions:
             values,
             AccessPath(
                 '"tasks_words" "found" CROSS JOIN "tasks_task"',
-                f'"found".{match} AND "tasks_task"."id" = {FOUND}',
+                f'"found".{match} AND "tasks_task"."id" = {ID_BY_WORD}',
                 [asked],
                 "created",
-                FOUND,
-                counted=f'"tasks_words" WHERE {match}' if known else "",
-                numbered=[asked] if known else [],
+                ID_BY_WORD,
+                count_from=f'"tasks_words" WHERE {match}' if known else "",
+                count_parameters=[asked] if known else [],
             ),
         )
 
     def _completed(self, value: bool) -> Condition:
         condition = f'"tasks_task"."completed" = {opaque_parameter("boolean")}'
-        tally = _TALLY.format('"completed"' if value else '"open"', "'all'") + "0"
+        stored_count = (
+            _TALLY.format('"completed"' if value else '"open"', "'all'") + "0"
+        )
         by_due = self._sort == "due" and not value
         index = "task_owner_open_due" if by_due else "task_owner_state"
-        lead = AccessPath(
+        path = AccessPath(
             _by(index),
             OPEN if by_due else condition,
             [] if by_due else [value],
             "due" if by_due else "created",
-            tally=tally,
-            numbered=[self._owner_id],
+            stored_count=stored_count,
+            count_parameters=[self._owner_id],
         )
-        return Condition(condition, [value], lead)
+        return Condition(condition, [value], path)
 
     def _list(self, key: int) -> Condition:
         is_it = "= %s" if key else "IS NULL"
         condition, values = f'"tasks_task"."list_id" {is_it}', [key] if key else []
-        tally = _ALL.format("list") + "%s"
-        numbered = [self._owner_id, key]
-        lead = AccessPath(
+        stored_count = _ALL.format("list") + "%s"
+        count_parameters = [self._owner_id, key]
+        path = AccessPath(
             _by("task_list_position"),
             condition,
             values,
             "position",
-            tally=tally,
-            numbered=numbered,
+            stored_count=stored_count,
+            count_parameters=count_parameters,
         )
         # It has the lists of all: somebody else's would be read to its end in vain.
         if key and self._sort == "created":
-            lead = AccessPath(
+            path = AccessPath(
                 _by("task_list_newest"),
                 '"tasks_task"."list_id" = (SELECT "id" FROM "tasks_tasklist" '
                 'WHERE "owner_id" = %s AND "id" = %s)',
-                numbered,
+                count_parameters,
                 "created",
-                tally=tally,
-                numbered=numbered,
+                stored_count=stored_count,
+                count_parameters=count_parameters,
             )
-        return Condition(condition, values, lead)
+        return Condition(condition, values, path)
 
     def _range(
         self,
@@ -255,23 +257,23 @@ class _Conditions:
         sort: str,
         condition: str,
         *values: object,
-        tally: str = "",
-        numbered: Sequence[object] = (),
+        stored_count: str = "",
+        count_parameters: Sequence[object] = (),
     ) -> Condition:
         """A condition on one indexed column, in whose order the index returns tasks. They are counted in
-        the index, unless `tally` is given."""
+        the index, unless `stored_count` is given."""
         tables = _by(index)
         of_owner = '"owner_id" = %s AND "deleted_at" IS NULL'
-        lead = AccessPath(
+        path = AccessPath(
             tables,
             condition,
             values,
             sort,
-            tally=tally,
-            counted=f"{tables} WHERE {of_owner} AND {condition}",
-            numbered=numbered or [self._owner_id, *values],
+            stored_count=stored_count,
+            count_from=f"{tables} WHERE {of_owner} AND {condition}",
+            count_parameters=count_parameters or [self._owner_id, *values],
         )
-        return Condition(condition, values, lead)
+        return Condition(condition, values, path)
 
 
 def opaque_parameter(kind: str) -> str:

@@ -110,7 +110,7 @@ class Place(NamedTuple):
     """The end of a page: the id of its last row, and the value of the sort column."""
 
     id: int
-    value: Any
+    value: datetime | str | int | None
 
     @classmethod
     def of(cls, row: Row) -> Self:
@@ -143,8 +143,7 @@ class Place(NamedTuple):
             moment = self.value
             # SQLite's are naive, in UTC.
             return microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-        value: str | int | None = self.value
-        return value
+        return self.value
 
 
 def read(owner_id: int, task_id: int, guard: Guard = NO_GUARD) -> Row | None:
@@ -242,31 +241,31 @@ def counts(owner_id: int, clock: Clock) -> dict[str, Any]:
         "due_today", 1, *_between(owner_id, clock.begin(today), clock.begin(tomorrow)),
     ]  # fmt: skip
     rows = fetch(_COUNTS, [adapted(value) for value in parameters])
-    told: dict[str, Any] = {"open": 0, "completed": 0, "overdue": 0, "due_today": 0}
+    numbers: dict[str, Any] = {"open": 0, "completed": 0, "overdue": 0, "due_today": 0}
     lists, tags = [], []
     for kind, key, name, opened, completed in rows:
         match kind:
             case "all":
-                told |= {"open": opened, "completed": completed}
+                numbers |= {"open": opened, "completed": completed}
             case "overdue" | "due_today":
-                told[kind] += opened
+                numbers[kind] += opened
             case "list" if opened:
                 lists.append({"list": key or None, "open": opened})
             case "tag" if opened:
                 tags.append({"tag": name, "open": opened})
-    told["lists"] = sorted(lists, key=lambda one: one["list"] or 0)
-    told["tags"] = sorted(tags, key=lambda one: str(one["tag"]))
-    return told
+    numbers["lists"] = sorted(lists, key=lambda one: one["list"] or 0)
+    numbers["tags"] = sorted(tags, key=lambda one: str(one["tag"]))
+    return numbers
 
 
-def _at(owner_id: int, moment: datetime) -> list[Any]:
+def _at(owner_id: int, moment: datetime) -> list[object]:
     """The parameters of _AT."""
     if ON_POSTGRESQL:
         return [owner_id, moment, owner_id, moment, moment, moment]
     return [owner_id, moment]
 
 
-def _between(owner_id: int, since: datetime, until: datetime) -> list[Any]:
+def _between(owner_id: int, since: datetime, until: datetime) -> list[object]:
     """The parameters of _BETWEEN."""
     if ON_POSTGRESQL:
         return [owner_id, since, owner_id, until, since, until]
@@ -283,7 +282,7 @@ class _Statement:
             '"tasks_task"."owner_id" = %s',
             '"tasks_task"."deleted_at" IS NULL',
         ]
-        self.parameters: list[Any] = [owner_id]
+        self.parameters: list[object] = [owner_id]
         self._sqlite = not ON_POSTGRESQL
         if criteria.parent_id and ON_POSTGRESQL:
             # Found by the parent alone: without statistics, PostgreSQL would combine an
@@ -304,11 +303,11 @@ class _Statement:
             self._everything = AccessPath(
                 f'"tasks_task" INDEXED BY "{index}"', "", (), sort
             )
-        self._lead = access_path_of(owner_id, self._wanted, sort, self._everything)
-        self._in_order = self._lead.sort == sort or ON_POSTGRESQL
+        self._path = access_path_of(owner_id, self._wanted, sort, self._everything)
+        self._in_order = self._path.sort == sort or ON_POSTGRESQL
         self._looks_ahead = looks_ahead(self._wanted, sort)
         # The column with the id, for ORDER BY.
-        self.id = self._lead.id if self._in_order else '"tasks_task"."id"'
+        self.id = self._path.id if self._in_order else '"tasks_task"."id"'
 
     def add(self, condition: str, *parameters: object) -> None:
         self.conditions.append(condition)
@@ -325,7 +324,7 @@ class _Statement:
         other = "ASC" if order == "DESC" else "DESC"
         return f'"tasks_task"."owner_id" {other}, "tasks_task"."id" {order}'
 
-    def fetch(self, sql: str, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    def fetch(self, sql: str, parameters: Sequence[object]) -> list[Row]:
         """Plans that hold for any state and any list are kept; how many tasks have a tag,
         a word or a due differs too much. (A tag alone is looked up in the statement.)"""
         prepare = self._narrowed <= {"list_id"} or self._tag_alone
@@ -333,14 +332,14 @@ class _Statement:
 
     def tasks(self, columns: str, ordered: str, limit: int) -> str:
         """The statement that reads the page."""
-        lead, in_order = self._lead, self._in_order
+        path, in_order = self._path, self._in_order
         if self._looks_ahead:
             others = " AND ".join(self.conditions)
             [wanted] = self._wanted
             if is_near(self._everything, wanted, others, self.parameters, ordered):
-                lead, in_order = self._everything, True
+                path, in_order = self._everything, True
         for one in self._wanted:
-            part = lead if one.lead is lead else one
+            part = path if one.path is path else one
             self.add(part.condition, *part.parameters)
         if self._criteria.tags and ON_POSTGRESQL:
             of_tags = tagged.page(
@@ -357,7 +356,7 @@ class _Statement:
             self.parameters = [*of_tags.parameters]
             return of_tags.sql
         found = (
-            f"FROM {lead.tables} WHERE {' AND '.join(self.conditions)} "
+            f"FROM {path.tables} WHERE {' AND '.join(self.conditions)} "
             # Were it a parameter, PostgreSQL would take it for a tenth of all rows, and
             # never keep the plan.
             f"ORDER BY {ordered} LIMIT {limit:d}"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from taskproject.names import casefold_key
-from tasks.models.criteria import LABELLED, Criteria
+from tasks.models.criteria import ID_BY_TAG, Criteria
 
 #: Tasks that are read by the labels of their tag whatever else could be read: in 3 ms.
 FEW = 1_000
@@ -35,19 +35,19 @@ _ID, _IS_FEW = '(SELECT "id" FROM "wanted")', '(SELECT "few" FROM "wanted")'
 # LATERAL and OFFSET leave PostgreSQL no other order to read in: all labels of a task come
 # before the task.
 _BY_LABEL = f"""{{}} CROSS JOIN LATERAL (SELECT * FROM "tasks_task"
-    WHERE "id" = {LABELLED} AND {{}} OFFSET 0) "tasks_task" """
+    WHERE "id" = {ID_BY_TAG} AND {{}} OFFSET 0) "tasks_task" """
 _HAS_TAG = f"""EXISTS (SELECT FROM "tasks_label" "also" WHERE "also"."tag_id" = {{}}
     AND "also"."task_id" = {_TASK} OFFSET 0)"""
 
 _PLANNED = f""""tasks_label" "label" CROSS JOIN "tasks_task"
-    WHERE {_TASK} = {LABELLED} AND "label"."tag_id" = {_TAG_ID}"""
+    WHERE {_TASK} = {ID_BY_TAG} AND "label"."tag_id" = {_TAG_ID}"""
 
 
 class Part(NamedTuple):
     """A part of a statement, and its parameters."""
 
     sql: str
-    parameters: Sequence[Any]
+    parameters: Sequence[object]
 
 
 class Wanted(NamedTuple):
@@ -77,7 +77,7 @@ def page(owner_id: int, criteria: Criteria, wanted: Wanted) -> Part:
         otherwise, values = _PLANNED, tag
     return Part(
         f"{_TAG.format(few)} (SELECT {columns} FROM "
-        f"{f'{by_label} AND {others.sql} {end}'.replace(_TASK, LABELLED)}) UNION ALL "
+        f"{f'{by_label} AND {others.sql} {end}'.replace(_TASK, ID_BY_TAG)}) UNION ALL "
         f"(SELECT {columns} FROM {otherwise} AND NOT {_IS_FEW} AND {others.sql} {end})",
         [*numbers, *tag, *others.parameters, *values, *others.parameters],
     )
@@ -99,7 +99,7 @@ def _with_tags(owner_id: int, keys: Sequence[str], wanted: Wanted) -> Part:
     """The same for several tags: by labels alone it is found which tasks have them all."""
     names = [f'"label{number or ""}"' for number in range(len(keys[:JOINED]))]
     tables = " CROSS JOIN ".join(f'"tasks_label" {name}' for name in names)
-    same = " AND ".join(f'{name}."task_id" = {LABELLED}' for name in names)
+    same = " AND ".join(f'{name}."task_id" = {ID_BY_TAG}' for name in names)
     tags = [f'{name}."tag_id" = {_TAG_ID}' for name in names]
     tags += [_HAS_TAG.format(_TAG_ID)] * len(keys[JOINED:])
     sql = (
@@ -107,7 +107,7 @@ def _with_tags(owner_id: int, keys: Sequence[str], wanted: Wanted) -> Part:
         f"AND {' AND '.join(tags)} AND {wanted.others.sql} {_end(wanted)}"
     )
     ids = [part for key in keys for part in (owner_id, key)]
-    return Part(sql.replace(_TASK, LABELLED), [*ids, *wanted.others.parameters])
+    return Part(sql.replace(_TASK, ID_BY_TAG), [*ids, *wanted.others.parameters])
 
 
 def _end(wanted: Wanted) -> str:
