@@ -31,7 +31,7 @@ from tasks.api.schemas import (
     to_model_fields,
 )
 from tasks.models import Task
-from tasks.models.batches import MAX_OPERATIONS, Batch, Operation
+from tasks.models.batches import MAX_OPERATIONS, RESTORE, Batch, Operation
 from tasks.models.due_dates import Clock
 
 router = Router(tags=["tasks"])
@@ -73,7 +73,7 @@ class MoveOperation(Closed):
 class SimpleOperation(Closed):
     """As the operations of these names, without a body."""
 
-    op: Literal["delete", "complete", "reopen", "toggle"]
+    op: Literal["delete", "restore", "complete", "reopen", "toggle"]
     id: Id
     version: Version = absent()
 
@@ -90,7 +90,16 @@ class OperationIn(Closed):
     """One change. In the document it is one of the operations above. Bodies are validated
     one by one, because a batch that is not atomic does the operations that are valid."""
 
-    op: Literal["create", "update", "delete", "complete", "reopen", "toggle", "move"]
+    op: Literal[
+        "create",
+        "update",
+        "delete",
+        "restore",
+        "complete",
+        "reopen",
+        "toggle",
+        "move",
+    ]
     id: Id = absent()
     version: Id = absent()
     body: dict[str, object] = absent()
@@ -183,8 +192,13 @@ def _batch(request: ApiRequest, clock: Clock, atomic: bool) -> Batch:
         actor(request),
         request.auth.user_id,
         request.auth.user.timezone,
-        lambda outcome, key, versions, differences: task_or_raise(
-            outcome, key, versions, clock, differences=differences
+        lambda outcome, operation, differences: task_or_raise(
+            outcome,
+            operation.key,
+            operation.versions,
+            clock,
+            trashed_too=operation.verb == RESTORE,
+            differences=differences,
         ),
         atomic,
     )

@@ -18,7 +18,7 @@ from taskproject.names import casefold_key
 from taskproject.problems import Invalid, Problem
 from taskproject.sql import check_guard
 from tasks.fields import TEXTS, Values
-from tasks.models import plans, references, statements, task_events
+from tasks.models import plans, positions, references, statements, task_events
 from tasks.models.events import (
     MOST_COMPARED,
     Actor,
@@ -36,6 +36,8 @@ from tasks.models.tags import Tag, created, label, relabel, store
 from tasks.models.tasks import Task
 
 MAX_OPERATIONS = 500
+#: The verb of the only operation that changes tasks in the trash.
+RESTORE = "restore"
 #: Most tags that one batch creates: each is a row, a label and an event.
 MAX_NEW_TAGS = 5_000
 #: Most events that are read to find the changes since stale versions.
@@ -65,7 +67,7 @@ class Operation:
 #: Returns the fields that differ between two versions of a task; None if unknown.
 Differences = Callable[[int, int], list[str] | None]
 #: Returns the task of an outcome, or raises its problem.
-Verdict = Callable[[Outcome, int, set[int] | None, Differences], Task]
+Verdict = Callable[[Outcome, Operation, Differences], Task]
 
 
 class Batch:
@@ -107,12 +109,12 @@ class Batch:
             return changes.create(operation.fields)
         key, versions = operation.key, operation.versions
         task = changes.tasks.get(key)
-        if task is None or task.deleted_at or not expected(task, versions):
+        frozen = task and task.deleted_at and operation.verb != RESTORE
+        if task is None or frozen or not expected(task, versions):
             found = Outcome({} if task is None else {key: changes.shown(task)})
             return self.task_or_raise(
                 found,
-                key,
-                versions,
+                operation,
                 lambda version, current: changes.changed_fields_since(
                     key, version, current
                 ),
@@ -140,8 +142,10 @@ class _Changes:
         self._lists = self._known_lists(operations)
         self._tags = self._known_tags(operations)
         self._ends = Ends(now)
+        self._taken = self._places_of_others(operations)
         moves = any(one.verb == "move" for one in operations)
         self._order = Order(self.tasks) if moves else None
+        self._known_ends: set[Row] = set()
         creates = sum(one.verb == "create" for one in operations)
         self._keys = iter(statements.new_keys(creates) if creates else ())
         # The names of new tags by their keys.
@@ -179,6 +183,15 @@ class _Changes:
             return {}
         tags = Tag.objects.owned_by(self.owner_id).named(named)
         return dict(tags.values_list("key", "name"))
+
+    def _places_of_others(self, operations: Iterable[Operation]) -> set[plans.Place]:
+        """The places of tasks to be restored that other live tasks than the known ones have."""
+        back = {one.key for one in operations if one.verb == RESTORE}
+        tasks = [self.tasks[key] for key in back if key in self.tasks]
+        if not tasks:
+            return set()
+        others = Task.objects.live().exclude(pk__in=self.tasks)
+        return positions.taken(others, tasks)
 
     def _read_events(self, operations: Iterable[Operation]) -> None:
         """Reads the events since the stale versions that operations expect, up to a limit."""
@@ -251,6 +264,8 @@ class _Changes:
                 return plans.completing(task, self.now, not task.completed), {}
             case "delete":
                 return {"deleted_at": self.now}, {}
+            case "restore":
+                return plans.restored(task, self._end, self._taken_place(task)), {}
             case "move" if self._order is not None:
                 moment = self._ends.moment()
                 list_id, position = self._order.move(task.pk, fields, moment)
@@ -262,6 +277,18 @@ class _Changes:
             for key in map(casefold_key, fields.get("tags", ()))
         }
         return plans.edited(task, self.now, names, zone, fields, self._end), tags
+
+    def _taken_place(self, task: Task) -> set[plans.Place]:
+        """The place of the task, if another live task has it."""
+        place = _place(task)
+        taken = place in self._taken or any(
+            # In this order, because most positions differ.
+            other.position == task.position
+            and other.deleted_at is None
+            and _place(other) == place
+            for other in self.tasks.values()
+        )
+        return {place} if taken else set()
 
     def _check(self, task: Task | None, fields: Values) -> None:
         """Raises `Invalid` for references to missing rows, and for a subtask of a subtask: as
@@ -302,8 +329,12 @@ class _Changes:
 
     def _end(self, row: Row) -> str:
         """The next position at the end of a list."""
-        if self._order is not None:
-            self._order.know(row, self._ends.last(row))
+        if self._order is not None and row not in self._known_ends:
+            self._known_ends.add(row)
+            last = self._ends.last(row)
+            # That of a task of the batch is known already, and the task may have moved.
+            if (*row, last) not in {*map(_place, self._before.values())}:
+                self._order.know(row, last)
         return self._ends.next(row)
 
     def _note(self, before: Task | None, after: Task) -> None:
@@ -361,6 +392,10 @@ class _Changes:
                 for one in self._events
             ],
         )
+
+
+def _place(task: Task) -> plans.Place:
+    return task.owner_id, task.list_id, task.position
 
 
 def _others(fields: Values) -> list[int]:

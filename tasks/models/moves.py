@@ -63,7 +63,8 @@ def moved(
 
 
 class Order:
-    """The places of these live tasks, and the positions around them, as moves change them."""
+    """The places of those of these tasks that are live, and the positions around all of them, as
+    moves change them."""
 
     def __init__(self, keys: Iterable[int]) -> None:
         self._places, self._rows = _seen(keys)
@@ -128,15 +129,18 @@ class _Positions:
 
 
 def _seen(keys: Iterable[int]) -> tuple[dict[int, Place], dict[Row, _Positions]]:
-    """The places of the live tasks among these, and the positions around them."""
+    """The places of the live tasks among these, and the positions around all of them."""
     places: dict[int, Place] = {}
     counted: dict[Row, dict[str, int]] = {}
     around: list[tuple[Row, str]] = []
     for portion in batched(sorted(keys)):
-        for key, owner_id, list_id, position, same, *near in _points(portion):
+        for key, live, owner_id, list_id, position, same, *near in _points(portion):
             row = (owner_id, list_id)
-            places[key] = (owner_id, list_id, position)
-            counted.setdefault(row, {})[position] = same
+            if live:
+                places[key] = (owner_id, list_id, position)
+            there = counted.setdefault(row, {})
+            if same:
+                there[position] = same
             around += [(row, other) for other in near if other is not None]
     # Moving tasks are counted. Of others at one position, one is enough.
     for row, position in around:
@@ -145,8 +149,8 @@ def _seen(keys: Iterable[int]) -> tuple[dict[int, Place], dict[Row, _Positions]]
 
 
 def _points(keys: Sequence[int]) -> list[sql.Row]:
-    """Key, owner, list and position of each live task, the number of tasks at its position, and the
-    next positions before and after it."""
+    """Key, whether it is live, owner, list and position of each task, the number of live tasks at its
+    position, and the next positions before and after it."""
     marks = ", ".join(["%s"] * len(keys))
     halves = []
     for none, listed in (("", "IS NULL"), ("NOT ", '= "task"."list_id"')):
@@ -157,9 +161,9 @@ def _points(keys: Sequence[int]) -> list[sql.Row]:
             _BESIDE.format(there=there, than=">", way="ASC"),
         ]
         halves.append(
-            'SELECT "task"."id", "task"."owner_id", "task"."list_id", "task"."position", '
+            'SELECT "task"."id", "task"."deleted_at" IS NULL, "task"."owner_id", "task"."list_id", "task"."position", '
             f'{", ".join(looks)} FROM "tasks_task" "task" WHERE "task"."id" IN ({marks}) '
-            f'AND "task"."deleted_at" IS NULL AND "task"."list_id" IS {none}NULL'
+            f'AND "task"."list_id" IS {none}NULL'
         )
     statement = " UNION ALL ".join(halves)
     return sql.fetch(statement, [*keys, *keys], prepare=len(keys) <= 2)

@@ -116,6 +116,38 @@ def test_it_completes_reopens_and_toggles(
     assert (task.completed, task.version) == (after, version)
 
 
+def test_it_restores_a_task_to_its_place_and_is_safe_to_repeat(
+    api: ApiClient, alice: User
+) -> None:
+    task, live = make_task(alice), make_task(alice)
+    Task.objects.filter(pk=task.pk).trash(BY_COMMAND)
+
+    restored, again, untouched = results(
+        send(api, *(op("restore", key) for key in (task.pk, task.pk, live.pk)))
+    )
+
+    assert restored == again == {"status": 200, "task": as_json(task)}
+    assert (task.deleted_at, task.version) == (None, 3)
+    told = Event.objects.latest("sequence")
+    assert (told.task_id, told.verb, told.via) == (task.pk, "restored", "token")
+    assert untouched == {"status": 200, "task": as_json(live)}
+    assert live.version == 1
+
+
+def test_a_task_whose_place_is_taken_is_restored_to_the_end(
+    api: ApiClient, alice: User
+) -> None:
+    first, second, last = (make_task(alice) for _ in range(3))
+    mine = Task.objects.filter(pk__in=[first.pk, second.pk])
+    mine.trash(BY_COMMAND)
+    mine.update(position=last.position)
+
+    told = results(send(api, op("restore", first.pk), op("restore", second.pk)))
+
+    places = [last.position, *(one["task"]["position"] for one in told)]
+    assert places == sorted(set(places))
+
+
 def test_it_moves_a_task_beside_another(api: ApiClient, alice: User) -> None:
     shopping = make_list(alice)
     first, second = (make_task(alice, it, list_id=shopping.pk) for it in "ab")

@@ -296,7 +296,7 @@ def operations_of(random: Random, keys: list[int], lists: list[int]) -> list[Any
     for _ in range(random.randint(5, 40)):
         key = random.choice([*keys, *keys, 2**40] if random.random() < 0.1 else keys)
         names = ["create", "update", "update", "update", "complete", "reopen"]
-        match random.choice([*names, "toggle", "move", "move", "delete"]):
+        match random.choice([*names, "toggle", "move", "move", "delete", "restore"]):
             case "create":
                 one = create(**{"title": "New", **body()})
             case "update":

@@ -191,7 +191,7 @@ def operations_of(random: Random, keys: list[int], lists: list[int]) -> list[Any
     for _ in range(random.randint(5, 40)):
         if random.random() < 0.3:
             names = ["create", "update", "update", "complete", "reopen", "toggle"]
-            verb = random.choice([*names, "move", "delete"])
+            verb = random.choice([*names, "move", "delete", "restore"])
         key = random.choice(keys) if random.random() < 0.95 else MISSING
         match verb:
             case "create":

@@ -149,6 +149,7 @@ moves = st.lists(
         st.sampled_from(["before", "after"]),
         st.sampled_from([-3, -2, -1, -1, 0, 1, 1, 2, 3]),  # how far the other is
         st.sampled_from([None] * 8 + [1, 2]),  # the version, which may be stale
+        st.sampled_from(["move"] * 4 + ["delete", "restore"]),
     ),
     min_size=4,
     max_size=10,
@@ -209,13 +210,17 @@ def test_moves_in_a_batch_come_to_what_they_come_to_one_by_one(
                 one.trash(BY)
         keys.append(MISSING)
         operations = [
-            to(
+            op(
+                verb,
                 keys[one % len(keys)],
-                side,
-                keys[(one + far) % len(keys)],
                 **({"version": at} if at else {}),
+                **(
+                    {"body": {side: keys[(one + far) % len(keys)]}}
+                    if verb == "move"
+                    else {}
+                ),
             )
-            for one, side, far, at in moves
+            for one, side, far, at, verb in moves
         ]
 
         with undone(), pytest.MonkeyPatch.context() as patch:
