@@ -85,10 +85,18 @@ class EventOut(BaseModel):
     changes: dict[str, FieldChange]
 
 
+# Within ChangeOut `list` is a member.
+Tasks = list[TaskOut]
+
+
 class ChangeOut(EventOut):
     task: TaskOut | None = Field(
         description="The task as it is now; null if it is deleted or in the trash, "
         "or if the change is of a list or a tag."
+    )
+    parents: Tasks = Field(
+        description="The tasks whose `open_subtasks` the change of a subtask may have "
+        "changed, as they are now: its parent, and the one before."
     )
     list: ListOut | None = Field(
         description="The list that changed, as it is now; null if it is deleted."
@@ -103,7 +111,10 @@ class ChangePage(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "items": [CHANGE | {"task": None, "list": None, "tag": None}],
+                    "items": [
+                        CHANGE
+                        | {"task": None, "parents": [], "list": None, "tag": None}
+                    ],
                     "next_cursor": "WyJhZnRlciIsMTIwMV0",
                     "has_more": False,
                 }
@@ -197,11 +208,8 @@ def _expired(page: feed.Page) -> CursorExpired:
 
 
 def _changes(page: feed.Page, clock: Clock) -> HttpResponse:
-    now = _Now(page)
-    items = [
-        _event(event, username) | now.of(event, clock)
-        for event, username in page.events
-    ]
+    now = _Now(page, clock)
+    items = [_event(event, username) | now.of(event) for event, username in page.events]
     return json_response(
         {
             "items": items,
@@ -214,27 +222,42 @@ def _changes(page: feed.Page, clock: Clock) -> HttpResponse:
 class _Now:
     """The rows that the events of a page are about, as they are now."""
 
-    def __init__(self, page: feed.Page) -> None:
+    def __init__(self, page: feed.Page, clock: Clock) -> None:
+        events = [event for event, _ in page.events]
         tasks, lists, tags = (
-            {getattr(event, name) for event, _ in page.events} - {None}
+            {getattr(event, name) for event in events} - {None}
             for name in ("task_id", "list_id", "tag_id")
         )
-        self._tasks = Task.objects.live().shown().in_bulk(tasks)
+        self._clock = clock
+        self._tasks = Task.objects.shown().in_bulk(tasks)
         self._lists = TaskList.objects.in_bulk(lists)
         self._tags = Tag.objects.in_bulk(tags)
+        self._parents = {event.sequence: self._parents_of(event) for event in events}
+        others = set().union(*self._parents.values()) - self._tasks.keys()
+        self._tasks |= Task.objects.shown().in_bulk(others)
 
-    def of(self, event: Event, clock: Clock) -> dict[str, object]:
+    def of(self, event: Event) -> dict[str, object]:
         """The members that ChangeOut has beside those of EventOut."""
-        task = self._tasks.get(event.task_id or 0)
-        # After a transfer it belongs to another user.
-        mine = task is not None and task.owner_id == event.owner_id
         row = self._lists.get(event.list_id or 0)
         tag = self._tags.get(event.tag_id or 0)
+        parents = [
+            self._task(event, key) for key in sorted(self._parents[event.sequence])
+        ]
         return {
-            "task": represent(task, clock) if task and mine else None,
+            "task": self._task(event, event.task_id),
+            "parents": [parent for parent in parents if parent],
             "list": row and represent_row(row),
             "tag": tag and represent_row(tag),
         }
+
+    def _parents_of(self, event: Event) -> set[int]:
+        return feed.parents(event, self._tasks.get(event.task_id or 0))
+
+    def _task(self, event: Event, key: int | None) -> dict[str, object] | None:
+        task = self._tasks.get(key or 0)
+        # After a transfer it belongs to another user.
+        shown = task and not task.deleted_at and task.owner_id == event.owner_id
+        return represent(task, self._clock) if task and shown else None
 
 
 def _event(event: Event, username: str | None) -> dict[str, object]:

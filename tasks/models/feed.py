@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 
 from taskproject.sql import Columns, Guard, check_found, fetch
 from tasks.models.events import Event
+from tasks.models.tasks import Task
 
 # The owner's newest event: see `listing._STATE`.
 _LATEST = """COALESCE((SELECT "sequence" FROM "tasks_event" WHERE "owner_id" BETWEEN %s AND %s
@@ -18,6 +19,7 @@ _HORIZON = """COALESCE((SELECT "sequence" FROM "tasks_feedhorizon"
 _AFTER = """("tasks_event"."owner_id", "tasks_event"."sequence") > (%s, %s)
     AND ("tasks_event"."owner_id", "tasks_event"."sequence") <= (%s, %s)"""
 _LAST = 2**63 - 1
+_IN_OR_OUT = {Event.Verb.TRASHED, Event.Verb.RESTORED}
 
 
 class Page(NamedTuple):
@@ -54,6 +56,18 @@ def page(owner_id: int, after: int | None, limit: int, guard: Guard) -> Page:
     events, has_more = found[:limit], len(found) > limit
     cursor = events[-1][0].sequence if has_more else max(latest, after or 0)
     return Page(events, has_more, cursor, latest, horizon)
+
+
+def parents(event: Event, task: Task | None) -> set[int]:
+    """The tasks whose number of open subtasks the event may have changed. `task` is the
+    task of the event as it is now, in the trash or not, if it was not deleted."""
+    if "parent_id" in event.changes:
+        keys = event.changes["parent_id"]
+    elif task and ("completed" in event.changes or event.verb in _IN_OR_OUT):
+        keys = [task.parent_id]
+    else:
+        keys = []
+    return {key for key in keys if key is not None}
 
 
 @cache

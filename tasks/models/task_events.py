@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 TRACKED_ATTRIBUTES = (*TRACKED, "owner_id")
 # Those of a new task that no client gives.
 GIVEN_BY_SERVICE = ("owner_id", "position")
+#: What the event of a deleted task tells, because nothing else does any more.
+LEFT_BY_DELETED = ("list_id", "parent_id")
 
 
 def record(
@@ -42,6 +44,12 @@ def new_events(
             if before or name not in GIVEN_BY_SERVICE
         ]
         changes = changes_between(before, after, names)
+        if after is None:
+            changes = {
+                name: [key, None]
+                for name in LEFT_BY_DELETED
+                if (key := getattr(before, name)) is not None
+            }
         if "priority" in changes:
             kinds = type(task).Priority
             changes["priority"] = [

@@ -11,7 +11,7 @@ from django.utils import timezone
 from taskproject.accounts.models import User
 from tasks import cursors
 from tasks.models import Actor, Event, Tag, Task
-from tests.conftest import ApiClient, make_task
+from tests.conftest import BY, ApiClient, make_task
 from tests.support.answers import rfc3339
 from tests.support.rows import make_list
 
@@ -63,6 +63,7 @@ def test_a_change_is_told_whole_with_the_task_as_it_is_now(
         "via": "token",
         "changes": {"title": {"old": "Buy milk", "new": "Buy bread"}},
         "task": patched,
+        "parents": [],
         "list": None,
         "tag": None,
     }
@@ -153,6 +154,66 @@ def test_a_task_that_went_to_another_owner_is_a_tombstone_for_the_first(
     for item in (left, entered):
         assert item["changes"] == {"owner": {"old": alice.pk, "new": bob.pk}}
         assert item["actor"] is None
+
+
+# Parents
+
+
+@pytest.mark.parametrize(
+    ("method", "suffix", "body"),
+    [
+        ("PATCH", "", {"completed": True}),
+        ("PUT", "", {"title": "Cake", "completed": True}),
+        ("POST", "/toggle", None),
+        ("POST", "/complete", None),
+        ("DELETE", "", None),
+        ("DELETE", "?permanent=true", None),
+        ("PATCH", "", {"parent": None}),
+    ],
+)
+def test_what_a_subtask_does_to_its_parent_is_told_with_it(
+    api: ApiClient, alice: User, task: Task, method: str, suffix: str, body: Any
+) -> None:
+    child = make_task(alice, "Cake", parent_id=task.pk)
+    counted = api.send("GET", f"/api/tasks/{task.pk}").json()
+    cursor = changes(api)["next_cursor"]
+
+    api.send(method, f"/api/tasks/{child.pk}{suffix}", body)
+
+    [item] = changes(api, cursor)["items"]
+    assert item["parents"] == [counted | {"open_subtasks": 0}]
+    assert item["task_id"] == child.pk
+
+
+def test_both_parents_are_told_of_a_subtask_that_changes_between_them(
+    api: ApiClient, alice: User, task: Task
+) -> None:
+    other = make_task(alice, "Party")
+    child = make_task(alice, "Cake", parent_id=task.pk)
+    api.send("PATCH", f"/api/tasks/{child.pk}", {"title": "Pie"})
+    api.send("PATCH", f"/api/tasks/{child.pk}", {"parent": other.pk})
+    api.send("DELETE", f"/api/tasks/{child.pk}")
+    api.send("POST", f"/api/tasks/{child.pk}/restore")
+
+    told = [item["parents"] for item in changes(api)["items"][2:]]
+
+    left = api.send("GET", f"/api/tasks/{task.pk}").json()
+    entered = api.send("GET", f"/api/tasks/{other.pk}").json()
+    assert (left["open_subtasks"], entered["open_subtasks"]) == (0, 1)
+    assert told == [[left], [], [left, entered], [entered], [entered]]
+
+
+def test_a_parent_in_the_trash_and_one_of_somebody_else_are_not_told(
+    api: ApiClient, bobs_api: ApiClient, alice: User, bob: User, task: Task
+) -> None:
+    child = make_task(alice, "Cake", parent_id=task.pk)
+    Task.objects.filter(pk=child.pk).edit(BY, owner_id=bob.pk)
+    assert changes(bobs_api)["items"][-1]["parents"] == []
+    assert changes(api)["items"][-1]["parents"][0]["id"] == task.pk
+
+    api.send("DELETE", f"/api/tasks/{task.pk}")
+
+    assert all(item["parents"] == [] for item in changes(api)["items"])
 
 
 # Cursors

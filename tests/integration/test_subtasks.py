@@ -30,7 +30,13 @@ def test_a_subtask_is_made_under_its_parent(
     changes = {"title": (None, "Cake"), "parent": (None, parent.pk)}
     assert news(api, since) == [
         event(
-            alice, "created", 1, task_id=child.pk, task=as_json(child), changes=changes
+            alice,
+            "created",
+            1,
+            task_id=child.pk,
+            task=as_json(child),
+            parents=[as_json(parent)],
+            changes=changes,
         )
     ]
 
@@ -68,6 +74,7 @@ def test_a_task_becomes_a_subtask_and_a_task_again(
             version,
             task_id=task.pk,
             task=now,
+            parents=[as_json(parent)],
             changes={"parent": pair},
         )
         for version, pair in ((2, (None, parent.pk)), (3, (parent.pk, None)))

@@ -97,6 +97,7 @@ def event(user: User, verb: str, version: int, **told: Any) -> dict[str, Any]:
         "actor": {"id": user.pk, "username": user.username},
         "via": "token",
         **nothing,
+        "parents": [],
         "list": next(map(list_json, lists), None),
         "tag": next((tag_json(tag.name) for tag in tags), None),
         **told,
