@@ -1,6 +1,6 @@
 """The new values of a task's fields, for each kind of change.
 
-Nothing here asks or tells the database anything, but where `End` does; `tasks.py` does.
+The functions do not access the database, except by calling `End`.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from taskproject import timezones
 from taskproject.names import casefold_key
 from taskproject.problems import Invalid
 from taskproject.sql import instance
-from tasks.fields import KEYS, TEXTS
+from tasks.fields import KEYS, TEXTS, Values
 from tasks.models.due_dates import due_moment
 from tasks.models.positions import Row
 from tasks.models.words import match_key, search_key, sort_key
@@ -22,18 +22,19 @@ from tasks.models.words import match_key, search_key, sort_key
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
 
-#: Returns a new last position of a manual order at each call: see `positions.Ends`.
+#: Returns a new last position in a list, another one at each call: see `positions.Ends`.
 End = Callable[[Row], str]
-#: Where a task is in a manual order: its owner, its list, and its position.
+#: The place of a task in the manual order: its owner, list and position.
 Place = tuple[int, int | None, str]
 #: Fields that refer to other rows.
 REFERENCES = frozenset({"owner_id", "list_id", "parent_id", "tags"})
-#: Computed from the texts. Used in SQL only, and not loaded.
+#: Fields that are computed from the texts. They are used in SQL only, and not loaded.
 DERIVED = ("search", "sorted_title", *KEYS.values())
 
 
-def changes(task: Task, values: dict[str, Any]) -> dict[str, Any]:
-    """Those of the values that the task does not have yet."""
+def changes(task: Task, values: Values) -> Values:
+    """The values that differ from those of the task. DERIVED values, which are not loaded,
+    always count as different."""
     return {
         name: value
         for name, value in values.items()
@@ -45,10 +46,10 @@ def new(
     model: type[Task],
     now: datetime,
     tags: Mapping[str, str],
-    fields: Mapping[str, Any],
+    fields: Values,
 ) -> Task:
-    """A new task, without a position unless it is given one; `tags` are the names by
-    their keys. Raises `TypeError` for a field that tasks do not have."""
+    """A new task with these fields. The position is empty unless it is given. `tags` are
+    the names of tags by their keys. Raises `TypeError` for an unknown field."""
     values = {
         "created_at": now,
         "updated_at": now,
@@ -70,7 +71,7 @@ def new(
     return task
 
 
-def _derived(texts: Mapping[str, Any]) -> dict[str, Any]:
+def _derived(texts: Values) -> Values:
     """The values of DERIVED."""
     title, description = texts["title"], texts["description"]
     return {
@@ -81,37 +82,34 @@ def _derived(texts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _blank(model: type[Task]) -> dict[str, Any]:
-    """The defaults of all fields. The list of tags is shared: `new` gives each task its
-    own."""
+def _blank(model: type[Task]) -> Values:
+    """The defaults of all fields. Its list of tags is shared: `new` replaces it."""
     fields = [field.attname for field in model._meta.concrete_fields]
     blank = model()
     return {name: getattr(blank, name) for name in fields}
 
 
-def completing(task: Task, now: datetime, completed: bool) -> dict[str, Any]:
-    """Completing again keeps the time of the first completion."""
+def completing(task: Task, now: datetime, completed: bool) -> Values:
+    """Completing a completed task keeps its `completed_at`."""
     if completed == task.completed:
         return {}
     return {"completed": completed, "completed_at": now if completed else None}
 
 
-def restored(task: Task, end: End, taken: set[Place]) -> dict[str, Any]:
-    """`taken`: the places in use, to which its own is added."""
-    values: dict[str, Any] = {"deleted_at": None}
+def restored(task: Task, end: End, taken: set[Place]) -> Values:
+    """`taken` are the places of other tasks; the place of the task is added to it."""
+    values: Values = {"deleted_at": None}
     return values | (_placed(task, end, task.list_id, taken) if task.deleted_at else {})
 
 
-def left(task: Task, end: End, taken: set[Place]) -> dict[str, Any]:
-    """`taken`: the places in use, to which its own is added."""
+def left(task: Task, end: End, taken: set[Place]) -> Values:
+    """The values of a task that leaves its list. `taken`: see `restored`."""
     values = {"list_id": None}
     return values | (_placed(task, end, None, taken) if task.list_id else {})
 
 
-def _placed(
-    task: Task, end: End, list_id: int | None, taken: set[Place]
-) -> dict[str, Any]:
-    """The end of the list, where the task's own place in it is taken."""
+def _placed(task: Task, end: End, list_id: int | None, taken: set[Place]) -> Values:
+    """The position at the end of the list, if another task has the task's position."""
     row = (task.owner_id, list_id)
     position = task.position
     if (*row, position) in taken:
@@ -125,15 +123,15 @@ def edited(
     now: datetime,
     tags: Mapping[tuple[int, str], str],
     zone: str,
-    fields: dict[str, Any],
+    fields: Values,
     end: End,
-) -> dict[str, Any]:
-    """The values that an edit gives to the task; `tags` are the names of an owner's
-    tags by their keys."""
+) -> Values:
+    """The values after an edit that sets these fields. `tags` are the names of tags by
+    owner and key; `zone`: see `due`. Raises `Invalid`."""
     values = dict(fields)
     owner_id = values.get("owner_id", task.owner_id)
     if owner_id != task.owner_id:
-        # Its list and its parent are the old owner's.
+        # Its list and its parent belong to the old owner.
         values = {"list_id": None, "parent_id": None, "tags": task.tags} | values
     if "tags" in values:
         names = [tags[owner_id, casefold_key(name)] for name in values["tags"]]
@@ -150,9 +148,10 @@ def edited(
     return values
 
 
-def due(task: Task, zone: str, values: dict[str, Any]) -> dict[str, Any]:
-    """The due that the task will have, in all its fields, where some of them are set.
-    Raises `Invalid` for a zone without an instant."""
+def due(task: Task, zone: str, values: Values) -> Values:
+    """All fields of the due date, if some of them are among the values. The time zone of an
+    instant is, in this order, the given one, that of the task, and `zone`. Raises
+    `Invalid` for a time zone without an instant."""
     if not any(name in values for name in ("due_date", "due_at", "due_timezone")):
         return {}
     due_date = values.get("due_date", task.due_date)

@@ -1,13 +1,13 @@
 """Validation of what tasks refer to: lists, parents and tags of the same owner.
 
-Call these inside `lock_feeds`, so that nobody else changes these rows before the commit.
+Call these functions inside `lock_feeds`, so that no other transaction changes these rows.
 `tasks` is the manager of Task, whose module imports this one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from taskproject.problems import Invalid
 from tasks.fields import Values
@@ -27,7 +27,7 @@ HAS_SUBTASKS = ("parent", "A task with subtasks cannot become one.", "has_subtas
 
 def check(
     tasks: TaskQuerySet,
-    rows: Iterable[Mapping[str, Any]],
+    rows: Iterable[Values],
     owners: set[int],
     children: Iterable[Task] = (),
 ) -> None:
@@ -53,14 +53,14 @@ def check(
         raise Invalid.of(*HAS_SUBTASKS)
 
 
-def known(
+def resolve(
     tasks: TaskQuerySet,
     by: Actor,
     now: datetime,
     edits: list[tuple[Task, Values]],
 ) -> dict[tuple[int, str], str]:
-    """Validates what the edits refer to. Returns the names of the tags by owner and key; new tags
-    are created."""
+    """Validates the lists and parents that the edits refer to. Returns the names of the tags by
+    owner and key; tags that do not exist are created. Raises `Invalid`."""
     names: dict[int, list[str]] = {}
     children: dict[int, list[Task]] = {}
     rows: list[Values] = []

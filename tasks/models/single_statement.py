@@ -61,7 +61,7 @@ _NOT_AT_ONCE = (*REFERENCES, "position", "deleted_at", "updated_at")
 _COUNTED_COLUMNS = {"completed", "deleted_at", "due_moment", "list_id", "owner_id"}
 
 
-def at_once() -> bool:
+def is_possible() -> bool:
     """Whether a write may be one statement: nothing else belongs to its transaction."""
     return ON_POSTGRESQL and not this_thread.connection.in_atomic_block
 
@@ -69,7 +69,7 @@ def at_once() -> bool:
 def can_add(fields: Mapping[str, object]) -> bool:
     """Whether `add` can store a task with these fields: it refers to no other row, and is
     neither in the trash nor has a time of its own."""
-    return at_once() and not any(map(fields.get, _NOT_AT_ONCE))
+    return is_possible() and not any(map(fields.get, _NOT_AT_ONCE))
 
 
 def add(

@@ -1,10 +1,10 @@
-"""Tasks, and everything that can be done with them.
+"""Tasks, and the methods that change them.
 
-A write is one transaction: it takes its owner's place in the feed, reads the rows it
-touches under a lock, changes them with ``UPDATE ... RETURNING`` (one statement for all
-that change alike), and appends one event per changed task. A write of one task may do so
-in one statement: where somebody changes the task meanwhile, nothing is written, and the
-write takes its turn as above. Nothing else alters a task that it read without a lock.
+A write is one transaction: it locks the feeds of the owners and the rows, reads the rows,
+updates them with ``UPDATE ... RETURNING`` (one statement for all rows with the same
+changed fields), and appends an event for each changed task. A write of one task may be a
+single statement. If the task was changed by another transaction meanwhile, that statement
+writes nothing, and the write is done as above.
 """
 
 from collections.abc import (
@@ -26,6 +26,7 @@ from django.utils import timezone
 
 from taskproject import timezones
 from taskproject.sql import batched, check_guard
+from tasks.fields import Values
 from tasks.limits import (
     DESCRIPTION_LENGTH,
     EXTERNAL_ID_LENGTH,
@@ -55,17 +56,17 @@ from tasks.models.statements import OPEN_SUBTASKS, UNREAD
 from tasks.models.tags import Tag, label, relabel
 from tasks.models.words import MATCH_KEY_LENGTH, SORT_KEY_LENGTH
 
-#: Computes a task's new values; those that are equal to the old ones do not count.
-Plan = Callable[["Task"], dict[str, Any]]
+#: Returns the new values of a task. Values that are equal to the old ones are no changes.
+Plan = Callable[["Task"], Values]
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
-    # Set by `owned_by` and `one`: the one owner, and the one task's key.
+    # Set by `owned_by` and `one`: the only owner, and the id of the only task.
     _owner_id: int | None = None
     _key: int | None = None
 
     def _clone(self) -> Self:
-        assert self._key is None, "The set of `one` is for its methods alone."
+        assert self._key is None, "The set of `one` cannot be queried."
         clone: Self = super()._clone()  # type: ignore[misc]  # not in the stubs
         clone._owner_id = self._owner_id
         return clone
@@ -79,7 +80,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     @classmethod
     def one(cls, user_id: int, key: int) -> Self:
-        """The owner's task of this key, in the trash or not, for a verb to change."""
+        """The owner's task with this id, in the trash or not. The set is for methods that
+        change tasks; it cannot be queried."""
         found = cls(Task, query=statements.empty_query(Task))
         found._owner_id, found._key = user_id, key
         return found
@@ -98,19 +100,20 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(completed=True)
 
     def newest_first(self) -> Self:
-        """By id, not by clock: an id never repeats and never goes back."""
+        """By id, not by time: ids are unique and ascending."""
         return self.order_by("-id")
 
     def shown(self) -> Self:
-        """With all that is shown of a task, without the columns that only the database needs."""
+        """With the number of open subtasks, without the columns that are used in SQL only."""
         counted = RawSQL(OPEN_SUBTASKS, [], models.IntegerField())
         return self.defer(*UNREAD).annotate(open_subtasks=counted)
 
-    # Changes: each method changes every task in the set that is not yet as asked for, and leaves
-    # one event for each. With `versions`, only tasks at one of these versions change.
+    # Each of these methods changes the tasks in the set that do not have the new values yet,
+    # and appends an event for each change. With `versions`, it changes only tasks with one
+    # of these versions.
 
     def add(self, by: Actor, *, owner_id: int, **fields: object) -> "Task":
-        """Stores a new task and returns it: see `add_all`."""
+        """Creates a task and returns it: see `add_all`."""
         if single_statement.can_add(fields):
             now = timezones.now()  # A placeholder: the database's time replaces it.
             task: Task = plans.new(Task, now, {}, {**fields, "owner_id": owner_id})
@@ -123,15 +126,15 @@ class TaskQuerySet(models.QuerySet["Task"]):
         self,
         by: Actor,
         owner_id: int,
-        rows: Sequence[Mapping[str, Any]],
+        rows: Sequence[Values],
         *,
         trusted: bool = False,
     ) -> list["Task"]:
-        """Stores new tasks, one for each row of fields, and returns them in that order.
+        """Creates a task for each row of fields, and returns the tasks in that order.
 
-        `title` must be given; the others have their defaults. `tags` are names, made
-        where they are new. Raises `Invalid` where a list or a parent is not the owner's,
-        unless they are `trusted` to be.
+        `title` is required; other fields have defaults. `tags` are names; tags that do not
+        exist are created. Raises `Invalid` if a list or a parent is not the owner's; if
+        `trusted`, this is not checked.
         """
         with lock_feeds([owner_id]) as now:
             check_guard(by.guard)
@@ -161,21 +164,19 @@ class TaskQuerySet(models.QuerySet["Task"]):
         zone: str = "UTC",
         **fields: Any,
     ) -> Outcome:
-        """Sets those fields that are given, `owner_id` among them.
+        """Sets the given fields, which may include `owner_id`.
 
-        A due is one value in two forms: setting `due_date` clears `due_at` and the other
-        way round. An instant without `due_timezone` keeps the task's, or gets `zone`.
-        Another list puts the task at its end. Raises `Invalid` where a list or a parent
-        is not the owner's.
+        A due date has one of two forms: setting `due_date` clears `due_at`, and setting
+        `due_at` clears `due_date`. If `due_at` is set without `due_timezone`, the task
+        keeps its time zone, or gets `zone`. If the list changes, the task is moved to the
+        end of the new list. Raises `Invalid` if a list or a parent is not the owner's.
         """
 
         def planned(tasks: Iterable[Task], now: datetime) -> Plan:
             edits = [(task, fields) for task in tasks]
-            known, ends = (
-                references.known(Task.objects.all(), by, now, edits),
-                Ends(now),
-            )
-            return lambda task: plans.edited(task, now, known, zone, fields, ends.next)
+            tags = references.resolve(Task.objects.all(), by, now, edits)
+            ends = Ends(now)
+            return lambda task: plans.edited(task, now, tags, zone, fields, ends.next)
 
         return self._write(
             by,
@@ -192,7 +193,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.edit(by, versions, completed=False)
 
     def toggle(self, by: Actor, versions: Versions = None) -> Outcome:
-        """Completes the open ones and reopens the completed ones."""
+        """Completes open tasks and reopens completed ones."""
         return self._write(
             by,
             versions,
@@ -210,10 +211,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
         before: int | None = None,
         after: int | None = None,
     ) -> Outcome:
-        """Puts a task right before or right after another one, into the other's list.
+        """Moves a task into the list of another task, to the place before or after it.
 
-        Raises `Invalid` where the other is not the owner's, and `NoRoom` after thousands
-        of moves to one place.
+        Raises `Invalid` if the other task is not the owner's, and `NoRoom` if there is no
+        position left between two tasks, after thousands of moves.
         """
         aim = {"before": before} if before else {"after": after or 0}
         return self._write(
@@ -223,10 +224,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
         )
 
     def retag(self, by: Actor, names: Mapping[str, str | None]) -> Outcome:
-        """Renames tags in the tasks, those in the trash too; takes off those that get no
-        name. The tags themselves, and their labels, are the caller's to change."""
+        """Replaces names of tags in tasks, in the trash or not; None removes a tag. The
+        caller updates the tags and their labels."""
 
-        def plan(task: Task) -> dict[str, Any]:
+        def plan(task: Task) -> Values:
             tags = [names.get(name, name) for name in task.tags]
             return {"tags": [name for name in tags if name is not None]}
 
@@ -235,8 +236,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
         )
 
     def leave_list(self, by: Actor) -> Outcome:
-        """Takes the tasks out of their lists, those in the trash too. They keep their
-        places; one whose place is taken there goes to the end."""
+        """Removes tasks, in the trash or not, from their lists. A task keeps its position,
+        or is moved to the end if another task in no list has that position."""
 
         def planned(tasks: Iterable[Task], now: datetime) -> Plan:
             taken, ends = positions.taken(Task.objects.live(), tasks), Ends(now)
@@ -245,7 +246,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self._write(by, None, planned, frozen=False)
 
     def trash(self, by: Actor, versions: Versions = None, **fields: object) -> Outcome:
-        """Moves the tasks to the trash. They keep their list; `restore` brings them back."""
+        """Moves the tasks to the trash. They keep their list: see `restore`."""
         return self._write(
             by,
             versions,
@@ -254,7 +255,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
         )
 
     def restore(self, by: Actor, versions: Versions = None) -> Outcome:
-        """Brings the tasks back to their places; one whose place is taken, to the end."""
+        """Restores tasks from the trash. A task keeps its position, or is moved to the end
+        of its list if another task has that position."""
 
         def planned(tasks: Iterable[Task], now: datetime) -> Plan:
             taken, ends = positions.taken(Task.objects.live(), tasks), Ends(now)
@@ -263,8 +265,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self._write(by, versions, planned, frozen=False)
 
     def remove(self, by: Actor, versions: Versions = None) -> Outcome:
-        """Deletes the tasks for good; their events are kept. Their subtasks
-        stay, and have no parent any more."""
+        """Deletes the tasks permanently; their events are kept. Their subtasks become tasks
+        without a parent."""
         with self._locked(by) as (outcome, now):
             for task in outcome.found.values():
                 if expected(task, versions):
@@ -284,18 +286,18 @@ class TaskQuerySet(models.QuerySet["Task"]):
         *,
         frozen: bool = True,
         new_owner: int | None = None,
-        edit: tuple[Mapping[str, Any], str] | None = None,
+        edit: tuple[Values, str] | None = None,
         labelled: bool = True,
         at: datetime | None = None,
     ) -> Outcome:
-        """Makes the planned changes to those of the tasks that are not so already.
+        """Makes the planned changes to the tasks that differ from them.
 
-        What is in the trash is `frozen`: it changes by restoring and removing alone. The
-        time is the database's, taken under the lock: a later version never has an earlier
-        time. It is `at` where this is part of a change of that time. An `edit` (fields, and
-        the zone of an instant) of one task is one statement where that is possible.
+        With `frozen`, tasks in the trash do not change. `updated_at` is the database's time
+        once the lock is held, so that later versions have later times; or `at`, if the
+        change is part of another one made at that time. An `edit` (the fields, and the time
+        zone of an instant) of one task is a single statement if possible.
         """
-        outcome = edit and self._edit_at_once(by, versions, planned, *edit)
+        outcome = edit and self._edit_in_one_statement(by, versions, planned, *edit)
         if outcome:
             return outcome
         with self._locked(by, new_owner) as (outcome, moment):
@@ -308,7 +310,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             if not tasks:
                 return outcome
             plan = planned(tasks, now)
-            rows_by_fields: dict[tuple[str, ...], list[tuple[int, list[Any]]]] = {}
+            rows_by_fields: dict[tuple[str, ...], list[tuple[int, list[object]]]] = {}
             for task in tasks:
                 values = plans.changes(task, plan(task))
                 if values:
@@ -328,18 +330,18 @@ class TaskQuerySet(models.QuerySet["Task"]):
             task_events.record(by, now, pairs)
         return outcome
 
-    def _edit_at_once(
+    def _edit_in_one_statement(
         self,
         by: Actor,
         versions: Versions,
         planned: Callable[[Iterable["Task"], datetime], Plan],
-        fields: Mapping[str, Any],
+        fields: Values,
         zone: str,
     ) -> Outcome | None:
-        """The outcome of the edit by one statement; None where that is not possible."""
+        """The outcome of the edit; None if it cannot be done in one statement."""
         if self._key is None or self._owner_id is None or isinstance(versions, Mapping):
             return None
-        assigned = assignments(fields, zone) if single_statement.at_once() else None
+        assigned = assignments(fields, zone) if single_statement.is_possible() else None
         if assigned is None:
             return None
 
@@ -353,10 +355,11 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def _locked(
         self, by: Actor, new_owner: int | None = None
     ) -> Iterator[tuple[Outcome, datetime]]:
-        """A transaction in which nobody else changes the tasks of this set, and its time."""
+        """A transaction that has locked the tasks of this set and the feeds of their owners.
+        Yields the tasks as an outcome without changes, and the time."""
         owners = {self._owner_id, new_owner} - {None}
         if self._owner_id is not None and self._key is not None:
-            # The statement that reads the task takes its owner's place in the feed too.
+            # The statement that reads the task also locks the feed of its owner.
             others = {owner for owner in owners if owner not in (None, self._owner_id)}
             with lock_feeds([*others, self._owner_id] if others else ()):
                 rows, now = statements.locked(Task, self._owner_id, self._key, by.guard)
@@ -366,8 +369,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
         tasks = self.order_by("pk")
         if self._owner_id is None:
             owners |= set(self.order_by().values_list("owner_id", flat=True).distinct())
-            # One that is given to somebody else before we hold it is in a feed that we
-            # have no place in: it is left alone.
+            # A task that is transferred to another owner before it is locked belongs to a
+            # feed that is not locked: it is left out.
             tasks = tasks.filter(owner_id__in=owners)
         with lock_feeds(owner for owner in owners if owner is not None) as now:
             found = tasks.shown().select_for_update(of=("self",))
@@ -375,7 +378,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
 
 class Task(models.Model):
-    """Something that one person has to do."""
+    """A task of one owner."""
 
     class Priority(models.IntegerChoices):
         NONE = 0, "none"
@@ -393,11 +396,11 @@ class Task(models.Model):
         max_length=DESCRIPTION_LENGTH, blank=True, default=""
     )
     location = models.CharField(max_length=LOCATION_LENGTH, null=True, blank=True)
-    # What filters compare of it (see words.py).
+    # Its case-folded key, for filters (see words.py).
     location_key = BytewiseField(max_length=MATCH_KEY_LENGTH, null=True, editable=False)
     completed = models.BooleanField(default=False)
     completed_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # The names of its tags in the order given, so that they are shown without a join.
+    # The names of its tags in the order given, so that reading them needs no join.
     tags = models.JSONField(
         default=list,
         db_default=models.Value([], models.JSONField()),
@@ -407,8 +410,8 @@ class Task(models.Model):
     labels = models.ManyToManyField(
         Tag, through="tasks.Label", related_name="tasks", editable=False
     )
-    # The verbs take a task out of its list and off its parent before these go; a
-    # deletion past them is refused by the database.
+    # Before a list or a parent is deleted, `leave_list` or `remove` clears the reference.
+    # The database refuses other deletions.
     list = models.ForeignKey(
         TaskList,
         models.DO_NOTHING,
@@ -430,31 +433,31 @@ class Task(models.Model):
     )
     due_date = models.DateField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
-    # The zone that `due_at` is meant in: a name of the IANA's database.
+    # The time zone in which `due_at` was given: a name in the IANA time zone database.
     due_timezone = models.CharField(max_length=TIMEZONE_LENGTH, null=True, blank=True)
-    # What tasks are sorted by when sorted by due (see due_dates.py).
+    # The sort key of the due date (see due_dates.py).
     due_moment = models.DateTimeField(default=NEVER, db_default=NEVER, editable=False)
     # The manual order (see positions.py).
     position = BytewiseField(max_length=POSITION_LENGTH, db_default="", editable=False)
-    # What tasks are sorted and found by (see words.py).
+    # The sort key of the title, and the words of the search index (see words.py).
     sorted_title = BytewiseField(
         max_length=SORT_KEY_LENGTH, db_default="", editable=False
     )
     search = models.TextField(db_default="", editable=False)
-    # What it is called where it was imported from.
+    # The id of the task in the service that it was imported from.
     external_id = models.CharField(
         max_length=EXTERNAL_ID_LENGTH, null=True, editable=False
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
-    # When it went to the trash.
+    # When it was moved to the trash.
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # 1, then one more at every change.
+    # Starts at 1; each change increments it.
     version = models.BigIntegerField(default=1, editable=False)
 
     objects = TaskQuerySet.as_manager()
 
-    #: Of what `shown` and the verbs give back.
+    #: Set for tasks that `shown` and the methods that change tasks return.
     open_subtasks: int = 0
 
     class Meta:
@@ -467,7 +470,8 @@ class Task(models.Model):
 
 
 def _detach_subtasks(by: Actor, now: datetime, parents: Collection[int]) -> None:
-    """Takes subtasks off tasks that go away; those that are deleted too are skipped."""
+    """Removes the parent of subtasks whose parents are deleted or transferred, except of
+    subtasks that are among the parents."""
     for keys in batched(parents):
         below = Task.objects.filter(parent_id__in=keys).values_list("pk", flat=True)
         for children in batched(key for key in below if key not in parents):
