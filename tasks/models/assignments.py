@@ -1,16 +1,16 @@
-"""The new values of a task's columns as SQL, for an edit that does not read the task first.
+"""The new values of a task's columns as SQL, for edits that do not read the task first.
 
-The rules are those of `plans.py`; a test compares both over many edits. For PostgreSQL only.
+The rules are those of `plans.py`; `tests/integration/test_edits.py` compares the two. For
+PostgreSQL only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from taskproject import timezones
-from tasks.fields import KEYS
+from tasks.fields import KEYS, Values
 from tasks.models.due_dates import NEVER_SQL, due_moment
 from tasks.models.words import (
     IS_CURRENT,
@@ -22,13 +22,13 @@ from tasks.models.words import (
     title_search_key,
 )
 
-#: SQL with a %s for each parameter. It may read the row as it was, and "before"."now", the
-#: time of the write.
+#: SQL with a %s for each parameter. It can use the columns of the row before the edit, and
+#: "before"."now", the time of the write.
 Expression = tuple[str, tuple[object, ...]]
-#: Values of `completed` and `deleted_at`: the opposite of the stored one, and the time of
-#: the write.
+#: Placeholders for the values of `completed` and `deleted_at`: the opposite of the stored
+#: value, and the time of the write.
 OPPOSITE, NOW = object(), object()
-#: The fields that it can set: those that refer to no other row.
+#: The fields that can be set: those without references to other rows.
 SETTABLE = frozenset(
     {
         *("title", "description", *KEYS, "priority", "completed", "deleted_at"),
@@ -36,23 +36,23 @@ SETTABLE = frozenset(
     }
 )
 NULL: Expression = ("NULL", ())
-#: How each text is searched, in the order that they have in `search`.
+#: The search keys of texts, in the order in which `search` has them.
 _SEARCHED = {"title": title_search_key, "description": description_search_key}
 _MIDNIGHT = '("tasks_task"."due_date" + 1)::timestamp AT TIME ZONE \'UTC\''
 _NOW = '"before"."now"'
 
 
 class Assignments(NamedTuple):
-    """What an edit assigns to columns, and what must hold for the row as it was; where
-    it does not, only `plans.py` knows what the edit comes to."""
+    """The assignments to columns, and the conditions on the row before the edit under which
+    they are correct. Otherwise `plans.py` has to compute the values."""
 
     columns: dict[str, Expression]
     conditions: tuple[str, ...] = ()
 
 
-def assignments(fields: Mapping[str, Any], zone: str) -> Assignments | None:
-    """The assignments of an edit that gives these fields; None if there are none, or
-    other fields are given. An instant gets `zone` if neither it nor the task has one."""
+def assignments(fields: Values, zone: str) -> Assignments | None:
+    """The assignments of an edit that sets these fields; None if there are none, or if a field
+    or a value is not supported. `zone`: see `plans.due`."""
     if not fields.keys() <= SETTABLE:
         return None
     columns: dict[str, Expression] = {}
@@ -60,7 +60,7 @@ def assignments(fields: Mapping[str, Any], zone: str) -> Assignments | None:
     if not fields.keys().isdisjoint(_SEARCHED):
         columns |= _texts(fields)
         if not _SEARCHED.keys() <= fields.keys():
-            # Without SEPARATOR, as before version 1.3, the parts are unknown.
+            # In keys of versions before 1.3, which lack SEPARATOR, the parts are unknown.
             conditions = [f"strpos(\"search\", '{SEPARATOR}') > 0", f"({IS_CURRENT})"]
     for name, key in KEYS.items():
         if name in fields:
@@ -80,7 +80,7 @@ def assignments(fields: Mapping[str, Any], zone: str) -> Assignments | None:
     named = fields.get("due_timezone")
     if named is not None:
         if not named or ("due_at" in columns and fields.get("due_at") is None):
-            return None  # It goes with an instant only.
+            return None  # `plans.due` raises the error.
         columns["due_timezone"] = "%s", (timezones.known(named),)
         if "due_at" not in columns:
             conditions.append('"due_at" IS NOT NULL')
@@ -90,7 +90,7 @@ def assignments(fields: Mapping[str, Any], zone: str) -> Assignments | None:
 _COMPLETING: dict[object, dict[str, Expression]] = {
     True: {
         "completed": ("true", ()),
-        # Completing again keeps the time of the first completion.
+        # Completing a completed task keeps its `completed_at`.
         "completed_at": (f'COALESCE("tasks_task"."completed_at", {_NOW})', ()),
     },
     False: {"completed": ("false", ()), "completed_at": NULL},
@@ -104,8 +104,8 @@ _COMPLETING: dict[object, dict[str, Expression]] = {
 }
 
 
-def _due(fields: Mapping[str, Any], zone: str) -> dict[str, Expression]:
-    """The due without a zone that is given: see `plans.due`."""
+def _due(fields: Values, zone: str) -> dict[str, Expression]:
+    """The columns of the due date, except for a given time zone: see `plans.due`."""
     instant, day = fields.get("due_at"), fields.get("due_date")
     if instant is not None:
         kept = 'COALESCE("tasks_task"."due_timezone", %s)'
@@ -129,7 +129,7 @@ def _due(fields: Mapping[str, Any], zone: str) -> dict[str, Expression]:
     return {}
 
 
-def _texts(fields: Mapping[str, Any]) -> dict[str, Expression]:
+def _texts(fields: Values) -> dict[str, Expression]:
     columns: dict[str, Expression] = {}
     words = []
     for name, words_of in _SEARCHED.items():
@@ -153,7 +153,7 @@ def _search(title: bool, description: bool) -> str:
     parts = ["%s" if title else part.format(1), "%s" if description else part.format(2)]
     mark = "%s"
     if not (title and description):
-        # As `search_key` marks it: by what is new, or by what is kept.
+        # MARK is added if a part is not ASCII: see `search_key`.
         kept = part.format(2 if title else 1)
         mark = (
             f"CASE WHEN octet_length({kept}) = length({kept}) THEN %s ELSE '{MARK}' END"

@@ -1,5 +1,6 @@
-"""A whole write of one task in one statement, on PostgreSQL: instead of five round trips,
-one. `statements.py` has the statements of the general way, whose rules these follow.
+"""Writes of one task, with the event and the counts, in one statement on PostgreSQL: one round
+trip instead of five. The general way is in `tasks.py` and `statements.py`; the rules are
+the same.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ from tasks.models.tallies import counting
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
 
-# The end of the tasks that are in no list, where a new one comes to.
+# The position at the end of the tasks that are in no list, for a new task.
 _END = (
     f'"end" AS MATERIALIZED (SELECT "now", {positions.at_end_sql("now")} AS "position", '
     f'COALESCE({positions.last_sql(None)}, \'\') AS "last" FROM "moment")'
 )
-# The times of a new task that are the time of the write, unless they are given.
+# Columns of a new task that default to the time of the write.
 _TIMES = ("completed_at", "created_at", "updated_at")
 _EVENT = (
     f'"event" AS (INSERT INTO {events.COLUMNS} SELECT %s, "id", NULL, NULL, %s, %s, %s, '
@@ -49,36 +50,36 @@ _EVENT = (
 )
 _COUNT_CHANGE = 'CASE WHEN "written"."completed" THEN {} ELSE {} END'
 _TOGGLED = f"{counting(_COUNT_CHANGE.format(-1, 1), _COUNT_CHANGE.format(1, -1), due=True, labelled=True)}, "
-# An instant as the API writes it.
+# An instant in the format of the API.
 _INSTANT = (
     "replace(to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), "
     "'.000000Z', 'Z')"
 )
 _TRACKED = frozenset(TRACKED)
-# Fields of a new task that only the general way takes.
-_NOT_AT_ONCE = (*REFERENCES, "position", "deleted_at", "updated_at")
-# The columns whose change changes a tally.
+# Fields of a new task that `add` does not support.
+_UNSUPPORTED = (*REFERENCES, "position", "deleted_at", "updated_at")
+# The columns that the tallies depend on.
 _COUNTED_COLUMNS = {"completed", "deleted_at", "due_moment", "list_id", "owner_id"}
 
 
 def is_possible() -> bool:
-    """Whether a write may be one statement: nothing else belongs to its transaction."""
+    """Whether a write can be one statement: on PostgreSQL, outside of a transaction."""
     return ON_POSTGRESQL and not this_thread.connection.in_atomic_block
 
 
 def can_add(fields: Mapping[str, object]) -> bool:
-    """Whether `add` can store a task with these fields: it refers to no other row, and is
-    neither in the trash nor has a time of its own."""
-    return is_possible() and not any(map(fields.get, _NOT_AT_ONCE))
+    """Whether `add` can insert a task with these fields."""
+    return is_possible() and not any(map(fields.get, _UNSUPPORTED))
 
 
 def add(
     model: type[Task], by: Actor, now: datetime, task: Task, event: NewEvent
 ) -> bool:
-    """Stores a new task without a list, tags or a position with its event, and gives it
-    its key, the time of the write, and the end of the tasks in no list for its position.
-    False where that is beyond the end by the clock (see `positions.end_after`), or the
-    actor's guard does not hold."""
+    """Inserts a new task without a list, tags or a position, and its event. Sets its id, its
+    position at the end of the tasks in no list, and those times that are `now` to the time
+    of the write. Returns False, and inserts nothing, if the last position is greater than
+    that of the time of the write (see `positions.end_after`), or if the actor's guard does
+    not hold."""
     fields = vars(task)
     times = tuple(name for name in _TIMES if fields[name] is now)
     empty = tuple(name for name in _nullable(model) if fields[name] is None)
@@ -102,8 +103,8 @@ def add(
 
 
 class _Insert(NamedTuple):
-    """A statement, a getter of the parameters from a task's attributes, and those
-    parameters that need the ORM's conversion: their numbers and fields."""
+    """A statement, a getter of its parameters from the attributes of a task, and the indexes
+    and fields of the parameters that the ORM converts."""
 
     statement: str
     values: Callable[[Mapping[str, object]], tuple[object, ...]]
@@ -123,8 +124,8 @@ def _add(
     due: bool,
     guard: str,
 ) -> _Insert:
-    """The insertion of a task that has the time of the write in some of its fields, and
-    NULL in others."""
+    """The statement that inserts a task, with the time of the write in the columns `times`
+    and NULL in the columns `empty`."""
     written = {name: '"end"."now"' for name in times} | {"position": '"end"."position"'}
     names = [name for name in new_columns(model)[0] if name not in empty]
     given = [name for name in names if name not in written]
@@ -144,7 +145,7 @@ def _add(
         f'{_EVENT} SELECT "id", "updated_at", "position" FROM "written"'
     )
     plain = unconverted(model)
-    # In front of them are the owner's place in the feed, and the parameters of the end.
+    # The first four parameters are the key of the feed's lock, and those of the end.
     converted = [(n, name) for n, name in enumerate(given, 4) if name not in plain]
     return _Insert(statement, itemgetter(*given), converted)
 
@@ -158,12 +159,12 @@ def edit(
     assigned: Assignments,
     changes: Callable[[Task], Mapping[str, object]],
 ) -> Outcome | None:
-    """Makes these assignments to the owner's task of this key, unless it is in the trash,
-    with its event: one statement, for PostgreSQL. `changes` are those that `plans.py`
-    makes of the edit for a task. The outcome is that of the method of TaskQuerySet. Raises `GuardFailed`.
+    """Makes these assignments to the owner's task with this id, unless it is in the trash, and
+    appends the event, in one statement. `changes` returns the changes of the same edit as
+    computed by `plans.py`. Raises `GuardFailed`.
 
-    None where the assignments' conditions do not hold, or where somebody has changed the
-    task meanwhile: then nothing is written.
+    Returns None, and writes nothing, if the conditions of the assignments do not hold, or
+    if another transaction has changed the task meanwhile.
     """
     shape: list[tuple[str, str]] = []
     compared: list[object] = []
@@ -203,8 +204,8 @@ def _edit(
     versioned: bool,
     guard: str,
 ) -> str:
-    """Compares with the row as it was before the lock; if its version has changed by
-    then, writes nothing."""
+    """The statement of an edit. It reads the row before the feed is locked, and writes nothing
+    if the version of the row is another one once it is locked."""
     columns = dict(shape)
     tracked = [name for name in columns if name in _TRACKED]
     differ = " OR ".join(
@@ -214,11 +215,12 @@ def _edit(
     where += [f"({differ})"] if differ else []
     counts = columns.keys() & _COUNTED_COLUMNS
     toggles = counts == {"completed"} and tracked == ["completed"]
-    # Only a row that changes is counted: updates past the methods leave the version.
+    # Counts only changes of this statement: other programs may update `completed` without
+    # the version.
     unchanged = 'AND "tasks_task"."completed" = "before"."completed" '
     read = "".join(f'"{name}", ' for name in tracked)
     settings = "".join(f'"{name}" = {sql}, ' for name, sql in shape)
-    # The changes of the versions since the one that was expected.
+    # The changes of the versions after the expected one.
     since = (
         '(SELECT jsonb_object_agg("version", "changes") FROM "tasks_event" WHERE '
         '"task_id" = "tasks_task"."id" AND "version" > "expected"."version" AND '
@@ -257,7 +259,7 @@ def _same(name: str) -> str:
 
 
 def _verb(columns: Collection[str], tracked: Sequence[str]) -> str:
-    """The SQL of the event's verb, as `task_events.py` has it."""
+    """The SQL of the event's verb: the same rule as in `task_events.py`."""
     if "deleted_at" in columns:
         return "'trashed'"
     if "completed" not in tracked:
@@ -268,7 +270,7 @@ def _verb(columns: Collection[str], tracked: Sequence[str]) -> str:
 
 
 def _changes(model: type[Task], tracked: Sequence[str]) -> str:
-    """The SQL of the event's changes, as `task_events.py` has them."""
+    """The SQL of the event's changes: the same as in `task_events.py`."""
     labels = ", ".join(f"'{label}'" for label in model.Priority.labels)
     as_json = {"priority": f"(ARRAY[{labels}])[{{}} + 1]", "due_at": _INSTANT}
     parts = []

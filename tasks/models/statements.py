@@ -1,8 +1,8 @@
-"""The statements of a change of tasks, written out.
+"""Hand-written SQL statements that write tasks.
 
-The ORM takes longer to compose one of them (0.25 to 0.45 ms) than the database to run
-it, and knows RETURNING for INSERT only. What goes in and what comes out are the ORM's
-own values and rows all the same. `model` is Task, whose module uses this one.
+The ORM takes longer to compose such a statement (0.25 to 0.45 ms) than the database to run
+it, and supports RETURNING for INSERT only. Values are converted as the ORM does. `model`
+is Task, whose module imports this one.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from tasks.models.events import feed_lock_key
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
 
-#: How many open subtasks a task has: one look into an index, in any statement on tasks.
-#: All that it may be looked up by is the parent: without statistics, PostgreSQL would
-#: combine that index with one of all open tasks, and read both for each row.
+#: The number of open subtasks of a task: one index lookup, in any statement on tasks. The
+#: only condition in WHERE is that on the parent: without statistics, PostgreSQL would
+#: combine its index with one of all open tasks, and read both for each row.
 OPEN_SUBTASKS = (
     '(SELECT count(*) FILTER (WHERE NOT "child"."completed" AND "child"."deleted_at" '
     'IS NULL) FROM "tasks_task" "child" WHERE "child"."parent_id" = "tasks_task"."id")'
 )
 #: Columns that are used in SQL only, and not loaded.
 UNREAD = plans.DERIVED
-#: Tasks of one statement that writes most of their fields.
+#: Most tasks in one statement that writes most of their fields.
 TASKS_PER_UPDATE = 1_000
-#: One task of an owner, found by its id alone: without statistics, PostgreSQL would look
-#: through an index of all of the owner's tasks.
+#: One task of an owner, found by its id only: without statistics, PostgreSQL would scan an
+#: index of all tasks of the owner.
 OF_OWNER = 'WHERE "tasks_task"."id" = %s AND "tasks_task"."owner_id" + 0 = %s AND'
 # The function that returns the later of two times.
 LATER = "greatest" if settings.ON_POSTGRESQL else "max"
@@ -54,13 +54,13 @@ LATER = "greatest" if settings.ON_POSTGRESQL else "max"
 
 @cache
 def empty_query(model: type[Task]) -> models.sql.Query:
-    """The ORM's query of an empty set, made once for all. (Composing one that finds a task
-    takes 0.1 ms, and a verb of one task does not need it.)"""
+    """The ORM's query of an empty set, cached. (Composing a query for one task takes 0.1 ms,
+    and methods that change one task do not need it.)"""
     return model.objects.none().query
 
 
 def read_one(model: type[Task], owner_id: int, key: int, guard: Guard) -> list[Task]:
-    """The owner's task of this key: one or none. Raises `GuardFailed`."""
+    """The owner's task with this id, or an empty list. Raises `GuardFailed`."""
     statement = (
         f'SELECT {shown(model)} FROM (SELECT 1 WHERE {guard.condition}) AS "guard" '
         'LEFT JOIN "tasks_task" ON "tasks_task"."id" = %s AND "owner_id" = %s'
@@ -73,9 +73,9 @@ def read_one(model: type[Task], owner_id: int, key: int, guard: Guard) -> list[T
 def locked(
     model: type[Task], owner_id: int, key: int, guard: Guard
 ) -> tuple[list[Task], datetime]:
-    """The same task, which nobody else changes before the commit, and the database's time.
-    Takes the owner's place in the feed as well, before the lock of the row, which
-    PostgreSQL takes last: see `lock_feeds`. Raises `GuardFailed`."""
+    """The same, with the row locked, and the database's time. Also locks the feed of the
+    owner, before the row, which PostgreSQL locks last: see `lock_feeds`. Raises
+    `GuardFailed`."""
     if not settings.ON_POSTGRESQL:
         return read_one(model, owner_id, key, guard), events.database_now()
     statement = (
@@ -85,8 +85,8 @@ def locked(
     )
     parameters = [*feed_lock_key(owner_id), key, owner_id, *guard.parameters]
     rows = fetch(statement, parameters)
-    # Asked afterwards, the guard may hold, although it did not: another request may have
-    # noted the token's use meanwhile. Then the task is there.
+    # The guard may hold now, although it did not hold in the statement: another request may
+    # have recorded the use of the token meanwhile. Then the task is found.
     if not rows and guard is not NO_GUARD and read_one(model, owner_id, key, guard):
         raise GuardFailed
     guard.held = True
@@ -95,9 +95,10 @@ def locked(
 
 
 def insert(model: type[Task], now: datetime, task: Task) -> bool:
-    """Stores a new task, and gives it its key; one without a position comes to the end of
-    its list. False where that is beyond the end by the clock: see `positions.end_after`.
-    Call it inside `lock_feeds`."""
+    """Inserts a new task and sets its id. A task without a position is added at the end of
+    its list; returns False, and inserts nothing, if the last position there is greater
+    than that of the current time (see `positions.end_after`). Call it inside
+    `lock_feeds`."""
     names, columns, places = new_columns(model)
     condition, last = "", []
     if not task.position:
@@ -120,8 +121,8 @@ def insert(model: type[Task], now: datetime, task: Task) -> bool:
 
 
 def insert_all(model: type[Task], tasks: Sequence[Task]) -> None:
-    """Stores new tasks that have their positions; those without keys get them. Call it
-    inside `lock_feeds`."""
+    """Inserts new tasks, which have positions, and sets the ids of those that have none.
+    Call it inside `lock_feeds`."""
     new = [task for task in tasks if task.pk is None]
     for task, key in zip(new, new_keys(len(new)) if new else (), strict=True):
         task.pk = key
@@ -145,10 +146,10 @@ def update(
     model: type[Task],
     now: datetime,
     names: tuple[str, ...],
-    rows: list[tuple[int, list[Any]]],
+    rows: list[tuple[int, list[object]]],
 ) -> list[Task]:
-    """Writes the named fields of tasks, each row its key and its values, and returns the
-    tasks as they are then: one UPDATE for all of them."""
+    """Updates the named fields of tasks in one statement, and returns the tasks. Each row
+    has the id of a task and its values."""
     columns = [column(model, name) for name in names]
     stamp = to_column(model, "updated_at", now)
     stamped = (
@@ -184,8 +185,8 @@ def update(
 
 
 def overwrite(model: type[Task], names: Sequence[str], tasks: Iterable[Task]) -> None:
-    """Writes the named fields of tasks as they are, `version` and `updated_at` among
-    them: one UPDATE for all of them."""
+    """Updates the named fields, which may include `version` and `updated_at`, with the values
+    of the tasks: one statement for TASKS_PER_UPDATE tasks."""
     columns = ["id", *(column(model, name) for name in names)]
     assigned = ", ".join(
         f'"{column}" = "new"."column{number}"'
@@ -209,8 +210,7 @@ def overwrite(model: type[Task], names: Sequence[str], tasks: Iterable[Task]) ->
 
 
 def new_keys(count: int) -> list[int]:
-    """Keys for so many new tasks, which nobody else gets. Call it in the transaction that
-    stores the tasks."""
+    """Ids for this number of new tasks. Call it in the transaction that inserts them."""
     if settings.ON_POSTGRESQL:
         sequence = "pg_get_serial_sequence('tasks_task', 'id')"
         statement = f"SELECT nextval({sequence}) FROM generate_series(1, %s)"
@@ -250,18 +250,18 @@ def _columns(model: type[Task]) -> Columns[Task]:
 
 @cache
 def shown(model: type[Task]) -> str:
-    """What is shown of a task: its columns, and the number of its open subtasks."""
+    """The columns of a task that are loaded, and the number of its open subtasks."""
     return f"{columns_of(model)}, {OPEN_SUBTASKS}"
 
 
 def columns_of(model: type[Task]) -> str:
-    """The columns of a task that anybody reads."""
+    """The columns of a task that are loaded."""
     return _columns(model).sql
 
 
 @cache
 def new_columns(model: type[Task]) -> tuple[list[str], str, str]:
-    """The fields of a new row, their columns, and a place for each."""
+    """The fields of a new row, their columns, and a placeholder for each."""
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
     columns = ", ".join(f'"{field.column}"' for field in fields)
     return [field.attname for field in fields], columns, ", ".join(["%s"] * len(fields))
@@ -278,7 +278,7 @@ def _field(model: type[Task], name: str) -> models.Field[Any, Any]:
 
 
 def to_column(model: type[Task], name: str, value: object) -> Any:
-    """A field's value as the database takes it."""
+    """The value of a field in the type that the database driver expects."""
     if value is None or name in unconverted(model):
         return value
     field = _field(model, name)
@@ -289,8 +289,8 @@ def to_column(model: type[Task], name: str, value: object) -> Any:
 
 @cache
 def unconverted(model: type[Task]) -> frozenset[str]:
-    """The fields of whose values the ORM would make nothing else: to ask it for each of
-    twenty takes 0.07 ms. (A process has one kind of database.)"""
+    """The fields whose values the ORM does not convert. Calling it for each of twenty fields
+    takes 0.07 ms. (A process has one kind of database.)"""
     plain: list[type[models.Field[Any, Any]]] = [
         *(models.CharField, models.TextField, models.BooleanField),
         *(models.IntegerField, models.ForeignKey),
@@ -303,7 +303,7 @@ def unconverted(model: type[Task]) -> frozenset[str]:
 
 
 def _typed(model: type[Task], name: str) -> str:
-    """A place among VALUES, with its type, which only PostgreSQL needs."""
+    """A placeholder in VALUES, with the type of the field, which only PostgreSQL needs."""
     if not settings.ON_POSTGRESQL:
-        return "%s"  # SQLite would convert it
+        return "%s"  # SQLite would convert the value
     return f"%s::{_field(model, name).db_type(connection)}"

@@ -1,11 +1,11 @@
-"""Pages of tasks with tags, on PostgreSQL: read by the labels of a tag, or in the order
-asked for until a page of tasks has the tag.
+"""Pages of tasks with tags, on PostgreSQL: read by the labels of a tag, or in sort order until
+there is a page of tasks with the tag.
 
-The first reads as many tasks as have the tag, the second as many as it passes over.
-PostgreSQL would choose by statistics, and without them read 40,000 pages to find 5 tasks
-of 10,000. So the statement itself chooses, by the tallies, which are exact: it has both
-parts, each with a condition without columns, which PostgreSQL looks at before it reads
-anything for that part.
+The first reads all tasks with the tag, the second all tasks up to the end of the page.
+PostgreSQL would choose by statistics, and without them read 40,000 buffers to find 5 tasks
+of 10,000. Therefore the statement itself chooses, by the tallies, which are exact: it has
+both parts, each with a condition without columns, which PostgreSQL evaluates before it
+reads any row of that part.
 """
 
 from collections.abc import Sequence
@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 from taskproject.names import casefold_key
 from tasks.models.criteria import ID_BY_TAG, Criteria
 
-#: Tasks that are read by the labels of their tag whatever else could be read: in 3 ms.
+#: If there are other conditions, a tag with at most this number of tasks is read by its
+#: labels, which takes 3 ms.
 FEW = 1_000
-#: Tags of a page whose labels are joined. PostgreSQL takes 0.2 s to plan for eight.
+#: Most tags whose labels are joined: planning a join of eight takes 0.2 s.
 JOINED = 3
 _TASK = '"tasks_task"."id"'
 _TAG_ID = "tasks_tag_id(%s, %s)"
@@ -32,8 +33,7 @@ _TAG = """WITH "wanted" AS MATERIALIZED (SELECT "tag"."id", {} AS "few"
     AND "tally"."owner_id" = "tag"."owner_id" AND "tally"."key" = "tag"."id"
     WHERE "tag"."owner_id" = %s AND "tag"."key" = %s)"""
 _ID, _IS_FEW = '(SELECT "id" FROM "wanted")', '(SELECT "few" FROM "wanted")'
-# LATERAL and OFFSET leave PostgreSQL no other order to read in: all labels of a task come
-# before the task.
+# LATERAL and OFFSET fix the order of the joins: the labels of a task are read before it.
 _BY_LABEL = f"""{{}} CROSS JOIN LATERAL (SELECT * FROM "tasks_task"
     WHERE "id" = {ID_BY_TAG} AND {{}} OFFSET 0) "tasks_task" """
 _HAS_TAG = f"""EXISTS (SELECT FROM "tasks_label" "also" WHERE "also"."tag_id" = {{}}
@@ -51,8 +51,8 @@ class Part(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What a page is to have: the columns, the conditions that are not on tags, and the
-    order. `alone`: no condition but those on the state and on tags."""
+    """The columns of a page, its conditions except those on tags, and its order. `alone`: it
+    has no conditions other than those on `completed` and on one tag."""
 
     columns: str
     others: Part
@@ -84,19 +84,19 @@ def page(owner_id: int, criteria: Criteria, wanted: Wanted) -> Part:
 
 
 def _few(owner_id: int, completed: bool | None, wanted: Wanted) -> Part:
-    """Whether the tag has so few tasks that these are read."""
+    """The condition that the tag has so few tasks that they are read by their labels."""
     with_tag = _TALLY[None]
     if not wanted.alone:
-        # How many tasks meet other conditions nobody counts: PostgreSQL may know.
+        # There are no tallies for other conditions; PostgreSQL may have statistics.
         return Part(f"{with_tag} <= {FEW}", [])
-    if wanted.order.startswith(_TASK):  # Labels come in this order, too.
+    if wanted.order.startswith(_TASK):  # This is also the order of labels.
         return Part(f"{with_tag} <= {_ALL.format(_TALLY[completed])}", [owner_id])
     every = f"{wanted.limit:d} * {_ALL.format(with_tag)}"
     return Part(f"{with_tag} * {_TALLY[completed]} <= {every}", [owner_id])
 
 
 def _with_tags(owner_id: int, keys: Sequence[str], wanted: Wanted) -> Part:
-    """The same for several tags: by labels alone it is found which tasks have them all."""
+    """The same for several tags: the labels show which tasks have all of them."""
     names = [f'"label{number or ""}"' for number in range(len(keys[:JOINED]))]
     tables = " CROSS JOIN ".join(f'"tasks_label" {name}' for name in names)
     same = " AND ".join(f'{name}."task_id" = {ID_BY_TAG}' for name in names)

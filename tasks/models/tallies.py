@@ -1,9 +1,9 @@
-"""How many tasks there are, kept beside them so that counting takes no time.
+"""Tallies: stored numbers of tasks, so that they need not be counted.
 
-Triggers on tasks and labels keep the tallies (migrations 0006, 0012, 0015 and 0019), in
-the transaction of each change, whatever makes it. On PostgreSQL those of `tasks_task`
-leave out a statement that says that it is counted: the writes of one task in one
-statement, which add to the tallies themselves or change none. That takes half the time.
+Triggers on tasks and labels update them (migrations 0006, 0012, 0015 and 0019), in the
+transaction of each change. On PostgreSQL the triggers of `tasks_task` skip statements that
+call COUNTED: those of `single_statement.py`, which update the tallies themselves, in half
+the time, or do not change them.
 """
 
 from datetime import date
@@ -13,8 +13,8 @@ from django.db import models
 
 from tasks.models.due_dates import NEVER_SQL
 
-#: The SQL with which a statement says so, for the rest of its transaction. It fails on a
-#: database that lacks migration 0019, whose triggers would count the statement as well.
+#: SQL that makes the triggers skip the rest of the transaction. It fails if migration 0019
+#: is missing, without which the triggers would count the statement as well.
 COUNTED = "tasks_counted()"
 _DAY = 'floor(extract(epoch FROM "written"."due_moment") / 86400)::bigint'
 _PLACES = "VALUES ('all', 0::bigint), ('list', COALESCE(\"written\".\"list_id\", 0))"
@@ -26,9 +26,8 @@ _WITH_TAGS = (
 
 
 def counting(opened: str, completed: str, *, due: bool, labelled: bool) -> str:
-    """The SQL of a CTE that adds these numbers to the tallies of the live task that
-    "written" returns: of its day where it may be `due`, of its tags where it may be
-    `labelled`."""
+    """The SQL of a CTE that adds these numbers to the tallies of the live task in "written":
+    those of its day only if `due`, those of its tags only if `labelled`."""
     return (
         '"counted" AS (INSERT INTO "tasks_tally" '
         '("owner_id", "kind", "key", "open", "completed") '
@@ -42,13 +41,13 @@ def counting(opened: str, completed: str, *, due: bool, labelled: bool) -> str:
 
 
 def day_key(day: date) -> int:
-    """The `key` of the tally of a day in UTC."""
+    """The `key` of the tally of a day: the number of days since 1970, in UTC."""
     return (day - date(1970, 1, 1)).days
 
 
 class Tally(models.Model):
-    """The number of one owner's live tasks: all of them, those of a list (`key` 0: in
-    none), those with a tag, or those due on a day (`key`: days since 1970, in UTC)."""
+    """The numbers of open and completed live tasks of one owner: all tasks, those of a list
+    (`key` 0: in no list), those with a tag, or those due on a day (`key`: see `day_key`)."""
 
     id = models.BigAutoField(primary_key=True)
     owner = models.ForeignKey(
