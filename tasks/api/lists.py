@@ -142,10 +142,10 @@ def delete_list(
 
 @router.post("/lists/{int:list_id}/move", response=ListOut)
 def move_list(request: ApiRequest, list_id: int, body: Move) -> HttpResponse:
-    """Moves a list directly before or after another one."""
+    """Moves a list directly before or after another one, or to the first or last place."""
     lists = TaskList.objects.owned_by(request.auth.user_id)
 
     def move(row: TaskList, by: Actor) -> None:
-        row.move(by, before=body.before, after=body.after)
+        row.move(by, **body.model_dump(exclude_unset=True))
 
     return row_response(change_row(request, lists, list_id, move))

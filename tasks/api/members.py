@@ -220,6 +220,7 @@ Question = Annotated[
         examples=["oat mil"],
     ),
 ]
+ListEnd = TypeAliasType("ListEnd", Literal["first", "last"])
 TaskSort = TypeAliasType(
     "TaskSort",
     Literal[

@@ -18,6 +18,7 @@ from tasks.api.members import (
     Id,
     IdOrNone,
     Instant,
+    ListEnd,
     ListId,
     Location,
     LocationOrNone,
@@ -126,18 +127,22 @@ class TaskPatch(Closed):
 
 
 class Move(Closed):
-    """The new place: directly before or after another row of this kind."""
+    """The new place: directly before or after another row of this kind, or the first or last
+    place; of a task, in its list."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"before": 41}]})
 
     before: Id = absent()
     after: Id = absent()
+    position: ListEnd = absent()
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if len(self.model_fields_set) != 1:
             raise PydanticCustomError(
-                "one_place", "Send either before or after, with the id of another one."
+                "one_place",
+                "Send one of before or after, with the id of another one, or position, with "
+                "first or last.",
             )
         return self
 

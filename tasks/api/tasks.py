@@ -104,7 +104,7 @@ def reopen_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpR
 def move_task(
     request: ApiRequest, task_id: int, body: Move, zone: Query[InZone]
 ) -> HttpResponse:
-    """Moves a task directly before or after another one, into the list of that one. No
-    other task changes."""
+    """Moves a task directly before or after another one, into the list of that one, or to
+    the first or last place of its own list. No other task changes."""
     fields = body.model_dump(exclude_unset=True)
     return changed(request, task_id, TaskQuerySet.move, zone, fields)

@@ -145,7 +145,6 @@ class _Changes:
         self._taken = self._places_of_others(operations)
         moves = any(one.verb == "move" for one in operations)
         self._order = Order(self.tasks) if moves else None
-        self._known_ends: set[Row] = set()
         creates = sum(one.verb == "create" for one in operations)
         self._keys = iter(statements.new_keys(creates) if creates else ())
         # The names of new tags by their keys.
@@ -329,12 +328,8 @@ class _Changes:
 
     def _end(self, row: Row) -> str:
         """The next position at the end of a list."""
-        if self._order is not None and row not in self._known_ends:
-            self._known_ends.add(row)
-            last = self._ends.last(row)
-            # That of a task of the batch is known already, and the task may have moved.
-            if (*row, last) not in {*map(_place, self._before.values())}:
-                self._order.know(row, last)
+        if self._order is not None:
+            self._order.know(row, self._ends.last(row))
         return self._ends.next(row)
 
     def _note(self, before: Task | None, after: Task) -> None:

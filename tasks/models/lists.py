@@ -146,20 +146,37 @@ class TaskList(models.Model):
         verb = Event.Verb.MOVED if moved else Event.Verb.EDITED
         self._record(by, now, before, verb)
 
-    def move(self, by: Actor, *, before: int | None, after: int | None) -> None:
-        """Moves it right before or right after another list of the owner.
+    def move(
+        self,
+        by: Actor,
+        *,
+        before: int | None = None,
+        after: int | None = None,
+        position: str | None = None,
+    ) -> None:
+        """Moves it right before or right after another list of the owner, or to the `position`
+        `first` or `last`.
 
         Raises `Invalid` if there is no such list."""
         lists = TaskList.objects.owned_by(self.owner_id).exclude(pk=self.pk)
-        at = lists.filter(pk=before or after or 0).first()
+        if position:
+            end = (
+                lists.in_order() if position == "first" else lists.in_order().reverse()
+            )
+            at = end.first()
+            if at is None:
+                return
+            before = at.pk if position == "first" else None
+        else:
+            at = lists.filter(pk=before or after or 0).first()
         if at is None:
             name = "before" if before else "after"
             detail = "You have no other list with this id."
             raise Invalid.of(name, detail, "not_found")
-        position = positions.beside(
+        place = positions.beside(
             lists, at, database_now(), before=bool(before), own=self.position
         )
-        self.edit(by, position=position)
+        self.edit(by, position=place)
 
     def remove(self, by: Actor, *, tasks: bool = False) -> None:
         """Deletes the list. Its tasks are kept without a list; with `tasks` they are moved to the

@@ -25,8 +25,9 @@ from tasks.models.positions import Row
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
 
-#: The target of a move: `before` or `after`, and the id of another task.
-Aim = Mapping[str, int]
+#: The target of a move: `before` or `after`, and the id of another task; or `position`, and
+#: `first` or `last`.
+Aim = Mapping[str, int | str]
 
 # Each is one lookup in the index (owner, list, position, id). ORDER BY has all of its
 # columns, so that it is also used for tasks without a list.
@@ -51,7 +52,8 @@ def moved(
     thousands of moves to one place."""
     owners = {task.pk: task.owner_id for task in tasks}
     todo = {key: aim for key, aim in aims.items() if key in owners}
-    order = Order({*todo, *(other for aim in todo.values() for other in aim.values())})
+    others = (other for aim in todo.values() for other in aim.values())
+    order = Order({*todo, *(other for other in others if isinstance(other, int))})
     values: dict[int, dict[str, object]] = {}
     for number, (key, aim) in enumerate(todo.items()):
         # One microsecond apart, because positions are derived from the time.
@@ -68,12 +70,17 @@ class Order:
 
     def __init__(self, keys: Iterable[int]) -> None:
         self._places, self._rows = _seen(keys)
+        self._stored = {*self._places.values()}
+        self._known_ends: set[tuple[Row, str]] = set()
 
     def move(self, key: int, aim: Aim, now: datetime) -> tuple[int | None, str]:
         """The list and the position for a task that is moved there. The move is not recorded: see
         `put`. Raises `Invalid` and `NoRoom`."""
         [(side, other)] = aim.items()
         owner_id, list_id, own = self._places[key]
+        if isinstance(other, str):
+            low, high = self._beyond((owner_id, list_id), own, other)
+            return list_id, positions.within(low, high, now, own=own)
         at = self._places.get(other)
         if at is None or other == key or at[0] != owner_id:
             detail = "You have no other task with this id."
@@ -87,6 +94,17 @@ class Order:
         )
         return at[1], position
 
+    def _beyond(self, row: Row, own: str, end: str) -> tuple[str | None, str | None]:
+        """The positions before and after the gap at this end of the list, without `own`."""
+        if (row, end) not in self._known_ends:
+            self._known_ends.add((row, end))
+            self.know(row, _end_of(row, end))
+        there = self._rows[row]
+        there.remove(own)
+        beyond = there.beyond(end)
+        there.add(own)
+        return beyond
+
     def put(self, key: int, place: Place | None) -> None:
         """Records that a task is at this place now; None: it is not live."""
         was = self._places.pop(key, None)
@@ -97,8 +115,9 @@ class Order:
             self._rows.setdefault(place[:2], _Positions({})).add(place[2])
 
     def know(self, row: Row, position: str | None) -> None:
-        """Records the position of another task in this list."""
-        if position is not None:
+        """Records a stored position in this list. (That of one of these tasks is known already, and
+        the task may have moved away.)"""
+        if position is not None and (*row, position) not in self._stored:
             self._rows.setdefault(row, _Positions({})).know(position)
 
 
@@ -118,6 +137,12 @@ class _Positions:
 
     def remove(self, position: str) -> None:
         del self._all[bisect_left(self._all, position)]
+
+    def beyond(self, end: str) -> tuple[str | None, str | None]:
+        """The positions before and after the gap at this end."""
+        if end == "first":
+            return None, self._all[0] if self._all else None
+        return self._all[-1] if self._all else None, None
 
     def beside(self, at: str, *, before: bool) -> tuple[str | None, str | None]:
         """The positions before and after the gap right before or right after `at`."""
@@ -146,6 +171,19 @@ def _seen(keys: Iterable[int]) -> tuple[dict[int, Place], dict[Row, _Positions]]
     for row, position in around:
         counted[row].setdefault(position, 1)
     return places, {row: _Positions(each) for row, each in counted.items()}
+
+
+def _end_of(row: Row, end: str) -> str | None:
+    """The stored position at this end of a list. (For ORDER BY see _BESIDE.)"""
+    owner_id, list_id = row
+    way = "ASC" if end == "first" else "DESC"
+    found = sql.fetch(
+        'SELECT "position" FROM "tasks_task" WHERE "deleted_at" IS NULL AND "owner_id" = %s '
+        f'AND "list_id" {"IS NULL" if list_id is None else "= %s"} '
+        f'ORDER BY "list_id" {way}, "position" {way} LIMIT 1',
+        [owner_id] if list_id is None else [owner_id, list_id],
+    )
+    return found[0][0] if found else None
 
 
 def _points(keys: Sequence[int]) -> list[sql.Row]:

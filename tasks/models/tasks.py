@@ -49,7 +49,7 @@ from tasks.models.bytewise import BytewiseField
 from tasks.models.due_dates import NEVER
 from tasks.models.events import Actor, lock_feeds
 from tasks.models.lists import TaskList
-from tasks.models.moves import moved
+from tasks.models.moves import Aim, moved
 from tasks.models.outcomes import Outcome, Versions, expected
 from tasks.models.positions import Ends
 from tasks.models.statements import OPEN_SUBTASKS, UNREAD
@@ -210,13 +210,17 @@ class TaskQuerySet(models.QuerySet["Task"]):
         *,
         before: int | None = None,
         after: int | None = None,
+        position: str | None = None,
     ) -> Outcome:
-        """Moves a task into the list of another task, to the place before or after it.
+        """Moves a task into the list of another task, to the place before or after it, or to
+        the `position` `first` or `last` of its own list.
 
         Raises `Invalid` if the other task is not the owner's, and `NoRoom` if there is no
         position left between two tasks, after thousands of moves.
         """
-        aim = {"before": before} if before else {"after": after or 0}
+        aim: Aim = {"before": before} if before else {"after": after or 0}
+        if position:
+            aim = {"position": position}
         return self._write(
             by,
             versions,

@@ -202,7 +202,8 @@ CASES: list[Case] = [
       for case in member(name, "unknown", 1)),
     # Moves
     *(case for path, theirs, own in ((f"{ONE}/move", "@theirs", "@id"), (f"{LIST}/move", "@their_list", "@list")) for case in (
-        *whole("one_place", {}, {"before": 1, "after": 2}, {"before": 1, "after": 1}, path=path),
+        *whole("one_place", {}, {"before": 1, "after": 2}, {"before": 1, "after": 1}, {"position": "first", "after": 1}, path=path),
+        *refused("/position", "unknown_value", *({"position": end} for end in ["", "First", "top", " last", *NO_STRINGS]), path=path),
         *whole("wrong_type", None, [], [1], 1, "before", True, path=path),
         *refused("/before", "wrong_type", *({"before": value} for value in [None, *NO_IDS]), path=path),
         *refused("/after", "too_small", {"after": 0}, {"after": -1}, path=path),

@@ -143,13 +143,14 @@ def test_a_place_that_another_one_shares_stays_taken(
 
 # A set of moves is what its moves are one by one
 
+ENDS = ("first", "last")
 moves = st.lists(
     st.tuples(
         st.integers(0, 99),  # the task
         st.sampled_from(["before", "after"]),
         st.sampled_from([-3, -2, -1, -1, 0, 1, 1, 2, 3]),  # how far the other is
         st.sampled_from([None] * 8 + [1, 2]),  # the version, which may be stale
-        st.sampled_from(["move"] * 4 + ["delete", "restore"]),
+        st.sampled_from(["move"] * 4 + [*ENDS, "delete", "restore"]),
     ),
     min_size=4,
     max_size=10,
@@ -172,6 +173,13 @@ def asked(tasks: Iterable[Task], now: Any, aims: Mapping[int, Any]) -> Any:
     def place(task: Task) -> dict[str, Any]:
         [(side, other)] = aims[task.pk].items()
         others = Task.objects.owned_by(task.owner_id).live().exclude(pk=task.pk)
+        if side == "position":
+            row = others.filter(list_id=task.list_id).order_by("position")
+            places = [*row.values_list("position", flat=True)]
+            low = places[-1] if places and other == "last" else None
+            high = places[0] if places and other == "first" else None
+            position = positions.within(low, high, now, own=task.position)
+            return {"list_id": task.list_id, "position": position}
         at = others.filter(pk=other).first()
         if at is None:
             detail = "You have no other task with this id."
@@ -211,9 +219,10 @@ def test_moves_in_a_batch_come_to_what_they_come_to_one_by_one(
         keys.append(MISSING)
         operations = [
             op(
-                verb,
+                "move" if verb in ENDS else verb,
                 keys[one % len(keys)],
                 **({"version": at} if at else {}),
+                **({"body": {"position": verb}} if verb in ENDS else {}),
                 **(
                     {"body": {side: keys[(one + far) % len(keys)]}}
                     if verb == "move"

@@ -240,6 +240,36 @@ def test_it_puts_a_list_beside_another_one(
     ]
 
 
+@pytest.mark.parametrize(
+    ("moved", "end", "order"),
+    [
+        ("c", "first", "cab"),
+        ("a", "first", "abc"),
+        ("a", "last", "bca"),
+        ("c", "last", "abc"),
+    ],
+)
+def test_it_puts_a_list_at_an_end(
+    api: ApiClient, alice: User, bob: User, moved: str, end: str, order: str
+) -> None:
+    rows = {name: make_list(alice, name) for name in "abc"}
+    make_list(bob)
+
+    answer = api.send("POST", f"/api/lists/{rows[moved].pk}/move", {"position": end})
+
+    assert (answer.status_code, answer.json()) == (200, list_json(rows[moved]))
+    assert (names(api), rows[moved].version) == (order, 1 if order == "abc" else 2)
+
+
+@pytest.mark.parametrize("end", ["first", "last"])
+def test_the_only_list_is_at_both_ends(api: ApiClient, alice: User, end: str) -> None:
+    row = make_list(alice)
+
+    api.send("POST", f"/api/lists/{row.pk}/move", {"position": end})
+
+    assert list_json(row)["version"] == 1
+
+
 def test_a_repeated_key_moves_once(api: ApiClient, alice: User) -> None:
     rows = {name: make_list(alice, name) for name in "abc"}
 

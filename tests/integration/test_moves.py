@@ -290,6 +290,11 @@ def test_what_is_no_move_keeps_the_place(
 
 # Refusals
 
+ONE_PLACE = (
+    "Send one of before or after, with the id of another one, or position, with first or "
+    "last."
+)
+
 
 @pytest.mark.parametrize("place", ["before", "after"])
 @pytest.mark.parametrize("which", ["itself", "bob's", "missing", "trashed"])
@@ -332,13 +337,13 @@ def test_a_task_in_the_trash_is_410(api: ApiClient, alice: User) -> None:
             {},
             "",
             "one_place",
-            "Send either before or after, with the id of another one.",
+            ONE_PLACE,
         ),
         (
             {"before": 1, "after": 2},
             "",
             "one_place",
-            "Send either before or after, with the id of another one.",
+            ONE_PLACE,
         ),
         ({"before": 0}, "/before", "too_small", None),
         ({"before": "1"}, "/before", "wrong_type", None),
