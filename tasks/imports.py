@@ -138,7 +138,7 @@ class ImportValidator:
         others (True)."""
         self._records.seek(0)
         while True:
-            # What this process has written, to a file that nobody else can open.
+            # Unpickling is safe: this process wrote the file, which no other can open.
             try:
                 kept = pickle.load(self._records)
             except EOFError:
@@ -196,8 +196,8 @@ class ImportValidator:
         owner = self._owner(record)
         if owner is None:
             if record.owner is None:
-                return "It names no owner; name one with --owner."
-            return f"There is no user {record.owner!r}; name another with --owner."
+                return "It names no owner; use --owner."
+            return f"There is no user {record.owner!r}; use --owner for another one."
         if not isinstance(record, TaskRecord):
             return None
         try:
@@ -206,7 +206,7 @@ class ImportValidator:
                 (owner.pk, record.external_id, record.parent, self.number, line),
             )
         except sqlite3.IntegrityError:
-            return f"The external_id {record.external_id!r} was there before."
+            return f"The external_id {record.external_id!r} is used by an earlier row."
         return None
 
     def _check_parents(self) -> None:
@@ -227,11 +227,11 @@ class ImportValidator:
                 elif (owner, name) in stored:
                     top = stored[owner, name]
                 else:
-                    reason = f"Its parent {name!r} is neither in the file nor stored."
+                    reason = f"The parent {name!r} is neither in the file nor in the database."
                     self._refuse(number, line, reason)
                     continue
                 if not top:
-                    reason = "Its parent is a subtask itself; there is one level only."
+                    reason = "The parent is a subtask, which can have no subtasks."
                     self._refuse(number, line, reason)
 
     def _stored_parents(

@@ -74,7 +74,7 @@ def test_all_that_there_is_comes_back(alice: User, bob: User, path: Path) -> Non
     output = load(path, "--owner=bob")
 
     assert output == (
-        "Imported 7 tasks, 2 lists and 3 tags; 0 tasks were there already.\n"
+        "Imported 7 tasks, 2 lists and 3 tags; 0 tasks existed already.\n"
     )
     assert export(path, "--owner=bob") == written
     kept = [
@@ -122,7 +122,7 @@ def test_a_second_import_changes_nothing(alice: User, bob: User, path: Path) -> 
     before = everything()
 
     assert load(path, "--owner=bob") == (
-        "Imported 0 tasks, 0 lists and 0 tags; 7 tasks were there already.\n"
+        "Imported 0 tasks, 0 lists and 0 tags; 7 tasks existed already.\n"
     )
 
     assert everything() == before
@@ -135,7 +135,7 @@ def test_importing_ones_own_export_changes_nothing(alice: User, path: Path) -> N
     before = everything()
 
     assert load(path, "--owner=alice") == (
-        "Imported 0 tasks, 0 lists and 0 tags; 7 tasks were there already.\n"
+        "Imported 0 tasks, 0 lists and 0 tags; 7 tasks existed already.\n"
     )
 
     assert everything() == before
@@ -171,7 +171,7 @@ def test_a_dry_run_stores_nothing(alice: User, bob: User, path: Path) -> None:
     before = everything()
 
     assert load(path, "--owner=bob", "--dry-run") == (
-        "Would import 7 tasks, 2 lists and 3 tags; 0 tasks were there already.\n"
+        "Would import 7 tasks, 2 lists and 3 tags; 0 tasks existed already.\n"
     )
 
     assert everything() == before
@@ -191,7 +191,7 @@ def test_everybodys_export_gives_each_their_own_back(
     Tag.objects.all().delete()
 
     assert load(path) == (
-        "Imported 15 tasks, 4 lists and 6 tags; 0 tasks were there already.\n"
+        "Imported 15 tasks, 4 lists and 6 tags; 0 tasks existed already.\n"
     )
 
     assert export(tmp_path / "again") == everybodys
@@ -243,7 +243,7 @@ def test_a_csv_brings_the_live_tasks_back(
     assert b"Trashed" not in written
     assert b"Below what is trashed" in written
     assert load(path, "--owner=bob", "--format=csv") == (
-        "Imported 0 tasks, 0 lists and 0 tags; 6 tasks were there already.\n"
+        "Imported 0 tasks, 0 lists and 0 tags; 6 tasks existed already.\n"
     )
 
 
@@ -380,7 +380,10 @@ def test_a_reader_that_has_enough_is_no_error(many_tasks: str, kind: str) -> Non
     assert piped.stdout.count("\n") == 1
     assert "Traceback" not in piped.stderr
     assert "Error" not in piped.stderr
-    assert piped.stderr.splitlines()[-1] == "Cut off: the reader took no more."
+    assert (
+        piped.stderr.splitlines()[-1]
+        == "The export is incomplete: the reader closed the pipe."
+    )
 
 
 @pytest.mark.parametrize(("kind", "count"), [("jsonl", 7), ("csv", 6), ("ics", 6)])
@@ -400,7 +403,7 @@ def test_a_format_of_one_persons_tasks_needs_an_owner(alice: User) -> None:
     for kind in ("csv", "ics"):
         said = refused("export_tasks", f"--format={kind}")
 
-        assert said == f"{kind} holds one person's tasks: name --owner."
+        assert said == f"{kind} contains the tasks of one user: use --owner."
 
 
 def test_an_unknown_owner_is_refused(db: None) -> None:
@@ -444,7 +447,7 @@ def test_a_database_that_fails_meanwhile_is_an_error(
 
     said = refused("export_tasks", "--verbosity=0", *options)
 
-    assert said == "The database failed: gone The export was cut off; do not use it."
+    assert said == "The database failed: gone The export is incomplete; do not use it."
     assert not path.exists()
     assert b'"end"' not in capfdbinary.readouterr().out
 

@@ -26,11 +26,11 @@ every_sample = pytest.mark.parametrize("name", SAMPLES)
 
 def told(*counts: int, done: str = "Imported", bad: int = 0, adjusted: int = 0) -> str:
     tasks, lists, tags, known = counts
-    also = f" {bad:,} bad rows were left out." if bad else ""
+    also = f" {bad:,} invalid rows were skipped." if bad else ""
     also += f" {adjusted:,} adjustments are listed above." if adjusted else ""
     return (
         f"{done} {tasks:,} tasks, {lists:,} lists and {tags:,} tags; "
-        f"{known:,} tasks were there already.{also}\n"
+        f"{known:,} tasks existed already.{also}\n"
     )
 
 
@@ -122,7 +122,7 @@ def test_a_bad_row_is_told_with_its_line_and_reason_and_nothing_is_stored(
     write(path, task("a"), "{", task("b", title=""), task("c", parent="x"), task("d"))
     before = everything()
 
-    with pytest.raises(Exception, match="3 of 5 rows are bad. Nothing was stored"):
+    with pytest.raises(Exception, match="3 of 5 rows are invalid. Nothing was stored"):
         run("import_tasks", str(path), "--owner=alice", "--verbosity=0")
 
     assert everything() == before
@@ -138,7 +138,7 @@ def test_each_bad_row_is_told_and_with_skip_bad_left_out(path: Path) -> None:
     assert errors.splitlines() == [
         "line 3: The line is not JSON: Invalid control character at.",
         "line 4: title is empty; give 1 to 200 characters.",
-        "line 5: Its parent 'x' is neither in the file nor stored.",
+        "line 5: The parent 'x' is neither in the file nor in the database.",
     ]
     assert output == told(2, 0, 0, 0, bad=3)
     names = Task.objects.order_by("pk").values_list("external_id", flat=True)
@@ -154,7 +154,7 @@ ALICES = {"owner": "alice"}
         (
             [task("a", **ALICES), task("a", "b", **ALICES)],
             3,
-            "The external_id 'a' was there before.",
+            "The external_id 'a' is used by an earlier row.",
         ),
         (
             [
@@ -163,19 +163,19 @@ ALICES = {"owner": "alice"}
                 task("c", parent="b", **ALICES),
             ],
             4,
-            "Its parent is a subtask itself; there is one level only.",
+            "The parent is a subtask, which can have no subtasks.",
         ),
         (
             [task("b", parent="x", **ALICES), task("a", **ALICES)],
             2,
-            "Its parent 'x' is neither in the file nor stored.",
+            "The parent 'x' is neither in the file nor in the database.",
         ),
         (
             [task("a", owner="zoe")],
             2,
-            "There is no user 'zoe'; name another with --owner.",
+            "There is no user 'zoe'; use --owner for another one.",
         ),
-        ([task("a")], 2, "It names no owner; name one with --owner."),
+        ([task("a")], 2, "It names no owner; use --owner."),
     ],
 )
 def test_what_cannot_be_stored_is_told(
@@ -196,7 +196,9 @@ def test_a_bad_row_after_blank_lines_is_told_with_its_own_line(path: Path) -> No
         "import_tasks", str(path), "--owner=alice", "--skip-bad", "--verbosity=0"
     )
 
-    assert errors == "line 5: Its parent 'x' is neither in the file nor stored.\n"
+    assert (
+        errors == "line 5: The parent 'x' is neither in the file nor in the database.\n"
+    )
 
 
 def test_of_many_bad_rows_the_first_are_told(path: Path) -> None:
@@ -258,7 +260,7 @@ def test_a_circle_of_parents_and_what_is_below_a_subtask_are_refused(
         "import_tasks", str(path), "--owner=alice", "--skip-bad", "--verbosity=0"
     )
 
-    reason = "Its parent is a subtask itself; there is one level only."
+    reason = "The parent is a subtask, which can have no subtasks."
     assert errors.splitlines() == [f"line {n}: {reason}" for n in (2, 3, 4)]
     assert output == told(2, 0, 0, 0, bad=3)
 
@@ -271,7 +273,7 @@ def test_what_is_below_a_bad_row_is_bad_too(path: Path) -> None:
     )
 
     assert errors.splitlines() == [
-        "line 2: Its parent 'a' is neither in the file nor stored.",
+        "line 2: The parent 'a' is neither in the file nor in the database.",
         "line 3: title is empty; give 1 to 200 characters.",
     ]
 
@@ -414,8 +416,8 @@ def test_a_file_without_its_end_is_refused(path: Path, option: str) -> None:
     said = refused("import_tasks", str(path), "--owner=alice", option)
 
     assert said == (
-        "The file has no end: it was cut off. Nothing was stored; export it again, or "
-        "store what there is of it with --allow-incomplete."
+        "The file has no end: it was cut off. Nothing was stored; export it again, or use "
+        "--allow-incomplete to store the rows that it has."
     )
     assert not Task.objects.exists()
 
@@ -451,8 +453,7 @@ def test_a_file_that_is_none_is_refused_in_words(
     said = refused("import_tasks", str(path), "--owner=alice", f"--format={name}")
 
     assert said == (
-        "1 of 1 rows are bad. Nothing was stored; mend them, or leave them out with "
-        "--skip-bad."
+        "1 of 1 rows are invalid. Nothing was stored; correct them, or use --skip-bad."
     )
     assert not Task.objects.exists()
 

@@ -18,7 +18,9 @@ def test_a_foreign_file_that_is_not_utf_8_is_refused_whole(
     path = tmp_path / "x.csv"
     path.write_bytes(b"TYPE,CONTENT\r\ntask,Plan\r\ntask,Sweep \xe4\r\n")
 
-    with pytest.raises(CommandError, match="1 of 3 rows are bad. Nothing was stored"):
+    with pytest.raises(
+        CommandError, match="1 of 3 rows are invalid. Nothing was stored"
+    ):
         run("import_tasks", str(path), "--owner=alice", "--format=todoist")
 
     assert not Task.objects.exists()
@@ -93,7 +95,7 @@ def test_a_file_of_odd_rows_is_stored_whole_and_again_changes_nothing(
 
     output, again = run("import_tasks", str(path), *options)
 
-    assert f"{len(stored)} tasks were there already" in output
+    assert f"{len(stored)} tasks existed already" in output
     assert again == errors
     assert everything() == before
 
@@ -122,6 +124,6 @@ def test_a_list_that_was_there_already_is_told(alice: User, tmp_path: Path) -> N
         path.write_text(f"TYPE,CONTENT\ntask,{title}\n")
         errors.append(run("import_tasks", str(path), *options)[1])
 
-    told = "adjusted: There is a list 'Home' already; the tasks are added to it.\n"
+    told = "adjusted: The list 'Home' exists already; the tasks are added to it.\n"
     assert errors == ["", told, ""]
     assert Task.objects.filter(list__name="Home").count() == 2

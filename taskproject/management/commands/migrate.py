@@ -27,14 +27,15 @@ KEY = 8_310_201_455_672_133
 
 class Command(migrate.Command):
     help = (
-        "Brings the database schema up to date, one migrate at a time. Uses "
-        "DATABASE_DIRECT_URL where that is set, because migrations do not belong behind a "
-        "pooler, and refuses to run behind one. On PostgreSQL a migration that waits a "
-        "second for a lock lets the traffic behind it pass, and is tried again."
+        "Updates the database schema. Waits while another migrate runs. Uses "
+        "DATABASE_DIRECT_URL if it is set: migrations cannot run through a connection "
+        "pooler, and the command refuses to. On PostgreSQL, a migration that waits for a "
+        "lock for a second is rolled back and tried again, so that it does not block other "
+        "transactions."
     )
 
     def execute(self, *args: object, **options: object) -> str | None:
-        # Before the checks, which may ask the database already.
+        # Before the system checks, which may query the database.
         if settings.DATABASE_DIRECT and options["database"] == "default":
             connection = connections["default"]
             connection.close()
@@ -50,10 +51,10 @@ class Command(migrate.Command):
                 self._wait(take)
                 super().handle(*args, **options)
         elif connection.is_pooled():
-            # A SET or a lock would stay with the pooler's session, and reach others.
+            # A SET or a lock would stay in the pooler's session, and affect other clients.
             raise CommandError(
-                "This way to the database leads through a pooler, whose sessions others "
-                "get afterwards: set DATABASE_DIRECT_URL to the PostgreSQL itself "
+                "The database is behind a connection pooler, whose sessions are shared with "
+                "other clients: set DATABASE_DIRECT_URL to the PostgreSQL server itself "
                 "(Neon's has the same host name without -pooler)."
             )
         else:
@@ -76,14 +77,14 @@ class Command(migrate.Command):
                     raise
                 self.stderr.write(
                     f"Another transaction holds a lock; attempt {attempt + 1} of "
-                    f"{ATTEMPTS} gave way to the traffic."
+                    f"{ATTEMPTS} was rolled back."
                 )
                 time.sleep(1)
             else:
                 return
         raise CommandError(
-            "Some transaction holds a lock on the tables; end it (pg_stat_activity "
-            "shows it) and run migrate again."
+            "Another transaction holds a lock on the tables; end it (pg_stat_activity "
+            "lists it) and run migrate again."
         )
 
     def _wait(self, take: Callable[[], bool]) -> None:
@@ -92,11 +93,11 @@ class Command(migrate.Command):
         give_up = time.monotonic() + PATIENCE
         if take():
             return
-        self.stderr.write("Another migrate is running; waiting for its end.")
+        self.stderr.write("Another migrate is running; waiting until it has finished.")
         while not take():
             if time.monotonic() > give_up:
                 raise CommandError(
-                    "Another migrate is still running; run this one again later."
+                    "Another migrate is still running; run migrate again later."
                 )
             time.sleep(0.5)
 
@@ -123,7 +124,7 @@ def _lock_of_file(path: str | Path) -> Iterator[Callable[[], bool]]:
     """The same for SQLite: a lock on the directory, because closing the file itself would
     release SQLite's own locks."""
     directory = None
-    with suppress(OSError):  # a database in memory is nobody else's
+    with suppress(OSError):  # A database in memory is not shared.
         directory = os.open(Path(path).resolve().parent, os.O_RDONLY)
 
     def take() -> bool:

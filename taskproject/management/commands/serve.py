@@ -17,10 +17,10 @@ from taskproject.sqlite.base import remember
 
 class Command(BaseCommand):
     help = (
-        "Serves API, documentation and admin with granian, the production server. "
-        "Defaults come from HOST, PORT, WORKERS and THREADS. Ctrl-C or SIGTERM lets "
-        "requests in flight finish, then stops. Put a buffering reverse proxy in front "
-        "where the internet can reach it."
+        "Serves the API, its documentation and the admin with granian, the production "
+        "server. Defaults come from HOST, PORT, WORKERS and THREADS. On Ctrl-C or SIGTERM "
+        "it completes the requests in progress and stops. On the internet, run it behind "
+        "a buffering reverse proxy."
     )
     requires_system_checks = ("database", "security")
 
@@ -28,15 +28,17 @@ class Command(BaseCommand):
         parser.add_argument(
             "--host", default=settings.HOST, help="address to listen on"
         )
-        parser.add_argument("--port", type=int, default=settings.PORT, help="its port")
         parser.add_argument(
-            "--workers", type=int, default=settings.WORKERS, help="processes"
+            "--port", type=int, default=settings.PORT, help="port to listen on"
+        )
+        parser.add_argument(
+            "--workers", type=int, default=settings.WORKERS, help="number of processes"
         )
         parser.add_argument(
             "--threads",
             type=int,
             default=settings.THREADS,
-            help="threads a process, each with a database connection of its own",
+            help="number of threads of each process; each has a database connection",
         )
 
     def handle(self, **options: Any) -> None:
@@ -45,11 +47,11 @@ class Command(BaseCommand):
             raise CommandError("--port must be from 1 to 65535.")
         if options["workers"] < 1 or options["threads"] < 1:
             raise CommandError("--workers and --threads must be at least 1.")
-        # Its workers bound by it what may hold a thread for long.
+        # The workers derive the limits of slow requests from the number of threads.
         settings.THREADS, settings.PORT = options["threads"], port
         os.environ |= {"THREADS": str(options["threads"]), "PORT": str(port)}
         if not settings.ON_POSTGRESQL:
-            # For workers that are started later, too: the file must stay this one.
+            # The file must stay the same for workers that are started later.
             remember(str(settings.DATABASES["default"]["NAME"]))
         try:
             listening = Port(host, port)
@@ -70,8 +72,8 @@ class Command(BaseCommand):
             interface=Interfaces.WSGI,
             workers=options["workers"],
             blocking_threads=options["threads"],
-            # granian counts connections, idle ones too: its default keeps the 1,025th
-            # client waiting. This lets 8,192 stay connected to each worker.
+            # The limit of connections of each worker, idle ones included: 8,192. With
+            # granian's default, the 1,025th client would wait.
             backpressure=BACKLOG // 2,
             respawn_interval=3.0,  # SIGHUP: the new worker listens before the old one stops
             workers_kill_timeout=30,

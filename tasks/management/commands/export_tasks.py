@@ -1,4 +1,4 @@
-"""``manage.py export_tasks``: tasks into a file."""
+"""``manage.py export_tasks``: export tasks to a file."""
 
 import os
 import signal
@@ -23,16 +23,18 @@ from tasks.models import Task
 
 class Command(BaseCommand):
     help = (
-        "Writes tasks to standard output or a file. jsonl holds everything (lists, tags, "
-        "tasks and the trash) and is what import_tasks reads back, on SQLite and on "
-        "PostgreSQL; csv is for spreadsheets; ics is for calendars. Without --owner a "
-        "jsonl holds everybody's. All is as it was at one moment. A file takes its place "
-        "when it is whole; what is written to standard output is whole where the exit "
-        "status is 0, and a jsonl or ics also where it has its last line."
+        "Writes tasks to standard output or a file. jsonl contains everything (lists, "
+        "tags, tasks and the trash), for import_tasks, on SQLite or PostgreSQL; csv is "
+        "for spreadsheets; ics is for calendars. Without --owner, a jsonl contains the "
+        "data of all users. The export is a snapshot of one moment. A file is replaced "
+        "only by a complete export. Standard output is complete if the exit status is 0; "
+        "a jsonl or ics is complete if it has its last line."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--owner", help="whose tasks; needed for csv and ics")
+        parser.add_argument(
+            "--owner", help="the user whose tasks to export; required for csv and ics"
+        )
         parser.add_argument("--format", choices=sorted(WRITERS), default="jsonl")
         parser.add_argument(
             "--output", help="the file to write; default: standard output"
@@ -53,12 +55,12 @@ class Command(BaseCommand):
                 self._export(owner, format, path, quiet=verbosity < 1)
         except DatabaseError as error:
             raise CommandError(
-                f"The database failed: {error} The export was cut off; do not use it."
+                f"The database failed: {error} The export is incomplete; do not use it."
             ) from error
-        except BrokenPipeError:  # such as `| head`: the reader has enough
+        except BrokenPipeError:  # The reader has closed the pipe, as `| head` does.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            self.stderr.write("Cut off: the reader took no more.")
-            sys.exit(128 + signal.SIGPIPE)  # as if the signal had ended it
+            self.stderr.write("The export is incomplete: the reader closed the pipe.")
+            sys.exit(128 + signal.SIGPIPE)  # as if killed by the signal
 
     def _export(
         self, owner: str | None, kind: str, path: Path | None, quiet: bool
@@ -80,7 +82,9 @@ class Command(BaseCommand):
     def _owners(self, username: str | None, kind: str) -> list[User]:
         if username is None:
             if kind != "jsonl":
-                raise CommandError(f"{kind} holds one person's tasks: name --owner.")
+                raise CommandError(
+                    f"{kind} contains the tasks of one user: use --owner."
+                )
             return list(User.objects.order_by("pk"))
         return [user_named(username)]
 
@@ -95,7 +99,7 @@ class Command(BaseCommand):
                 yield record
 
     def _to_file(self, path: Path, chunks: Iterator[bytes]) -> None:
-        """Beside the file first: half an export never takes the place of a whole one."""
+        """Writes a temporary file beside it, and renames it once it is complete."""
         partial = path.with_name(f"{path.name}.partial")
         try:
             if path.exists() and not path.is_file():  # /dev/null, a pipe

@@ -1,4 +1,4 @@
-"""``manage.py import_tasks``: tasks out of a file."""
+"""``manage.py import_tasks``: import tasks from a file."""
 
 from argparse import ArgumentParser
 from contextlib import closing
@@ -15,7 +15,7 @@ from tasks.formats import READERS, BadRow
 from tasks.imports import Importer, ImportValidator, LineCounter
 from tasks.models import Event, Label, Tag, Tally, Task, TaskList
 
-#: Those whose lists are known by their names.
+#: The formats of this service, in which a list is identified by its name.
 OWN_FORMATS = ("csv", "jsonl")
 
 
@@ -33,36 +33,37 @@ class Command(BaseCommand):
     help = (
         "Reads tasks from a file of export_tasks (jsonl, csv) or of another service: "
         "Todoist's CSV template, Google Takeout's Tasks.json, Microsoft To Do's JSON from "
-        "Graph, a Vikunja export (zip). The whole file is looked at first: where a row is "
-        "bad, nothing is stored, unless --skip-bad. What another service has and this one "
-        "has not goes into descriptions, and lines marked 'adjusted' say where a row could "
-        "not be stored as it stands. What is there already is left alone, "
-        "so that a file can be imported again, after an interruption too. In a spreadsheet, "
-        "open a csv with all columns as text (else 0012 becomes 12, and long numbers others), "
-        "and save it as UTF-8; its rows may be in any order."
+        "Graph, or a Vikunja export (zip). The whole file is validated first: if a row is "
+        "invalid, nothing is stored, unless --skip-bad. Data for which this service has no "
+        "field is added to descriptions. Lines marked 'adjusted' list values that had to be "
+        "changed. Tasks that exist already are not changed, so that importing a file again "
+        "is safe, also after an interruption. In a spreadsheet, open a csv with all columns "
+        "as text (otherwise 0012 becomes 12, and long numbers are rounded), and save it as "
+        "UTF-8; its rows may be in any order."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", help="the file to read")
         parser.add_argument(
-            "--owner", help="whose tasks they become; default: whom the file names"
+            "--owner",
+            help="the user who gets the tasks; default: the users named in the file",
         )
         parser.add_argument("--format", choices=sorted(READERS), default="jsonl")
         parser.add_argument(
             "--dry-run",
             action="store_true",
-            help="say what would be done, store nothing",
+            help="validate and count, but store nothing",
         )
         parser.add_argument(
             "--skip-bad",
             action="store_true",
-            help="store the rest in spite of bad rows",
+            help="skip invalid rows and store the others",
         )
         parser.add_argument(
             "--allow-incomplete",
             action="store_true",
-            help="store what there is of a jsonl that was cut off, or from which lines "
-            "were taken (those of version 1.3 and earlier have no end to tell it by)",
+            help="accept a jsonl that is truncated or lacks lines (files of version 1.3 "
+            "and earlier have no last line that would show it)",
         )
 
     def handle(
@@ -93,7 +94,7 @@ class Command(BaseCommand):
         rows = READERS[options.format](cast(BinaryIO, file), path.stem)
         bars: dict[str, Any] = {"unit": " rows", "disable": options.quiet}
         with closing(ImportValidator(owner)) as validator:
-            validator.validate(tqdm(rows, "Looking", **bars), file)
+            validator.validate(tqdm(rows, "Validating", **bars), file)
             self._report(validator.shown, validator.bad)
             adjusted = self._report_adjusted(validator)
             if options.format == "csv":
@@ -111,25 +112,25 @@ class Command(BaseCommand):
         self._summarize(importer, validator.bad, adjusted)
 
     def _check(self, validator: ImportValidator, options: Options) -> None:
-        """Refuses a file that is not whole, or has bad rows, unless that is wanted."""
+        """Refuses a file that is incomplete or has invalid rows, unless the options allow it."""
         if validator.incomplete and not options.allow_incomplete:
             raise CommandError(
-                f"{validator.incomplete} Nothing was stored; export it again, or store what "
-                "there is of it with --allow-incomplete."
+                f"{validator.incomplete} Nothing was stored; export it again, or use "
+                "--allow-incomplete to store the rows that it has."
             )
         if validator.bad and not options.skip_bad:
             raise CommandError(
-                f"{validator.bad:,} of {validator.number:,} rows are bad. Nothing was stored; "
-                "mend them, or leave them out with --skip-bad."
+                f"{validator.bad:,} of {validator.number:,} rows are invalid. Nothing was "
+                "stored; correct them, or use --skip-bad."
             )
 
     def _warn(self, count: int, example: str) -> None:
         if count:
             self.stderr.write(
                 f"Warning: {count:,} new tasks have an external_id of digits only, such "
-                f"as {example!r}. A spreadsheet turns 0012 into 12 and keeps 15 digits: "
-                "where it saved this file, they may be here under their real ids, and "
-                "come a second time. Open the export with the column external_id as text."
+                f"as {example!r}. Spreadsheets turn 0012 into 12 and keep 15 digits. If "
+                "this file was saved by one, the tasks may exist under their real ids, and "
+                "are duplicates. Open the export with the column external_id as text."
             )
 
     def _owner(self, username: str | None) -> User | None:
@@ -142,28 +143,28 @@ class Command(BaseCommand):
             self.stderr.write(f"and {bad - len(shown):,} more")
 
     def _report_adjusted(self, validator: ImportValidator) -> int:
-        """Writes all of them, so that nothing is changed unseen; returns how many."""
+        """Writes all adjustments to standard error; returns their number."""
         count = 0
         for count, row in enumerate(validator.adjusted(), 1):
             self.stderr.write(f"line {row.line}: adjusted: {row.what}")
         return count
 
     def _report_joined(self, importer: Importer) -> int:
-        """Lists of another service are known by nothing but their names here: one that
-        bears the name of a list that is there already is not always the same."""
+        """Writes which existing lists got tasks: lists of other services are identified by
+        their names only, so that another list of the same name may be meant."""
         joined = sorted(importer.summary.joined)
         for name in joined:
             self.stderr.write(
-                f"adjusted: There is a list {name!r} already; the tasks are added to it."
+                f"adjusted: The list {name!r} exists already; the tasks are added to it."
             )
         return len(joined)
 
     def _summarize(self, importer: Importer, bad: int, adjusted: int) -> None:
         summary = importer.summary
         done = "Would import" if importer.dry_run else "Imported"
-        also = f" {bad:,} bad rows were left out." if bad else ""
+        also = f" {bad:,} invalid rows were skipped." if bad else ""
         also += f" {adjusted:,} adjustments are listed above." if adjusted else ""
         self.stdout.write(
             f"{done} {summary.tasks:,} tasks, {summary.lists:,} lists and {summary.tags:,} "
-            f"tags; {summary.known:,} tasks were there already.{also}"
+            f"tags; {summary.known:,} tasks existed already.{also}"
         )

@@ -1,4 +1,4 @@
-"""``manage.py purge``: removes what is past its time."""
+"""``manage.py purge``: remove rows whose retention time has passed."""
 
 from argparse import ArgumentParser
 from datetime import datetime, timedelta
@@ -24,16 +24,16 @@ BATCH = 1_000
 class Command(BaseCommand):
     help = (
         "Removes tasks that have been in the trash for TRASH_DAYS, responses stored for "
-        "Idempotency-Key for IDEMPOTENCY_HOURS, and events older than EVENT_DAYS but "
-        "each owner's newest, expired sessions, the admin's log after ADMIN_LOG_DAYS, and "
-        "sign-ins that failed, in small transactions. Run it daily; interrupted, it goes "
-        "on where it was. "
-        "Readers of the feed whose cursor is older than the kept events get 410."
+        "Idempotency-Key for IDEMPOTENCY_HOURS, events older than EVENT_DAYS (except each "
+        "owner's newest), expired sessions, entries of the admin's log older than "
+        "ADMIN_LOG_DAYS, and records of failed sign-ins, in small transactions. Run it "
+        "daily; it can be interrupted. Requests for changes whose cursor is older than the "
+        "kept events get 410."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--dry-run", action="store_true", help="count, and remove nothing"
+            "--dry-run", action="store_true", help="count the rows, but remove nothing"
         )
 
     def handle(self, *, dry_run: bool, verbosity: int, **options: object) -> None:
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             self._report_staff("Would remove", [rows.count() for rows in self._staff()])
             return
         quiet = verbosity < 1
-        # What the service was to do in the background, and was stopped.
+        # Background jobs that were interrupted.
         for job in Job.objects.unfinished():
             jobs.finish(job)
         Job.objects.expired().delete()
@@ -61,7 +61,7 @@ class Command(BaseCommand):
                 self._purge_events(events),
             )
             self._report_staff("Removed", [*map(self._purge_rows, self._staff())])
-        # What the release before wrote while this one was being deployed.
+        # Keys that the previous release wrote while this one was being deployed.
         bring_up_to_date(connection)
 
     def _report(self, done: str, tasks: int, responses: int, events: int) -> None:
@@ -74,14 +74,14 @@ class Command(BaseCommand):
         total = 0
         old = Task.objects.trashed().filter(deleted_at__lt=before)
         while keys := list(old.values_list("pk", flat=True)[:BATCH]):
-            # Through `old` again: one that was restored meanwhile stays.
-            gone = old.filter(pk__in=keys).remove(Actor(None, "command"))
-            total += len(gone.changed)
-            self._bar.update(len(gone.changed))
+            # Filters `old` again: tasks that were restored meanwhile are kept.
+            removed = old.filter(pk__in=keys).remove(Actor(None, "command"))
+            total += len(removed.changed)
+            self._bar.update(len(removed.changed))
         return total
 
     def _staff(self) -> list[models.QuerySet[models.Model]]:
-        """What signing in and the admin leave behind."""
+        """Expired sessions, and old entries of the admin's log and of failed sign-ins."""
         now = timezone.now()
         logged = now - timedelta(days=settings.ADMIN_LOG_DAYS)
         return [

@@ -1,4 +1,4 @@
-"""``manage.py seed_tasks``: tasks to try things with."""
+"""``manage.py seed_tasks``: add example tasks."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -75,18 +75,22 @@ ZONES = ["Europe/Lisbon", "Europe/Berlin", "America/New_York", "Asia/Tokyo"]
 class Command(BaseCommand):
     help = (
         "Adds COUNT realistic tasks to a user, spread over the year 2025 and eight lists, "
-        "with tags, priorities, dues and subtasks. The same COUNT and --seed make the "
-        "same tasks. Running it again adds them again, to the same lists."
+        "with tags, priorities, due dates and subtasks. The same COUNT and --seed give the "
+        "same tasks. Running the command again adds them again, to the same lists."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("count", type=int, help="how many, up to 10,000,000")
+        parser.add_argument(
+            "count", type=int, help="the number of tasks, up to 10,000,000"
+        )
         parser.add_argument(
             "--owner",
             default=settings.API_GUEST,
-            help="whose tasks they become; default: the guest (API_GUEST)",
+            help="the user who gets the tasks; default: the guest (API_GUEST)",
         )
-        parser.add_argument("--seed", type=int, default=1, help="default: 1")
+        parser.add_argument(
+            "--seed", type=int, default=1, help="of the random numbers; default: 1"
+        )
 
     def handle(
         self, *, count: int, owner: str, seed: int, verbosity: int, **options: object
@@ -100,12 +104,11 @@ class Command(BaseCommand):
         with tqdm(total=count, unit=" tasks", disable=verbosity < 1) as bar:
             for batch in batched(rows, BATCH):
                 for row in batch:
-                    # One of the batch before; a first batch has none.
+                    # A task of the previous batch; the first batch has no subtasks.
                     number = row.pop("parent")
                     if number is not None and tops:
                         row["parent_id"] = tops[number % len(tops)]
-                # A batch a transaction: an interrupted run leaves whole batches, and
-                # other writers get their turn.
+                # A transaction for each batch, so that other writers do not wait long.
                 made = Task.objects.add_all(BY, user.pk, batch)
                 tops = [task.pk for task in made if task.parent_id is None]
                 bar.update(len(batch))
@@ -128,8 +131,8 @@ class Command(BaseCommand):
 
 
 def make_rows(lists: list[TaskList], count: int, seed: int) -> Iterator[Values]:
-    """The fields of `count` tasks, oldest first, the same for the same `count` and
-    `seed`; `parent` is a number that chooses one, or None."""
+    """The fields of `count` tasks, oldest first, the same for the same `count` and `seed`.
+    `parent` is a random number by which the caller chooses a parent, or None."""
     random = Random(seed)
     for number in range(count):
         created = FIRST_DAY + PERIOD * number / count
@@ -161,7 +164,7 @@ def make_rows(lists: list[TaskList], count: int, seed: int) -> Iterator[Values]:
 
 
 def _whom(random: Random) -> str:
-    """Names, so that some words are rare: of most words a search finds few tasks."""
+    """The end of a title with a name or number, so that titles also have rare words."""
     match random.randrange(4):
         case 0:
             return f" with {random.choice(PEOPLE)}"

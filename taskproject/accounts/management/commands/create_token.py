@@ -17,19 +17,19 @@ SCOPES = {"read": "read", "write": "write", "read,write": "read write"}
 
 class Command(BaseCommand):
     help = (
-        "Makes an API token for a user and prints it alone on the last line of standard "
-        "output. It cannot be shown again. Use it as: Authorization: Bearer tk_..."
+        "Creates an API token for a user and prints it on the last line of standard "
+        "output. It cannot be shown again. Send it as: Authorization: Bearer tk_..."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("username", help="who the program acts as")
+        parser.add_argument("username", help="the user as whom the program acts")
         parser.add_argument(
             "--create-user",
             action="store_true",
-            help="make the user if there is none (without a password)",
+            help="create the user, without a password, if it does not exist",
         )
         parser.add_argument(
-            "--name", default="command line", help="what will use the token"
+            "--name", default="command line", help="the name of the program"
         )
         parser.add_argument(
             "--scopes",
@@ -78,7 +78,7 @@ class Command(BaseCommand):
         if user is None:
             if not create:
                 raise CommandError(
-                    f"There is no user {username!r}. Add --create-user to make one."
+                    f"There is no user {username!r}. Add --create-user to create it."
                 )
             user = User(username=username)
             user.set_unusable_password()

@@ -15,20 +15,22 @@ from tasks.models import Actor
 class Command(BaseCommand):
     help = (
         "Deletes a user permanently, with their tasks, lists, tags, events, tokens and "
-        "calendar feed: in small transactions, so that others are not kept waiting. "
-        "The user is disabled first. Interrupted, it goes on when it is run again, and "
-        "a running service goes on with it too."
+        "calendar feed, in small transactions, so that other writers do not wait long. "
+        "The user is disabled first. If the command is interrupted, run it again; a "
+        "running service also resumes the deletion."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username")
-        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument(
+            "--yes", action="store_true", help="do not ask for confirmation"
+        )
 
     def handle(
         self, *, username: str, yes: bool, verbosity: int, **options: object
     ) -> None:
         user = user_named(username)
-        question = f"Delete {username} and all that is theirs? Type the name again: "
+        question = f"Delete {username} and all of their data? Type the name again: "
         if not yes and input(question) != username:
             raise CommandError("Nothing was deleted.")
         job = remove_user(user, Actor(None, "command"))

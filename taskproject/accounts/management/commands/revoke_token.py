@@ -14,8 +14,8 @@ from taskproject.accounts.models import (
 
 class Command(BaseCommand):
     help = (
-        "Revokes an API token at once. Name it by its prefix, as the admin lists it "
-        "(tk_ and 8 characters), or by the whole token; or revoke all of a user's."
+        "Revokes an API token with immediate effect. Give its prefix, as shown in the "
+        "admin (tk_ and 8 characters), or the whole token; or revoke all tokens of a user."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -24,18 +24,18 @@ class Command(BaseCommand):
 
     def handle(self, *, token: str | None, user: str | None, **options: object) -> None:
         if bool(token) == bool(user):
-            raise CommandError("Name a token, or a user with --user.")
+            raise CommandError("Give a token, or a user with --user.")
         tokens = self._by_user(user) if user else self._by_secret(token or "")
         revoked = tokens.revoke()
         if not revoked:
-            self.stdout.write("Nothing to revoke: already revoked.")
+            self.stdout.write("Already revoked.")
         else:
             self.stdout.write(f"Revoked {revoked} token{'s' if revoked > 1 else ''}.")
 
     def _by_user(self, username: str) -> ApiTokenQuerySet:
         tokens = ApiToken.objects.filter(user__username=username)
         if not tokens.exists():
-            raise CommandError(f"{username!r} is no user, or has no tokens.")
+            raise CommandError(f"There is no user {username!r}, or it has no tokens.")
         return tokens
 
     def _by_secret(self, text: str) -> ApiTokenQuerySet:
