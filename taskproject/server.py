@@ -1,6 +1,6 @@
-"""The processes of `manage.py serve`: a port of its own, and workers that come back.
+"""The processes of `manage.py serve`: the port, and workers that are replaced when they end.
 
-Built on granian 2.8.7, whose names with an underscore are used where it has no others.
+Built on granian 2.8.7, whose private names are used where it has no public ones.
 """
 
 import errno
@@ -26,19 +26,19 @@ logger = logging.getLogger("taskproject.server")
 
 BACKLOG = 16_384
 STOPS = (signal.SIGINT, signal.SIGTERM)
-#: On Linux each worker listens on a socket of its own (SO_REUSEPORT), and the kernel
-#: spreads connections evenly. Elsewhere it does not, and the workers share one.
+#: On Linux each worker listens on its own socket (SO_REUSEPORT), and the kernel distributes
+#: connections evenly. Other systems do not, and there the workers share one socket.
 OWN_SOCKETS = sys.platform == "linux"
-#: Seconds that a client may leave an answer unread before the kernel cuts it off.
+#: Seconds after which the kernel closes the connection of a client that reads nothing.
 UNREAD_TIMEOUT = 30
 
-#: Seconds between two looks at the main process, and those that a worker without one has
-#: to finish its requests: together under two.
+#: Seconds between two checks for the main process, and seconds that a worker without one
+#: has to finish its requests: together under two.
 PARENT_INTERVAL = 0.25
 ORPHAN_TIMEOUT = 0.8
 
-#: A worker that ran for this many seconds is replaced at once when it ends; otherwise
-#: after a delay in seconds that doubles from the first to the longest.
+#: A worker that ends is replaced at once if it ran for this number of seconds, otherwise
+#: after a delay that doubles from FIRST_WAIT to LONGEST_WAIT seconds.
 STABLE_AFTER = 10.0
 FIRST_WAIT, LONGEST_WAIT = 0.25, 10.0
 
@@ -46,14 +46,14 @@ _holder: Any = SocketHolder  # whose arguments are not in its stubs
 
 
 class PortError(Exception):
-    """The address cannot be listened on; the message says why and what to do."""
+    """The address cannot be used. The message has the reason and a remedy."""
 
 
 class Port:
-    """An address that this process alone listens on, until it ends.
+    """An address on which only this process and its workers listen, until it ends.
 
-    Raises PortError where the address is taken, is not of this machine, or may not be
-    used.
+    Raises PortError if the address is in use, does not belong to this machine, or requires
+    privileges.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -75,31 +75,30 @@ class Port:
             raise PortError(self._reason(error)) from None
         if not OWN_SOCKETS:
             return
-        # From here on nobody can bind the address but sockets of this user that share
-        # it (SO_REUSEPORT), as those of the workers do, and `manage.py serve` first binds
-        # one that does not. It stays bound, and takes no connection from them.
+        # From here on only sockets of this user with SO_REUSEPORT, such as those of the
+        # workers, can be bound to the address. Another `manage.py serve` first binds one
+        # without, and fails. This socket stays bound, and accepts no connections.
         self._guard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         self._guard.shutdown(socket.SHUT_RDWR)
         self._guard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 
     def holder(self) -> Any:
-        """Granian's holder of the socket that a worker listens on; call it in the
-        worker."""
+        """Granian's holder of the socket on which a worker listens. Call it in the worker."""
         if not OWN_SOCKETS:
             return _holder(os.dup(self._guard.fileno()), False)
         own = self._socket()
         own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        # Connections inherit it.
+        # Accepted connections inherit the option.
         own.setsockopt(
             socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_TIMEOUT * 1000
         )
         own.bind(self._address)
-        self._guard.close()  # the main process's stays, and alone keeps the port
+        self._guard.close()  # That of the main process stays open.
         return _holder(own.detach(), False, BACKLOG)
 
     def _socket(self) -> socket.socket:
         made = socket.socket(self._family, socket.SOCK_STREAM)
-        # A server that starts again need not wait for connections that have ended.
+        # A server can be restarted while earlier connections are in TIME_WAIT.
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return made
@@ -120,8 +119,8 @@ class Port:
 
 
 class Server(MPServer):
-    """Granian's server on a `Port`. A worker that ends is replaced however often that
-    happens, where granian gives up at the second time within 5.5 seconds."""
+    """Granian's server on a `Port`. A worker that ends is always replaced; granian stops if
+    it happens twice within 5.5 seconds."""
 
     granian_logs: ClassVar = {
         "formatters": {},
@@ -142,7 +141,7 @@ class Server(MPServer):
         self._short_lives: Counter[int] = Counter()  # in a row, by worker
 
     def run(self) -> None:
-        """Serves until SIGINT or SIGTERM. Raises SystemExit where it ends otherwise."""
+        """Serves until SIGINT or SIGTERM. Raises SystemExit if it ends for another reason."""
         os.register_at_fork(
             before=_hold_signals,
             after_in_parent=_release_signals,
@@ -151,10 +150,10 @@ class Server(MPServer):
         self.serve(spawn_target=partial(work, os.getpid(), self._port))
 
     def _init_shared_socket(self) -> None:
-        self._sso = None  # each worker asks the port for its own
+        self._sso = None  # Each worker opens its own: see `Port.holder`.
 
     def _serve_loop(self, spawn_target: object, target_loader: object) -> None:
-        due: dict[int, float] = {}  # workers to replace, and when
+        due: dict[int, float] = {}  # times at which to replace workers
         while not self.interrupt_signal:
             until = min(due.values(), default=None)
             wait = None if until is None else max(0.0, until - time.monotonic())
@@ -172,7 +171,7 @@ class Server(MPServer):
                     self._respawn_workers([worker], spawn_target, target_loader)
 
     def _wait_after(self, worker: int) -> float:
-        """Seconds until the worker that has ended is replaced; logs its end."""
+        """The seconds until a worker that has ended is replaced. Logs its end."""
         ended = self.wrks[worker]
         lived = time.monotonic() - ended.birth
         lives = 0 if lived >= STABLE_AFTER else self._short_lives[worker] + 1
@@ -201,7 +200,7 @@ def work(
     _: object,
     *options: object,
 ) -> None:
-    """Run a worker whose main process is `parent`."""
+    """Runs a worker whose main process is `parent`."""
     _stand_alone()
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
     _signals.set_sync_signals = _listen_for_stop
@@ -212,14 +211,14 @@ def work(
 
 
 def _gateway(application: Any, *_: Any) -> Any:
-    # Not before the application is loaded, and the settings with it.
+    # Imported after the application, which loads the settings.
     from taskproject.slow_clients import Gateway
 
     return Gateway(application)
 
 
 def _end_with(parent: int) -> None:
-    """End this process soon after its parent, which may be killed by SIGKILL."""
+    """Ends this process after its parent has ended, even if that was killed by SIGKILL."""
     while os.getppid() == parent:
         time.sleep(PARENT_INTERVAL)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -228,11 +227,11 @@ def _end_with(parent: int) -> None:
 
 
 def _stand_alone() -> None:
-    """Let only the main process stop a new worker, at any time.
+    """Moves a worker to its own process group, and resets its signal handlers.
 
-    In a process group of its own, Ctrl-C in a terminal reaches the main process only.
-    And until it has loaded the application, a worker has the main process's handlers,
-    which only note a signal: the main process would wait for `workers_kill_timeout`.
+    Ctrl-C in a terminal then reaches the main process only, which stops the workers. Until
+    a worker has loaded the application, it would have the handlers of the main process,
+    which only set a flag: the main process would wait for `workers_kill_timeout`.
     """
     os.setpgid(0, 0)
     for number in STOPS:
@@ -241,8 +240,8 @@ def _stand_alone() -> None:
 
 
 def _hold_signals() -> None:
-    """Block signals while a worker is forked: Python loses those that a new process gets
-    before it runs."""
+    """Blocks signals while a worker is forked: Python loses signals that a new process
+    receives before it runs."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
 
 
@@ -251,25 +250,25 @@ def _release_signals() -> None:
 
 
 def _listen_for_stop() -> WorkerSignal:
-    """Takes the place of granian's `set_sync_signals` in a worker.
+    """Replaces granian's `set_sync_signals` in a worker.
 
-    Granian sets a threading.Event in the signal's handler, which locks up when the
-    signal comes while the main thread is about to wait for that event, and is lost when
-    nobody waits yet. And Python runs a handler in the main thread only, which may be
-    about to wait for good. Here a byte in a pipe tells another thread of the signal,
-    whichever thread it came to. That one sets the event once: granian keeps it, and
-    a third time would wait in native code with the interpreter locked.
+    Granian sets a threading.Event in the signal handler. That deadlocks if the signal
+    arrives while the main thread begins to wait for the event, and the signal is lost if
+    no thread waits yet. Python runs handlers in the main thread only, which may already be
+    waiting in native code. Here the signal writes a byte to a pipe (`set_wakeup_fd`), which
+    another thread reads. It sets the event once, because granian would wait in native code
+    with the GIL held if it was set a third time.
     """
     stopping = WorkerSignal()
-    told, tell = os.pipe()
+    reading_end, writing_end = os.pipe()
 
     def stop() -> None:
-        os.read(told, 1)
+        os.read(reading_end, 1)
         stopping.set()
 
-    os.set_blocking(tell, False)
-    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    os.set_blocking(writing_end, False)
+    signal.set_wakeup_fd(writing_end, warn_on_full_buffer=False)
     for number in STOPS:
-        signal.signal(number, lambda *_: None)  # the byte is written all the same
+        signal.signal(number, lambda *_: None)  # The byte is written anyway.
     threading.Thread(target=stop, daemon=True).start()
     return stopping

@@ -1,17 +1,18 @@
-"""Between granian and the application: clients that are slow keep no thread for long.
+"""A layer between granian and the application, so that slow clients do not occupy threads.
 
-Granian gives a request to one of its threads as soon as its headers are there, and the
-thread waits in native code for the body, and for the client to read an answer that comes
-in pieces. Nothing in Python ends such a wait. But any thread may give the answer, also
-while another reads the body, and a connection that is shut down for reading ends the
-reading. (Version 2.8.7. The body itself must be read within the call: granian waits for
-another thread's reading after it, and keeps the interpreter locked meanwhile.)
+Granian passes a request to one of its threads once it has the headers. The thread then
+waits in native code for the body, and for the client to read a streamed response. Python
+cannot interrupt these waits. But another thread can send the response while one reads the
+body, and shutting down the connection for reading ends the wait for the body. (As of
+version 2.8.7. The body must be read within the call: after it, granian would wait with the
+GIL held for another thread that reads.)
 
-So bodies have a deadline, a short one while half of the threads or more wait for bodies,
-and answers in pieces are sent by threads that do nothing else. Which connection a body
-comes by is not told: Linux tells which ones have been silent for as long and then were
-sent as much as that answer has. A client that sends a byte now and then keeps its thread;
-so does any that is silent, on other systems. A buffering proxy keeps both away.
+Therefore bodies have a deadline, a shorter one while half of the threads or more wait for
+bodies, and streamed responses are sent by separate threads. Granian does not expose the
+connection of a request: it is found, on Linux, as one that received no data for that time,
+and whose client then received as many bytes as the response has. A client that sends a
+byte now and then occupies its thread; so does a silent one on other systems. A buffering
+proxy prevents both.
 """
 
 import json
@@ -38,14 +39,15 @@ logger = logging.getLogger("taskproject.slow_clients")
 
 #: Seconds from the headers of a request to the end of its body.
 BODY_TIMEOUT = 15.0
-#: The same while half of the threads or more wait for bodies: what is sent at once has
-#: come by then.
+#: The same while half of the threads or more wait for bodies. A body that is sent together
+#: with the headers has arrived by then.
 SHORT_BODY_TIMEOUT = 0.5
-INTERVAL = 0.1  # seconds between two looks at them
-#: Answers sent in pieces at a time; more wait for their turn.
+INTERVAL = 0.1  # seconds between two checks of the deadlines
+#: Most streamed responses that are sent at a time; others wait.
 MAX_STREAMS = 32
 
-#: What a body that did not come is answered; of a length that no other short answer has.
+#: The content of the response if the deadline of a body passes, padded to a length that no
+#: other short response has.
 GIVEN_UP = (
     json.dumps(
         RequestTimeout(
@@ -57,7 +59,7 @@ GIVEN_UP = (
 )
 MAX_HEADERS = 400  # bytes
 
-# What every request's WSGI environment has.
+# The part of the WSGI environment that all requests share.
 ENVIRON: dict[str, Any] = {
     "SCRIPT_NAME": "",
     "SERVER_SOFTWARE": "Granian",
@@ -70,23 +72,28 @@ ENVIRON: dict[str, Any] = {
 
 
 class Gateway:
-    """What granian calls for a request, in one of its threads: with the object that
-    takes the answer, and the request's part of the WSGI environment."""
+    """The callable that granian calls for each request, in one of its threads, with the object
+    that sends the response, and the request's part of the WSGI environment."""
 
     def __init__(self, application: Callable[..., Any]) -> None:
         self._application = application
-        # Bodies under way, oldest first: since when, and who takes the answer.
+        # The bodies that are being read, oldest first: the time at which reading began, and
+        # the object that sends the response.
         self._reading: dict[int, tuple[float, Any]] = {}
         self._streams = ThreadPoolExecutor(MAX_STREAMS, "stream")
         threading.Thread(target=self._watch, name="bodies", daemon=True).start()
 
     def __call__(self, answer: object, scope: dict[str, Any]) -> None:
         length = scope.get("CONTENT_LENGTH", "0")
-        if length == "0" or not _is_taken(length) or self._read(answer, scope, length):
+        if (
+            length == "0"
+            or not _is_accepted(length)
+            or self._read(answer, scope, length)
+        ):
             self._answer(answer, scope)
 
     def _read(self, answer: object, scope: dict[str, Any], length: str) -> bool:
-        """Whether the body has come, or ended early, before it was given up."""
+        """Reads the body. False if its deadline passed, and the response was sent."""
         key = id(answer)
         self._reading[key] = (time.monotonic(), answer)
         body = scope["wsgi.input"].read(int(length))
@@ -119,13 +126,13 @@ class Gateway:
                 silent = _silent_for(timeout * 0.9)
                 for key in late:
                     self._give_up(key)
-                time.sleep(INTERVAL)  # for the answers to arrive
+                time.sleep(INTERVAL)  # until the clients have received the responses
                 _shut_answered(silent)
 
     def _give_up(self, key: int) -> None:
         since, answer = self._reading.pop(key, (0.0, None))
         if answer is None:
-            return  # it has come
+            return  # The body has arrived.
         waited = round(time.monotonic() - since, 1)
         logger.warning("a body came too slowly", extra={"fields": {"seconds": waited}})
         headers = [
@@ -136,13 +143,13 @@ class Gateway:
         answer.response_bytes(RequestTimeout.status, headers, GIVEN_UP)
 
 
-#: A connection: its descriptor, and the address of the client.
+#: A connection: its file descriptor, and the address of the client.
 Connection = tuple[int, Any]
 
 
 def _connections() -> Iterator[tuple[Connection, socket.socket, int, int]]:
-    """This process's connections to its port, each with the milliseconds since the client
-    last sent something and the bytes that it has received. Linux only."""
+    """The connections of this process to its port, each with the milliseconds since it last
+    received data, and the number of bytes that the client has acknowledged. Linux only."""
     for name in os.listdir("/proc/self/fd"):
         with suppress(OSError):
             if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
@@ -156,8 +163,8 @@ def _connections() -> Iterator[tuple[Connection, socket.socket, int, int]]:
 
 
 def _silent_for(seconds: float) -> dict[Connection, int]:
-    """Connections whose clients have sent nothing for so long, and how many bytes they
-    had received before."""
+    """The connections that received no data for this time, and the number of bytes that each
+    client has acknowledged."""
     if sys.platform != "linux":
         return {}
     return {
@@ -168,8 +175,8 @@ def _silent_for(seconds: float) -> dict[Connection, int]:
 
 
 def _shut_answered(before: dict[Connection, int]) -> None:
-    """Shuts down for reading those connections that were sent GIVEN_UP meanwhile, which
-    is told by how much they received."""
+    """Shuts down for reading the connections whose clients received GIVEN_UP meanwhile,
+    judging by the number of bytes."""
     for connection, twin, _, acked in _connections() if before else ():
         received = acked - before.get(connection, acked)
         if len(GIVEN_UP) <= received < len(GIVEN_UP) + MAX_HEADERS:
@@ -177,8 +184,8 @@ def _shut_answered(before: dict[Connection, int]) -> None:
                 twin.shutdown(socket.SHUT_RD)
 
 
-def _is_taken(length: str) -> bool:
-    """Whether a body of this Content-Length is read: longer ones are refused unread."""
+def _is_accepted(length: str) -> bool:
+    """Whether a body of this Content-Length is read. Longer ones are refused unread."""
     return (
         length.isascii()
         and length.isdigit()

@@ -1,9 +1,9 @@
-"""Standard error, written to without waiting for whoever reads it.
+"""Standard error, written to without blocking.
 
-A line is written at once where that takes no waiting. Where it would, because the reader
-of a pipe has stalled, lines are kept, in their order, up to MAX_BYTES; a thread writes
-them when the reader goes on. What comes beyond that is dropped and counted, and a line
-tells how many there were, at their place.
+A line is written immediately if that does not block. Otherwise, because the reader of a
+pipe has stalled, lines are queued, up to MAX_BYTES, and written by a thread once the
+reader continues. Further lines are dropped and counted, and a line with their number is
+written in their place.
 """
 
 import atexit
@@ -19,27 +19,26 @@ from contextlib import suppress
 from functools import partial
 from threading import Lock, Thread
 
-MAX_BYTES = 2**20  # of lines that wait, in each process
-FLUSH_TIMEOUT = 2.0  # seconds that a process that ends waits for the reader
+MAX_BYTES = 2**20  # most bytes of queued lines, in each process
+FLUSH_TIMEOUT = 2.0  # seconds that a process waits for the reader when it ends
 
-#: Writes the beginning of what it is given and returns how many bytes that was; raises
-#: BlockingIOError instead of waiting.
+#: Writes some of the bytes and returns how many; raises BlockingIOError instead of blocking.
 Send = Callable[[bytes], int]
 
 
 class Writer:
-    """Lines for a file descriptor. `lost` makes the line that tells how many were
-    dropped."""
+    """Writes lines to a file descriptor. `lost` returns the line for a number of dropped
+    lines."""
 
     def __init__(self, descriptor: int, lost: Callable[[int], bytes]) -> None:
         self._descriptor = descriptor
         self._lost = lost
         self._send: Send | None = None
         self._opened = False
-        self._start_anew()
+        self._reset()
 
-    def _start_anew(self) -> None:
-        """What a forked process does: the lines that wait are its parent's."""
+    def _reset(self) -> None:
+        """Empties the queue. In a forked process the queued lines are those of its parent."""
         self._lock = Lock()
         self._waiting: deque[bytes] = deque()
         self._bytes = 0
@@ -57,24 +56,24 @@ class Writer:
             self._keep(line)
 
     def flush(self, timeout: float = FLUSH_TIMEOUT) -> None:
-        """Waits until all is written, or the time is over."""
+        """Waits until all lines are written, for at most `timeout` seconds."""
         end = time.monotonic() + timeout
         while self._thread is not None and time.monotonic() < end:
             time.sleep(0.01)
 
     def _rest(self, data: bytes) -> bytes:
-        """What is left of it after as much was written as can be at once."""
+        """Writes what can be written without blocking, and returns the rest."""
         if self._send is None:
             return data
         try:
             return data[self._send(data) :]
         except BlockingIOError:
             return data
-        except OSError:  # nobody will ever read it
+        except OSError:  # The reader is gone.
             return b""
 
     def _keep(self, line: bytes) -> None:
-        # Once one is dropped, so are all until there is room for what tells it.
+        # Once a line is dropped, so are all until the line with their number is queued.
         if self._dropped or self._bytes + len(line) > MAX_BYTES:
             self._dropped += 1
             return
@@ -112,15 +111,15 @@ class Writer:
         select.select([], [self._descriptor], [])
         rest = self._rest(line)
         if rest is line:
-            time.sleep(0.01)  # there is room, but too little
+            time.sleep(0.01)  # The pipe has some room, but too little for a write.
         return rest
 
 
 def _without_waiting(descriptor: int) -> Send | None:
-    """How to write to it without waiting; None where there is no way.
+    """A function that writes to the descriptor without blocking; None if that is impossible.
 
-    The descriptor is shared with other programs, which would fail if it was made
-    non-blocking: a pipe or a terminal is opened once more instead.
+    The descriptor may be shared with other programs, which would fail if it was made
+    non-blocking: a pipe or a terminal is opened again instead.
     """
     with suppress(OSError):
         mode = os.fstat(descriptor).st_mode
@@ -136,13 +135,13 @@ def _without_waiting(descriptor: int) -> Send | None:
         ):
             return partial(os.write, own)
         os.close(own)
-        os.set_blocking(descriptor, True)  # where both are one
+        os.set_blocking(descriptor, True)  # if both share their flags
     return None
 
 
 def shared(lost: Callable[[int], bytes]) -> Writer:
-    """A writer for standard error that all of a process's handlers share."""
+    """A writer for standard error, for all log handlers of a process."""
     writer = Writer(2, lost)
-    os.register_at_fork(after_in_child=writer._start_anew)
+    os.register_at_fork(after_in_child=writer._reset)
     atexit.register(writer.flush)
     return writer

@@ -1,7 +1,7 @@
-"""Django's PostgreSQL backend, whose connecting obeys the request's deadline.
+"""Django's PostgreSQL backend, with connecting bounded by the request's deadline.
 
-Without it, a request that has lost its time on a dead connection would spend it once
-more on the next one, and so would every request behind it.
+Without that, a request whose connection was lost could wait for DATABASE_CONNECT_TIMEOUT
+in addition, and so could every other request.
 """
 
 import logging
@@ -26,7 +26,7 @@ from psycopg.pq import TransactionStatus
 
 from taskproject.deadlines import breaker, current_deadline
 from taskproject.postgresql.connection import Connection
-from taskproject.postgresql.direct import Session, Statements, look_at, run
+from taskproject.postgresql.direct import Session, Statements, inspect, run
 
 if TYPE_CHECKING:
     from taskproject.sql import Row
@@ -36,8 +36,8 @@ READ_COMMITTED = (
 )
 logger = logging.getLogger("taskproject.postgresql")
 
-# What a snapshot begins with. A role's limit on idle transactions is for those that
-# somebody forgot; between two reads of a snapshot, what was read is formatted.
+# The first statement of a snapshot. A role may limit idle transactions to a shorter time,
+# but between two reads of a snapshot, rows are formatted.
 SNAPSHOT = (
     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; "
     "SET LOCAL idle_in_transaction_session_timeout = '10min'"
@@ -48,14 +48,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
     #: The clause of a SELECT that skips locked rows.
     skip_locked = " FOR NO KEY UPDATE SKIP LOCKED"
     _statements: Statements | None = None
-    # The session whose socket `_poll` looks at.
+    # The session whose socket `_poll` polls.
     _polled: object = None
     _session = Session(pooled=False, isolated=True)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """A transaction whose statements all read the database as it is at the first one.
-        Within another transaction it is that one, whatever its isolation."""
+        """A read-only transaction, whose statements all read the same state of the database.
+        Within another transaction it does nothing, whatever its isolation level."""
         if self.in_atomic_block:
             yield
             return
@@ -65,20 +65,21 @@ class DatabaseWrapper(base.DatabaseWrapper):
             yield
 
     def no_lock_wait(self) -> AbstractContextManager[None]:
-        """As in our SQLite backend; here `skip_locked` is for that."""
+        """For the SQLite backend. On PostgreSQL use `skip_locked`."""
         return nullcontext()
 
     def init_connection_state(self) -> None:
-        """Django's, and the isolation that every statement is written for, whatever the
-        database, the role or the server has for a default.
+        """Django's, and the isolation level READ COMMITTED, whatever the default of the
+        database, the role or the server is.
 
-        A transaction names it in its BEGIN, which costs nothing. For single statements the
-        session's default is set; but not in a pooler's, where others would inherit it and
-        it would be lost: there they are run in transactions (see `Statements`).
+        Transactions have it in their BEGIN, which costs nothing. For single statements the
+        default of the session is set. Behind a pooler that would affect other clients, and
+        not all of our statements: there, single statements are run in transactions (see
+        `Statements`).
         """
         super().init_connection_state()
         self.connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
-        self._session = look_at(self.connection)
+        self._session = inspect(self.connection)
         if self._session.isolated:
             return
         if not self._session.pooled:
@@ -88,22 +89,22 @@ class DatabaseWrapper(base.DatabaseWrapper):
         _warn_of_isolation()
 
     def is_pooled(self) -> bool:
-        """Whether a pooler stands between, which may change the server process."""
+        """Whether the connection is to a pooler, which may change the server process."""
         self.ensure_connection()
         return self._session.pooled
 
     def fetch(
         self, statement: str, parameters: Sequence[Any], prepare: bool
     ) -> "list[Row]":
-        """The rows of a statement that is written out: see `taskproject.sql.fetch`."""
+        """The rows of a hand-written statement: see `taskproject.sql.fetch`."""
         if self.queries_logged or self.execute_wrappers:
-            # Loggers and wrappers see the statements of Django's cursor only.
+            # Query logging and wrappers work with Django's cursor only.
             with self.cursor() as cursor:
                 cursor.execute(statement, parameters)
                 rows: list[Row] = cursor.fetchall()
                 return rows
-        # The checks of Django's cursor, without that of the thread: `connection` is the
-        # thread's own.
+        # The checks that Django's cursor does, except that of the thread, whose own
+        # connection this is.
         if self.needs_rollback:
             self.validate_no_broken_transaction()
         if not self.health_check_done:
@@ -117,7 +118,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return self._statements.fetch(statement, parameters, prepare)
 
     def close_if_unusable_or_obsolete(self) -> None:
-        """Django's, called only where it would close or check something."""
+        """Django's, but only if it would close the connection or check it."""
         if (
             self.errors_occurred
             or not self.autocommit
@@ -128,12 +129,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.health_check_done = False
 
     def is_usable(self) -> bool:
-        """Whether the server has not hung up (then there is something to read, where
-        nothing was asked), nor the transaction failed.
+        """Whether the server has not closed the connection (then the socket would be
+        readable), and the transaction has not failed.
 
-        Django asks the server instead, which is a second round trip for every request
-        (0.1 ms of ours, 0.05 of PostgreSQL's). A server that is merely silent would not
-        answer that question either; the request's deadline is for that.
+        Django sends a query instead, which is a second round trip for every request (0.1 ms
+        here, 0.05 ms of PostgreSQL). A server that does not respond is left to the deadline
+        of the request.
         """
         session = self.connection
         if session is None or session.closed:
@@ -146,8 +147,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return not self._poll.poll(0)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:
-        """Django's, within this thread's deadline, and without options of Django's that
-        database URLs cannot name (`pool`, `isolation_level`)."""
+        """Django's, within this thread's deadline, and without the options `pool` and
+        `isolation_level`, which database URLs cannot have."""
         deadline = current_deadline()
         if deadline is None:
             return Connection.connect(**conn_params)
@@ -160,7 +161,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
             breaker.record_success()
             return session
         if breaker.refuses():
-            raise psycopg.OperationalError("the server is slow; others wait for it")
+            raise psycopg.OperationalError(
+                "other threads are connecting to a slow server"
+            )
         paused: AbstractContextManager[None] = nullcontext()
         if breaker.broken:
             timeout = min(ceil(left), timeout)
@@ -173,25 +176,24 @@ class DatabaseWrapper(base.DatabaseWrapper):
             breaker.record_timeout()
             raise
         except BaseException:
-            breaker.record_success()  # a refusal is an answer too
+            breaker.record_success()  # The server responded, with an error.
             raise
         breaker.record_success()
         if deadline.remaining() <= 0:
             session.close()
-            raise psycopg.OperationalError("connecting took all the time there was")
+            raise psycopg.OperationalError("the deadline passed while connecting")
         return session
 
 
 def _connect(conn_params: dict[str, Any], seconds: int) -> Connection:
-    """A new session. psycopg's timeout is for each address of the host, which here is a
-    part of the whole."""
+    """A new session. psycopg applies its timeout to each address of the host: it is divided."""
     each = ceil(seconds / _addresses(conn_params))
     return Connection.connect(**{**conn_params, "connect_timeout": each})
 
 
 @cache
 def _warn_of_isolation() -> None:
-    """Once in a process, not for each connection."""
+    """Logs a warning, once in each process."""
     logger.warning(
         "default_transaction_isolation is not read committed, which costs each statement "
         "two round trips behind a pooler: ALTER ROLE ... SET "
@@ -200,12 +202,12 @@ def _warn_of_isolation() -> None:
 
 
 def _addresses(conn_params: dict[str, Any]) -> int:
-    """The number of addresses that psycopg tries, one after the other."""
+    """The number of addresses that psycopg tries in turn."""
     names = str(conn_params.get("host", ""))
     if not names or "/" in names or conn_params.get("hostaddr"):
         return 1
     found = 0
     for name in names.split(","):
-        with suppress(OSError):  # an unknown name: it is tried anyway, and says so
+        with suppress(OSError):  # psycopg reports an unknown name.
             found += len(getaddrinfo(name, None, type=SOCK_STREAM))
     return max(1, found)

@@ -1,4 +1,4 @@
-"""psycopg's connection, whose waiting obeys the request's deadline."""
+"""psycopg's connection, with waiting bounded by the request's deadline."""
 
 from functools import cached_property
 from select import POLLIN, poll
@@ -21,10 +21,10 @@ class Connection(psycopg.Connection[Any]):
     def wait(
         self, gen: PQGen[RV], interval: float = INTERVAL, timeout: float | None = None
     ) -> RV:
-        """psycopg's, for as long as this thread's deadline leaves.
+        """psycopg's, until this thread's deadline.
 
-        At the deadline it has the server cancel the statement, closes the connection and
-        raises OperationalError.
+        At the deadline it cancels the statement, closes the connection and raises
+        OperationalError.
         """
         deadline = current_deadline()
         if deadline is None or timeout is not None:
@@ -39,9 +39,9 @@ class Connection(psycopg.Connection[Any]):
             raise
 
     def result(self) -> Any:
-        """The result of the statement that was sent through `pgconn`.
+        """The result of the statement that was sent by `pgconn`.
 
-        One that comes whole and soon is read here, which takes 5 us less than `wait`."""
+        A result that arrives within SOON is read here, which takes 5 us less than `wait`."""
         pgconn, results = self.pgconn, []
         if pgconn.flush() == 0 and self._readable.poll(SOON):
             pgconn.consume_input()
@@ -58,15 +58,17 @@ class Connection(psycopg.Connection[Any]):
         return readable
 
     def _cancel(self, gen: PQGen[Any]) -> None:
-        """Closed afterwards: a late cancellation must not meet another statement."""
+        """Cancels the statement and closes the connection, so that a late cancellation cannot
+        affect another statement."""
         try:
             self.cancel_safe(timeout=CANCEL_TIMEOUT)
         except psycopg.Error:
-            # A server that accepts it is not silent; this one session may be.
+            # The server does not respond. (If it accepts the request to cancel, it is only
+            # this session that does not.)
             breaker.record_timeout()
         else:
             try:
                 super().wait(gen, timeout=CANCELLED_WITHIN)
             except psycopg.Error:
-                pass  # as expected, or still running: closing ends both
+                pass  # cancelled, or still running
         self.close()

@@ -1,14 +1,15 @@
-"""Statements straight through libpq; those with `prepare` are prepared once a connection.
+"""Statements sent by libpq, without cursors; those with `prepare` are prepared once for each
+connection.
 
-A statement through Django's and psycopg's cursors costs 65 to 85 us of Python on our
-machine, a page of 50 tasks 400 more for their times, and PostgreSQL plans it each time
-(100 us and more for one on tasks). Here it costs 45, and a plan can be kept. It is the
-same session: transactions, the deadline's cancelling and the errors of Django are as ever.
+A statement by the cursors of Django and psycopg takes 65 to 85 us in Python, a page of 50
+tasks 400 us more for its times, and PostgreSQL plans it each time (100 us and more for a
+statement on tasks). Here it takes 45 us, and the plan can be kept. The session is the same,
+with its transactions; so are the deadline and Django's exceptions.
 
-A pooler that hands out another server process for each transaction may not know of
-prepared statements. The first one that is missing ends them for the connection: it had no
-effect, and runs again unprepared. Names are made of the statements, so that what another
-client has prepared under a name is the same statement.
+A pooler that assigns another server process to each transaction may not support prepared
+statements. If a prepared statement is missing, which has no effect, it is run again
+unprepared, and the connection prepares no more. Names are derived from the statements, so
+that another client's statement with the same name is the same.
 """
 
 from collections.abc import Sequence
@@ -26,20 +27,21 @@ from taskproject.postgresql.connection import Connection
 if TYPE_CHECKING:
     from taskproject.sql import Row
 
-# Of one session: each takes memory of PostgreSQL's, and a page of another size or in
-# another order is another statement.
+# In one session: each takes memory of PostgreSQL, and pages of another size or order are
+# other statements.
 MAX_PREPARED = 100
 BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
-# psycopg's own loaders, which are written in C; Django's for times are not (2 us each).
+# psycopg's loaders, which are written in C, unlike Django's for times (2 us each).
 _ADAPTERS = AdaptersMap(psycopg.adapters)
 for _name in ("json", "jsonb"):
     _ADAPTERS.register_loader(_name, TextLoader)
-# Missing here; and those whose plan does not fit the tables any more.
+# The prepared statement does not exist; or its plan does not match the tables any more.
 _UNPREPARED = (errors.InvalidSqlStatementName, errors.FeatureNotSupported)
 
 
 class _Context:
-    """What psycopg adapts values for: no connection, hence UTF-8 and UTC, as ours are."""
+    """The context in which psycopg adapts values: without a connection, it uses UTF-8 and
+    UTC, as all connections here do."""
 
     adapters = _ADAPTERS
     connection = None
@@ -49,15 +51,15 @@ _CONTEXT: Any = _Context()
 
 
 class Session(NamedTuple):
-    """What a new session is like."""
+    """The properties of a session."""
 
-    #: Whether its process id is not the server's own: a pooler makes ids up.
+    #: Whether it is that of a pooler, whose process ids differ from those of the server.
     pooled: bool
-    #: Whether a statement outside of transactions is read committed.
+    #: Whether the default isolation level is READ COMMITTED.
     isolated: bool
 
 
-def look_at(session: Connection) -> Session:
+def inspect(session: Connection) -> Session:
     result = run(
         session,
         b"SELECT pg_backend_pid(), current_setting('default_transaction_isolation')",
@@ -70,13 +72,13 @@ def look_at(session: Connection) -> Session:
 
 
 class Statements:
-    """The statements of one session. Where it is not `isolated`, one outside of a
-    transaction is run in one of its own."""
+    """The statements of one session. If it is not `isolated`, a statement outside of
+    transactions is run in one of its own."""
 
     def __init__(self, session: Connection, isolated: bool) -> None:
         self.session = session
         self._isolated = isolated
-        # One for all: what it has found out about types it need not again (5 us).
+        # Kept, because it caches what it finds out about types (5 us).
         self._transformer = Transformer(_CONTEXT)
         self._prepared: set[bytes] = set()
         self._prepares = True
@@ -84,8 +86,8 @@ class Statements:
     def fetch(
         self, statement: str, parameters: Sequence[object], prepare: bool
     ) -> "list[Row]":
-        """The rows of a statement with a %s for each parameter. With `prepare` it stays
-        prepared, and its text in memory for as long as the process runs."""
+        """The rows of a statement with a %s for each parameter. With `prepare`, the statement
+        stays prepared, and its text stays in memory while the process runs."""
         session = self.session
         connection = session.pgconn
         name, text = _named(statement) if prepare else (b"", _numbered(statement))
@@ -105,11 +107,11 @@ class Statements:
             result = run(session, text, values)
         transformer.set_pgresult(result)
         rows = transformer.load_rows(0, result.ntuples, tuple)
-        transformer.set_pgresult(None)  # which may be a large one
+        transformer.set_pgresult(None)  # It may be large.
         return rows
 
     def _run_prepared(self, name: bytes, text: bytes, values: Sequence[Any]) -> Any:
-        """None where it was not prepared after all."""
+        """The result of a prepared statement; None if it could not be prepared."""
         session = self.session
         try:
             if name not in self._prepared:
@@ -164,7 +166,7 @@ def _numbered(statement: str) -> bytes:
 
 
 def checked(result: Any) -> Any:
-    """The result of a statement, unless it failed."""
+    """The result of a statement. Raises its error."""
     if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
         return result
     if result.error_field(pq.DiagnosticField.SQLSTATE) is None:

@@ -1,15 +1,15 @@
-"""Django's SQLite backend, whose writers queue up before they ask for the lock.
+"""Django's SQLite backend, with a queue of writers, and a check that the file is the same.
 
-SQLite lets a writer that waits try again ever more rarely, in the end every 100 ms: of 16
-writers some starve. Here the threads of one process take turns, so that no more writers
-than processes compete, and those try every 2 ms. A command that writes thousands of rows
-in many transactions would begin the next one within less: after a long transaction, its
-process waits before it becomes the writer again.
+A waiting writer of SQLite retries ever more rarely, in the end every 100 ms: of 16 writers
+some starve. Here the threads of a process take a lock first, so that only one writer of
+each process competes, and that one retries every 2 ms. A command that writes thousands of
+rows in many transactions would begin the next one before another process retries:
+therefore its process waits after a long transaction.
 
-And the file must stay the one that was opened first. SQLite goes on with a file that was
-moved or deleted, and would apply the write-ahead log of one database to the other that was
-put in its place. Where the path leads to another file, or to none, every statement fails
-until the service is started anew.
+The database file must stay the one that was opened first. SQLite continues to use a file
+that was moved or deleted, and would apply the write-ahead log of one database to another
+that replaced it. If the path leads to another file, or to none, all statements fail until
+the service is restarted.
 """
 
 import logging
@@ -35,21 +35,21 @@ from taskproject.names import casefold_key
 
 logger = logging.getLogger("taskproject.sqlite")
 
-# For a column that is selected AS "name [instant]": in a third of the time that it takes to
-# convert the naive time of Django's own converter.
+# For columns that are selected AS "name [instant]": aware datetimes, in a third of the time
+# of converting the naive ones of Django's converter.
 sqlite3.register_converter(
     "instant", lambda text: datetime.fromisoformat(f"{text.decode()}+00:00")
 )
 
 PAUSE = 0.002  # seconds between two attempts to become the writer
-#: Of a transaction that has taken longer than SHORT, this part of its time, but at most
-#: LONGEST_REST seconds, is left to the writers of other processes.
+#: After a transaction of more than SHORT seconds, the process waits for this fraction of its
+#: duration, but at most LONGEST_REST seconds, so that other processes can write.
 REST, SHORT, LONGEST_REST = 0.25, 0.02, 0.05
 _turn = Lock()
 
 
 class _Rest:
-    """When this process may become the writer again, by the monotonic clock."""
+    """The time from which this process may write again, by the monotonic clock."""
 
     until = 0.0
 
@@ -57,11 +57,11 @@ class _Rest:
 _rest = _Rest()
 #: Device and inode of the files that this process has opened, by their paths.
 _opened: dict[str, tuple[int, int]] = {}
-_replaced: set[str] = set()  # that were told of
+_replaced: set[str] = set()  # paths whose replacement was logged
 
 
 def remember(path: str) -> None:
-    """Notes which file is at the path now, if there is one, as the one to stay with."""
+    """Records which file the path leads to, if any, unless that was recorded before."""
     place = _place(path)
     if place is not None:
         _opened.setdefault(path, place)
@@ -70,13 +70,13 @@ def remember(path: str) -> None:
 def _place(path: str) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
-    except (OSError, ValueError):  # gone, or no path at all (in memory)
+    except (OSError, ValueError):  # deleted, or not a path (in memory)
         return None
     return found.st_dev, found.st_ino
 
 
 def is_replaced(path: str) -> bool:
-    """Whether the path leads to another file than the one that was opened, or to none."""
+    """Whether the path leads to another file than that which was opened, or to none."""
     opened = _opened.get(path)
     if opened is None or opened == _place(path):
         return False
@@ -125,18 +125,18 @@ else:
 
 
 class DatabaseFeatures(Features):
-    # SQLite's own limit since 3.32; Django keeps to the 999 of before, and would insert
-    # 500 tasks by eleven statements.
+    # SQLite's limit since version 3.32. Django uses the earlier one of 999, with which it
+    # would insert 500 tasks by eleven statements.
     max_query_params = 32_766
 
 
 class DatabaseSchemaEditor(_SchemaEditor):
-    """Django's, which keeps the triggers of a table that it remakes.
+    """Django's, but it keeps the triggers of a table that it rebuilds.
 
-    SQLite cannot add a constraint, or alter a column, in place: Django copies the rows to
-    a new table and drops the old one, and SQLite drops the triggers with it. Here they are
-    created again, as they were, in the transaction of the copy. A migration that drops a
-    column that triggers use replaces those triggers first.
+    To add a constraint or alter a column on SQLite, Django copies the rows to a new table
+    and drops the old one, which drops its triggers. Here they are created again in the
+    same transaction. A migration that drops a column used by triggers replaces the
+    triggers first.
     """
 
     def _remake_table(self, *args: object, **kwargs: object) -> None:
@@ -147,8 +147,8 @@ class DatabaseSchemaEditor(_SchemaEditor):
                     "WHERE type = 'trigger'"
                 )
                 triggers = cursor.fetchall()
-            # All of them: SQLite renames no table while a trigger of another one refers
-            # to a table that is missing at that moment.
+            # Those of all tables: SQLite refuses to rename a table while a trigger of
+            # another one refers to a table that does not exist at that moment.
             for name, _, _ in triggers:
                 self.execute(f"DROP TRIGGER {self.quote_name(name)}")
             super()._remake_table(*args, **kwargs)
@@ -172,8 +172,8 @@ class DatabaseWrapper(_DatabaseWrapper):
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """A transaction whose statements all read the database as it is at the first one,
-        and which holds no writer off. Within another transaction it is that one."""
+        """A read-only transaction, whose statements all read the same state of the database,
+        and which does not block writers. Within another transaction it does nothing."""
         if self.in_atomic_block:
             yield
             return
@@ -190,14 +190,14 @@ class DatabaseWrapper(_DatabaseWrapper):
             raise sqlite3.OperationalError("the database file was replaced")
         session = super().get_new_connection(conn_params)
         remember(path)
-        # A LIKE for which all letters have two cases, not those of ASCII alone: the admin
-        # looks for names by it.
+        # A LIKE that ignores the case of all letters, not only of ASCII: for searches by
+        # name in the admin.
         session.create_function("like", 3, _like, deterministic=True)
         return session
 
     def close_if_unusable_or_obsolete(self) -> None:
-        """Django's, before each request. A file that was replaced is let go of: SQLite
-        leaves one that has moved as it is."""
+        """Django's, before each request. Also closes a connection to a file that was
+        replaced: SQLite does not write to a file that was moved when it is closed."""
         if self.connection is not None and is_replaced(self.settings_dict["NAME"]):
             self.close()
         super().close_if_unusable_or_obsolete()
@@ -233,7 +233,7 @@ class DatabaseWrapper(_DatabaseWrapper):
 
     @contextmanager
     def no_lock_wait(self) -> Iterator[None]:
-        """In here a statement fails at once where it would wait for a writer."""
+        """A context in which statements that would wait for another writer fail at once."""
         with self.cursor() as cursor:
             cursor.execute("PRAGMA busy_timeout = 0")
             try:

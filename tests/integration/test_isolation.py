@@ -39,10 +39,10 @@ def serializable(db: None) -> Iterator[None]:
 def pooled(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sessions are a pooler's, which keep nothing that is set."""
 
-    def look_at(session: Any) -> direct.Session:
-        return direct.look_at(session)._replace(pooled=True)
+    def inspect(session: Any) -> direct.Session:
+        return direct.inspect(session)._replace(pooled=True)
 
-    monkeypatch.setattr(base, "look_at", look_at)
+    monkeypatch.setattr(base, "inspect", inspect)
 
 
 @pytest.fixture(params=["direct", "pooled"])
