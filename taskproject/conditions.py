@@ -1,8 +1,9 @@
 """Conditional requests (RFC 9110, section 13).
 
-An ETag is a row's version, a dot, the number of the format it is represented in, and after
-a hyphen what the representation has besides the row: `"7.2-3overdue"`. If-Match compares
-the version alone, and also accepts the tags of earlier releases, without the format.
+An ETag consists of the version of a row, a dot, the number of the format of its
+representation, a hyphen, and what the representation has in addition to the row:
+`"7.2-3overdue"`. If-Match compares the version only, and also accepts the tags of earlier
+releases, which lack the format.
 """
 
 import re
@@ -19,9 +20,9 @@ from taskproject.problems import (
     VersionRequired,
 )
 
-# A PostgreSQL bigint has at most 19 digits; no version gets there.
+# At most 18 digits, so that a version is within PostgreSQL's bigint.
 VERSION = re.compile(r'"([1-9][0-9]{0,17})(?:\.[0-9]{1,9})?(?:-[0-9]*(?:overdue)?)?"')
-# The tag as altered by proxies that compress: W/"7" (nginx), "7-gzip" (Apache).
+# Tags as changed by proxies that compress: W/"7" (nginx), "7-gzip" (Apache).
 ALTERED = re.compile(r'(?:W/)?"([1-9][0-9]{0,17})(?:[^0-9"][^"]*)?"')
 
 

@@ -1,16 +1,16 @@
-"""A bound on how long a request waits for PostgreSQL.
+"""The deadline of a request for waiting for PostgreSQL.
 
-libpq has no read timeout: a server or network that falls silent would hold a thread for
-as long as it is silent, and the limits of a database role (docs/operations.md) do not
-help then. Here psycopg waits no longer than the request's deadline (see
-`taskproject.postgresql.connection`), and the request sees an OperationalError and answers
-503. SQLite needs none of this: it has a busy timeout of its own, and no network.
+libpq has no read timeout: a server or network that stops responding would occupy a thread,
+and the timeouts of a database role (docs/operations.md) do not apply then. Here psycopg
+waits until the deadline of the request (see `taskproject.postgresql.connection`), and
+raises an OperationalError, whose response is 503. SQLite has its own busy timeout, and no
+network.
 
-Connecting does not count unless the last attempt timed out: a database that was suspended
-(Neon's) accepts a connection and takes seconds to answer. A request may wait
-DATABASE_CONNECT_TIMEOUT for its connection; but so may all threads but one, so that
-requests that need no database are answered meanwhile. After a timeout, one thread at a
-time tries again, within its request's deadline, and the others are refused at once.
+The time of connecting does not count, unless the last attempt timed out: a suspended
+database (Neon's) accepts connections and responds after seconds. A request may wait
+DATABASE_CONNECT_TIMEOUT for its connection. All threads but one may do so at a time, so
+that requests that need no database are served. After a timeout, one thread at a time tries
+to connect, within the deadline of its request, and the others fail at once.
 """
 
 import math
@@ -18,20 +18,20 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Condition, get_ident, local
-from typing import Any, Self
+from typing import Self
 
 from django.conf import settings
 
 from taskproject.sql import ON_POSTGRESQL, this_thread
 
-PAUSE = 1.0  # seconds between attempts to reach a silent server
-# Seconds that connecting may take before the last thread does not wait for it any more.
+PAUSE = 1.0  # seconds between attempts to connect after a timeout
+# Seconds of connecting after which the last thread does not wait for a place.
 GRACE = 1.0
 
 
 class CircuitBreaker:
-    """Limits who may connect: all threads but one at a time; after a timeout, one thread
-    a second."""
+    """Limits the threads that connect: all but one at a time; after a timeout, one each
+    second."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -42,25 +42,25 @@ class CircuitBreaker:
         self.broken = False
 
     def refuses(self) -> bool:
-        """Whether to give up before connecting. Whoever is not refused reports back by
-        `record_timeout` or `record_success`."""
+        """Whether this thread may not connect. If it may, it calls `record_timeout` or
+        `record_success` afterwards."""
         with self._changed:
             if self.broken:
                 if self._trying or time.monotonic() < self._next_attempt:
                     return True
                 self._trying = True
-            # While connecting is quick, a place is free again soon.
+            # While connecting is fast, a place becomes free soon.
             elif not self._changed.wait_for(self._has_room, self._grace()):
                 return True
             self._connecting[get_ident()] = time.monotonic()
             return False
 
     def record_timeout(self) -> None:
-        """The server neither answered in time nor refused."""
+        """The server did not respond in time."""
         self._end(True)
 
     def record_success(self) -> None:
-        """The server answered, be it by a refusal."""
+        """The server responded, possibly with an error."""
         self._end(False)
 
     def _end(self, broken: bool) -> None:
@@ -75,7 +75,7 @@ class CircuitBreaker:
         return len(self._connecting) < max(1, settings.THREADS - 1)
 
     def _grace(self) -> float:
-        """Seconds after which connecting counts as slow."""
+        """The seconds until connecting counts as slow."""
         began = min(self._connecting.values(), default=0.0)
         return max(0.0, began + GRACE - time.monotonic())
 
@@ -84,14 +84,14 @@ breaker = CircuitBreaker()
 
 
 class Deadline:
-    """The time by which one thread is done with the database."""
+    """The time until which one thread waits for the database."""
 
     __slots__ = ("expired", "expires", "includes_connecting")
 
     def __init__(self, seconds: float, includes_connecting: bool) -> None:
         self.expires = time.monotonic() + seconds
         self.includes_connecting = includes_connecting
-        #: Whether it ended the wait for a statement.
+        #: Whether it passed while a statement ran.
         self.expired = False
 
     def __enter__(self) -> Self:
@@ -104,7 +104,7 @@ class Deadline:
             this_thread.connection.close()
 
     def remaining(self) -> float:
-        """Seconds; negative when it has passed."""
+        """The remaining seconds; negative after the deadline."""
         return self.expires - time.monotonic()
 
     @contextmanager
@@ -125,12 +125,12 @@ _current = _Current()
 
 
 def current_deadline() -> Deadline | None:
-    """This thread's, if it has one."""
+    """The deadline of this thread, or None."""
     return _current.deadline
 
 
 def extend(seconds: float) -> None:
-    """Moves this thread's deadline, if it has one, to that many seconds from now."""
+    """Moves the deadline of this thread, if there is one, to `seconds` from now."""
     deadline = current_deadline()
     if deadline is not None:
         deadline.expires = time.monotonic() + seconds
@@ -138,8 +138,8 @@ def extend(seconds: float) -> None:
 
 def deadline(
     seconds: float, *, includes_connecting: bool = False
-) -> AbstractContextManager[Any]:
-    """Bounds the time that the block waits for PostgreSQL; blocks do not nest.
+) -> AbstractContextManager[Deadline | None]:
+    """A context manager that bounds the time of waiting for PostgreSQL; it cannot be nested.
 
-    Connecting may take DATABASE_CONNECT_TIMEOUT besides, unless it is included."""
+    Connecting may take another DATABASE_CONNECT_TIMEOUT, unless it is included."""
     return Deadline(seconds, includes_connecting) if ON_POSTGRESQL else nullcontext()

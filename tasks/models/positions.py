@@ -1,26 +1,28 @@
 """Positions: text that orders the tasks of a list, and lists, by comparing bytes.
 
-Between two positions there is always room for another, so that a move writes one row.
-Letters and digits are the digits of a fraction to the base 36; none ends in 0, because
-nothing comes between `a` and `a0`. The ends are made of the clock: something new or moved
-to an end gets a position of fixed length, however often that happens. Moves into one and
-the same gap make it longer, by one character for every five.
+There is always a position between two others, so that a move writes one row. A position is
+a fraction in base 36, with the digits 0-9 and a-z. It does not end in 0, because there is
+none between `a` and `a0`. Positions at the ends are derived from the time, and have a fixed
+length however many there are. Repeated moves into the same gap lengthen positions, by one
+character for every five moves.
 
-An end is `o`, the microseconds since 1970 in 13 hexadecimal digits (until 2112), and `i`:
-hexadecimal because PostgreSQL has a function for that, and 15 characters because one more
-takes eight bytes in each index. Before version 1.4 it was `n0` and ten digits to the base
-36, which come before those; a start still is `m` and eleven of them.
+The position at the end is `o`, the microseconds since 1970 in 13 hexadecimal digits (until
+2112), and `i`. It is hexadecimal because PostgreSQL has a function for that, and has 15
+characters because one more would take eight bytes in each index. Before version 1.4 it was
+`n0` and ten digits in base 36, which sorts before `o`. The position at the start is `m`,
+eleven digits in base 36, and `i`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from taskproject.problems import NoRoom
 from taskproject.sql import ON_POSTGRESQL, fetch
+from taskproject.times import microseconds
 from tasks.limits import POSITION_LENGTH
 
 if TYPE_CHECKING:
@@ -34,59 +36,59 @@ if TYPE_CHECKING:
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _WIDTH = 11
 _CHUNK = 5_000
-#: An order that positions are in: an owner, and a list or none.
+#: The key of one manual order: the owner, and the list or None.
 Row = tuple[int, int | None]
 _ALL = len(DIGITS) ** _WIDTH
 _END = re.compile(r"(.*)o([0-9a-f]{13})i")
 _LAST_END = 16**13
 _START = re.compile(rf"(.*)m([{DIGITS}]{{{_WIDTH}}})i")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def at_end(now: datetime, number: int = 0) -> str:
-    """After all that was put at an end before `now`; `number` counts those of one moment."""
-    return _end(_microseconds(now) + number)
+    """A position after all that were added at the end before `now`. `number` distinguishes
+    several of the same time."""
+    return _end(microseconds(now) + number)
 
 
 def at_end_sql(moment: str) -> str:
-    """`at_end` as PostgreSQL's SQL, of a column with the time."""
+    """`at_end` as SQL for PostgreSQL; `moment` is an expression for the time."""
     us = f"(extract(epoch FROM {moment}) * 1000000)::bigint"
     return f"('o' || lpad(to_hex({us}), 13, '0') || 'i')"
 
 
 def at_start(now: datetime) -> str:
-    """Before all that was put at a start before `now`."""
-    return f"m{_digits(_ALL - 1 - _microseconds(now))}i"
+    """A position before all that were added at the start before `now`."""
+    return f"m{_digits(_ALL - 1 - microseconds(now))}i"
 
 
 def end_after(last: str | None, now: datetime) -> str | None:
-    """A position after `last`, the last of a row (None: it is empty); None where it would
-    be too long.
+    """A position after `last`, the last one (None: there is none). None if it would be too
+    long.
 
-    It is `at_end`, unless `last` is further: made by a clock that was ahead, or imported.
-    Then it is the next end after that one, or the first that begins with `last`, so that
-    it becomes no longer however often something is put there.
+    It is `at_end`, unless `last` is greater: from a clock that was ahead, or imported. Then
+    it is `last` with the time in it increased, or else `last` followed by `at_end`, so that
+    further positions at the end have the same length.
     """
     end = at_end(now)
     if last is None or last < end:
         return end
     if counted := _END.fullmatch(last):
         head, digits = counted.groups()
-        after = max(int(digits, 16) + 1, _microseconds(now))
+        after = max(int(digits, 16) + 1, microseconds(now))
         if after < _LAST_END:
             return f"{head}{_end(after)}"
     return _short(last + end) or _short(_middle(last, None))
 
 
 def start_before(first: str | None, now: datetime) -> str | None:
-    """A position before `first`, the first of a row (None: it is empty): the same as
-    `end_after`, the other way round. None where there is no room, as before `000`."""
+    """A position before `first`, the first one (None: there is none): the counterpart of
+    `end_after`. None if there is none, as before `000`."""
     start = at_start(now)
     if first is None or start < first:
         return start
     if counted := _START.fullmatch(first):
         head, digits = counted.groups()
-        before = min(int(digits, len(DIGITS)), _ALL - _microseconds(now)) - 1
+        before = min(int(digits, len(DIGITS)), _ALL - microseconds(now)) - 1
         if before >= 0:
             return f"{head}m{_digits(before)}i"
     middle = _middle("", first)
@@ -96,9 +98,9 @@ def start_before(first: str | None, now: datetime) -> str | None:
 
 
 def between(before: str | None, after: str | None, now: datetime) -> str | None:
-    """A position after `before` and before `after`, each None where nothing is there;
-    None where there is no room: the two are equal, or the second is the first and zeros,
-    as only imported ones are, or the text would be too long."""
+    """A position between the two, each of which is None if there is none. Returns None if
+    they are equal, if the second is the first followed by zeros, which only imported ones
+    are, or if the position would be too long."""
     if after is None:
         return end_after(before, now)
     if before is None:
@@ -107,7 +109,7 @@ def between(before: str | None, after: str | None, now: datetime) -> str | None:
 
 
 class Ends:
-    """The ends of rows of tasks, for several that are put there one after another."""
+    """The positions at the ends of lists, for several tasks that are added in turn."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
@@ -115,23 +117,22 @@ class Ends:
         self._noted: dict[Row, str] = {}
 
     def moment(self) -> datetime:
-        """The time, a microsecond later each time: as if each change took its time."""
+        """A time, at each call a microsecond later: positions are derived from it."""
         self._now += timedelta(microseconds=1)
         return self._now
 
     def last(self, row: Row) -> str | None:
-        """The last position in the row before all of them. The first time it asks the
-        database."""
+        """The last position that is stored for the list; it is read once."""
         if row not in self._last:
             self._last[row] = last_of(row)
         return self._last[row]
 
     def note(self, row: Row, position: str) -> None:
-        """Has what comes next come after this position, too."""
+        """Records a position; `next` returns a greater one."""
         self._noted[row] = max(position, self._noted.get(row, ""))
 
     def next(self, row: Row) -> str:
-        """The position after the last one in the row, and after those that are noted."""
+        """A position after the last one of the list, and after those that were noted."""
         last = max(self.last(row) or "", self._noted.get(row, "")) or None
         moment = self.moment()
         # Behind some 990 characters, which only an import gives to the last one, nothing
@@ -142,14 +143,14 @@ class Ends:
 
 
 def last_of(row: Row) -> str | None:
-    """The last position of a row's live tasks; None where there is none."""
+    """The last position of the live tasks of a list; None if there are none."""
     [(position,)] = fetch(f"SELECT {last_sql(row[1])}", last_parameters(row))
     found: str | None = position
     return found
 
 
 def last_parameters(row: Row) -> list[int | None]:
-    """The parameters of `last_sql` for a row."""
+    """The parameters of `last_sql`."""
     owner_id, list_id = row
     if not ON_POSTGRESQL:
         return [owner_id, list_id]
@@ -157,11 +158,11 @@ def last_parameters(row: Row) -> list[int | None]:
 
 
 def last_sql(list_id: int | None) -> str:
-    """The SQL of the last position in a row of tasks.
+    """The SQL of the last position of the live tasks of a list.
 
-    On PostgreSQL it reads a range of an index from its end, and names that index by its
-    whole order, so that it is taken without statistics too. Tasks in no list are the last
-    of their owner in it.
+    On PostgreSQL it reads a range of an index from its end. ORDER BY has all columns of
+    that index, so that it is used without statistics too. In it, tasks in no list come
+    last.
     """
     value = '"position"'
     if not ON_POSTGRESQL:
@@ -186,8 +187,7 @@ def beside(
     before: bool,
     own: str | None = None,
 ) -> str:
-    """A position right before or right after `at` among these rows, a query set: see
-    `within`."""
+    """A position directly before or after `at` among the rows of a queryset: see `within`."""
     low: Positioned | None = at
     high: Positioned | None = at
     if before:
@@ -204,10 +204,10 @@ def beside(
 def within(
     low: str | None, high: str | None, now: datetime, *, own: str | None = None
 ) -> str:
-    """A position between the two, each None where nothing is there; `own`, the position
-    of what is moved, where that is between them already.
+    """A position between the two, each of which is None if there is none; `own`, the current
+    position of the moved row, if it is between them already.
 
-    Raises `NoRoom` after thousands of moves to one place.
+    Raises `NoRoom` if there is none, after thousands of moves into the same gap.
     """
     if own is not None and (low is None or low < own) and (high is None or own < high):
         return own
@@ -220,8 +220,8 @@ def within(
 def taken(
     rows: QuerySet[Task], tasks: Iterable[Task]
 ) -> set[tuple[int, int | None, str]]:
-    """The places, by owner, list and position, of these tasks that some of the rows, a
-    query set, are at."""
+    """The places (owner, list and position) of the tasks at which there is a row of the
+    queryset."""
     owners = {task.owner_id for task in tasks}
     texts = sorted({task.position for task in tasks})
     found: set[tuple[int, int | None, str]] = set()
@@ -234,10 +234,10 @@ def taken(
 
 
 def _middle(low: str, high: str | None) -> str | None:
-    """A fraction between the two; `low` may be empty (0), `high` None (1). None where
-    `high` is `low` and zeros."""
+    """A fraction between the two; `low` may be empty (0), and `high` None (1). None if `high`
+    is `low` followed by zeros."""
     begin = ""
-    # A loop, because a text may have more characters than Python lets calls nest.
+    # A loop, because positions may be longer than Python's recursion limit.
     while True:
         if high is not None:
             same = 0
@@ -257,10 +257,6 @@ def _middle(low: str, high: str | None) -> str | None:
 
 def _short(position: str | None) -> str | None:
     return position if position and len(position) <= POSITION_LENGTH else None
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _end(microseconds: int) -> str:

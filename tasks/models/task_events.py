@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: The attributes whose old and new values are in an event.
 TRACKED_ATTRIBUTES = (*TRACKED, "owner_id")
-# Those of a new task that no client gives.
+# Attributes that no client sets for a new task.
 GIVEN_BY_SERVICE = ("owner_id", "position")
 #: What the event of a deleted task tells, because nothing else does any more.
 LEFT_BY_DELETED = ("list_id", "parent_id")
@@ -23,17 +23,17 @@ LEFT_BY_DELETED = ("list_id", "parent_id")
 def record(
     by: Actor, now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]
 ) -> None:
-    """Appends the event of each change of a task, made from the task before (None: it
-    is new) and after it (None: it is deleted). Call it inside `lock_feeds`."""
+    """Appends the events of these changes. Call it inside `lock_feeds`."""
     append(by, new_events(now, pairs))
 
 
 def new_events(
     now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]
 ) -> list[NewEvent]:
-    """The events of these changes. The time of a change is the task's
-    `updated_at` after it; of a new task (which may be imported) and of a deleted one,
-    `now`, but no time before the last version's."""
+    """The events of these changes, given as pairs of the task before (None: it is new) and
+    after (None: it is deleted). The time of an event is the `updated_at` of the changed
+    task; that of a new task, which may be imported, or a deleted one is `now`, but not
+    earlier than its last version."""
     events: list[NewEvent] = []
     for before, after in pairs:
         task = after or before
@@ -70,7 +70,7 @@ def new_events(
         )
         events.append(event)
         if before and "owner_id" in changes:
-            # It left one feed as well as entering another.
+            # A transfer is in the feeds of both owners.
             events.append(event._replace(owner_id=before.owner_id))
     return events
 
