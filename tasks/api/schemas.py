@@ -228,11 +228,19 @@ class OrderedPage(Page):
 # Within TaskFilters `list` is a member.
 TagNames = list[TagWanted]
 PriorityNames = list[Priority]
+Ids = list[Annotated[Id, DIGITS]]
+#: Most ids that a list may be asked for.
+MAX_IDS = 100
 
 
 class TaskFilters(OrderedPage, InZone):
     """Which tasks, in which order. A task must meet all of the filters."""
 
+    ids: Ids = Field(
+        [],
+        max_length=MAX_IDS,
+        description="Only the task with this id; repeated: the tasks with these ids that there are.",
+    )
     completed: Annotated[bool, WORD] | None = Field(
         None, description="Only completed (true) or only open (false) tasks."
     )
@@ -285,6 +293,7 @@ class TaskFilters(OrderedPage, InZone):
 
     def criteria(self) -> Criteria:
         return Criteria(
+            ids=self.ids,
             completed=self.completed,
             list_id=self.list,
             parent_id=self.parent,

@@ -34,6 +34,7 @@ class Criteria:
     """The filters of a list; None leaves one out. `list_id` and `parent_id` 0 mean tasks without
     one."""
 
+    ids: Sequence[int] = ()
     completed: bool | None = None
     list_id: int | None = None
     parent_id: int | None = None
@@ -93,6 +94,8 @@ class _Conditions:
         self._sort = sort
 
     def fields(self, wanted: Criteria) -> Iterator[Condition]:
+        if wanted.ids:
+            yield self._ids(wanted.ids)
         if wanted.completed is not None:
             yield self._completed(wanted.completed)
         if wanted.list_id is not None:
@@ -207,6 +210,17 @@ class _Conditions:
                 count_parameters=[asked] if known else [],
             ),
         )
+
+    def _ids(self, ids: Sequence[int]) -> Condition:
+        condition = f'"tasks_task"."id" IN ({", ".join(["%s"] * len(ids))})'
+        path = AccessPath(
+            '"tasks_task" NOT INDEXED',
+            condition,
+            ids,
+            "created",
+            stored_count=str(len(ids)),
+        )
+        return Condition(condition, ids, path)
 
     def _completed(self, value: bool) -> Condition:
         condition = f'"tasks_task"."completed" = {opaque_parameter("boolean")}'

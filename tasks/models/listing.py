@@ -284,9 +284,9 @@ class _Statement:
         ]
         self.parameters: list[object] = [owner_id]
         self._sqlite = not ON_POSTGRESQL
-        if criteria.parent_id and ON_POSTGRESQL:
-            # Found by the parent alone: without statistics, PostgreSQL would combine an
-            # index of all live tasks, or the owner's, with that of the parents.
+        if (criteria.parent_id or criteria.ids) and ON_POSTGRESQL:
+            # Found by the parent or the ids alone: without statistics, PostgreSQL would
+            # combine an index of all live tasks, or the owner's, with that one.
             self.conditions = [
                 '"tasks_task"."owner_id" IS NOT DISTINCT FROM %s',
                 'num_nonnulls("tasks_task"."deleted_at") = 0',

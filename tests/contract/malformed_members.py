@@ -287,6 +287,8 @@ CASES: list[Case] = [
     *asked("/verbose", "unknown", "true", path="/api/me"),
     *(case for name in ("list", "parent") for case in asked(
         f"/{name}", "id_or_none", "0", "-1", "x", "", "1.5", "None", "null", "%00", "1%00", "%2B1", "%EF%BC%91", "9" * 20, "1,2", "none%20")),
+    *asked("/ids/0", "wrong_type", "", "x", "1.0", "%00", "1,2", "none", "%D9%A1", name="ids"), *asked("/ids/0", "too_small", "0", "-1"),
+    *asked("/ids/1", "too_large", f"1&ids={BEYOND}"), *asked("/ids", "too_many", "&ids=".join(["1"] * 101)),
     *asked("/tag/0", "too_short", "", "%20", "%E3%80%80"),
     *asked("/tag/0", "too_long", "x" * 51), *asked("/tag/0", "nul_character", "%00", "a%00"),
     *asked("/tag/1", "nul_character", "home&tag=%00"),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from taskproject.accounts.models import User
+from tasks.api.schemas import TaskFilters
 from tasks.limits import PRIORITIES
 from tasks.models import Tag
 from tests.conftest import ApiClient, make_task
@@ -22,10 +23,7 @@ MEMBERS = (
     "completed, description, due_at, due_date, due_timezone, list, location, parent, priority, "
     "tags, title"
 )
-PARAMETERS = (
-    "completed, created_after, cursor, due_after, due_before, has_due, limit, list, "
-    "location, overdue, parent, priority, q, sort, tag, tz, updated_after"
-)
+PARAMETERS = ", ".join(sorted(TaskFilters.model_fields))
 BLANK = "Send at least one character that is not a space."
 NUL = "Remove the NUL character (\\u0000)."
 DAY = "Send a date such as 2026-12-31, from the years 1900 to 2999."

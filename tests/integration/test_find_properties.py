@@ -81,6 +81,7 @@ rows = st.fixed_dictionaries(
 #: A random value for each filter. (Not by hypothesis, which likes to repeat itself: of
 #: its filters most would meet no task.)
 FILTERS: dict[str, Callable[[Random], Any]] = {
+    "ids": lambda random: random.choices(range(12), k=random.randint(1, 6)),
     "completed": lambda random: random.choice([True, False]),
     "list": lambda random: random.choice([None, 0, 1]),
     "parent": lambda random: random.choice([None, 0, 1]),
@@ -142,9 +143,13 @@ def make(owner: User, made: list[dict[str, Any]]) -> World:
     ]
     tasks = Task.objects.add_all(BY, owner.pk, stored)
     Task.objects.filter(pk__in=[one.pk for one in parents]).trash(BY)
-    pairs = zip(tasks, made, strict=True)
     return World(
-        lists, parents, {task.pk: row | {"id": task.pk} for task, row in pairs}
+        lists,
+        parents,
+        {
+            task.pk: row | {"id": task.pk, "number": number}
+            for number, (task, row) in enumerate(zip(tasks, made, strict=True))
+        },
     )
 
 
@@ -156,6 +161,10 @@ def written(world: World, wanted: dict[str, Any]) -> str:
     for name, value in wanted.items():
         if name in keys:
             query.append((name, "none" if value is None else keys[name][value].pk))
+        elif name == "ids":
+            known = [*world.tasks]
+            query += [(name, str(known[one % len(known)])) for one in value]
+            query.append((name, str(2**62)))
         elif name == "priority":
             query += [(name, words[one]) for one in value]
         elif isinstance(value, list):
@@ -187,6 +196,7 @@ def meets(row: dict[str, Any], wanted: dict[str, Any], zone: str) -> bool:
     overdue = not row["completed"] and due is not None and before(due, now)
     words = f"{TITLES[row['title']][2]} {DESCRIPTIONS[row['description']][1]}".split()
     conditions: dict[str, Callable[[Any], bool]] = {
+        "ids": lambda value: row["number"] in value,
         "completed": lambda value: bool(row["completed"] == value),
         "list": lambda value: bool(row["list"] == value),
         "parent": lambda value: bool(row["parent"] == value),

@@ -93,6 +93,8 @@ READS = [
             "q=passport&sort=due",
             "q=passport+anna&completed=false",
             "q=nothing",
+            "ids={id}&ids={parent}",
+            "ids={id}&ids={parent}&completed=false&sort=due",
             *(f"sort={sort}" for sort in ("created", "updated", "due", "priority")),
             *(f"sort=-{sort}" for sort in ("title", "position", "due")),
         )

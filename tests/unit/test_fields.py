@@ -95,6 +95,7 @@ def test_every_key_is_an_attribute_with_an_index() -> None:
 # "How to add a filter"
 
 FILTERS: dict[str, Any] = {
+    "ids": ["3"],
     "completed": "true",
     "list": "none",
     "parent": "3",
