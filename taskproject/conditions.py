@@ -15,6 +15,7 @@ from django.utils.http import parse_etags
 
 from taskproject.problems import (
     AlteredTag,
+    Invalid,
     MalformedCondition,
     StaleVersion,
     VersionRequired,
@@ -41,24 +42,37 @@ class Versions(set[int]):
         }
 
 
-def expected_versions(request: HttpRequest) -> Versions | None:
-    """The versions to which If-Match allows the change to be made; None for any.
+def expected_versions(
+    request: HttpRequest, version: int | None = None
+) -> set[int] | None:
+    """The versions to which If-Match, or the `version` in the body, allows the change to be
+    made; None for any. 422 if they differ.
 
-    Comparison is strong: a weak tag (`W/"7"`) matches nothing. Without the header, 428
-    where REQUIRE_IF_MATCH is on.
+    Comparison is strong: a weak tag (`W/"7"`) matches nothing. Without either, 428 where
+    REQUIRE_IF_MATCH is on.
     """
     header = request.META.get("HTTP_IF_MATCH")
     if header is None:
-        refusal = check_version_given(None)
+        versions = None if version is None else {version}
+        refusal = check_version_given(versions)
         if refusal:
             raise refusal
-        return None
+        return versions
     tags = parse_etags(header)
     if not tags:
         raise MalformedCondition('Send If-Match: "7", in double quotes, or *.')
     if tags == ["*"]:
-        return None
-    return Versions(tags)
+        return None if version is None else {version}
+    versions = Versions(tags)
+    if version is not None and versions != {version}:
+        raise other_version("If-Match")
+    return versions
+
+
+def other_version(place: str) -> Invalid:
+    """The problem of a version in the body that is not the one in another place."""
+    detail = f"Send one version: here, in {place}, or the same in both."
+    return Invalid.of("version", detail, "two_versions")
 
 
 def stale_version(
@@ -72,7 +86,7 @@ def stale_version(
     row; `changed` are the members that differ from the expected version."""
     kind, detail = (
         StaleVersion,
-        "Merge with `current`, then send its version in If-Match.",
+        "Merge with `current`, then send its version.",
     )
     altered = versions.altered if isinstance(versions, Versions) else {}
     if version in altered:
@@ -90,7 +104,8 @@ def check_version_given(versions: set[int] | None) -> VersionRequired | None:
     """The problem of a change without a version, if REQUIRE_IF_MATCH is on."""
     if versions is None and settings.REQUIRE_IF_MATCH:
         return VersionRequired(
-            'Send If-Match with the ETag you read, such as "7"; in a batch, `version`.'
+            'Send the version that you read, as If-Match: "7" or, except with DELETE, as '
+            "`version` in the body."
         )
     return None
 

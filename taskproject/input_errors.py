@@ -36,6 +36,7 @@ CODES: dict[str, tuple[str, ...]] = {
     "too_short": ("min",),
     "too_small": ("min",),
     "two_dues": (),
+    "two_versions": (),
     "unexpected": (),
     "unknown": ("suggestion",),
     "unknown_value": ("known", "suggestion"),

@@ -16,10 +16,10 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from taskproject.accounts.auth import ApiRequest
-from taskproject.conditions import check_version_given
+from taskproject.conditions import check_version_given, other_version
 from taskproject.inputs import Closed, absent, refusal_of
 from taskproject.problems import Invalid, Problem
-from tasks.api.members import Id
+from tasks.api.members import Id, Version
 from tasks.api.responses import actor, clock_of, json_response, represent, task_or_raise
 from tasks.api.schemas import (
     EXAMPLE,
@@ -42,7 +42,6 @@ BODIES: dict[str, type[Closed]] = {
     "move": Move,
 }
 STATUSES = {"create": 201, "delete": 204}
-Version = Annotated[Id, Field(description="The version that the task must have.")]
 
 
 class CreateOperation(Closed):
@@ -226,18 +225,27 @@ def _operation(one: OperationIn, number: int, zone: str) -> Operation:
         detail = "A new task has no version yet."
         return _refused(one, number, "/version", "unexpected", detail)
     fields: dict[str, object] = {}
+    version: int | None = one.version
     if one.op in BODIES:
         model = BODIES[one.op]
         invalid = refusal_of(model, one.body, f"/operations/{number}/body")
         if invalid:
             return Operation(one.op, one.id or 0, refusal=invalid)
         members = model.model_validate(one.body)
-        fields = to_model_fields(members.model_dump(exclude_unset=one.op != "create"))
+        dumped = members.model_dump(
+            exclude_unset=one.op != "create", exclude={"version"}
+        )
+        fields = to_model_fields(dumped)
+        version = getattr(members, "version", None) or version
+        if "version" in given and version != one.version:
+            refusal = other_version("the operation")
+            refusal = refusal.within(f"/operations/{number}/body")
+            return Operation(one.op, one.id or 0, refusal=refusal)
         if fields.get("due_at") and one.op == "create":
             fields["due_timezone"] = fields["due_timezone"] or zone
-    versions = {one.version} if "version" in given else None
-    refusal = None if one.op == "create" else check_version_given(versions)
-    return Operation(one.op, one.id or 0, versions, fields, refusal)
+    versions = None if version is None else {version}
+    needed = None if one.op == "create" else check_version_given(versions)
+    return Operation(one.op, one.id or 0, versions, fields, needed)
 
 
 def _refused(

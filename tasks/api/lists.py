@@ -10,7 +10,7 @@ from typing_extensions import TypeAliasType
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import STRIPPED, WORD, Closed, absent
 from tasks.api.jobs import JobOut
-from tasks.api.members import NAME, ONE_LINE
+from tasks.api.members import NAME, ONE_LINE, Version
 from tasks.api.responses import actor, page_response
 from tasks.api.schemas import Move, OrderedPage
 from tasks.api.versioned import (
@@ -70,6 +70,7 @@ class ListPatch(Closed):
 
     name: ListName = absent()
     archived: bool = absent()
+    version: Version = absent()
 
 
 class ListFilters(OrderedPage):
@@ -119,8 +120,12 @@ def update_list(request: ApiRequest, list_id: int, body: ListPatch) -> HttpRespo
     """Changes the members that are sent, and no others. 409 if you have another list of
     this name."""
     lists = TaskList.objects.owned_by(request.auth.user_id)
-    fields = body.model_dump(exclude_unset=True)
-    row = change_row(request, lists, list_id, lambda row, by: row.edit(by, **fields))
+    fields = body.model_dump(exclude_unset=True, exclude={"version"})
+
+    def edit(row: TaskList, by: Actor) -> None:
+        row.edit(by, **fields)
+
+    row = change_row(request, lists, list_id, edit, body.version)
     return row_response(row)
 
 
@@ -145,7 +150,9 @@ def move_list(request: ApiRequest, list_id: int, body: Move) -> HttpResponse:
     """Moves a list directly before or after another one, or to the first or last place."""
     lists = TaskList.objects.owned_by(request.auth.user_id)
 
-    def move(row: TaskList, by: Actor) -> None:
-        row.move(by, **body.model_dump(exclude_unset=True))
+    fields = body.model_dump(exclude_unset=True, exclude={"version"})
 
-    return row_response(change_row(request, lists, list_id, move))
+    def move(row: TaskList, by: Actor) -> None:
+        row.move(by, **fields)
+
+    return row_response(change_row(request, lists, list_id, move, body.version))

@@ -206,15 +206,16 @@ def change(
     clock: Clock,
     fields: Mapping[str, object] = NO_FIELDS,
     *,
+    version: int | None = None,
     trashed_too: bool = False,
 ) -> Task:
     """Changes the caller's task by `verb`, a method of TaskQuerySet, which gets the
     fields. Returns the task afterwards; if it was deleted, as it was before.
 
-    If-Match is checked by the statement that changes the task. Raises the problem of a
+    If-Match, or the `version` in the body, is checked by the statement that changes the task. Raises the problem of a
     task that is missing (404), in the trash (410) or at another version (412).
     """
-    versions = expected_versions(request)
+    versions = expected_versions(request, version)
     if task_id > cursors.BIGINT:
         raise missing()
     task = TaskQuerySet.one(request.auth.user_id, task_id)
@@ -229,11 +230,20 @@ def changed(
     zone: InZone,
     fields: Mapping[str, object] = NO_FIELDS,
     *,
+    version: int | None = None,
     trashed_too: bool = False,
 ) -> HttpResponse:
     """The response to a change of one task: see `change`."""
     clock = clock_of(request, zone)
-    task = change(request, task_id, verb, clock, fields, trashed_too=trashed_too)
+    task = change(
+        request,
+        task_id,
+        verb,
+        clock,
+        fields,
+        version=version,
+        trashed_too=trashed_too,
+    )
     return task_response(task, clock)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from ninja import Body
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
@@ -29,6 +30,7 @@ from tasks.api.members import (
     TagWanted,
     TaskSort,
     Title,
+    Version,
 )
 from tasks.fields import ATTRIBUTES
 from tasks.limits import MAX_TAGS
@@ -119,11 +121,31 @@ class TaskPatch(Closed):
     due_date: Annotated[Day | None, Field(description=DUE)] = None
     due_at: Annotated[Instant | None, Field(description=DUE_AT)] = None
     due_timezone: Zone = absent()
+    version: Version = absent()
 
     @model_validator(mode="after")
     def _one_due(self) -> Self:
         _one_due(self)
         return self
+
+
+def _no_members(body: object) -> object:
+    # Many clients send a body with every request.
+    return {} if body is None else body
+
+
+class Precondition(Closed):
+    """The body of a change without other members. It may be left out."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"version": 1}]})
+
+    version: Version = absent()
+
+
+#: The body of an operation that may have none.
+OptionalBody = Annotated[
+    Precondition, BeforeValidator(_no_members), Body(Precondition())
+]
 
 
 class Move(Closed):
@@ -135,10 +157,11 @@ class Move(Closed):
     before: Id = absent()
     after: Id = absent()
     position: ListEnd = absent()
+    version: Version = absent()
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        if len(self.model_fields_set) != 1:
+        if len(self.model_fields_set - {"version"}) != 1:
             raise PydanticCustomError(
                 "one_place",
                 "Send one of before or after, with the id of another one, or position, with "

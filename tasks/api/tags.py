@@ -5,9 +5,10 @@ from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskproject.accounts.auth import ApiRequest
-from taskproject.inputs import Closed
+from taskproject.inputs import Closed, absent
+from taskproject.models import Job
 from tasks.api.jobs import JobOut
-from tasks.api.members import TagName
+from tasks.api.members import TagName, Version
 from tasks.api.responses import page_response
 from tasks.api.schemas import OrderedPage
 from tasks.api.versioned import (
@@ -20,7 +21,7 @@ from tasks.api.versioned import (
 )
 from tasks.jobs import remove_tag
 from tasks.jobs import rename_tag as rename
-from tasks.models import Tag
+from tasks.models import Actor, Tag
 
 router = Router(tags=["tags"])
 
@@ -40,6 +41,7 @@ class TagPatch(Closed):
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "errands"}]})
 
     name: TagName
+    version: Version = absent()
 
 
 @router.get("/tags", response=TagPage)
@@ -64,9 +66,11 @@ def rename_tag(request: ApiRequest, tag_id: int, body: TagPatch) -> HttpResponse
     of thousands of tasks may be renamed in the background: the response is 202, with the
     address of the job, and some tasks have the old name until it has finished."""
     tags = Tag.objects.owned_by(request.auth.user_id)
-    return changed_by_job(
-        request, tags, tag_id, lambda row, by: rename(row, by, body.name)
-    )
+
+    def verb(row: Tag, by: Actor) -> Job | None:
+        return rename(row, by, body.name)
+
+    return changed_by_job(request, tags, tag_id, verb, body.version)
 
 
 @router.delete("/tags/{int:tag_id}", response={204: None, 202: JobOut})

@@ -10,7 +10,15 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import WORD
 from taskproject.operations import checks_token_itself
 from tasks.api.responses import change, changed, clock_of, no_content, read
-from tasks.api.schemas import InZone, Move, TaskIn, TaskOut, TaskPatch, to_model_fields
+from tasks.api.schemas import (
+    InZone,
+    Move,
+    OptionalBody,
+    TaskIn,
+    TaskOut,
+    TaskPatch,
+    to_model_fields,
+)
 from tasks.models import TaskQuerySet
 
 router = Router(tags=["tasks"])
@@ -51,9 +59,10 @@ def update_task(
     A task has either due_date or due_at: setting one clears the other. A task that is
     put into another list goes to its end.
     """
-    fields = to_model_fields(body.model_dump(exclude_unset=True))
+    fields = to_model_fields(body.model_dump(exclude_unset=True, exclude={"version"}))
     fields["zone"] = request.auth.user.timezone
-    return changed(request, task_id, TaskQuerySet.edit, zone, fields)
+    version = body.version
+    return changed(request, task_id, TaskQuerySet.edit, zone, fields, version=version)
 
 
 @router.delete("/tasks/{int:task_id}", response={204: None})
@@ -73,30 +82,34 @@ def delete_task(
 
 @router.post("/tasks/{int:task_id}/toggle", response=TaskOut)
 @checks_token_itself
-def toggle_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpResponse:
+def toggle_task(
+    request: ApiRequest, task_id: int, body: OptionalBody, zone: Query[InZone]
+) -> HttpResponse:
     """Completes an open task, or reopens a completed one.
 
     Atomic: each of several concurrent callers gets the task as its own toggle left it.
     Repeating a toggle reverts it: send an Idempotency-Key, or use complete and reopen.
     """
-    return changed(request, task_id, TaskQuerySet.toggle, zone)
+    return changed(request, task_id, TaskQuerySet.toggle, zone, version=body.version)
 
 
 @router.post("/tasks/{int:task_id}/complete", response=TaskOut)
 @checks_token_itself
 def complete_task(
-    request: ApiRequest, task_id: int, zone: Query[InZone]
+    request: ApiRequest, task_id: int, body: OptionalBody, zone: Query[InZone]
 ) -> HttpResponse:
     """Completes a task; safe to repeat. Its subtasks are left unchanged: `open_subtasks`
     is the number of those that are open."""
-    return changed(request, task_id, TaskQuerySet.complete, zone)
+    return changed(request, task_id, TaskQuerySet.complete, zone, version=body.version)
 
 
 @router.post("/tasks/{int:task_id}/reopen", response=TaskOut)
 @checks_token_itself
-def reopen_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpResponse:
+def reopen_task(
+    request: ApiRequest, task_id: int, body: OptionalBody, zone: Query[InZone]
+) -> HttpResponse:
     """Reopens a task; safe to repeat."""
-    return changed(request, task_id, TaskQuerySet.reopen, zone)
+    return changed(request, task_id, TaskQuerySet.reopen, zone, version=body.version)
 
 
 @router.post("/tasks/{int:task_id}/move", response=TaskOut)
@@ -106,5 +119,6 @@ def move_task(
 ) -> HttpResponse:
     """Moves a task directly before or after another one, into the list of that one, or to
     the first or last place of its own list. No other task changes."""
-    fields = body.model_dump(exclude_unset=True)
-    return changed(request, task_id, TaskQuerySet.move, zone, fields)
+    fields = body.model_dump(exclude_unset=True, exclude={"version"})
+    version = body.version
+    return changed(request, task_id, TaskQuerySet.move, zone, fields, version=version)

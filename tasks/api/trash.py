@@ -20,7 +20,7 @@ from tasks.api.responses import (
     page_response,
     represent,
 )
-from tasks.api.schemas import EXAMPLE, InZone, Page, TaskOut
+from tasks.api.schemas import EXAMPLE, InZone, OptionalBody, Page, TaskOut
 from tasks.models import Task, TaskQuerySet
 from tasks.models.due_dates import Clock
 
@@ -75,10 +75,11 @@ def empty_trash(request: ApiRequest) -> HttpResponse:
 
 @router.post("/tasks/{int:task_id}/restore", response=TaskOut)
 def restore_task(
-    request: ApiRequest, task_id: int, zone: Query[InZone]
+    request: ApiRequest, task_id: int, body: OptionalBody, zone: Query[InZone]
 ) -> HttpResponse:
     """Restores a task from the trash; safe to repeat."""
-    return changed(request, task_id, TaskQuerySet.restore, zone, trashed_too=True)
+    verb, version = TaskQuerySet.restore, body.version
+    return changed(request, task_id, verb, zone, version=version, trashed_too=True)
 
 
 def _represent(task: Task, clock: Clock) -> dict[str, object]:

@@ -88,12 +88,13 @@ def change_row(
     rows: QuerySet[R],
     key: int,
     verb: Callable[[R, Actor], None],
+    version: int | None = None,
 ) -> R:
     """Changes the caller's row by `verb`, and returns it.
 
     Raises the problem of a row that is missing (404) or at another version (412).
     """
-    versions = expected_versions(request)
+    versions = expected_versions(request, version)
     with lock_feeds([request.auth.user_id]):
         row = find_row(rows.select_for_update(), key)
         if versions is not None and row.version not in versions:
@@ -107,10 +108,11 @@ def changed_by_job(
     rows: QuerySet[R],
     key: int,
     verb: Callable[[R, Actor], Job | None],
+    version: int | None = None,
 ) -> HttpResponse:
     """The response to a change: the row, or 202 if the verb returned a job that has not
     finished yet."""
-    row, unfinished = _with_job(request, rows, key, verb)
+    row, unfinished = _with_job(request, rows, key, verb, version)
     return unfinished or row_response(row)
 
 
@@ -130,11 +132,14 @@ def _with_job(
     rows: QuerySet[R],
     key: int,
     verb: Callable[[R, Actor], Job | None],
+    version: int | None = None,
 ) -> tuple[R, HttpResponse | None]:
     """Changes the row, and runs its job, if there is one, for as long as a request may.
     Returns the row, and the response of a job that has not finished yet."""
     created: list[Job | None] = []
-    row = change_row(request, rows, key, lambda row, by: created.append(verb(row, by)))
+    row = change_row(
+        request, rows, key, lambda row, by: created.append(verb(row, by)), version
+    )
     return row, unfinished_response(created[0])
 
 

@@ -184,7 +184,7 @@ CASES: list[Case] = [
     # PUT and PATCH
     *invalid({"title": None}, {"description": None}, {"completed": None}, {"completed_at": None},
              {"title": ""}, {"title": "\x1f"}, {"title": "a\x00"}, {"title": "a" * 201}, {"completed": "yes"},
-             {"version": 7}, {"id": 1}, {"owner": 1}, {"completd": True}, {"title": "b", "x": 1},
+             {"version": "7"}, {"id": 1}, {"owner": 1}, {"completd": True}, {"title": "b", "x": 1},
              {"description": "a" * 10_001}, method="PATCH", path=ONE),
     *invalid({}, {"completed": True}, titled(description=None), titled(completed=None), {"title": "\x1f"},
              titled(version=1), titled(id=1), method="PUT", path=ONE),

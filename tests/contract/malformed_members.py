@@ -195,11 +195,24 @@ CASES: list[Case] = [
     *refused("/parent", "not_found", titled(list="@list", parent=999_999, tags=["new"])),
     *refused("/list", "not_found", {"tags": ["new"], "list": 999_999}, method="PATCH", path=ONE),
     # Members that nobody may set
-    *(case for name in ("id", "owner", "version", "completed_at", "created_at", "updated_at", "titel", "complete")
+    *(case for name in ("id", "owner", "completed_at", "created_at", "updated_at", "titel", "complete")
       for case in member(name, "unknown", 1, None)),
     *(case for name in ("position", "overdue", "open_subtasks", "external_id", "list_id", "parent_id", "labels", "due", "tag",
                         "due_moment", "search", "sorted_title", "deleted_at", "subtasks", "task_list")
       for case in member(name, "unknown", 1)),
+    # Versions
+    *refused("/version", "unknown", titled(version=1), titled(version=None)),
+    *refused("/version", "unknown", {"name": "New", "version": 1}, path=LISTS),
+    *(case for method, path, body in (("PATCH", ONE, {}), ("POST", f"{ONE}/toggle", {}), ("POST", f"{ONE}/complete", {}),
+                                      ("POST", f"{ONE}/reopen", {}), ("POST", f"{ONE}/restore", {}), ("PATCH", LIST, {}),
+                                      ("POST", f"{ONE}/move", {"before": 1}), ("POST", f"{LIST}/move", {"before": 1}))
+      for case in (
+        *refused("/version", "wrong_type", *(body | {"version": value} for value in [None, *NO_IDS]), method=method, path=path),
+        *refused("/version", "too_small", body | {"version": 0}, body | {"version": -1}, method=method, path=path),
+        *refused("/version", "too_large", body | {"version": BEYOND}, method=method, path=path),
+        *refused("/versoin", "unknown", body | {"versoin": 1}, method=method, path=path))),
+    *(case for path in (f"{ONE}/toggle", f"{ONE}/complete", f"{ONE}/reopen", f"{ONE}/restore")
+      for case in whole("wrong_type", [], [1], 1, "7", True, path=path)),
     # Moves
     *(case for path, theirs, own in ((f"{ONE}/move", "@theirs", "@id"), (f"{LIST}/move", "@their_list", "@list")) for case in (
         *whole("one_place", {}, {"before": 1, "after": 2}, {"before": 1, "after": 1}, {"position": "first", "after": 1}, path=path),
@@ -225,7 +238,7 @@ CASES: list[Case] = [
         *refused("/name", "wrong_type", *({"name": value} for value in NO_STRINGS), method=method, path=path),
         *refused("/archived", "wrong_type", *({"name": "New", "archived": value} for value in NO_FLAGS),
                  method=method, path=path),
-        *(case for name in ("position", "id", "owner", "version", "key", "tasks")
+        *(case for name in ("position", "id", "owner", "key", "tasks")
           for case in refused(f"/{name}", "unknown", {"name": "New", name: 1}, method=method, path=path)),
         *whole("wrong_type", None, [], ["New"], "New", 1, method=method, path=path),
         Case(f"{method} {path} without a body", 400, "malformed_body", method, path),

@@ -227,13 +227,35 @@ def test_a_stale_version_is_told_with_the_task_as_it_is(
             "stale_version",
             "Somebody changed this meanwhile",
             412,
-            detail="Merge with `current`, then send its version in If-Match.",
+            detail="Merge with `current`, then send its version.",
             instance=f"/api/tasks/{task.pk}",
             current=current,
             changed=["title"],
         ),
     }
     assert done == {"status": 200, "task": as_json(task)}
+
+
+def test_a_version_may_stand_in_the_body_of_an_operation(
+    api: ApiClient, task: Task, others: list[Task]
+) -> None:
+    beside = {"after": others[0].pk}
+    answer = send(
+        api,
+        update(task.pk, title="New", version=2),
+        op("move", task.pk, body=beside | {"version": 2}),
+        op("update", task.pk, version=1, body={"title": "New", "version": 2}),
+        op("update", task.pk, version=1, body={"title": "New", "version": 1}),
+        op("move", task.pk, body=beside | {"version": 2}),
+        op("move", task.pk, version=3, body=beside),
+        create("New", version=1),
+        atomic=False,
+    )
+
+    assert statuses(answer) == [412, 412, 422, 200, 200, 200, 422]
+    [error] = results(answer)[2]["problem"]["errors"]
+    assert error["pointer"] == "/operations/2/body/version"
+    assert error["code"] == "two_versions"
 
 
 def test_an_atomic_batch_with_a_stale_version_changes_nothing(
@@ -418,8 +440,8 @@ def test_where_versions_are_required_each_but_create_needs_one(
         "version_required",
         "If-Match is needed",
         428,
-        detail='Send If-Match with the ETag you read, such as "7"; in a batch, '
-        "`version`.",
+        detail='Send the version that you read, as If-Match: "7" or, except with '
+        "DELETE, as `version` in the body.",
         instance=f"/api/tasks/{task.pk}",
     )
 

@@ -17,15 +17,13 @@ from tests.conftest import ApiClient, make_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BODILESS = [
+VERSIONED = [
     ("POST", "/toggle"),
     ("POST", "/complete"),
     ("POST", "/reopen"),
     ("POST", "/restore"),
-    ("DELETE", ""),
-    ("DELETE", "?permanent=true"),
-    ("GET", ""),
 ]
+BODILESS = [*VERSIONED, ("DELETE", ""), ("DELETE", "?permanent=true"), ("GET", "")]
 bodiless = pytest.mark.parametrize(("method", "suffix"), BODILESS)
 
 
@@ -40,8 +38,10 @@ def test_a_body_that_would_be_ignored_is_refused_and_nothing_is_done(
     for body in ({"completed": True}, [1], "text", {"completed": True}):
         answer = api.send(method, f"/api/tasks/{task.pk}{suffix}", body)
 
-        assert answer.status_code == 422
-        assert answer.json()["detail"] == "This operation takes no body; send none."
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+        if (method, suffix) not in VERSIONED:
+            told = answer.json()["detail"]
+            assert told == "This operation takes no body; send none."
     assert Task.objects.values().get() == before
 
 

@@ -397,16 +397,16 @@ def test_a_move_at_another_version_is_412_and_tells_the_task(
     before = as_json(tasks["b"])
     path = f"/api/tasks/{tasks['b'].pk}/move"
 
-    answer = api.send(
-        "POST", path, {"after": tasks["c"].pk}, headers={"If-Match": '"1"'}
-    )
+    place = {"after": tasks["c"].pk}
+    answer = api.send("POST", path, place, headers={"If-Match": '"1"'})
 
+    assert api.send("POST", path, place | {"version": 1}).json() == answer.json()
     assert (answer.status_code, answer.headers["ETag"]) == (412, '"2.3"')
     assert answer.json() == {
         "type": "/api/problems#stale_version",
         "title": "Somebody changed this meanwhile",
         "status": 412,
-        "detail": "Merge with `current`, then send its version in If-Match.",
+        "detail": "Merge with `current`, then send its version.",
         "instance": path,
         "code": "stale_version",
         "current": before,

@@ -64,7 +64,7 @@ def send(
     api: ApiClient, row: Row, method: str, suffix: str, body: Any, header: str | None
 ) -> Any:
     if body and "before" in body:
-        body = {"before": row.other}
+        body = body | {"before": row.other}
     headers = {} if header is None else {"If-Match": header}
     return alone(api, method, row.path + suffix, body, **headers)
 
@@ -102,7 +102,7 @@ def test_a_change_at_another_version_is_412_and_tells_the_row(
             "type": "/api/problems#stale_version",
             "title": "Somebody changed this meanwhile",
             "status": 412,
-            "detail": "Merge with `current`, then send its version in If-Match.",
+            "detail": "Merge with `current`, then send its version.",
             "instance": row.path + suffix.partition("?")[0],
             "code": "stale_version",
             "current": before,
@@ -110,6 +110,27 @@ def test_a_change_at_another_version_is_412_and_tells_the_row(
         }
     assert (row.json(), as_json(task)) == (before, task_before)
     assert news(api, since) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "suffix", "body"),
+    [change for change in CHANGES if change[3] is not None],
+)
+def test_a_version_in_the_body_is_a_condition_as_if_match_is(
+    api: ApiClient, alice: User, kind: str, method: str, suffix: str, body: Any
+) -> None:
+    row = make(alice, kind)
+
+    def change(version: object, header: str | None = None) -> Any:
+        return send(api, row, method, suffix, body | {"version": version}, header)
+
+    assert change(1).json() == send(api, row, method, suffix, body, '"1"').json()
+    assert [change(version).status_code for version in (1, 3, 0, None)] == [
+        412, 412, 422, 422,
+    ]  # fmt: skip
+    assert change(2, '"1"').status_code == 422
+    assert change(2, '"2"').json()["version"] == 3
+    assert change(3).status_code == 200
 
 
 @every_change
