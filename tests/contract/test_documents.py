@@ -177,9 +177,9 @@ def test_the_table_of_filters_is_the_query_of_a_list() -> None:
 
 
 def test_the_table_of_commands_has_all_of_ours() -> None:
-    named = [cells[0] for cells in table("README.md", "Commands")]
+    named = " ".join(cells[0] for cells in table("README.md", "Commands"))
 
-    assert {re.findall(r"manage\.py (\w+)", name)[0] for name in named} == set(COMMANDS)
+    assert set(re.findall(r"manage\.py (\w+)", named)) == set(COMMANDS)
 
 
 @documents

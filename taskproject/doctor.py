@@ -1,0 +1,148 @@
+"""`manage.py doctor`: what is wrong with this installation, and what to type.
+
+A check is a function that yields the findings of one subject: a level and a sentence. None
+of them shows a secret, or a password of a database URL."""
+
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+from django.conf import settings
+from django.core.checks import WARNING, Tags, run_checks
+from django.db import DatabaseError
+
+from taskproject import environment
+from taskproject.pipeline import shared_headers
+
+Level = Literal["ok", "warning", "error"]
+Said = Iterator[tuple[Level, str]]
+
+
+class Options(NamedTuple):
+    #: The origin whose pages are to call the API, or an empty string.
+    origin: str = ""
+    #: Whether to read whole tables.
+    deep: bool = False
+
+
+class Finding(NamedTuple):
+    check: str
+    level: Level
+    message: str
+
+
+class Check(NamedTuple):
+    name: str
+    run: Callable[[Options], Said]
+    #: The check that must have found no error, or an empty string.
+    needs: str
+
+
+CHECKS: list[Check] = []
+
+
+def check(
+    name: str, *, needs: str = ""
+) -> Callable[[Callable[[Options], Said]], Callable[[Options], Said]]:
+    """Registers a check. Checks run in the order of their registration."""
+
+    def register(run: Callable[[Options], Said]) -> Callable[[Options], Said]:
+        CHECKS.append(Check(name, run, needs))
+        return run
+
+    return register
+
+
+def examine(options: Options) -> Iterator[Finding]:
+    """The findings of all checks that can be made."""
+    failed = set()
+    for name, run, needs in CHECKS:
+        if needs in failed:
+            failed.add(name)
+            continue
+        try:
+            for level, message in run(options):
+                if level == "error":
+                    failed.add(name)
+                yield Finding(name, level, message)
+        except DatabaseError as error:
+            yield Finding(name, "error", f"The check failed: {without_password(error)}")
+
+
+def without_password(error: Exception) -> str:
+    """The first line of the error's message."""
+    text = (str(error).splitlines() or [type(error).__name__])[0]
+    for database in (settings.DATABASES["default"], settings.DATABASE_DIRECT or {}):
+        password = database.get("PASSWORD")
+        if password:
+            text = text.replace(str(password), "…")
+    return text
+
+
+@check("settings")
+def check_settings(options: Options) -> Said:
+    """Django's system checks, those for deployment too. `deep` adds those that read tables."""
+    tags = [Tags.security, Tags.models, Tags.urls, Tags.compatibility]
+    found = run_checks(tags=tags, include_deployment_checks=True)
+    found += run_checks(
+        tags=[Tags.database], databases=["default"] if options.deep else None
+    )
+    for message in found:
+        level: Level = "error" if message.level > WARNING else "warning"
+        hint = f" {message.hint}" if message.hint else ""
+        yield level, f"{message.msg}{hint} ({message.id})"
+    if settings.DEBUG:
+        yield (
+            "error",
+            "DEBUG is on, which shows tracebacks to everybody: set DEBUG=off.",
+        )
+    if not found and not settings.DEBUG:
+        yield "ok", "The settings pass the checks for production."
+
+
+@check("origin")
+def check_origin(options: Options) -> Said:
+    """What a browser would get on a page of the origin."""
+    origin = options.origin
+    if not origin:
+        return
+    if not environment.ORIGIN.fullmatch(origin):
+        yield (
+            "error",
+            (
+                f"{origin!r} is no origin: it looks like https://app.example.com, in lower "
+                "case and with no path."
+            ),
+        )
+        return
+    headers = shared_headers(origin, origin.startswith("https"), True, False)
+    if "access-control-allow-origin" not in headers:
+        yield (
+            "error",
+            (
+                f"Browsers keep the responses from pages of {origin}: add it to "
+                "CORS_ALLOWED_ORIGINS."
+            ),
+        )
+        return
+    if "access-control-allow-credentials" not in headers:
+        yield "ok", f"Pages of {origin} may call the API with a token."
+        return
+    if origin not in settings.CSRF_TRUSTED_ORIGINS:
+        yield (
+            "warning",
+            (
+                f"Pages of {origin} may read with the session cookie, but their writes with it "
+                "are 403: add the origin to CSRF_TRUSTED_ORIGINS."
+            ),
+        )
+    if settings.SESSION_COOKIE_SAMESITE != "None":
+        yield (
+            "ok",
+            (
+                f"Pages of {origin} may call the API with a token; with the session cookie "
+                "only if they are of the same site as the service "
+                f"(SESSION_COOKIE_SAMESITE={settings.SESSION_COOKIE_SAMESITE})."
+            ),
+        )
+    else:
+        yield "ok", f"Pages of {origin} may call the API with a token or the session."

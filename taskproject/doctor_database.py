@@ -1,0 +1,421 @@
+"""The checks of `manage.py doctor` that ask the database."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DatabaseError,
+    connection,
+    connections,
+    models,
+)
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.loader import MigrationLoader
+from django.utils import timezone
+
+from taskproject.doctor import Options, Said, check, without_password
+from taskproject.models import Job, StoredResponse
+from taskproject.postgresql.base import DatabaseWrapper
+from tasks.models import tallies
+
+OLDEST_POSTGRESQL = 14
+SLOW = 20.0  # milliseconds of one round trip
+PAGES = 10  # of 8 KB: smaller tables need no statistics
+SKEW = 5.0  # seconds between two clocks
+STUCK = timedelta(minutes=10)  # that a job may last
+OVERDUE = timedelta(days=2)  # after which a daily purge has not run
+LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+#: The triggers that the migrations create, and the indexes that no model declares.
+TRIGGERS = {
+    "postgresql": {
+        *("tasks_tally_label_delete", "tasks_tally_label_insert"),
+        *("tasks_tally_task_delete", "tasks_tally_task_insert"),
+        *("tasks_tally_task_update", "tasks_tally_without_list"),
+        "tasks_tally_without_tag",
+    },
+    "sqlite": {
+        *("tasks_search_delete", "tasks_search_insert", "tasks_search_update"),
+        *("tasks_tally_delete", "tasks_tally_enter", "tasks_tally_insert"),
+        *("tasks_tally_label", "tasks_tally_leave", "tasks_tally_unlabel"),
+        *("tasks_tally_without_list", "tasks_tally_without_tag"),
+        *("tasks_words_delete", "tasks_words_insert", "tasks_words_update"),
+    },
+}
+_GIN = 'CREATE INDEX "{}" ON "tasks_task" USING gin (array_to_tsvector({}))'
+INDEXES = {
+    "postgresql": {
+        "task_search": _GIN.format("task_search", "string_to_array(search, ' ')"),
+        "task_words": _GIN.format(
+            "task_words",
+            "string_to_array(owner_id::text || '_' || "
+            "replace(search, ' ', ' ' || owner_id::text || '_'), ' ')",
+        ),
+    },
+    "sqlite": {},
+}
+
+
+def path() -> Path:
+    """The file of SQLite."""
+    return Path(connection.settings_dict["NAME"])
+
+
+def rows(sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        return found
+
+
+@check("database")
+def check_reach(options: Options) -> Said:
+    """Whether the database answers, how fast, and which one it is."""
+    if not settings.ON_POSTGRESQL and not path().exists():
+        yield "error", f"There is no database at {path()}: type manage.py migrate."
+        return
+    try:
+        connection.ensure_connection()
+        latency = min(_round_trip() for _ in range(5))
+    except DatabaseError as error:
+        yield (
+            "error",
+            (
+                f"The database cannot be reached: {without_password(error)} "
+                "Compare DATABASE_URL with what its provider shows."
+            ),
+        )
+        return
+    said = f"{connection.display_name} {_version()} answers in {latency:.1f} ms"
+    if isinstance(connection, DatabaseWrapper):
+        if connection.pg_version < OLDEST_POSTGRESQL * 10_000:
+            yield (
+                "error",
+                (
+                    f"PostgreSQL {_version()} is too old: install {OLDEST_POSTGRESQL} or later."
+                ),
+            )
+        said += ", through a pooler" if connection.is_pooled() else ", without a pooler"
+    yield "ok", f"{said}."
+    if latency > SLOW:
+        yield (
+            "warning",
+            (
+                f"A round trip to the database takes {latency:.0f} ms, and each request needs "
+                "at least one: run the service in the database's region."
+            ),
+        )
+
+
+def _postgresql() -> DatabaseWrapper | None:
+    """The connection, if it is to PostgreSQL."""
+    own = connections[DEFAULT_DB_ALIAS]
+    return own if isinstance(own, DatabaseWrapper) else None
+
+
+def _round_trip() -> float:
+    started = time.perf_counter()
+    rows("SELECT 1")
+    return (time.perf_counter() - started) * 1000
+
+
+def _version() -> str:
+    return ".".join(map(str, connection.get_database_version()))
+
+
+@check("urls")
+def check_urls(options: Options) -> Said:
+    """Which of the two URLs of PostgreSQL is the pooled one."""
+    postgresql = _postgresql()
+    if postgresql is None:
+        return
+    host = str(connection.settings_dict["HOST"])
+    direct = settings.DATABASE_DIRECT
+    pooled = "-pooler." in host
+    try:
+        pooled = pooled or postgresql.is_pooled()
+    except DatabaseError:
+        pass  # `check_reach` says so
+    if pooled and not direct:
+        yield (
+            "error",
+            (
+                "DATABASE_URL leads through a pooler, where migrations are refused: set "
+                "DATABASE_DIRECT_URL to the PostgreSQL itself (Neon's has the same host "
+                "without -pooler)."
+            ),
+        )
+    if host.endswith(".neon.tech") and not pooled:
+        yield (
+            "warning",
+            (
+                "DATABASE_URL is Neon's direct one, which has few connections: set it to the "
+                "pooled URL, and DATABASE_DIRECT_URL to this one."
+            ),
+        )
+    if direct and "-pooler." in str(direct["HOST"]):
+        yield (
+            "error",
+            (
+                "DATABASE_DIRECT_URL leads through a pooler: take -pooler out of its host."
+            ),
+        )
+    elif direct:
+        yield from _check_direct(direct)
+
+
+def _check_direct(direct: dict[str, Any]) -> Said:
+    other: Any = connection.copy("direct")
+    other.settings_dict.update(direct)
+    try:
+        if other.is_pooled():
+            yield (
+                "error",
+                (
+                    "DATABASE_DIRECT_URL leads through a pooler: set it to the PostgreSQL "
+                    "itself."
+                ),
+            )
+    except DatabaseError as error:
+        yield (
+            "error",
+            (
+                f"DATABASE_DIRECT_URL cannot be reached: {without_password(error)} Migrations "
+                "and backups need it."
+            ),
+        )
+    finally:
+        other.close()
+
+
+@check("migrations", needs="database")
+def check_migrations(options: Options) -> Said:
+    """Whether the schema is of this release."""
+    loader = MigrationLoader(connection)
+    assert loader.disk_migrations is not None
+    ours = {config.label for config in apps.get_app_configs()}
+    newer = sorted(
+        f"{app}.{name}"
+        for app, name in loader.applied_migrations
+        if app in ours and (app, name) not in loader.disk_migrations
+    )
+    if newer:
+        yield (
+            "error",
+            (
+                "The schema is of a newer release than this one: start the release that has "
+                f"the migration {newer[-1]}."
+            ),
+        )
+    pending = sorted(set(loader.graph.nodes) - set(loader.applied_migrations))
+    if pending:
+        app, name = pending[-1]
+        yield (
+            "error",
+            (
+                f"{len(pending)} migrations are pending, the last {app}.{name}: type "
+                "manage.py migrate."
+            ),
+        )
+    elif not newer:
+        yield "ok", f"All {len(loader.applied_migrations)} migrations are applied."
+
+
+def expected_indexes(
+    model: type[models.Model], connection: BaseDatabaseWrapper
+) -> dict[str, str]:
+    """The SQL of the indexes and unique constraints that the model declares, by name."""
+    expected = {}
+    with connection.schema_editor(collect_sql=True, atomic=False) as editor:
+        declared = [*model._meta.indexes, *model._meta.constraints]
+        for one in declared:
+            if not isinstance(one, models.CheckConstraint):
+                expected[one.name] = str(one.create_sql(model, editor) or "")
+    return expected
+
+
+@check("indexes", needs="migrations")
+def check_indexes(options: Options) -> Said:
+    """Missing indexes and constraints; on PostgreSQL also invalid ones, which an
+    interrupted CREATE INDEX CONCURRENTLY leaves."""
+    expected = dict(INDEXES[connection.vendor])
+    checks, found = set(), set()
+    for model in apps.get_models():
+        expected |= expected_indexes(model, connection)
+        checks |= {
+            one.name
+            for one in model._meta.constraints
+            if isinstance(one, models.CheckConstraint)
+        }
+        with connection.cursor() as cursor:
+            found |= {
+                *connection.introspection.get_constraints(cursor, model._meta.db_table)
+            }
+    for name in sorted(expected.keys() - found):
+        sql = expected[name]
+        if settings.ON_POSTGRESQL:
+            sql = sql.replace("INDEX ", "INDEX CONCURRENTLY ", 1)
+        yield "error", f"The index {name} is missing: in {_shell()}, type {sql};"
+    for name in sorted(checks - found):
+        yield (
+            "error",
+            (
+                f"The constraint {name} is missing: restore a backup, or create it as a new "
+                "database has it (manage.py migrate on an empty one)."
+            ),
+        )
+    if settings.ON_POSTGRESQL:
+        invalid = rows(
+            "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON "
+            "pg_class.oid = indexrelid WHERE NOT indisvalid "
+            "AND relnamespace = current_schema()::regnamespace ORDER BY 1"
+        )
+        for (name,) in invalid:
+            yield (
+                "error",
+                (
+                    f"The index {name} is invalid, so no query uses it: in psql, type "
+                    f"REINDEX INDEX CONCURRENTLY {name};"
+                ),
+            )
+        unproved = rows(
+            "SELECT conname, conrelid::regclass::text FROM pg_constraint WHERE "
+            "NOT convalidated AND connamespace = current_schema()::regnamespace"
+        )
+        for name, table in unproved:
+            yield (
+                "warning",
+                (
+                    f"The constraint {name} was never validated: in psql, type "
+                    f"ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
+                ),
+            )
+
+
+def _shell() -> str:
+    return "psql" if settings.ON_POSTGRESQL else f"sqlite3 {path()}"
+
+
+@check("triggers", needs="migrations")
+def check_triggers(options: Options) -> Said:
+    """Missing triggers, without which counts and searches become wrong."""
+    catalog = {
+        "postgresql": "SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = "
+        "tgrelid WHERE tgenabled <> 'D' "
+        "AND relnamespace = current_schema()::regnamespace",
+        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+    }
+    found = {name for (name,) in rows(catalog[connection.vendor])}
+    for name in sorted(TRIGGERS[connection.vendor] - found):
+        yield (
+            "error",
+            (
+                f"The trigger {name} is missing or disabled, so that counts or searches go "
+                "wrong: create it as a new database has it (manage.py migrate on an empty "
+                "one), then type manage.py doctor --recount."
+            ),
+        )
+
+
+@check("tallies", needs="migrations")
+def check_tallies(options: Options) -> Said:
+    """Whether the stored numbers of tasks are those that counting gives."""
+    if options.deep:
+        wrong = tallies.wrong()
+        if wrong:
+            yield (
+                "error",
+                (
+                    f"{wrong:,} stored counts differ from a recount: type manage.py doctor "
+                    "--recount."
+                ),
+            )
+        else:
+            yield "ok", "The stored counts are those of a recount."
+
+
+@check("statistics", needs="migrations")
+def check_statistics(options: Options) -> Said:
+    """Tables that PostgreSQL has no statistics of: it would choose slow plans."""
+    if not settings.ON_POSTGRESQL:
+        return
+    never = rows(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples < 0 AND "
+        "relnamespace = current_schema()::regnamespace AND "
+        "pg_relation_size(oid) > %s * 8192 ORDER BY 1",
+        [PAGES],
+    )
+    for (name,) in never:
+        yield (
+            "warning",
+            (
+                f'The table {name} was never analysed: in psql, type ANALYZE "{name}"; and '
+                "see that autovacuum is on."
+            ),
+        )
+
+
+@check("limits", needs="migrations")
+def check_limits(options: Options) -> Said:
+    """The limits of the role, the connections, and the clock of PostgreSQL."""
+    postgresql = _postgresql()
+    if postgresql is None:
+        return
+    role = rows("SELECT quote_ident(current_user)")[0][0]
+    for name, value in zip(LIMITS, ("5s", "2s", "10s"), strict=True):
+        if rows("SELECT current_setting(%s)", [name]) == [("0",)]:
+            yield (
+                "warning",
+                (
+                    f"The role has no {name}: in psql, type ALTER ROLE {role} SET {name} = "
+                    f"'{value}';"
+                ),
+            )
+    needed = settings.WORKERS * (settings.THREADS + 2)
+    [(allowed,)] = rows("SELECT current_setting('max_connections')::int")
+    if not postgresql.is_pooled() and needed > allowed:
+        yield (
+            "warning",
+            (
+                f"This host may open {needed} connections, and PostgreSQL allows {allowed}: "
+                "set WORKERS or THREADS lower, or use a pooler."
+            ),
+        )
+    [(now,)] = rows("SELECT clock_timestamp()")
+    skew = (datetime.now(UTC) - now).total_seconds()
+    if abs(skew) > SKEW:
+        yield (
+            "warning",
+            (
+                f"The clocks of this host and of the database differ by {skew:+.0f} s: run "
+                "NTP on both (timedatectl set-ntp true)."
+            ),
+        )
+
+
+@check("background", needs="migrations")
+def check_background(options: Options) -> Said:
+    """Jobs that nobody finishes, and rows that nobody purges."""
+    oldest = Job.objects.unfinished().first()
+    if oldest is not None and oldest.created_at < timezone.now() - STUCK:
+        count = Job.objects.unfinished().count()
+        yield (
+            "warning",
+            (
+                f"{count} jobs are unfinished, the oldest since {oldest.created_at:%F %R} UTC: "
+                "type manage.py purge, which finishes them."
+            ),
+        )
+    overdue = timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS) - OVERDUE
+    if StoredResponse.objects.filter(created_at__lt=overdue).exists():
+        yield (
+            "warning",
+            (
+                "What is past its retention time is not deleted: run manage.py purge daily "
+                "(by cron or a systemd timer)."
+            ),
+        )
