@@ -40,6 +40,7 @@ CODES: dict[str, tuple[str, ...]] = {
     "unexpected": (),
     "unknown": ("suggestion",),
     "unknown_value": ("known", "suggestion"),
+    "uuid": (),
     "words": ("min", "max"),
     "wrong_type": ("expected",),
     "zone_alone": (),

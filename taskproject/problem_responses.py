@@ -279,7 +279,9 @@ def _of(path: str, method: str, operation: Part) -> Iterator[ProblemResponse]:
     batch = path.endswith("/batch")  # any problem of the other operations can happen
     if "{" in path or batch or path.endswith("/calendar"):
         yield NOT_FOUND
-    if "{task_id}" in path or batch:
+    # A new task with the client_id of one in the trash.
+    created = method == "post" and path.endswith("/tasks")
+    if "{task_id}" in path or batch or created:
         yield TASK_GONE
     if path.endswith("/changes"):
         yield CURSOR_EXPIRED

@@ -30,6 +30,8 @@ COLUMNS = (
 
 def _column(name: str) -> str:
     column = f'"tasks_task"."{name}"'
+    if name == "client_id" and not ON_POSTGRESQL:
+        return f'{column} AS "{name} [uuid]"'  # see taskproject/sqlite
     of_time = isinstance(Task._meta.get_field(name), DateTimeField)
     if of_time and not ON_POSTGRESQL:
         return f'{column} AS "{name} [instant]"'  # see taskproject/sqlite

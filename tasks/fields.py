@@ -38,6 +38,8 @@ class Field:
 
 FIELDS = (
     Field("id", writable=False),
+    # Given by a client that creates the task, and never changed.
+    Field("client_id", writable=False),
     Field("title", max_length=TITLE_LENGTH, one_line=True),
     Field("description", max_length=DESCRIPTION_LENGTH),
     Field("location", max_length=LOCATION_LENGTH, one_line=True, key="location_key"),

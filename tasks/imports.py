@@ -1,7 +1,7 @@
 """The import of records: they are validated first, then stored batch by batch.
 
-Tasks that are stored already are recognised by their external ids and left unchanged. So
-importing the same file again changes nothing, and an interrupted import can be resumed."""
+Tasks that are stored already are recognised by their external ids, or by their client_ids,
+and left unchanged. So importing the same file again changes nothing, and an interrupted import can be resumed."""
 
 import pickle
 import re
@@ -94,6 +94,8 @@ class ImportValidator:
         self._store.executescript(
             "CREATE TABLE name (owner INTEGER, id TEXT, parent TEXT, number INTEGER, "
             "line INTEGER, PRIMARY KEY (owner, id)) WITHOUT ROWID;"
+            "CREATE TABLE client (owner INTEGER, id TEXT, PRIMARY KEY (owner, id)) "
+            "WITHOUT ROWID;"
             "CREATE TABLE bad (number INTEGER PRIMARY KEY);"
             "CREATE TABLE adjusted (line INTEGER, what TEXT);"
         )
@@ -207,6 +209,14 @@ class ImportValidator:
             )
         except sqlite3.IntegrityError:
             return f"The external_id {record.external_id!r} is used by an earlier row."
+        if record.client_id is None:
+            return None
+        try:
+            self._store.execute(
+                "INSERT INTO client VALUES (?, ?)", (owner.pk, record.client_id.hex)
+            )
+        except sqlite3.IntegrityError:
+            return f"The client_id {record.client_id} is used by an earlier row."
         return None
 
     def _check_parents(self) -> None:
@@ -264,6 +274,8 @@ class Importer:
     dry_run: bool = False
     summary: ImportSummary = field(default_factory=ImportSummary)
     _seen: set[tuple[str, int, str]] = field(default_factory=set)
+    #: The tasks that were recognised by their client_ids, by owners and external ids.
+    _same: dict[tuple[int, str], Task] = field(default_factory=dict)
 
     def store(self, records: Iterable[tuple[User, Record]]) -> Iterator[int]:
         """Stores all records; yields the number of each batch."""
@@ -276,6 +288,7 @@ class Importer:
     def _batch(self, owner_id: int, batch: list[Record]) -> None:
         tasks = [record for record in batch if isinstance(record, TaskRecord)]
         stored = known(owner_id, [record.external_id for record in tasks])
+        stored |= self._with_client_ids(owner_id, tasks)
         new = [record for record in tasks if record.external_id not in stored]
         lists = self._lists(owner_id, batch, new)
         self._tags(owner_id, batch, new)
@@ -288,9 +301,32 @@ class Importer:
             records = [record for record in new if (record.parent is None) == level]
             names = {record.parent for record in records if record.parent is not None}
             parents = known(owner_id, names)
+            for name in names - parents.keys():
+                parents[name] = self._same[owner_id, name]
             rows = [_fields(record, lists, parents) for record in records]
             if rows:
                 Task.objects.add_all(BY, owner_id, rows, trusted=True)
+
+    def _with_client_ids(
+        self, owner_id: int, records: list[TaskRecord]
+    ) -> dict[str, Task]:
+        """The tasks that have the client_ids of these records, by the external ids of the
+        records: the same tasks, even if they have other external ids."""
+        names = {
+            record.client_id: record.external_id
+            for record in records
+            if record.client_id is not None
+        }
+        if not names:
+            return {}
+        tasks = Task.objects.owned_by(owner_id).only("pk", "parent_id", "client_id")
+        same = {
+            names[task.client_id]: task
+            for task in tasks.filter(client_id__in=names)
+            if task.client_id is not None
+        }
+        self._same |= {(owner_id, name): task for name, task in same.items()}
+        return same
 
     def _lists(
         self, owner_id: int, batch: list[Record], tasks: list[TaskRecord]

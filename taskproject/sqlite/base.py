@@ -23,6 +23,7 @@ from datetime import datetime
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -40,6 +41,10 @@ logger = logging.getLogger("taskproject.sqlite")
 sqlite3.register_converter(
     "instant", lambda text: datetime.fromisoformat(f"{text.decode()}+00:00")
 )
+# UUIDs are stored as Django's own field does: for a parameter of hand-written SQL, and for
+# a column that is selected AS "name [uuid]".
+sqlite3.register_adapter(UUID, lambda value: value.hex)
+sqlite3.register_converter("uuid", lambda text: UUID(text.decode()))
 
 PAUSE = 0.002  # seconds between two attempts to become the writer
 #: After a transaction of more than SHORT seconds, the process waits for this fraction of its

@@ -14,6 +14,7 @@ from tasks import cursors
 from tasks.api.responses import (
     actor,
     clock_of,
+    gone,
     items_response,
     json_response,
     represent,
@@ -24,8 +25,8 @@ from tasks.api.schemas import (
     EXAMPLE,
     REPRESENTATION,
     InZone,
+    TaskCreate,
     TaskFilters,
-    TaskIn,
     TaskOut,
     to_model_fields,
 )
@@ -100,16 +101,23 @@ def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse
     return _page(request, filters, clock)
 
 
-@router.post("/tasks", response={201: TaskOut})
+@router.post("/tasks", response={200: TaskOut, 201: TaskOut})
 @checks_token_itself
-def create_task(request: ApiRequest, body: TaskIn, zone: Query[InZone]) -> HttpResponse:
-    """Creates a task, at the end of its list."""
+def create_task(
+    request: ApiRequest, body: TaskCreate, zone: Query[InZone]
+) -> HttpResponse:
+    """Creates a task, at the end of its list. If you have a task with its `client_id`,
+    nothing changes, and the response is 200 with that task, or 410 if it is in the
+    trash."""
     fields = to_model_fields(vars(body))
     if body.due_at is not None and body.due_timezone is None:
         fields["due_timezone"] = request.auth.user.timezone
-    task = Task.objects.add(actor(request), owner_id=request.auth.user_id, **fields)
-    location = f"/api/tasks/{task.id}"
-    return task_response(task, clock_of(request, zone), status=201, Location=location)
+    by, owner_id = actor(request), request.auth.user_id
+    task, created = Task.objects.obtain(by, owner_id=owner_id, **fields)
+    if task.deleted_at:
+        raise gone(task.id)
+    status, location = 201 if created else 200, f"/api/tasks/{task.id}"
+    return task_response(task, clock_of(request, zone), status, Location=location)
 
 
 @router.get("/tasks/counts", response={200: Counts, 304: None})

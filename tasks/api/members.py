@@ -5,14 +5,17 @@ A type with a name is a component of the OpenAPI document of this name."""
 import re
 from datetime import date, datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
+from taskproject import uuids
 from taskproject.inputs import NO_NUL, STRIPPED
 from taskproject.names import BREAKS, INVISIBLE_OF_FIRST_PLANE, ON_ONE_LINE, fault
+from taskproject.uuids import parse_uuid
 from tasks.cursors import BIGINT
 from tasks.limits import (
     DESCRIPTION_LENGTH,
@@ -77,6 +80,13 @@ def _id_or_none(value: object) -> int:
     raise PydanticCustomError(
         "id_or_none", "Send an id, or none for tasks without one."
     )
+
+
+def _uuid(value: object) -> UUID:
+    found = parse_uuid(value) if isinstance(value, str) else None
+    if found is None:
+        raise PydanticCustomError("uuid", f"Send a UUID such as {uuids.EXAMPLE}.")
+    return found
 
 
 def _name(value: str) -> str:
@@ -196,6 +206,18 @@ ParentId = Annotated[
     Field(
         description="The id of the task that this is a subtask of, or null; one level.",
         examples=[None],
+    ),
+]
+ClientId = Annotated[
+    UUID,
+    BeforeValidator(_uuid),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "uuid",
+            "pattern": uuids.PATTERN,
+            "examples": [uuids.EXAMPLE],
+        }
     ),
 ]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema(DAY_SCHEMA)]

@@ -4,6 +4,7 @@ a task in responses."""
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Self
+from uuid import UUID
 
 from ninja import Body
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -13,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from taskproject.inputs import DIGITS, WORD, Closed, Zone, absent
 from tasks import cursors
 from tasks.api.members import (
+    ClientId,
     Day,
     DayOrInstant,
     Description,
@@ -105,6 +107,18 @@ class TaskIn(Closed):
         return self
 
 
+class TaskCreate(TaskIn):
+    """A new task."""
+
+    client_id: Annotated[
+        ClientId | None,
+        Field(
+            description="A UUID of your own. Creating a task with it again responds with "
+            "the task that has it."
+        ),
+    ] = None
+
+
 class TaskPatch(Closed):
     """The members to change; those that are left out keep their value."""
 
@@ -172,6 +186,7 @@ class Move(Closed):
 
 EXAMPLE: JsonDict = {
     "id": 42,
+    "client_id": None,
     "title": "Buy oat milk",
     "description": "The barista kind.",
     "location": "Market hall, Lisbon",
@@ -205,6 +220,7 @@ class TaskOut(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     id: int
+    client_id: UUID | None = Field(description="The id that a client gave it.")
     title: str
     description: str
     location: str | None = Field(description="Where to do it.")
@@ -287,6 +303,9 @@ class TaskFilters(OrderedPage, InZone):
     location: Location | None = Field(
         None, description="Only tasks with this location, whatever its case."
     )
+    client_id: ClientId | None = Field(
+        None, description="Only the task with this `client_id`."
+    )
     due_before: DayOrInstant | None = Field(
         None, description="Only tasks due before this day or instant."
     )
@@ -323,6 +342,7 @@ class TaskFilters(OrderedPage, InZone):
             tags=self.tag,
             priorities=[PRIORITIES[word] for word in self.priority],
             location=self.location,
+            client_id=self.client_id,
             due_before=self.due_before,
             due_after=self.due_after,
             overdue=self.overdue,

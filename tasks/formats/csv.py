@@ -11,7 +11,8 @@
   reading can remove exactly one.
 - Tags are joined by ", ". A tag with a comma, a quotation mark or a line break is put in
   quotation marks, and those inside are doubled, as in CSV itself.
-- Tasks in the trash, positions and owners are left out: there are no columns for them."""
+- Tasks in the trash, positions, owners and the ids of clients are left out: there are no
+  columns for them."""
 
 import csv
 import json
@@ -41,7 +42,10 @@ from tasks.formats.records import (
 from tasks.formats.times import read_day, read_instant, write_instant
 
 T = TypeVar("T")
-COLUMNS = ("external_id", *(name for name in TASK_FIELDS if name != "position"))
+COLUMNS = (
+    "external_id",
+    *(name for name in TASK_FIELDS if name not in ("client_id", "position")),
+)
 # The columns of version 1.3, which identify rows without external_id. Later columns count
 # only if they are filled, so that rows that were imported before are still recognised.
 _FIRST_COLUMNS = (

@@ -14,9 +14,11 @@ from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, BinaryIO
+from uuid import UUID
 
 import orjson
 
+from taskproject import uuids
 from taskproject.names import unknown
 from tasks.formats.lines import Lines
 from tasks.formats.records import (
@@ -195,12 +197,22 @@ def _strings(member: str, value: list[object]) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def _uuid(member: str, text: str) -> UUID:
+    value = uuids.parse_uuid(text)
+    if value is None:
+        raise Refused(
+            f"{member} is {shown(text)}; give a UUID such as {uuids.EXAMPLE}."
+        )
+    return value
+
+
 _Type = tuple[type, str, Callable[..., object] | None]
 _STRING: _Type = (str, "a string", None)
 _BOOLEAN: _Type = (bool, "true or false", None)
 _INSTANT: _Type = (str, "a time such as 2026-01-31T12:00:00Z", read_instant)
 _DAY: _Type = (str, "a date such as 2026-01-31", read_day)
 _TYPES: dict[str, _Type] = {
+    "client_id": (str, f"a UUID such as {uuids.EXAMPLE}", _uuid),
     "archived": _BOOLEAN,
     "completed": _BOOLEAN,
     "tags": (list, "an array of strings", _strings),

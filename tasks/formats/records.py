@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from reprlib import Repr
+from uuid import UUID
 
 from taskproject import timezones
 from taskproject.names import casefold_key, close_to, one_line, unknown, visible
@@ -84,6 +85,7 @@ class TaskRecord:
     due_at: datetime | None = None
     due_timezone: str | None = None
     position: str | None = None
+    client_id: UUID | None = None
     owner: str | None = None
 
 
@@ -192,6 +194,7 @@ def checked_task(record: TaskRecord) -> TaskRecord:
         due_at=_instant("due_at", record.due_at),
         due_timezone=record.due_timezone,
         position=_position(record.position),
+        client_id=record.client_id,
         owner=_owner(record.owner),
     )
 

@@ -44,7 +44,7 @@ MAX_NEW_TAGS = 5_000
 MAX_READ = 5_000
 # The columns to write if the texts of a task have changed, and in all cases.
 _TEXTS = (*TEXTS, *plans.DERIVED)
-_UNCHANGING = ("id", "owner_id", "external_id", "created_at")
+_UNCHANGING = ("id", "owner_id", "client_id", "external_id", "created_at")
 _FIELDS = tuple(
     field.attname
     for field in Task._meta.concrete_fields

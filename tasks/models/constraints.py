@@ -64,6 +64,11 @@ CONSTRAINTS = (
         condition=Q(NegatedExpression(Exact(F("parent"), F("id")))),
     ),
     UniqueConstraint(
+        name="task_client_id_once",
+        fields=["owner", "client_id"],
+        condition=Q(client_id__isnull=False),
+    ),
+    UniqueConstraint(
         name="task_external_id_once",
         fields=["owner", "external_id"],
         condition=Q(external_id__isnull=False),

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 
@@ -41,6 +42,7 @@ class Criteria:
     tags: Sequence[str] = ()
     priorities: Sequence[int] = ()
     location: str | None = None
+    client_id: UUID | None = None
     due_before: date | datetime | None = None
     due_after: date | datetime | None = None
     overdue: bool | None = None
@@ -115,6 +117,9 @@ class _Conditions:
             condition = '"tasks_task"."location_key" = %s'
             key = match_key(wanted.location)
             yield self._range("task_owner_location", "created", condition, key)
+        if wanted.client_id is not None:
+            condition = '"tasks_task"."client_id" = %s'
+            yield self._range("task_client_id_once", "", condition, wanted.client_id)
         for name in ("created", "updated"):
             moment = getattr(wanted, f"{name}_after")
             if moment is not None:

@@ -9,6 +9,7 @@ from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple, Self
+from uuid import UUID
 
 from taskproject.sql import NO_GUARD, ON_POSTGRESQL, Guard, adapted, check_found, fetch
 from taskproject.times import EPOCH, MICROSECOND, microseconds, midnight
@@ -34,6 +35,7 @@ _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 Row = tuple[Any, ...]
 _READ = (*ATTRIBUTES.values(), "deleted_at")
 _DUE_AT, _DELETED_AT = _READ.index("due_at"), _READ.index("deleted_at")
+_CLIENT_ID = _READ.index("client_id")
 _COLUMNS = ", ".join(
     OPEN_SUBTASKS if name == "open_subtasks" else f'"tasks_task"."{name}"'
     for name in _READ
@@ -379,8 +381,12 @@ def _rows(rows: list[Row]) -> list[Row]:
 
 
 def _row_of_sqlite(row: Row) -> Row:
-    """The row with an aware `due_at`, which is compared. (SQLite returns naive times in UTC.)"""
-    due_at = row[_DUE_AT]
-    if due_at is None:
+    """The row with an aware `due_at`, which is compared, and a UUID. (SQLite returns naive times
+    in UTC, and hexadecimal digits.)"""
+    due_at, client_id = row[_DUE_AT], row[_CLIENT_ID]
+    if due_at is None and client_id is None:
         return row
-    return (*row[:_DUE_AT], due_at.replace(tzinfo=UTC), *row[_DUE_AT + 1 :])
+    values = [*row]
+    values[_DUE_AT] = due_at and due_at.replace(tzinfo=UTC)
+    values[_CLIENT_ID] = client_id and UUID(hex=client_id)
+    return tuple(values)

@@ -131,8 +131,9 @@ def edited(
     values = dict(fields)
     owner_id = values.get("owner_id", task.owner_id)
     if owner_id != task.owner_id:
-        # Its list and its parent belong to the old owner.
-        values = {"list_id": None, "parent_id": None, "tags": task.tags} | values
+        # Its list, its parent and its client_id belong to the old owner.
+        none = dict.fromkeys(("list_id", "parent_id", "client_id"))
+        values = none | {"tags": task.tags} | values
     if "tags" in values:
         names = [tags[owner_id, casefold_key(name)] for name in values["tags"]]
         values["tags"] = list(dict.fromkeys(names))

@@ -6,22 +6,21 @@ the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
 from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from taskproject import timezones
 from taskproject.sql import ON_POSTGRESQL, check_found, fetch, mark_saved, this_thread
 from tasks.fields import TRACKED
-from tasks.models import events, positions
+from tasks.models import events, plans, positions, task_events
 from tasks.models.assignments import Assignments
 from tasks.models.due_dates import NEVER
 from tasks.models.events import Actor, NewEvent, after_lock, feed_lock_key
 from tasks.models.outcomes import Outcome
 from tasks.models.outcomes import expected as is_expected
-from tasks.models.plans import REFERENCES
 from tasks.models.statements import (
     OF_OWNER,
     OPEN_SUBTASKS,
@@ -56,8 +55,12 @@ _INSTANT = (
     "'.000000Z', 'Z')"
 )
 _TRACKED = frozenset(TRACKED)
+# What keeps a second task from having the client_id of another one of the owner.
+_ONCE = (
+    ' ON CONFLICT ("owner_id", "client_id") WHERE "client_id" IS NOT NULL DO NOTHING'
+)
 # Fields of a new task that `add` does not support.
-_UNSUPPORTED = (*REFERENCES, "position", "deleted_at", "updated_at")
+_UNSUPPORTED = (*plans.REFERENCES, "position", "deleted_at", "updated_at")
 # The columns that the tallies depend on.
 _COUNTED_COLUMNS = {"completed", "deleted_at", "due_moment", "list_id", "owner_id"}
 
@@ -67,19 +70,19 @@ def is_possible() -> bool:
     return ON_POSTGRESQL and not this_thread.connection.in_atomic_block
 
 
-def can_add(fields: Mapping[str, object]) -> bool:
-    """Whether `add` can insert a task with these fields."""
-    return is_possible() and not any(map(fields.get, _UNSUPPORTED))
-
-
 def add(
-    model: type[Task], by: Actor, now: datetime, task: Task, event: NewEvent
-) -> bool:
-    """Inserts a new task without a list, tags or a position, and its event. Sets its id, its
-    position at the end of the tasks in no list, and those times that are `now` to the time
-    of the write. Returns False, and inserts nothing, if the last position is greater than
-    that of the time of the write (see `positions.end_after`), or if the actor's guard does
-    not hold."""
+    model: type[Task], by: Actor, owner_id: int, given: Mapping[str, object]
+) -> Task | None:
+    """Inserts a new task without a list, tags or a position, at the end of the tasks in no
+    list, and its event. Returns None, and inserts nothing, if that is not possible, if the
+    last position is greater than that of the time of the write (see
+    `positions.end_after`), if the owner has a task with its `client_id`, or if the actor's
+    guard does not hold."""
+    if not is_possible() or any(map(given.get, _UNSUPPORTED)):
+        return None
+    now = timezones.now()  # A placeholder: the database's time replaces it.
+    task: Task = plans.new(model, now, {}, {**given, "owner_id": owner_id})
+    [event] = task_events.new_events(now, [(None, task)])
     fields = vars(task)
     times = tuple(name for name in _TIMES if fields[name] is now)
     empty = tuple(name for name in _nullable(model) if fields[name] is None)
@@ -93,13 +96,13 @@ def add(
         statement, [*parameters, *by.guard.parameters, *_event_values(by, event)]
     )
     if not rows:
-        return False
+        return None
     by.guard.held = True
     [(task.id, moment, task.position)] = rows
     for name in times:
         setattr(task, name, moment)
     mark_saved(task)
-    return True
+    return task
 
 
 class _Insert(NamedTuple):
@@ -140,7 +143,8 @@ def _add(
         f"{events.with_locked_now(counted=True)}, {_END}, "
         f'"written" AS (INSERT INTO "tasks_task" ({columns}) '
         f'SELECT {", ".join(written.get(name, "%s") for name in names)} FROM "end" '
-        f'WHERE "last" < "position" AND {guard} RETURNING "id", "version", "updated_at", '
+        f'WHERE "last" < "position" AND {guard}{"" if "client_id" in empty else _ONCE} '
+        'RETURNING "id", "version", "updated_at", '
         f'"position", "owner_id", "list_id", "due_moment", "completed"), {counted}, '
         f'{_EVENT} SELECT "id", "updated_at", "position" FROM "written"'
     )

@@ -24,7 +24,6 @@ from django.db import models
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from taskproject import timezones
 from taskproject.sql import batched, check_guard
 from tasks.fields import Values
 from tasks.limits import (
@@ -114,13 +113,23 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def add(self, by: Actor, *, owner_id: int, **fields: object) -> "Task":
         """Creates a task and returns it: see `add_all`."""
-        if single_statement.can_add(fields):
-            now = timezones.now()  # A placeholder: the database's time replaces it.
-            task: Task = plans.new(Task, now, {}, {**fields, "owner_id": owner_id})
-            [event] = task_events.new_events(now, [(None, task)])
-            if single_statement.add(Task, by, now, task, event):
-                return task
-        return self.add_all(by, owner_id, [fields])[0]
+        return self.obtain(by, owner_id=owner_id, **fields)[0]
+
+    def obtain(
+        self, by: Actor, *, owner_id: int, **fields: object
+    ) -> tuple["Task", bool]:
+        """The task of the owner that has this `client_id`, in the trash or not; if there is
+        none, or no `client_id`, creates a task. Returns the task and whether it is new."""
+        if task := single_statement.add(Task, by, owner_id, fields):
+            return task, True
+        client_id = fields.get("client_id")
+        if client_id is None:
+            return self.add_all(by, owner_id, [fields])[0], True
+        with lock_feeds([owner_id]):
+            check_guard(by.guard)
+            for task in self.owned_by(owner_id).shown().filter(client_id=client_id):
+                return task, False
+            return self.add_all(by, owner_id, [fields])[0], True
 
     def add_all(
         self,
@@ -395,6 +404,8 @@ class Task(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="tasks", db_index=False
     )
+    # Given by the client that created it; unique among the tasks of its owner.
+    client_id = models.UUIDField(null=True, editable=False)
     title = models.CharField(max_length=TITLE_LENGTH)
     description = models.TextField(
         max_length=DESCRIPTION_LENGTH, blank=True, default=""

@@ -128,6 +128,11 @@ NO_ZONES = [
     "../../etc/passwd", "posix/UTC", "right/UTC", "Europe", "Europe/", "local", "\U0001f600",
 ]  # fmt: skip
 AT = "2026-12-31T17:00:00Z"
+UUID = "3f2b1c0e-7d4a-4c6b-9e1f-2a5d8c7b6e90"
+NO_UUIDS: list[Any] = [
+    "", "1", UUID[:-1], f"{UUID}0", UUID.replace("-", ""), f"{{{UUID}}}", f"urn:uuid:{UUID}", f"{UUID}\n", f" {UUID}",
+    UUID.replace("3", "g"), UUID.replace("3", "\u0663"), "00000000-0000-0000-0000-000000000000", "\x00", 1, 1.5, True, [], {}, [UUID],
+]  # fmt: skip
 
 CASES: list[Case] = [
     # Titles, descriptions, whether it is completed
@@ -148,6 +153,12 @@ CASES: list[Case] = [
     *member("location", "invisible", "\u200b"),
     *asked("/location", "too_short", "", "%20"),
     *asked("/location", "too_long", "x" * 501),
+    # Ids of clients
+    *refused("/client_id", "uuid", *(titled(client_id=value) for value in NO_UUIDS)),
+    *refused("/client_id", "unknown", titled(client_id=UUID), method="PUT", path=ONE),
+    *refused("/client_id", "unknown", {"client_id": UUID}, method="PATCH", path=ONE),
+    *asked("/client_id", "uuid", *(value for value in NO_UUIDS if isinstance(value, str) and value.isprintable())),
+    *asked("/client_id", "repeated", f"{UUID}&client_id={UUID}"),
     # Dues
     *member("due_date", "date", *NO_DATES),
     *member("due_at", "instant", *NO_INSTANTS),

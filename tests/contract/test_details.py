@@ -44,7 +44,7 @@ BODIES: list[tuple[str, str, Any, str, str, str]] = [
     ("PATCH", ONE, {"completed": 1}, "/completed", "wrong_type", "Send true or false."),
     ("PATCH", ONE, {"complete": True}, "/complete", "unknown", "Unknown member 'complete'; did you mean 'completed'?"),
     ("PATCH", ONE, {"owner": 1}, "/owner", "unknown", f"Unknown member 'owner'; known here: {MEMBERS}, version."),
-    ("POST", TASKS, {"title": "a", "a/b~c": 1}, "/a~1b~0c", "unknown", f"Unknown member 'a/b~c'; known here: {MEMBERS}."),
+    ("POST", TASKS, {"title": "a", "a/b~c": 1}, "/a~1b~0c", "unknown", f"Unknown member 'a/b~c'; known here: client_id, {MEMBERS}."),
     ("POST", TASKS, {}, "/title", "missing", "Send this member."),
     ("POST", TASKS, [], "", "wrong_type", "Send a JSON object."),
     ("PATCH", ONE, {"due_date": ""}, "/due_date", "date", DAY),

@@ -17,7 +17,7 @@ from tests.conftest import BY, ApiClient, make_task
 
 MOMENT = datetime(2026, 11, 23, 8, 30, 0, 123456, tzinfo=UTC)
 TASK = (
-    b'{"id":42,"title":"Buy oat milk","description":"The barista kind.","location":"Market hall",'
+    b'{"id":42,"client_id":null,"title":"Buy oat milk","description":"The barista kind.","location":"Market hall",'
     b'"list":3,"parent":41,"tags":["errand"],"priority":"high","due_date":null,'
     b'"due_at":"2026-11-23T08:30:00.123456Z","due_timezone":"Asia/Tokyo",'
     b'"overdue":true,"position":"n","open_subtasks":2,"completed":false,'

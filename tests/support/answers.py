@@ -7,6 +7,7 @@ from tasks.models import Task
 
 #: What a task has that was given nothing but a title.
 PLAIN: dict[str, Any] = {
+    "client_id": None,
     "description": "",
     "location": None,
     "list": None,
@@ -33,6 +34,7 @@ def as_json(task: Task) -> dict[str, Any]:
     task.refresh_from_db()
     return {
         "id": task.pk,
+        "client_id": str(task.client_id) if task.client_id else None,
         "title": task.title,
         "description": task.description,
         "location": task.location,

@@ -57,6 +57,7 @@ def tasks(draw: st.DrawFn, /, **fixed: Any) -> TaskRecord:
         "tags": tuple(draw(st.lists(names(50), max_size=20, unique_by=casefold_key))),
         "priority": draw(st.sampled_from(PRIORITIES)),
         "position": draw(POSITIONS),
+        "client_id": draw(st.none() | st.uuids()),
         "owner": draw(st.none() | identifiers(150)),
         "created_at": draw(st.none() | INSTANTS),
         "updated_at": draw(st.none() | INSTANTS),

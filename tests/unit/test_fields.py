@@ -8,7 +8,14 @@ import pytest
 
 from tasks.admin.tasks import TaskAdmin
 from tasks.api.changes import EventVerb
-from tasks.api.schemas import EXAMPLE, TaskFilters, TaskIn, TaskOut, TaskPatch
+from tasks.api.schemas import (
+    EXAMPLE,
+    TaskCreate,
+    TaskFilters,
+    TaskIn,
+    TaskOut,
+    TaskPatch,
+)
 from tasks.exports import COLUMNS
 from tasks.fields import ATTRIBUTES, FIELDS, KEYS, TEXTS, TRACKED, Field
 from tasks.formats import csv
@@ -35,7 +42,9 @@ def test_a_task_is_shown_with_all_fields_in_their_order() -> None:
 def test_what_is_writable_is_in_the_bodies_and_nothing_else(
     schema: type[TaskIn | TaskPatch],
 ) -> None:
-    assert {*schema.model_fields} == {field.name for field in FIELDS if field.writable}
+    members = {*schema.model_fields} - {"version"}  # a precondition
+    assert members == {field.name for field in FIELDS if field.writable}
+    assert {*TaskCreate.model_fields} == {*TaskIn.model_fields, "client_id"}
 
 
 def test_the_verbs_of_the_api_are_those_of_the_model() -> None:
@@ -55,7 +64,7 @@ def test_every_field_is_in_files() -> None:
     recorded = {field.name for field in FIELDS} - NOT_IN_FILES
 
     assert recorded <= {member.name for member in fields(TaskRecord)}
-    assert {*csv.COLUMNS} == recorded - {"position"} | {"external_id"}
+    assert {*csv.COLUMNS} == recorded - {"client_id", "position"} | {"external_id"}
     assert {ATTRIBUTES[name] for name in recorded - {"list"}} < {*COLUMNS}
 
 
@@ -102,6 +111,7 @@ FILTERS: dict[str, Any] = {
     "tag": ["errand"],
     "priority": ["high"],
     "location": "Office",
+    "client_id": "3f2b1c0e-7d4a-4c6b-9e1f-2a5d8c7b6e90",
     "due_before": "2026-12-31",
     "due_after": "2026-12-31T17:00:00Z",
     "overdue": "false",

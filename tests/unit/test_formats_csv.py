@@ -40,7 +40,11 @@ def reason(text: str | bytes) -> str:
     return row.reason
 
 
-@given(st.lists(tasks(position=None, owner=None, deleted_at=None), max_size=4))
+@given(
+    st.lists(
+        tasks(position=None, client_id=None, owner=None, deleted_at=None), max_size=4
+    )
+)
 @settings(max_examples=200, deadline=None)
 @example([replace(TASK, title="=1+1", description="'=1+1", tags=("'", '"', "a,b"))])
 @example(

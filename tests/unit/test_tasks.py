@@ -58,6 +58,7 @@ def test_add_stores_a_new_task(alice: User) -> None:
     assert state(task) == {
         "id": task.pk,
         "owner_id": alice.pk,
+        "client_id": None,
         "title": "Buy milk",
         "description": " Oat ",
         "location": None,

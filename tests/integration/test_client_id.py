@@ -1,0 +1,238 @@
+"""`client_id`: the id that a client gives to a task that it creates"""
+
+from collections import Counter
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from taskproject.accounts.models import User
+from tasks.models import Event, Task
+from tests.conftest import BY, ApiClient, make_task
+from tests.support.answers import as_json
+from tests.support.files import export, load, task, write
+from tests.support.rows import ids, make_list
+from tests.support.threads import at_once, request
+
+OWN = "3f2b1c0e-7d4a-4c6b-9e1f-2a5d8c7b6e90"
+NEW = {"title": "Buy milk", "client_id": OWN}
+
+
+def create(api: ApiClient, **members: Any) -> Any:
+    return api.send("POST", "/api/tasks", NEW | members)
+
+
+# Creating
+
+
+def test_it_is_kept_and_shown(api: ApiClient) -> None:
+    answer = create(api)
+
+    stored = Task.objects.get()
+    assert answer.status_code == 201
+    assert answer.json() == as_json(stored)
+    assert answer.json()["client_id"] == OWN
+    assert stored.client_id == UUID(OWN)
+    path = answer.headers["Location"]
+    assert api.send("GET", path).json() == answer.json()
+    assert api.send("GET", "/api/tasks").json()["items"] == [answer.json()]
+    assert api.send("GET", "/api/changes").json()["items"][0]["task"] == answer.json()
+
+
+@pytest.mark.parametrize("again", [OWN, OWN.upper()])
+@pytest.mark.parametrize("with_list", [False, True])
+def test_creating_it_again_is_the_same_task(
+    api: ApiClient, alice: User, again: str, with_list: bool
+) -> None:
+    members = {"list": make_list(alice).pk} if with_list else {}
+    first = create(api, **members)
+    api.send("PATCH", first.headers["Location"], {"completed": True})
+    before = as_json(Task.objects.get()), Event.objects.count()
+
+    answer = create(api, title="Other", client_id=again, **members)
+
+    assert answer.status_code == 200
+    assert answer.headers["Location"] == first.headers["Location"]
+    assert answer.headers["ETag"] == '"2.3"'
+    assert answer.json() == before[0]
+    assert (as_json(Task.objects.get()), Event.objects.count()) == before
+
+
+def test_of_a_task_in_the_trash_it_is_410(api: ApiClient) -> None:
+    path = create(api).headers["Location"]
+    api.send("DELETE", path)
+
+    answer = create(api)
+
+    assert (answer.status_code, answer.json()["code"]) == (410, "gone")
+    assert answer.json()["restore"] == f"{path}/restore"
+    assert Task.objects.get().version == 2
+
+
+def test_of_a_deleted_task_it_creates_a_new_one(api: ApiClient) -> None:
+    path = create(api).headers["Location"]
+    api.send("DELETE", f"{path}?permanent=true")
+
+    assert create(api).status_code == 201
+
+
+def test_it_is_each_owners_own(
+    api: ApiClient, bobs_api: ApiClient, alice: User, bob: User
+) -> None:
+    assert [create(each).status_code for each in (api, bobs_api)] == [201, 201]
+
+    Task.objects.owned_by(alice.pk).edit(BY, owner_id=bob.pk)
+
+    given = Task.objects.order_by("pk").values_list("owner", "client_id")
+    assert [*given] == [(bob.pk, None), (bob.pk, UUID(OWN))]
+
+
+def test_null_and_none_are_no_id(api: ApiClient) -> None:
+    answers = [create(api, client_id=None), create(api, client_id=None)]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert Task.objects.filter(client_id=None).count() == 2
+
+
+def test_it_is_not_changed_by_writes(api: ApiClient, staff: Any) -> None:
+    path = create(api).headers["Location"]
+    operations = [{"op": "update", "id": Task.objects.get().pk, "body": {"title": "B"}}]
+    api.send("POST", "/api/tasks/batch", {"operations": operations})
+    api.send("PUT", path, {"title": "C"})
+    api.send("DELETE", path)
+
+    answer = api.send("POST", f"{path}/restore")
+
+    assert (answer.json()["version"], answer.json()["client_id"]) == (5, OWN)
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_it_is_set_only_on_creation(api: ApiClient, alice: User, method: str) -> None:
+    path = f"/api/tasks/{make_task(alice).pk}"
+
+    answer = api.send(method, path, NEW)
+
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/client_id"]
+
+
+def test_the_database_has_it_once(alice: User) -> None:
+    make_task(alice, client_id=UUID(OWN))
+    other = make_task(alice)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Task.objects.filter(pk=other.pk).update(client_id=UUID(OWN))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("members", [{}, {"tags": ["home"]}])
+def test_requests_at_once_create_one_task(
+    alice: User, token: str, members: dict[str, Any]
+) -> None:
+    answers = at_once([request(token, "POST", "/api/tasks", NEW | members)] * 8)
+
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 200: 7}
+    assert {answer.content for answer in answers} == {answers[0].content}
+    assert Event.objects.filter(verb="created", task_id__isnull=False).count() == 1
+    counts = ApiClient(token).send("GET", "/api/tasks/counts").json()
+    assert counts["open"] == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_takes_no_more_statements(alice: User, token: str) -> None:
+    api, statements = ApiClient(token), []
+    api.send("POST", "/api/tasks", {"title": "First"})
+    for members in ({}, {"client_id": OWN}):
+        with CaptureQueriesContext(connection) as queries:
+            api.send("POST", "/api/tasks", {"title": "Buy milk", **members})
+        statements.append(len(queries))
+
+    # On SQLite, which has no single statement, it is looked up.
+    more = 0 if connection.vendor == "postgresql" else 1
+    assert statements[1] == statements[0] + more
+
+
+# Finding
+
+
+def test_it_is_found(api: ApiClient, alice: User, bob: User) -> None:
+    found = create(api).json()["id"]
+    make_task(alice, client_id=uuid4())
+    make_task(bob, client_id=UUID(OWN))
+
+    for query in (f"client_id={OWN}", f"client_id={OWN.upper()}&sort=title"):
+        assert ids(api.send("GET", f"/api/tasks?{query}")) == [found]
+    assert ids(api.send("GET", f"/api/tasks?client_id={uuid4()}")) == []
+    assert ids(api.send("GET", f"/api/tasks?client_id={OWN}&completed=true")) == []
+
+
+# Files
+
+
+def test_an_export_is_imported_with_it(
+    api: ApiClient, alice: User, bob: User, tmp_path: Path
+) -> None:
+    create(api)
+    path = tmp_path / "tasks.jsonl"
+    written = export(path, "--owner=alice")
+
+    load(path, "--owner=bob")
+
+    assert f'"client_id":"{OWN}"'.encode() in path.read_bytes()
+    assert Task.objects.owned_by(bob.pk).get().client_id == UUID(OWN)
+    assert export(path, "--owner=bob") == written
+
+
+def test_a_row_with_the_client_id_of_a_task_is_that_task(
+    alice: User, tmp_path: Path
+) -> None:
+    """Of another installation, where its external id is another one: its subtasks come
+    below the task that is there."""
+    stored = make_task(alice, client_id=UUID(OWN))
+    path = tmp_path / "tasks.jsonl"
+    write(
+        path,
+        task("a:1", title="Elsewhere", client_id=OWN),
+        task("a:2", title="Sub", parent="a:1", client_id=str(uuid4())),
+    )
+
+    for new in (1, 0):
+        output = load(path, "--owner=alice")
+        assert output.startswith(f"Imported {new} task"), output
+
+    assert as_json(stored)["title"] == "Buy milk"
+    [sub] = Task.objects.exclude(pk=stored.pk)
+    assert (sub.title, sub.parent_id) == ("Sub", stored.pk)
+
+
+def import_errors(path: Path) -> str:
+    """The errors of an import that is refused."""
+    error = StringIO()
+    with pytest.raises(CommandError):
+        call_command(
+            "import_tasks", str(path), owner="alice", stdout=error, stderr=error
+        )
+    return error.getvalue()
+
+
+@pytest.mark.parametrize("value", ["x", OWN.replace("-", ""), 1, "0" * 36])
+def test_a_row_with_another_value_is_refused(
+    alice: User, tmp_path: Path, value: object
+) -> None:
+    path = tmp_path / "tasks.jsonl"
+    write(path, task("a:1", client_id=value))
+
+    assert "client_id is" in import_errors(path)
+    assert not Task.objects.exists()
+
+
+def test_two_rows_with_one_are_refused(alice: User, tmp_path: Path) -> None:
+    path = tmp_path / "tasks.jsonl"
+    write(path, task("a:1", client_id=OWN), task("a:2", client_id=OWN.upper()))
+
+    assert f"The client_id {OWN} is used by an earlier row." in import_errors(path)
