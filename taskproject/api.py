@@ -21,6 +21,7 @@ from tasks.api.exports import public as calendars
 from tasks.api.exports import router as exports
 from tasks.api.jobs import router as jobs
 from tasks.api.lists import router as lists
+from tasks.api.snapshot import router as snapshot
 from tasks.api.tags import router as tags
 from tasks.api.tasks import router as tasks
 from tasks.api.trash import router as trash
@@ -44,7 +45,7 @@ TAGS = {
     "lists": "Lists of tasks, in an order of their own.",
     "tags": "Tags of tasks, by name.",
     "jobs": "Changes of thousands of tasks, which go on in the background.",
-    "changes": "What changed, when and by whom.",
+    "changes": "What changed, when and by whom, and snapshots to begin with.",
     "export": "Tasks as files and calendars for other programs.",
     "service": "The service itself.",
 }
@@ -69,6 +70,7 @@ api.add_router("", lists)
 api.add_router("", tags)
 api.add_router("", jobs)
 api.add_router("", changes)
+api.add_router("", snapshot)
 api.add_router("", exports)
 api.add_router("", calendars)
 

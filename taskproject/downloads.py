@@ -33,6 +33,9 @@ IN_MEMORY = 2**20  # most bytes of a file in memory
 BLOCK = 2**16  # bytes of a block
 SLOWEST = 10_000  # average bytes a second, after EXPORT_TIMEOUT
 MAX_OF_A_CALLER = 2  # at a time, in each process
+#: Seconds that the statements for each thousand rows of a file may take. (The first one has
+#: DATABASE_TIMEOUT, as in any request.)
+CHUNK_TIMEOUT = 20
 TRY_AGAIN = {"Retry-After": "10"}
 
 

@@ -13,7 +13,7 @@ from typing_extensions import TypeAliasType
 from taskproject.accounts.auth import ApiRequest, require_https
 from taskproject.conditions import not_modified
 from taskproject.deadlines import extend
-from taskproject.downloads import download
+from taskproject.downloads import CHUNK_TIMEOUT, download
 from taskproject.inputs import Closed
 from taskproject.problems import NotFound
 from taskproject.sql import this_thread
@@ -28,9 +28,6 @@ router = Router(tags=["export"])
 #: Calendar programs have no credential but the address.
 public = Router(auth=None, tags=["export"])
 
-#: Seconds that the statements for each thousand tasks of an export may take. (The first
-#: one has DATABASE_TIMEOUT, as in any request.)
-CHUNK_TIMEOUT = 20
 CALENDAR: JsonDict = {
     "url": "/api/calendar/4MHs3g1cVQ1qD2f3sFz0u5mA7w9bXk8yJtRnLpEoZcU.ics",
     "prefix": "4MHs3g1c",

@@ -26,6 +26,8 @@ from tasks.models.events import changed_fields
 from tasks.models.listing import Row
 
 M = TypeVar("M", bound=Model)
+#: How values are written as JSON. (SQLite returns naive times, in UTC.)
+JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 WORDS: list[str] = Task.Priority.labels
 # The members of a task, in their order. Each has a type of its own.
 _BLANK: dict[str, Any] = {field.name: None for field in FIELDS} | {"overdue": False}
@@ -84,7 +86,7 @@ class JSONResponse(HttpResponse):
 def json_response(value: object, status: int = 200, **headers: str) -> HttpResponse:
     """A response with this value as JSON. It is not validated against a schema again:
     0.1 ms for a page of 50 tasks instead of 2. The headers are plain ASCII."""
-    content = orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
+    content = orjson.dumps(value, option=JSON_OPTIONS)
     return JSONResponse(content, status, headers)
 
 

@@ -91,6 +91,7 @@ def test_each_answer_is_what_the_document_says(
         ("empty_trash", "DELETE", "/api/tasks/trash", None),
         ("list_history", "GET", f"{path}/history", None),
         ("list_changes", "GET", "/api/changes", None),
+        ("get_snapshot", "GET", "/api/snapshot?tz=Asia/Tokyo", None),
         *(
             ("export_tasks", "GET", f"/api/tasks/export?format={kind}", None)
             for kind in ("jsonl", "csv", "ics")
