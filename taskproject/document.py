@@ -20,6 +20,7 @@ from pydantic.json_schema import JsonSchemaMode
 from pydantic_core import core_schema
 
 from taskproject import problem_responses
+from taskproject.deprecation import Deprecation, deprecations
 from taskproject.problem_responses import Part
 
 #: Headers of responses.
@@ -46,6 +47,18 @@ HEADERS: dict[str, Part] = {
     },
     "Link": {
         "description": 'The next page, as rel="next" (RFC 8288); not on the last.',
+        "schema": {"type": "string"},
+    },
+    "API-Version": {
+        "description": "The version of the service.",
+        "schema": {"type": "string"},
+    },
+    "Deprecation": {
+        "description": "Since when what the request uses is deprecated (RFC 9745).",
+        "schema": {"type": "string", "pattern": "^@[0-9]+$"},
+    },
+    "Sunset": {
+        "description": "When what the request uses may be gone (RFC 8594).",
         "schema": {"type": "string"},
     },
     "Idempotency-Replayed": {
@@ -115,11 +128,12 @@ class Document(OpenAPISchema):
     """The document, with the error responses of every operation."""
 
     def __init__(self, api: NinjaAPI, path_prefix: str) -> None:
+        self.security: list[Part] = []
         super().__init__(api, path_prefix)
         self["security"] = self.security + [{}] * bool(settings.API_GUEST)
 
     def get_paths(self) -> Part:
-        self.shared: dict[str, dict[str, Part]] = {"headers": HEADERS, "responses": {}}
+        self.shared: dict[str, dict[str, Part]] = {"headers": {}, "responses": {}}
         paths: Part = super().get_paths()
         for path, operations in paths.items():
             for method, operation in operations.items():
@@ -154,6 +168,7 @@ class Document(OpenAPISchema):
         details: Part = super().operation_details(operation)
         # ninja's default is the name in title case.
         details["summary"] = details["summary"].capitalize()
+        _mark_deprecated(details, deprecations(operation.view_func))
         if "security" in details:
             self.security = details.pop("security")
         else:
@@ -192,8 +207,8 @@ class Document(OpenAPISchema):
         )
         self.add_schema_definitions(schema.get("$defs", {}))
         # ninja wraps each body and response in a model of one member.
-        [body] = schema["properties"].values()
-        return body, True
+        [(name, body)] = schema["properties"].items()
+        return body, name in schema.get("required", ())
 
     def _create_multipart_schema_from_models(
         self, models: TModels, mode: JsonSchemaMode = "validation"
@@ -225,17 +240,35 @@ class Document(OpenAPISchema):
             parameters.append(IF_NONE_MATCH)
         operation["responses"] = responses
         for status, response in responses.items():
-            response["headers"] = _references(_headers(status, response, operation))
+            response["headers"] = self._references(
+                _headers(status, response, operation)
+            )
         errors = problem_responses.responses(path, method, operation, self.schemas)
         for code, name, response in errors:
-            response["headers"] = _references(_headers(str(code), response, operation))
+            response["headers"] = self._references(
+                _headers(str(code), response, operation)
+            )
             self.shared["responses"].setdefault(name, response)
             responses[str(code)] = {"$ref": f"#/components/responses/{name}"}
         operation["responses"] = dict(sorted(responses.items()))
 
+    def _references(self, headers: Iterable[str]) -> Part:
+        names = [*headers]
+        self.shared["headers"] |= {name: HEADERS[name] for name in names}
+        return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
-def _references(headers: Iterable[str]) -> Part:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
+
+def _mark_deprecated(operation: Part, marks: Iterable[Deprecation]) -> None:
+    for mark in marks:
+        parts = [
+            part
+            for part in (operation, *operation["parameters"])
+            if part.get("name") == mark.parameter
+        ]
+        for part in parts:
+            part["deprecated"] = True
+            given = part.get("description", "")
+            part["description"] = f"{given} {mark.description}".strip()
 
 
 def _parameter(source: str, name: str, schema: Part) -> Part:
@@ -257,6 +290,10 @@ def _idempotency_key() -> Part:
 def _headers(status: str, response: Part, operation: Part) -> Iterator[str]:
     """The headers of a response of this status."""
     yield "X-Request-ID"
+    yield "API-Version"
+    parts = (operation, *operation["parameters"])
+    if status < "400" and any("deprecated" in part for part in parts):
+        yield from ("Deprecation", "Sunset")
     shown = json.dumps(response.get("content", ""))
     rows = ("/TaskOut", "/ListOut", "/TagOut")
     tagged = "304" in operation["responses"] or any(name in shown for name in rows)

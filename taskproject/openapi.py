@@ -13,6 +13,7 @@ from ninja.operation import Operation
 from ninja.renderers import BaseRenderer
 
 from taskproject import inputs, problems
+from taskproject.deprecation import announced
 from taskproject.document import Document
 from taskproject.idempotency import idempotent
 from taskproject.operations import OperationRun
@@ -55,6 +56,7 @@ class API(NinjaAPI):
         )
         self.add_decorator(idempotent)
         self.add_decorator(OperationRun, mode="view")
+        self.add_decorator(announced, mode="view")
         self._document: OpenAPISchema | None = None
 
     def on_exception(

@@ -48,7 +48,7 @@ class OperationRun:
         operation = run.__self__
         assert isinstance(operation, Operation)
         self._operation = operation
-        handler = operation.view_func
+        self.handler = handler = operation.view_func
         self._checks_token = getattr(handler, "checks_token_itself", False)
         self._parameters = query_parameters(handler)
         models: dict[str, type[ParamModel]] = {

@@ -30,7 +30,7 @@ from django.middleware.security import SecurityMiddleware
 from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils.cache import patch_vary_headers
 
-from taskproject import problems
+from taskproject import __version__, problems
 from taskproject.deadlines import deadline
 from taskproject.health import PROBES
 from taskproject.logs import Line
@@ -241,6 +241,7 @@ def shared_headers(
     response = HttpResponse()
     del response.headers["Content-Type"]
     response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["API-Version"] = __version__
     response.headers["Content-Security-Policy"] = settings.CONTENT_SECURITY_POLICY
 
     def unused(_: HttpRequest) -> HttpResponse:
