@@ -51,7 +51,7 @@ class TokenForm(forms.ModelForm):
         mac = salted_hmac("taskproject.accounts.token", text, algorithm="sha256")
         return TOKEN_PREFIX + urlsafe_b64encode(mac.digest()).decode().rstrip("=")
 
-    def clean(self) -> dict[str, Any]:  # as Django types cleaned data
+    def clean(self) -> dict[str, object]:
         cleaned = super().clean() or self.cleaned_data
         user, scopes = cleaned.get("user"), cleaned.get("scopes")
         if user and scopes and not may_issue_token(self.editor, user, scopes):

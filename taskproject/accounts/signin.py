@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import wraps
 from ipaddress import IPv6Address, ip_address, ip_network
 from threading import BoundedSemaphore, Lock
-from typing import Any, Self
+from typing import Self
 
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
@@ -106,7 +106,7 @@ class SignInForm(AdminAuthenticationForm):
 
     refusal: tuple[int, int] | None = None
 
-    def clean(self) -> dict[str, Any]:  # as Django types cleaned data
+    def clean(self) -> dict[str, object]:
         username = self.cleaned_data.get("username")
         if not username or not self.cleaned_data.get("password"):
             return super().clean()

@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from select import POLLIN, poll
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import generators
@@ -10,6 +10,9 @@ from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
 
 from taskproject.deadlines import breaker, current_deadline
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
 
 INTERVAL = 0.1  # seconds between two checks for signals, as in psycopg
 SOON = 20  # milliseconds
@@ -38,18 +41,20 @@ class Connection(psycopg.Connection[Any]):
                 self._cancel(gen)
             raise
 
-    def result(self) -> Any:
+    def result(self) -> "PGresult":
         """The result of the statement that was sent by `pgconn`.
 
         A result that arrives within SOON is read here, which takes 5 us less than `wait`."""
-        pgconn, results = self.pgconn, []
+        pgconn = self.pgconn
+        results: list[PGresult] = []
         if pgconn.flush() == 0 and self._readable.poll(SOON):
             pgconn.consume_input()
-            if not pgconn.is_busy():
-                results.append(pgconn.get_result())
+            if not pgconn.is_busy() and (result := pgconn.get_result()):
+                results.append(result)
                 if not pgconn.is_busy() and pgconn.get_result() is None:
-                    return results[0]
-        return [*results, *self.wait(generators.execute(pgconn))][-1]
+                    return result
+        results += self.wait(generators.execute(pgconn))
+        return results[-1]
 
     @cached_property
     def _readable(self) -> poll:

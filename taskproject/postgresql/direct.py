@@ -25,6 +25,9 @@ from psycopg.types.string import TextLoader
 from taskproject.postgresql.connection import Connection
 
 if TYPE_CHECKING:
+    from psycopg.abc import Buffer
+    from psycopg.pq.abc import PGresult
+
     from taskproject.sql import Row
 
 # In one session: each takes memory of PostgreSQL, and pages of another size or order are
@@ -95,7 +98,7 @@ class Statements:
         values = transformer.dump_sequence(
             parameters, [PyFormat.TEXT] * len(parameters)
         )
-        result = None
+        result: PGresult | None = None
         if session.autocommit:
             if not self._isolated:
                 result = _run_in_transaction(session, text, values)
@@ -110,7 +113,9 @@ class Statements:
         transformer.set_pgresult(None)  # It may be large.
         return rows
 
-    def _run_prepared(self, name: bytes, text: bytes, values: Sequence[Any]) -> Any:
+    def _run_prepared(
+        self, name: bytes, text: bytes, values: Sequence["Buffer | None"]
+    ) -> "PGresult | None":
         """The result of a prepared statement; None if it could not be prepared."""
         session = self.session
         try:
@@ -130,7 +135,9 @@ class Statements:
             return None
 
 
-def run(session: Connection, text: bytes, values: Sequence[Any] | None = None) -> Any:
+def run(
+    session: Connection, text: bytes, values: Sequence["Buffer | None"] | None = None
+) -> "PGresult":
     """The result of a statement that is not prepared."""
     if values is None:
         session.pgconn.send_query(text)
@@ -139,7 +146,9 @@ def run(session: Connection, text: bytes, values: Sequence[Any] | None = None) -
     return checked(session.result())
 
 
-def _run_in_transaction(session: Connection, text: bytes, values: Sequence[Any]) -> Any:
+def _run_in_transaction(
+    session: Connection, text: bytes, values: Sequence["Buffer | None"]
+) -> "PGresult":
     run(session, BEGIN)
     try:
         result = run(session, text, values)
@@ -165,7 +174,7 @@ def _numbered(statement: str) -> bytes:
     return text.encode()
 
 
-def checked(result: Any) -> Any:
+def checked(result: "PGresult") -> "PGresult":
     """The result of a statement. Raises its error."""
     if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
         return result

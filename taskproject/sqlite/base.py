@@ -189,11 +189,11 @@ class DatabaseWrapper(_DatabaseWrapper):
         finally:
             self._reads_only = False
 
-    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+    def get_new_connection(self, conn_params: dict[str, Any]) -> sqlite3.Connection:
         path = str(self.settings_dict["NAME"])
         if is_replaced(path):
             raise sqlite3.OperationalError("the database file was replaced")
-        session = super().get_new_connection(conn_params)
+        session: sqlite3.Connection = super().get_new_connection(conn_params)
         remember(path)
         # A LIKE that ignores the case of all letters, not only of ASCII: for searches by
         # name in the admin.

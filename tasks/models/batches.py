@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 
@@ -22,6 +21,7 @@ from tasks.models import plans, positions, references, statements, task_events
 from tasks.models.events import (
     MOST_COMPARED,
     Actor,
+    Changes,
     Event,
     NewEvent,
     append,
@@ -151,7 +151,7 @@ class _Changes:
         self._new_tags: dict[str, str] = {}
         # The events in order; of a new tag only the key, because it has no id yet.
         self._events: list[NewEvent | str] = []
-        self._told: dict[int, dict[int, dict[str, Any]]] = {}
+        self._told: dict[int, dict[int, Changes]] = {}
         self._read_events(operations)
 
     # Reading

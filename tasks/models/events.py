@@ -49,6 +49,10 @@ _LOCK_FEED = f'{with_locked_now()} SELECT "now" FROM "moment"'
 _PLACEHOLDERS = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
+#: Old and new values as JSON, by the names of fields.
+Changes = dict[str, list[Any]]
+
+
 class Actor(NamedTuple):
     """The user who makes a change and how they authenticated, for the event; and the guard of
     their credential, which the statement checks."""
@@ -68,7 +72,7 @@ class NewEvent(NamedTuple):
     key: int
     version: int
     verb: str
-    changes: dict[str, list[Any]]
+    changes: Changes
 
 
 def append(by: Actor, new_events: Sequence[NewEvent]) -> None:
@@ -96,16 +100,15 @@ def append(by: Actor, new_events: Sequence[NewEvent]) -> None:
 
 
 def changes_between(
-    before: object | None, after: object | None, names: Iterable[str]
-) -> dict[str, list[Any]]:
+    before: models.Model | None, after: models.Model | None, names: Iterable[str]
+) -> Changes:
     """The named fields that differ between two states of a row, each with its old and new
     value as JSON. For a new row, those that differ from the defaults; for a deleted row,
     none."""
     if after is None:
         return {}
     if before is None:
-        kind: Any = type(after)
-        given, default = vars(after), _default(kind)
+        given, default = vars(after), _default(type(after))
         return {
             name: [None, as_json(given[name])]
             for name in names
@@ -119,12 +122,12 @@ def changes_between(
 
 
 def changed_fields(
-    changes_of: Mapping[int, dict[str, list[Any]]], version: int, current: int
+    changes_of: Mapping[int, Changes], version: int, current: int
 ) -> list[str] | None:
     """The fields that differ between two versions of a row, from the changes in the event of
     each version. None if an event is missing."""
-    first: dict[str, Any] = {}
-    last: dict[str, Any] = {}
+    first: dict[str, object] = {}
+    last: dict[str, object] = {}
     if not 1 <= version < current:
         return None
     for number in range(version + 1, current + 1):
@@ -137,13 +140,12 @@ def changed_fields(
 
 
 @cache
-def _default(model: Any) -> dict[str, Any]:
+def _default(model: type[models.Model]) -> dict[str, object]:
     """The default values of all fields."""
-    fields: dict[str, Any] = vars(model())
-    return fields
+    return vars(model())
 
 
-def as_json(value: object) -> Any:
+def as_json(value: object) -> object:
     """The value of a field as JSON, with times in the format of the API."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

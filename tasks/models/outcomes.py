@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tasks.models.events import Changes
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
@@ -20,7 +22,7 @@ class Outcome:
     changed: dict[int, Task] = field(default_factory=dict)
     #: The changes of one task since its expected version, by versions, if they were read
     #: with it.
-    events: dict[str, Any] | None = None
+    events: dict[str, Changes] | None = None
 
 
 #: The versions to which a change may be made: of all tasks, or of each by its id.

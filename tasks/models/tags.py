@@ -19,7 +19,7 @@ from taskproject.problems import NameTaken
 from taskproject.sql import ON_POSTGRESQL, Row, adapted, batched
 from tasks.limits import TAG_LENGTH
 from tasks.models.bytewise import BytewiseField
-from tasks.models.events import Actor, Event, NewEvent, append, database_now
+from tasks.models.events import Actor, Changes, Event, NewEvent, append, database_now
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task, TaskQuerySet
@@ -235,7 +235,7 @@ def _event(
     at: datetime,
     tag: Tag,
     verb: Event.Verb,
-    changes: dict[str, list[Any]] | None = None,
+    changes: Changes | None = None,
 ) -> NewEvent:
     return NewEvent(
         at, tag.owner_id, "tag_id", tag.pk, tag.version, verb, changes or {}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tasks.fields import TRACKED
-from tasks.models.events import Actor, Event, NewEvent, append, changes_between
+from tasks.models.events import Actor, Changes, Event, NewEvent, append, changes_between
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
@@ -75,9 +75,7 @@ def new_events(
     return events
 
 
-def _verb(
-    before: Task | None, after: Task | None, changes: dict[str, list[Any]]
-) -> Event.Verb:
+def _verb(before: Task | None, after: Task | None, changes: Changes) -> Event.Verb:
     if before is None:
         return Event.Verb.CREATED
     if after is None:
