@@ -119,7 +119,7 @@ class ParameterSchemas(Schemas):
 class Place(NamedTuple):
     """Where the document has a part that may become a component of this name."""
 
-    holder: Any
+    holder: Any  # a list or a dict
     key: str | int
     name: str
 

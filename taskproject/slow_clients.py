@@ -73,7 +73,8 @@ ENVIRON: dict[str, Any] = {
 
 class Gateway:
     """The callable that granian calls for each request, in one of its threads, with the object
-    that sends the response, and the request's part of the WSGI environment."""
+    that sends the response (which granian does not type), and the request's part of the
+    WSGI environment."""
 
     def __init__(self, application: Callable[..., Any]) -> None:
         self._application = application
@@ -143,7 +144,8 @@ class Gateway:
         answer.response_bytes(RequestTimeout.status, headers, GIVEN_UP)
 
 
-#: A connection: its file descriptor, and the address of the client.
+#: A connection: its file descriptor, and the address of the client, whose type depends on
+#: the address family.
 Connection = tuple[int, Any]
 
 

@@ -118,7 +118,7 @@ ON_POSTGRESQL: bool = settings.ON_POSTGRESQL
 
 def adapted(value: object) -> Any:
     """A value in the type that the database driver expects; text for dates and times on
-    SQLite."""
+    SQLite. (Any, because django-stubs lists the types of parameters.)"""
     if ON_POSTGRESQL:
         return value
     if isinstance(value, datetime):

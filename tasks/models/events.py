@@ -49,7 +49,7 @@ _LOCK_FEED = f'{with_locked_now()} SELECT "now" FROM "moment"'
 _PLACEHOLDERS = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
-#: Old and new values as JSON, by the names of fields.
+#: Old and new values as JSON of any type, by the names of fields.
 Changes = dict[str, list[Any]]
 
 
