@@ -9,6 +9,7 @@ from pydantic.config import JsonDict
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import not_modified
+from taskproject.inputs import absent
 from taskproject.operations import checks_token_itself
 from tasks import cursors
 from tasks.api.responses import (
@@ -30,10 +31,18 @@ from tasks.api.schemas import (
     TaskOut,
     to_model_fields,
 )
-from tasks.models import Task, listing
+from tasks.models import Task, listing, totals
 from tasks.models.due_dates import Clock
+from tasks.models.totals import Total
 
 router = Router(tags=["tasks"])
+
+
+class TotalOut(BaseModel):
+    """With `total=true`: the number of tasks on all pages."""
+
+    count: int
+    exact: bool = Field(description="False: there are at least so many.")
 
 
 class TaskPage(BaseModel):
@@ -47,6 +56,7 @@ class TaskPage(BaseModel):
     next_cursor: str | None = Field(
         description="Cursor of the next page; null on the last page."
     )
+    total: TotalOut = absent()
 
 
 class OpenInList(BaseModel):
@@ -141,7 +151,13 @@ def _page(request: ApiRequest, filters: TaskFilters, clock: Clock) -> HttpRespon
         place = listing.Place.of(shown[-1])
         cursor = cursors.encode(sort, place.id, place.cursor_value())
     items = [represent(row, clock) for row in shown]
-    return items_response(request, items, cursor, ETag=_tag(state, clock))
+    members: dict[str, object] = {}
+    if filters.total:
+        total = Total(len(rows), exact=True)
+        if filters.cursor or cursor:
+            total = totals.total(owner_id, asked[0], clock)
+        members["total"] = {"count": total.number, "exact": total.exact}
+    return items_response(request, items, cursor, members, ETag=_tag(state, clock))
 
 
 def _tag(state: tuple[int, datetime | None], clock: Clock) -> str:

@@ -124,13 +124,16 @@ def items_response(
     request: HttpRequest,
     items: list[dict[str, object]],
     cursor: str | None,
+    members: Mapping[str, object] = MappingProxyType({}),
     **headers: str,
 ) -> HttpResponse:
-    """A page with these items, and the Link to the next page, if there is a `cursor`."""
+    """A page with these items and further members, and the Link to the next page, if there is a
+    `cursor`."""
     if cursor is not None:
         others = _others(request.META.get("QUERY_STRING", ""))
         headers["Link"] = f'<{request.path_info}?{others}cursor={cursor}>; rel="next"'
-    return json_response({"items": items, "next_cursor": cursor}, 200, **headers)
+    page = {"items": items, "next_cursor": cursor, **members}
+    return json_response(page, 200, **headers)
 
 
 @lru_cache(maxsize=1_000)

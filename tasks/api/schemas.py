@@ -326,6 +326,9 @@ class TaskFilters(OrderedPage, InZone):
         None, description="Only tasks changed after this instant."
     )
     q: Question | None = None
+    total: Annotated[bool, WORD] = Field(
+        False, description="Add the number of tasks on all pages."
+    )
     sort: TaskSort = Field(
         "-created",
         description="A minus in front reverses the order. `created` is the order in which "

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from taskproject.sql import adapted
-from tasks.models.criteria import ID_BY_TAG, ID_BY_WORD, AccessPath, Condition
+from tasks.models.criteria import ID_BY_WORD, AccessPath, Condition
 
 #: Most tasks of a path that are counted. Reading and sorting so many takes 5 to 10 ms; of a
 #: million tasks, 10,000 are scanned in order to find a page of them.
@@ -31,10 +31,8 @@ def access_path_of(
     """The access path of one of the conditions, or `everything`: all of the owner's tasks in sort
     order. At most one statement."""
     paths = [one.path for one in conditions if one.path is not None]
-    if settings.ON_POSTGRESQL:
-        # PostgreSQL chooses by itself among joined tables.
-        return next((one for one in paths if one.id == ID_BY_TAG), everything)
-    if not paths:
+    # PostgreSQL chooses by itself.
+    if settings.ON_POSTGRESQL or not paths:
         return everything
     if len(paths) == 1 and (paths[0].sort == sort or looks_ahead(conditions, sort)):
         return paths[0]
@@ -76,6 +74,14 @@ def is_near(
         cursor.execute(sql, [*values, *map(adapted, condition.parameters)])
         met: int = cursor.fetchone()[0]
     return met == PAGE
+
+
+def rarest(owner_id: int, paths: Sequence[AccessPath]) -> AccessPath:
+    """The path with the fewest tasks, as far as is known. At most one statement."""
+    if len(paths) == 1:
+        return paths[0]
+    bounds = _bounds(owner_id, paths)
+    return min(zip(bounds, paths, strict=False), key=lambda one: one[0][1])[1]
 
 
 def _cheapest(

@@ -1,7 +1,7 @@
 """The filters of a list as SQL conditions, each with its access paths."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -25,6 +25,7 @@ ID_BY_TAG = '"label"."task_id"'
 ID_BY_WORD = '"found"."rowid"'
 _TALLY = '{} FROM "tasks_tally" WHERE "owner_id" = %s AND "kind" = {} AND "key" = '
 _ALL = _TALLY.format('"open" + "completed"', "'{}'")
+_LIVE_OF_OWNER = '"owner_id" = %s AND "deleted_at" IS NULL'
 # The number of tasks due until the end of a day.
 _DUE = """sum("open") FROM "tasks_tally" WHERE "owner_id" = %s AND "kind" = 'due'
     AND "key" <= %s"""
@@ -50,6 +51,16 @@ class Criteria:
     created_after: datetime | None = None
     updated_after: datetime | None = None
     words: Sequence[str] = ()
+
+    @property
+    def narrowing(self) -> set[str]:
+        """The names of the given criteria other than `completed`."""
+        return {
+            name for name in _NARROWING if getattr(self, name) not in (None, (), [])
+        }
+
+
+_NARROWING = {field.name for field in fields(Criteria)} - {"completed"}
 
 
 class AccessPath(NamedTuple):
@@ -195,10 +206,18 @@ class _Conditions:
         seen, values = in_row(words)
         match, asked = holding_of(self._owner_id, words)
         if settings.ON_POSTGRESQL:
+            has_words, parameters = f"{seen} AND {match}", [*values, asked]
+            path = AccessPath(
+                '"tasks_task"',
+                has_words,
+                parameters,
+                count_from=f'"tasks_task" WHERE {_LIVE_OF_OWNER} AND {has_words}',
+                count_parameters=[self._owner_id, *parameters],
+            )
             # What is in the row is looked at first, in a third of the time; and that the
             # planner knows nothing of that keeps it from reading all tasks in order to
             # meet the words, which it takes to be evenly spread and cheap to look at.
-            yield Condition(f"{seen} AND {match}", [*values, asked])
+            yield Condition(has_words, parameters, path)
             return
         # Several common words that hardly meet cost 10 ms to count, of a million tasks.
         known = self._sort != "created"
@@ -219,7 +238,7 @@ class _Conditions:
     def _ids(self, ids: Sequence[int]) -> Condition:
         condition = f'"tasks_task"."id" IN ({", ".join(["%s"] * len(ids))})'
         path = AccessPath(
-            '"tasks_task" NOT INDEXED',
+            by_index(None),
             condition,
             ids,
             "created",
@@ -235,7 +254,7 @@ class _Conditions:
         by_due = self._sort == "due" and not value
         index = "task_owner_open_due" if by_due else "task_owner_state"
         path = AccessPath(
-            _by(index),
+            by_index(index),
             OPEN if by_due else condition,
             [] if by_due else [value],
             "due" if by_due else "created",
@@ -250,7 +269,7 @@ class _Conditions:
         stored_count = _ALL.format("list") + "%s"
         count_parameters = [self._owner_id, key]
         path = AccessPath(
-            _by("task_list_position"),
+            by_index("task_list_position"),
             condition,
             values,
             "position",
@@ -260,7 +279,7 @@ class _Conditions:
         # It has the lists of all: somebody else's would be read to its end in vain.
         if key and self._sort == "created":
             path = AccessPath(
-                _by("task_list_newest"),
+                by_index("task_list_newest"),
                 '"tasks_task"."list_id" = (SELECT "id" FROM "tasks_tasklist" '
                 'WHERE "owner_id" = %s AND "id" = %s)',
                 count_parameters,
@@ -281,15 +300,14 @@ class _Conditions:
     ) -> Condition:
         """A condition on one indexed column, in whose order the index returns tasks. They are counted in
         the index, unless `stored_count` is given."""
-        tables = _by(index)
-        of_owner = '"owner_id" = %s AND "deleted_at" IS NULL'
+        tables = by_index(index)
         path = AccessPath(
             tables,
             condition,
             values,
             sort,
             stored_count=stored_count,
-            count_from=f"{tables} WHERE {of_owner} AND {condition}",
+            count_from=f"{tables} WHERE {_LIVE_OF_OWNER} AND {condition}",
             count_parameters=count_parameters or [self._owner_id, *values],
         )
         return Condition(condition, values, path)
@@ -301,5 +319,8 @@ def opaque_parameter(kind: str) -> str:
     return f"(SELECT %s::{kind})" if settings.ON_POSTGRESQL else "%s"
 
 
-def _by(index: str) -> str:
-    return f'"tasks_task" INDEXED BY "{index}"'
+def by_index(name: str | None) -> str:
+    """The table of tasks, which SQLite is to read by this index; by the ids, if None."""
+    if settings.ON_POSTGRESQL:
+        return '"tasks_task"'
+    return '"tasks_task" ' + (f'INDEXED BY "{name}"' if name else "NOT INDEXED")

@@ -5,7 +5,6 @@ it. A page is one statement, and begins after the sort key of the previous page'
 not at an offset, so that concurrent writes cause no other row to be skipped or repeated."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple, Self
@@ -19,6 +18,7 @@ from tasks.models.access_paths import access_path_of, is_near, looks_ahead
 from tasks.models.criteria import (
     AccessPath,
     Criteria,
+    by_index,
     conditions_of,
     opaque_parameter,
 )
@@ -41,9 +41,6 @@ _COLUMNS = ", ".join(
     for name in _READ
 )
 _BY_ID = f"{_COLUMNS}, NULL AS sorted_by"
-
-# The criteria other than `completed`.
-_NARROWING = {field.name for field in fields(Criteria)} - {"completed"}
 State = tuple[int, datetime | None]
 # BETWEEN, and the owner in ORDER BY, make PostgreSQL use the index of both columns. If it
 # estimates that a third of all rows are the owner's, it would scan the whole table backwards
@@ -293,18 +290,11 @@ class _Statement:
                 '"tasks_task"."owner_id" IS NOT DISTINCT FROM %s',
                 'num_nonnulls("tasks_task"."deleted_at") = 0',
             ]
-        self._narrowed = {
-            name for name in _NARROWING if getattr(criteria, name) not in (None, (), [])
-        }
+        self._narrowed = criteria.narrowing
         self._owner_id, self._criteria = owner_id, criteria
         self._tag_alone = self._narrowed == {"tags"} and len(criteria.tags) == 1
         self._wanted = conditions_of(owner_id, criteria, sort, clock)
-        self._everything = AccessPath('"tasks_task"', "", (), sort)
-        if not ON_POSTGRESQL:
-            index = SORTS[sort].sqlite_index
-            self._everything = AccessPath(
-                f'"tasks_task" INDEXED BY "{index}"', "", (), sort
-            )
+        self._everything = AccessPath(by_index(SORTS[sort].sqlite_index), "", (), sort)
         self._path = access_path_of(owner_id, self._wanted, sort, self._everything)
         self._in_order = self._path.sort == sort or ON_POSTGRESQL
         self._looks_ahead = looks_ahead(self._wanted, sort)

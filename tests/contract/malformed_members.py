@@ -326,6 +326,7 @@ CASES: list[Case] = [
     *(case for name in ("created_after", "updated_after") for case in asked(
         f"/{name}", "instant", "", "2026-01-01", "%00", *NO_QUERY_INSTANTS)),
     *(case for name in ("overdue", "has_due") for case in asked(f"/{name}", "wrong_type", "yes", "1", "True", "", "%00", "null")),
+    *asked("/total", "wrong_type", "1", "True", "", "%00", "exact"), *asked("/total", "repeated", "true&total=true"),
     *asked("/q", "words", "%20", "!!!", "...", "%FF", "_", "%F0%9F%98%80", "+".join("abcdefghijklmnopqrstuvwxyz01234"), "%E4%B8%AD" * 31),
     *asked("/q", "too_short", ""), *asked("/q", "too_long", "x" * 201, "%F0%9F%98%80" * 201),
     *asked("/q", "nul_character", "%00", "milk%00"),

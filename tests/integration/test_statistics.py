@@ -34,6 +34,7 @@ BLOCKS = """SELECT sum(pg_stat_get_blocks_fetched(oid))::bigint FROM pg_class
 #: Lists of tasks that meet a condition of which nothing is counted: read in the order
 #: asked for or by the condition, whichever is less by what PostgreSQL knows.
 BY_STATISTICS = {
+    "/api/tasks?total=true&list={list}&due_before=2025-03-01",
     "/api/tasks?due_before=2025-03-01",
     "/api/tasks?q=passport&sort=due",
     "/api/tasks?q=passport+anna&completed=false",
@@ -93,6 +94,16 @@ READS = [
             "q=passport&sort=due",
             "q=passport+anna&completed=false",
             "q=nothing",
+            "total=true",
+            "total=true&tag=errand",
+            "total=true&priority=urgent",
+            "total=true&tag=rare&completed=false",
+            "total=true&tag=errand&tag=phone&tag=calls",
+            "total=true&list={list}&due_before=2025-03-01",
+            "total=true&parent={id}&completed=false",
+            "total=true&ids={id}&ids={parent}&completed=false",
+            "total=true&q=passport&completed=false",
+            "total=true&overdue=false",
             "ids={id}&ids={parent}",
             "ids={id}&ids={parent}&completed=false&sort=due",
             *(f"sort={sort}" for sort in ("created", "updated", "due", "priority")),
