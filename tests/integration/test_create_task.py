@@ -7,6 +7,7 @@ from taskproject.accounts.models import User
 from tasks.models import Task
 from tests.conftest import ApiClient
 from tests.support.answers import PLAIN, as_json, rfc3339
+from tests.support.problems import assert_problem
 
 
 def test_it_stores_the_task_and_answers_with_it(api: ApiClient, alice: User) -> None:
@@ -130,16 +131,7 @@ def test_it_names_everything_that_is_wrong(api: ApiClient) -> None:
 def test_it_refuses_a_malformed_body(api: ApiClient, body: bytes, detail: str) -> None:
     answer = api.generic("POST", "/api/tasks", body, "application/json")
 
-    assert answer.status_code == 400
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json() == {
-        "type": "/api/problems#malformed_body",
-        "title": "The body is not valid JSON",
-        "status": 400,
-        "detail": detail,
-        "instance": "/api/tasks",
-        "code": "malformed_body",
-    }
+    assert_problem(answer, "malformed_body", "/api/tasks", detail)
     assert not Task.objects.exists()
 
 
@@ -148,15 +140,7 @@ def test_it_refuses_a_body_over_256_kilobytes(api: ApiClient) -> None:
 
     answer = api.generic("POST", "/api/tasks", body, "application/json")
 
-    assert answer.status_code == 413
-    assert answer.json() == {
-        "type": "/api/problems#content_too_large",
-        "title": "The body is too large",
-        "status": 413,
-        "detail": "Send at most 256 KB.",
-        "instance": "/api/tasks",
-        "code": "content_too_large",
-    }
+    assert_problem(answer, "content_too_large", "/api/tasks", "Send at most 256 KB.")
     assert not Task.objects.exists()
 
 

@@ -10,6 +10,7 @@ from tests.support.answers import (
     as_json,
     assert_a_credential_is_needed,
 )
+from tests.support.problems import assert_problem
 
 
 @pytest.fixture
@@ -92,16 +93,12 @@ def test_a_page_of_a_foreign_origin_cannot_write(guest: ApiClient, origin: str) 
         "POST", "/api/tasks", {"title": "Buy milk"}, headers={"Origin": origin}
     )
 
-    assert answer.status_code == 403
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json() == {
-        "type": "/api/problems#origin_refused",
-        "title": "This origin may not write here",
-        "status": 403,
-        "detail": "Add this page's origin to CORS_ALLOWED_ORIGINS to let it write here.",
-        "instance": "/api/tasks",
-        "code": "origin_refused",
-    }
+    assert_problem(
+        answer,
+        "origin_refused",
+        "/api/tasks",
+        "Add this page's origin to CORS_ALLOWED_ORIGINS to let it write here.",
+    )
     assert not Task.objects.exists()
 
 

@@ -12,6 +12,7 @@ from tests.conftest import BY, ApiClient, make_task
 from tests.support.answers import (
     as_json,
 )
+from tests.support.problems import assert_problem
 from tests.support.rows import alone, assert_refused, event, latest, make_list, news
 
 
@@ -402,16 +403,14 @@ def test_a_move_at_another_version_is_412_and_tells_the_task(
 
     assert api.send("POST", path, place | {"version": 1}).json() == answer.json()
     assert (answer.status_code, answer.headers["ETag"]) == (412, '"2.3"')
-    assert answer.json() == {
-        "type": "/api/problems#stale_version",
-        "title": "Somebody changed this meanwhile",
-        "status": 412,
-        "detail": "Merge with `current`, then send its version.",
-        "instance": path,
-        "code": "stale_version",
-        "current": before,
-        "changed": ["position"],
-    }
+    assert_problem(
+        answer,
+        "stale_version",
+        path,
+        "Merge with `current`, then send its version.",
+        current=before,
+        changed=["position"],
+    )
     assert as_json(tasks["b"]) == before
 
 
@@ -447,13 +446,5 @@ def test_thousands_of_moves_to_one_place_are_refused_in_words(
 
     answer = alone(api, "POST", path, {"after": tasks["a"].pk})
 
-    assert answer.status_code == 409
-    assert answer.json() == {
-        "type": "/api/problems#no_room",
-        "title": "There is no room between the two",
-        "status": 409,
-        "detail": "Move it to the start or the end first.",
-        "instance": path,
-        "code": "no_room",
-    }
+    assert_problem(answer, "no_room", path, "Move it to the start or the end first.")
     assert as_json(tasks["c"]) == before

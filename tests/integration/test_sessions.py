@@ -11,6 +11,7 @@ from taskproject.accounts.models import User
 from tasks.models import Task
 from tests.conftest import make_task
 from tests.support.answers import as_json, assert_a_credential_is_needed
+from tests.support.problems import assert_problem
 
 
 @pytest.fixture
@@ -64,17 +65,13 @@ def test_a_write_needs_the_csrf_token(
         headers={} if header is None else {"X-CSRFToken": header},
     )
 
-    assert answer.status_code == 403
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json() == {
-        "type": "/api/problems#csrf_failed",
-        "title": "The CSRF token is missing or wrong",
-        "status": 403,
-        "detail": "Send the header X-CSRFToken, whose value GET /api/me has, from "
+    assert_problem(
+        answer,
+        "csrf_failed",
+        path,
+        "Send the header X-CSRFToken, whose value GET /api/me has, from "
         "an origin in CSRF_TRUSTED_ORIGINS.",
-        "instance": path,
-        "code": "csrf_failed",
-    }
+    )
     assert as_json(task) == before
 
 
@@ -161,15 +158,12 @@ def test_a_cookie_with_control_characters_is_refused() -> None:
 
     answer = client.get("/api/me")
 
-    assert answer.status_code == 400
-    assert answer.json() == {
-        "type": "/api/problems#bad_request",
-        "title": "The request cannot be understood",
-        "status": 400,
-        "detail": "Send no control characters in cookies or query.",
-        "instance": "/api/me",
-        "code": "bad_request",
-    }
+    assert_problem(
+        answer,
+        "bad_request",
+        "/api/me",
+        "Send no control characters in cookies or query.",
+    )
 
 
 def test_staff_sees_its_own_tasks_only(staff: Client, carol: User, alice: User) -> None:

@@ -14,6 +14,7 @@ from taskproject.accounts.models import ApiToken, User
 from tasks.models import Task
 from tests.conftest import ApiClient, make_task, make_token
 from tests.support.answers import as_json
+from tests.support.problems import assert_problem
 from tests.support.threads import Threads
 
 
@@ -24,14 +25,7 @@ def assert_the_token_is_refused(answer: Any, detail: str) -> None:
         answer.headers["WWW-Authenticate"]
         == 'Bearer realm="api", error="invalid_token"'
     )
-    assert answer.json() == {
-        "type": "/api/problems#invalid_token",
-        "title": "The token is not valid",
-        "status": 401,
-        "detail": detail,
-        "instance": answer.wsgi_request.path,
-        "code": "invalid_token",
-    }
+    assert_problem(answer, "invalid_token", answer.wsgi_request.path, detail)
 
 
 def test_a_token_acts_as_its_user(api: ApiClient, alice: User) -> None:
@@ -173,14 +167,12 @@ def test_a_token_may_do_nothing_else(
         f'Bearer realm="api", error="insufficient_scope", scope="{needed}"'
     )
     if method != "HEAD":
-        assert answer.json() == {
-            "type": "/api/problems#insufficient_scope",
-            "title": "The token's scopes do not allow this",
-            "status": 403,
-            "detail": f"The token 'test' lacks the scope {needed}.",
-            "instance": f"/api/tasks/{task.pk}{suffix}",
-            "code": "insufficient_scope",
-        }
+        assert_problem(
+            answer,
+            "insufficient_scope",
+            f"/api/tasks/{task.pk}{suffix}",
+            f"The token 'test' lacks the scope {needed}.",
+        )
     assert as_json(task) == before
 
 

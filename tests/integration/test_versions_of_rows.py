@@ -9,6 +9,7 @@ from taskproject.accounts.models import User
 from tasks.models import Event, Tag, TaskList
 from tests.conftest import BY, ApiClient, make_task, make_token
 from tests.support.answers import as_json
+from tests.support.problems import assert_problem
 from tests.support.rows import (
     alone,
     assert_name_taken,
@@ -98,16 +99,14 @@ def test_a_change_at_another_version_is_412_and_tells_the_row(
 
         assert answer.status_code == 412, header
         assert answer.headers["ETag"] == '"2.2"'
-        assert answer.json() == {
-            "type": "/api/problems#stale_version",
-            "title": "Somebody changed this meanwhile",
-            "status": 412,
-            "detail": "Merge with `current`, then send its version.",
-            "instance": row.path + suffix.partition("?")[0],
-            "code": "stale_version",
-            "current": before,
-            "changed": ["name"] if header == '"1"' else None,
-        }
+        assert_problem(
+            answer,
+            "stale_version",
+            row.path + suffix.partition("?")[0],
+            "Merge with `current`, then send its version.",
+            current=before,
+            changed=["name"] if header == '"1"' else None,
+        )
     assert (row.json(), as_json(task)) == (before, task_before)
     assert news(api, since) == []
 

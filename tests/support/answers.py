@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tasks.models import Task
+from tests.support.problems import assert_problem
 
 #: What a task has that was given nothing but a title.
 PLAIN: dict[str, Any] = {
@@ -72,15 +73,11 @@ def etag(task: Task) -> str:
 
 def assert_a_credential_is_needed(answer: Any, path: str) -> None:
     """The answer is the 401 of a request that came without a credential."""
-    assert answer.status_code == 401
-    assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="api"'
-    assert answer.json() == {
-        "type": "/api/problems#unauthenticated",
-        "title": "A credential is needed",
-        "status": 401,
-        "detail": "Send Authorization: Bearer tk_..., a token from "
+    assert_problem(
+        answer,
+        "unauthenticated",
+        path,
+        "Send Authorization: Bearer tk_..., a token from "
         "`manage.py create_token`, or sign in for a session.",
-        "instance": path,
-        "code": "unauthenticated",
-    }
+    )

@@ -15,6 +15,7 @@ from taskproject.models import Job
 from tasks.models import Actor, Tag, TaskList
 from tests.conftest import ApiClient
 from tests.support.answers import rfc3339
+from tests.support.problems import assert_problem, problem
 
 
 def make_list(owner: User, name: str = "Shopping", **fields: Any) -> TaskList:
@@ -109,27 +110,11 @@ def event(user: User, verb: str, version: int, **told: Any) -> dict[str, Any]:
 
 def missing_row(path: str, kind: str) -> dict[str, Any]:
     """The problem of a row that is not there or is somebody else's."""
-    return {
-        "type": "/api/problems#not_found",
-        "title": "Not found",
-        "status": 404,
-        "detail": f"You have no {kind} with this id.",
-        "instance": path,
-        "code": "not_found",
-    }
+    return problem("not_found", path, f"You have no {kind} with this id.")
 
 
 def assert_name_taken(answer: Any, path: str, detail: str) -> None:
-    assert answer.status_code == 409
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json() == {
-        "type": "/api/problems#name_taken",
-        "title": "The name is taken",
-        "status": 409,
-        "detail": detail,
-        "instance": path,
-        "code": "name_taken",
-    }
+    assert_problem(answer, "name_taken", path, detail)
 
 
 def assert_refused(
@@ -141,10 +126,9 @@ def assert_refused(
     place: str = "body",
 ) -> None:
     """The answer is a 422 about this one member; None leaves the sentence open."""
-    assert answer.status_code == 422, answer.content
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    problem = answer.json()
-    [error] = problem["errors"]
+    refusal = answer.json()
+    assert answer.status_code == 422, refusal
+    [error] = refusal["errors"]
     told = {name: error[name] for name in ("in", "pointer", "code", "detail")}
     assert told == {
         "in": place,
@@ -153,15 +137,7 @@ def assert_refused(
         "detail": detail or error["detail"],
     }
     assert error.keys() - told.keys() <= set(CODES[code])
-    assert problem == {
-        "type": "/api/problems#invalid",
-        "title": "The input is not valid",
-        "status": 422,
-        "detail": problem["detail"],
-        "instance": path,
-        "code": "invalid",
-        "errors": [error],
-    }
+    assert_problem(answer, "invalid", path, refusal["detail"], errors=[error])
 
 
 class StillClock:

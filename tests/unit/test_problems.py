@@ -30,6 +30,7 @@ from django.http import (
 from django.test import RequestFactory
 
 from taskproject import problems
+from tests.support.problems import TITLES
 
 KINDS = list(problems.kinds())
 SECRET = "SELECT secret FROM /etc/passwd"
@@ -58,6 +59,10 @@ def test_a_kind_tells_what_it_means(kind: type[problems.Problem]) -> None:
     assert 400 <= kind.status <= 599
     assert kind.title and not kind.title.endswith(".")
     assert kind.__doc__ and kind.__doc__.endswith(".")
+
+
+def test_statuses_and_titles_stay() -> None:
+    assert {kind.code: (kind.status, kind.title) for kind in KINDS} == TITLES
 
 
 def test_no_code_is_used_twice() -> None:
