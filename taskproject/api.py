@@ -11,7 +11,12 @@ from typing_extensions import TypeAliasType
 from taskproject import __version__, problems
 from taskproject.accounts.api.me import router as me
 from taskproject.accounts.api.tokens import router as tokens
-from taskproject.accounts.auth import GuestAuth, SessionAuth, TokenAuth
+from taskproject.accounts.auth import (
+    GuestAuth,
+    SessionAuth,
+    SessionTokenAuth,
+    TokenAuth,
+)
 from taskproject.openapi import API
 from taskproject.problem_responses import with_names
 from tasks.api.batch import router as batch
@@ -30,9 +35,11 @@ DESCRIPTION = """\
 Tasks over REST. Users see and change only their own tasks.
 
 **Credentials**: `Authorization: Bearer tk_...` (a token from `POST /api/tokens` or
-`manage.py create_token`), or the session of a signed-in user, with the `X-CSRFToken`
-header on writes (its value is in `GET /api/me`). An installation may have a guest, as
-which all other requests act.
+`manage.py create_token`), or the session of a signed-in user: as a cookie, with the
+`X-CSRFToken` header on writes (its value is in `GET /api/me`), or as `X-Session-Token`.
+People sign up and in at `/api/auth/`, which is
+[django-allauth's](https://docs.allauth.org/en/latest/headless/openapi-specification/).
+An installation may have a guest, as which all other requests act.
 
 **Errors** are `application/problem+json` (RFC 9457); decide by `code`. Every response
 carries `X-Request-ID`. Times are RFC 3339 in UTC.
@@ -58,7 +65,7 @@ api = API(
         "info": {"license": {"name": "MIT", "identifier": "MIT"}},
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
     },
-    auth=[TokenAuth(), SessionAuth(), GuestAuth()],
+    auth=[TokenAuth(), SessionTokenAuth(), SessionAuth(), GuestAuth()],
 )
 api.add_router("", me)
 api.add_router("", tokens)

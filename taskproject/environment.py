@@ -8,7 +8,7 @@ that the service does not start.
 import os
 import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -91,6 +91,63 @@ def origins(name: str) -> list[str]:
                 "or http://localhost:3000, in lower case and with no path."
             )
     return words(name)
+
+
+def url(name: str) -> str:
+    """An http or https URL, or an empty string."""
+    value = text(name)
+    if value and not re.fullmatch(r"https?://[^\s<>\"]{1,500}", value):
+        raise ImproperlyConfigured(
+            f"{name} is {value[:60]!r}; it looks like https://app.example.com/."
+        )
+    return value
+
+
+def mail(name: str, default: str) -> dict[str, Any]:
+    """How to send mail, from a URL: smtp (with STARTTLS), smtps (with TLS), or `log:`, which
+    writes mails to the log. An empty BACKEND sends none.
+
+    The URL is never repeated in the message: it holds a password."""
+    value = text(name, default)
+    blank = {
+        "HOST": "",
+        "PORT": 0,
+        "USER": "",
+        "PASSWORD": "",
+        "FROM": "tasks@localhost",
+    }
+    blank |= {"BACKEND": "", "STARTTLS": False, "TLS": False}
+    if value in ("", "log:"):
+        return blank | {"BACKEND": "taskproject.mail.LogBackend" if value else ""}
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    sender = query.pop("from", "")
+    starttls = query.pop("starttls", "on")
+    wrong = parts.scheme not in ("smtp", "smtps") or not parts.hostname
+    wrong = wrong or parts.path not in ("", "/") or bool(query)
+    wrong = wrong or starttls not in ("on", "off") or "@" not in sender
+    if wrong:
+        raise ImproperlyConfigured(
+            f"{name} is no mail server; it looks like "
+            "smtp://user:password@host:587?from=tasks@example.com, or smtps:// with TLS "
+            "from the start (465), with % and two digits for /, #, ?, @, : and % in the "
+            "password; &starttls=off sends it unencrypted. log: writes mails to the log."
+        )
+    tls = parts.scheme == "smtps"
+    return {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "HOST": parts.hostname,
+        "PORT": port or (465 if tls else 587),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "STARTTLS": not tls and starttls == "on",
+        "TLS": tls,
+        "FROM": sender,
+    }
 
 
 def secret(name: str) -> str:

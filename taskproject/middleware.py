@@ -1,10 +1,12 @@
-"""Requests for pages that are refused before Django parses them."""
+"""Requests that are refused before their view: those that Django cannot parse, and those
+without a CSRF token."""
 
 import re
 from collections.abc import Callable
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.views import csrf
 
 from taskproject import problems
 
@@ -30,3 +32,15 @@ class RefusalMiddleware:
             )
             return problems.respond(request, refusal)
         return self.get_response(request)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's CSRF_FAILURE_VIEW."""
+    if not problems.is_api(request):
+        page: HttpResponse = csrf.csrf_failure(request, reason)
+        return page
+    problem = problems.CSRFFailed(
+        "Send the header X-CSRFToken, with the value that it has in the response before, "
+        "from an origin in CSRF_TRUSTED_ORIGINS."
+    )
+    return problems.respond(request, problem)

@@ -1,4 +1,4 @@
-"""Models that every app shares: stored responses and jobs."""
+"""Models that every app shares: stored responses, jobs and a cache."""
 
 from datetime import datetime, timedelta
 from typing import Self
@@ -121,3 +121,18 @@ class Job(models.Model):
             "created_at": self.created_at,
             "finished_at": self.finished_at,
         }
+
+
+class CacheEntry(models.Model):
+    """The table of Django's `DatabaseCache`, which holds the limits of sign-ups and the like
+    for all processes. Nothing of the API's other operations is cached here."""
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "taskproject_cache"
+
+    def __str__(self) -> str:
+        return self.cache_key

@@ -13,7 +13,9 @@
     │   ├── CSRFFailed          403 csrf_failed
     │   ├── HTTPSRequired       403 https_required
     │   ├── InsufficientScope   403 insufficient_scope
-    │   └── OriginRefused       403 origin_refused
+    │   ├── NoMail              403 no_mail
+    │   ├── OriginRefused       403 origin_refused
+    │   └── SignUpClosed        403 sign_up_closed
     ├── NotFound                404 not_found
     ├── MethodNotAllowed        405 method_not_allowed
     ├── RequestTimeout          408 request_timeout
@@ -32,6 +34,7 @@
     ├── Invalid                 422 invalid
     │   └── KeyReused           422 key_reused
     ├── VersionRequired         428 version_required
+    ├── TooManyRequests         429 too_many_requests
     ├── ServerError             500 server_error
     └── Unavailable             503 unavailable
 
@@ -194,10 +197,22 @@ class InsufficientScope(Forbidden):
     code, title = "insufficient_scope", "The token's scopes do not allow this"
 
 
+class NoMail(Forbidden):
+    """This needs mail, and this installation sends none (EMAIL_URL)."""
+
+    code, title = "no_mail", "This installation sends no mail"
+
+
 class OriginRefused(Forbidden):
     """A page of a foreign origin tried to write as the guest."""
 
     code, title = "origin_refused", "This origin may not write here"
+
+
+class SignUpClosed(Forbidden):
+    """This installation lets nobody sign up, or invited people only (SIGNUP)."""
+
+    code, title = "sign_up_closed", "Sign-up is closed"
 
 
 class NotFound(Problem):
@@ -332,6 +347,13 @@ class VersionRequired(Problem):
     status, code, title = 428, "version_required", "If-Match is needed"
 
 
+class TooManyRequests(Problem):
+    """Too many attempts to sign in or sign up; retry after Retry-After."""
+
+    status, code, title = 429, "too_many_requests", "Too many attempts"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "60"}
+
+
 class ServerError(Problem):
     """A bug of the service. The log line with this X-Request-ID has the cause."""
 
@@ -432,6 +454,8 @@ def rewrite(request: HttpRequest, response: HttpResponseBase) -> None:
     Status and headers (Allow, CORS, Retry-After) stay as they are.
     """
     if response.streaming or response.headers.get("Content-Type") == CONTENT_TYPE:
+        return
+    if "keeps_shape" in vars(response):  # allauth's
         return
     problem = BY_STATUS.get(response.status_code)
     if problem is None:

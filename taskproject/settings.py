@@ -40,6 +40,11 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "corsheaders",
     "ninja",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.headless",
     "taskproject",
     "taskproject.accounts",
     "tasks",
@@ -57,6 +62,8 @@ PAGE_MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "taskproject.accounts.middleware.TimezoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "taskproject.accounts.middleware.HeadlessMiddleware",
 ]
 # Every request passes the pipeline, which handles API requests itself: middleware that is to
 # see all of them stands above it.
@@ -159,6 +166,9 @@ CORS_ALLOW_HEADERS = [
     "if-match",
     "if-none-match",
     "x-csrftoken",
+    "x-session-token",
+    "x-email-verification-key",
+    "x-password-reset-key",
     "x-request-id",
     # Headers that libraries add to every request of a page. One that is not allowed would make
     # all of them fail.
@@ -201,6 +211,7 @@ CORS_EXPOSE_HEADERS = [
     "WWW-Authenticate",
     "Allow",
     "Content-Disposition",
+    "X-CSRFToken",
 ]
 if CORS_ALLOW_ALL_ORIGINS:
     if CORS_ALLOW_CREDENTIALS:
@@ -284,8 +295,55 @@ AUTH_PASSWORD_VALIDATORS = [
         "UserAttributeSimilarityValidator"
     },
 ]
+# The first one takes user names, in the admin too; its sessions are those of 1.3.0.
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "taskproject.accounts.adapters.EmailBackend",
+]
+CSRF_FAILURE_VIEW = "taskproject.middleware.csrf_failure"
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
+
+# Sign-up and sign-in of people, by django-allauth: /api/auth/
+
+# Who may sign up: everybody, invited people, or nobody.
+SIGNUP = environment.choice("SIGNUP", "CLOSED", ["OPEN", "INVITE", "CLOSED"])
+# The address of the frontend, for invitations.
+FRONTEND_URL = environment.url("FRONTEND_URL")
+_mail = environment.mail("EMAIL_URL", "log:" if DEBUG else "")
+EMAIL_BACKEND = _mail["BACKEND"]  # empty: no mail is sent, and what needs it is refused
+EMAIL_HOST, EMAIL_PORT = _mail["HOST"], _mail["PORT"]
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["USER"], _mail["PASSWORD"]
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail["STARTTLS"], _mail["TLS"]
+EMAIL_TIMEOUT = 5  # seconds; a thread waits
+DEFAULT_FROM_EMAIL = _mail["FROM"]
+HEADLESS_ONLY = True
+ACCOUNT_ADAPTER = "taskproject.accounts.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = ["email", "username"]
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+# By codes, which need no address of the frontend.
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
+ACCOUNT_SESSION_REMEMBER = True
+# Nobody may become the guest, as whom everybody acts.
+ACCOUNT_USERNAME_BLACKLIST = [API_GUEST] if API_GUEST else []
+# `signin.py` counts failures; these are allauth's own limits beside it.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "20/m/ip,5/300s/key"}
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Tasks"
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "taskproject_cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 # Whether API requests send Django's signals `request_started` and `request_finished`,
 # which agents such as Sentry's hook into; 0.05 ms a request.

@@ -4,22 +4,32 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, models, transaction
 from django.db.models import ForeignKey, ManyToManyField, QuerySet
-from django.forms import ModelChoiceField, ModelMultipleChoiceField
+from django.forms import ModelChoiceField, ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from taskproject import jobs
 from taskproject.accounts import privileges
 from taskproject.accounts.forms import TokenForm
-from taskproject.accounts.models import ApiToken, ApiTokenQuerySet, User
+from taskproject.accounts.invitations import send_invitation
+from taskproject.accounts.models import (
+    ApiToken,
+    ApiTokenQuerySet,
+    Invitation,
+    User,
+)
 from taskproject.accounts.privileges import may_see, viewer
 from taskproject.accounts.signin import SignInForm, with_status
+from taskproject.problems import Unavailable
 from tasks.jobs import remove_user
 from tasks.models import Actor
 
@@ -139,6 +149,8 @@ class PersonAdmin(UserAdmin):
             self.delete_model(request, user)
 
 
+# Whoever could edit them could sign in as their users.
+admin.site.unregister([EmailAddress, Authenticator, UserSession])
 admin.site.unregister(Group)
 
 
@@ -333,3 +345,45 @@ class ApiTokenAdmin(admin.ModelAdmin):
                 )
         plural = "" if revoked == 1 else "s"
         self.message_user(request, f"Revoked {revoked} token{plural}.")
+
+
+@admin.register(Invitation)
+class InvitationAdmin(admin.ModelAdmin):
+    """Invitations are added and deleted; adding one sends a mail."""
+
+    list_display = ("email", "state", "invited_by", "created_at", "accepted_at")
+    list_select_related = ("invited_by",)
+    search_fields = ("email",)
+    ordering = ("-id",)
+    fields = ("email",)
+    show_full_result_count = False
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return is_plain(lookup, value) and super().lookup_allowed(
+            lookup, value, request
+        )
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: Invitation | None = None
+    ) -> bool:
+        return False
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Invitation,
+        form: ModelForm,
+        change: bool,
+    ) -> None:
+        obj.invited_by = viewer(request)
+        super().save_model(request, obj, form, change)
+        try:
+            if send_invitation(obj):
+                return
+        except Unavailable as error:
+            self.message_user(request, error.detail, messages.WARNING)
+        self.message_user(
+            request,
+            f"No mail was sent to {obj}: tell them to sign up with this address.",
+            messages.WARNING,
+        )

@@ -7,8 +7,10 @@ is not valid is refused, even if there is a guest.
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
-from ninja.security import APIKeyCookie, HttpBearer
+from ninja.security import APIKeyCookie, APIKeyHeader, HttpBearer
 from ninja.utils import check_csrf
 
 from taskproject.accounts.models import TOKEN_PREFIX, ApiToken, User, digest
@@ -160,6 +162,30 @@ class SessionAuth(APIKeyCookie):
                 "Send the header X-CSRFToken, whose value GET /api/me has, from an "
                 "origin in CSRF_TRUSTED_ORIGINS."
             )
+        return Caller(user, "session")
+
+
+class SessionTokenAuth(APIKeyHeader):
+    """The session of a signed-in user, as apps send it that keep no cookies. No page of another
+    site can make a browser send this header, so that writes need no CSRF token."""
+
+    param_name = "X-Session-Token"
+    openapi_description = (
+        "The `session_token` that signing in at `/api/auth/app/` gives."
+    )
+
+    def __call__(self, request: HttpRequest) -> Caller | None:
+        key = request.META.get("HTTP_X_SESSION_TOKEN")
+        if key is None:
+            return None
+        require_https(request)
+        return self.authenticate(request, key)
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Caller:
+        request.session = SessionStore(key if key and key.isascii() else None)
+        user = get_user(request)
+        if not isinstance(user, User) or not user.is_active:
+            raise InvalidToken("The session has ended. Sign in again.")
         return Caller(user, "session")
 
 

@@ -1,12 +1,17 @@
-"""The time zone of the user in the admin."""
+"""The time zone of the user in the admin, and the frame of allauth's views."""
 
 from collections.abc import Callable
 
-from django.http import HttpRequest
+import orjson
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.csrf import get_token
 from django.utils import timezone
 
-from taskproject import timezones
+from taskproject import problems, timezones
+from taskproject.accounts.auth import require_https
+from taskproject.inputs import StrictParser, check_body_headers
 
 
 class TimezoneMiddleware:
@@ -22,3 +27,69 @@ class TimezoneMiddleware:
         name = getattr(request.user, "timezone", "UTC")
         with timezone.override(timezones.zone(name)):
             return self.get_response(request)
+
+
+class HeadlessMiddleware:
+    """Requests below /api/auth/: their own URLconf, bodies as strict as those of the API, and
+    errors. Those of allauth that say more than their status keep its shape; the others,
+    and ours, are problems. `X-CSRFToken` in the responses to browsers is for their next
+    write, because pages of another origin cannot read the cookie."""
+
+    PREFIX = "/api/auth/"
+    BROWSER = "/api/auth/browser/"
+    _parser = StrictParser()
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith(self.PREFIX):
+            return self.get_response(request)
+        try:
+            require_https(request)
+            self._check_body(request)
+        except problems.Problem as problem:
+            return problems.respond(request, problem)
+        vars(request)["urlconf"] = "taskproject.accounts.headless"
+        response = self.get_response(request)
+        if response.status_code >= 400:
+            response = self._error(request, response)
+        if request.path_info.startswith(self.BROWSER):
+            response.headers["X-CSRFToken"] = get_token(request)
+        return response
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponse | None:
+        known = problems.from_exception(exception) is not problems.FAILED
+        return problems.respond(request, exception) if known else None
+
+    def _check_body(self, request: HttpRequest) -> None:
+        check_body_headers(request)
+        if request.body and not isinstance(self._parser.parse_body(request), dict):
+            raise problems.MalformedBody("Send a JSON object as the body.")
+
+    def _error(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        if response.headers.get("Content-Type") != "application/json":
+            return response  # Django's, or a problem
+        assert isinstance(response, HttpResponse)
+        if orjson.loads(response.content).keys() > {"status"}:
+            vars(response)["keeps_shape"] = True
+            return response
+        return problems.respond(request, self._problem(request, response.status_code))
+
+    def _problem(self, request: HttpRequest, status: int) -> problems.Problem:
+        if status == 403 and request.path_info.endswith("/signup"):
+            if settings.SIGNUP == "CLOSED":
+                return problems.SignUpClosed("Ask the staff of this service.")
+            return problems.NoMail("Sign-up needs mail: set EMAIL_URL.")
+        if status == 409:
+            return problems.Conflict(
+                "This step is not pending, or you are signed in already: GET the "
+                "session, and look at its flows."
+            )
+        if status == 429:
+            return problems.TooManyRequests("Try again in a minute.")
+        return problems.BY_STATUS.get(status, problems.FAILED)

@@ -36,6 +36,7 @@ _UNCHANGED = (
 )
 # The least time between two updates of a token's last use, so that most reads write nothing.
 LAST_USED_STEP = timedelta(minutes=1)
+INVITATION_LIFETIME = timedelta(days=30)
 
 
 def check_timezone(name: str) -> None:
@@ -240,3 +241,55 @@ class SignInAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key[:8]} at {self.at}"
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def pending(self) -> Self:
+        """The invitations that can be accepted."""
+        since = timezone.now() - INVITATION_LIFETIME
+        return self.filter(accepted_at__isnull=True, created_at__gt=since)
+
+    def accept(self, email: str) -> bool:
+        """Accepts the invitation of this address; False if there is none."""
+        mine = self.filter(email=email.lower())
+        return bool(mine.update(accepted_at=timezone.now()))
+
+    def invite(self, email: str, by: User | None) -> "Invitation":
+        """Invites an address, or renews its invitation."""
+        values = {
+            "invited_by": by,
+            "created_at": timezone.now(),
+            "accepted_at": None,
+        }
+        row, _ = self.update_or_create(email=email.lower(), defaults=values)
+        return row
+
+
+class Invitation(models.Model):
+    """That somebody with this e-mail address may sign up, where SIGNUP=invite. There is no
+    secret: whoever signs up must prove that the address is theirs."""
+
+    id = models.BigAutoField(primary_key=True)
+    email = models.EmailField(unique=True, help_text="Who may sign up.")
+    invited_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    accepted_at = models.DateTimeField(null=True, editable=False)
+
+    objects = InvitationQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return str(self.email)
+
+    def clean(self) -> None:
+        """Addresses are compared without case."""
+        self.email = self.email.lower()
+
+    @property
+    def state(self) -> str:
+        """`accepted`, `pending` or `expired`."""
+        if self.accepted_at:
+            return "accepted"
+        ends = self.created_at + INVITATION_LIFETIME
+        return "pending" if ends > timezone.now() else "expired"

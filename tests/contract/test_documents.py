@@ -13,9 +13,12 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.db import connection, transaction
 
+from taskproject.accounts import headless
+from taskproject.accounts.models import User
 from taskproject.api import api
 from taskproject.input_errors import CODES
 from taskproject.problems import kinds
+from tests.conftest import ApiClient, make_token
 from tests.contract.document import operations, resolve
 from tests.support.copies import copy_of
 from tests.support.servers import live_server
@@ -174,6 +177,41 @@ def test_the_table_of_filters_is_the_query_of_a_list() -> None:
     sorts = resolve(document, queries["sort"]["schema"])["enum"]
     orders = {order.lstrip("-") for order in sorts}
     assert orders <= set(re.findall(r"`(\w+)`", rows["sort"]))
+
+
+def test_the_table_of_sign_in_is_what_is_offered() -> None:
+    rows = table("docs/api.md", "Sign-up and sign-in")
+    told = {
+        path.strip("`"): re.findall(r"[A-Z]+", methods) for path, methods, *_ in rows
+    }
+
+    for client in ("app", "browser"):
+        prefix = f"api/auth/{client}/v1"
+        routes = {str(it.pattern): it.callback for it in headless.urlpatterns}
+        offered = {
+            route.removeprefix(prefix): [
+                name.upper()
+                for name in ("get", "post", "put", "patch", "delete")
+                if hasattr(vars(view)["view_class"], name)
+            ]
+            for route, view in routes.items()
+            if route.startswith(prefix)
+        }
+        assert offered == told
+
+
+@pytest.mark.django_db
+def test_what_needs_a_session_says_so_to_a_stranger_and_to_a_token(alice: User) -> None:
+    for path, methods, _, session in table("docs/api.md", "Sign-up and sign-in"):
+        for method in re.findall(r"[A-Z]+", methods):
+            for client in (ApiClient(""), ApiClient(make_token(alice))):
+                where = f"/api/auth/app/v1{path.strip('`')}"
+                answer = client.send(method, where, None if method == "GET" else {})
+                if session == "yes":
+                    # 409: to send mails needs a sign-up that is pending, or a session.
+                    assert answer.status_code in (401, 409), (method, path)
+                else:
+                    assert answer.status_code < 500, (method, path)
 
 
 def test_the_table_of_commands_has_all_of_ours() -> None:

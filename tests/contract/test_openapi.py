@@ -21,7 +21,11 @@ from tests.contract.document import OPERATIONS, operations, resolve, validate
 from tests.support.servers import manage
 
 PUBLIC = {"list_problems", "read_calendar"}
-WAYS_IN: list[dict[str, list[str]]] = [{"TokenAuth": []}, {"SessionAuth": []}]
+WAYS_IN: list[dict[str, list[str]]] = [
+    {"TokenAuth": []},
+    {"SessionTokenAuth": []},
+    {"SessionAuth": []},
+]
 GUEST: dict[str, list[str]] = {}
 ANY_ERRORS = {"400", "422", "500", "503"}
 ERRORS_OF_BODIES = {"408", "411", "413", "415"}
@@ -210,8 +214,10 @@ def test_it_declares_the_ways_in(document: Any) -> None:
         name: (s["type"], s.get("scheme"), s.get("in")) for name, s in schemes.items()
     } == {
         "TokenAuth": ("http", "bearer", None),
+        "SessionTokenAuth": ("apiKey", None, "header"),
         "SessionAuth": ("apiKey", None, "cookie"),
     }
+    assert schemes["SessionTokenAuth"]["name"] == "X-Session-Token"
     assert schemes["SessionAuth"]["name"] == "sessionid"
 
 

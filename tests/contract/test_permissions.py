@@ -234,6 +234,21 @@ def test_somebody_elses_row_looks_like_one_that_is_not_there(
     assert set(theirs.headers) == set(absent.headers)
 
 
+@pytest.mark.parametrize("operation", TABLE)
+def test_the_session_in_a_header_may_do_what_the_cookie_with_csrf_token_may(
+    alice: User, operation: str
+) -> None:
+    rows, browser = make_rows(alice), ApiClient("")
+    browser.force_login(alice)
+    app = ApiClient("")
+    app.defaults["HTTP_X_SESSION_TOKEN"] = browser.cookies["sessionid"].value
+    app.handler.enforce_csrf_checks = True
+
+    answer = perform(app, operation, rows)
+
+    assert answer.status_code == TABLE[operation][WAYS.index("session csrf")]
+
+
 def _without_path(problem: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in problem.items() if name != "instance"}
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.test import Client
 from django.utils import timezone
 
@@ -10,6 +11,7 @@ from taskproject.accounts.models import User
 from tasks.models import Actor, Tag, Task, TaskList, lock_feeds
 from tests.conftest import ApiClient, make_task
 from tests.support.changes import World
+from tests.support.people import ANNA, PASSWORD
 
 
 @pytest.fixture
@@ -41,3 +43,13 @@ def world(alice: User, bob: User, carol: User, api: ApiClient, staff: Client) ->
     with lock_feeds([alice.pk]):
         [tag] = Tag.objects.obtain(by, timezone.now(), alice.pk, ["errand"])
     return World(alice, bob, carol, api, staff, task, done, trashed, home, tag)
+
+
+@pytest.fixture
+def anna(db: None) -> User:
+    """Somebody with a verified address and a password."""
+    user = User.objects.create_user("anna", ANNA["email"], PASSWORD)
+    EmailAddress.objects.create(
+        user=user, email=user.email, verified=True, primary=True
+    )
+    return user

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from taskproject.accounts.models import ApiToken, User
+from taskproject.accounts.models import ApiToken, Invitation, User
 from tasks.models import Task, TaskList
 from tests.conftest import BY, make_task, make_token
 from tests.support.admin import Form
@@ -35,6 +35,7 @@ def make_rows(owner: User, count: int) -> None:
         Task.objects.filter(pk=task.pk).edit(BY, list_id=row.pk)
         make_token(user)
         Group.objects.create(name=f"{owner}-{count}-{number}")
+        Invitation.objects.invite(f"{user}@example.com", user)
 
 
 def address(model: type[Model], page: str) -> str:

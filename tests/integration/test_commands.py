@@ -325,8 +325,8 @@ def test_serve_refuses_malformed_arguments(
 
 # migrate
 
-BACK = ("migrate", "accounts", "0002_timezone")
-UNDONE = "[ ] 0003_sign_in_attempt"
+BACK = ("migrate", "accounts", "0003_sign_in_attempt")
+UNDONE = "[ ] 0004_invitation"
 
 
 def test_migrate_takes_the_direct_way_in(migrated: str) -> None:

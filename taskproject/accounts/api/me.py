@@ -11,7 +11,7 @@ from typing_extensions import TypeAliasType
 
 from taskproject import timezones
 from taskproject.accounts.api.schemas import TokenOut
-from taskproject.accounts.auth import ApiRequest, Caller
+from taskproject.accounts.auth import ApiRequest, Caller, SessionTokenAuth
 from taskproject.inputs import Closed, Zone
 
 router = Router(tags=["accounts"])
@@ -45,7 +45,7 @@ class MeOut(BaseModel):
     via: CallerVia = Field(description="How the request was authenticated.")
     token: TokenOut | None = Field(description="The token of the request, or null.")
     csrf_token: str | None = Field(
-        description="For the X-CSRFToken header; only with a session."
+        description="For the X-CSRFToken header; only with a session cookie."
     )
 
 
@@ -60,8 +60,7 @@ class MePatch(Closed):
 @router.get("/me", response=MeOut, summary="Get the current user")
 def get_me(request: ApiRequest) -> MeOut:
     """The user that the request acts as, and how it was authenticated."""
-    caller = request.auth
-    return _me(caller, get_token(request) if caller.via == "session" else None)
+    return _me(request.auth, _csrf_token(request))
 
 
 @router.patch("/me", response=MeOut, summary="Update the current user")
@@ -69,12 +68,18 @@ def update_me(request: ApiRequest, body: MePatch) -> HttpResponse:
     """Changes your time zone, which decides which tasks are overdue and due today."""
     caller = request.auth
     caller.user.move_to(body.timezone)
-    me = _me(caller, get_token(request) if caller.via == "session" else None)
+    me = _me(caller, _csrf_token(request))
     # A response can be stored for an Idempotency-Key.
     return HttpResponse(
         orjson.dumps(me.model_dump(), option=orjson.OPT_UTC_Z),
         content_type="application/json; charset=utf-8",
     )
+
+
+def _csrf_token(request: ApiRequest) -> str | None:
+    """For a session in a cookie."""
+    by_header = SessionTokenAuth.param_name in request.headers
+    return None if by_header or request.auth.via != "session" else get_token(request)
 
 
 def _me(caller: Caller, csrf_token: str | None) -> MeOut:

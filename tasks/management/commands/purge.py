@@ -14,7 +14,7 @@ from tqdm import tqdm
 from taskproject import jobs
 from taskproject.accounts.models import SignInAttempt
 from taskproject.accounts.signin import WINDOW
-from taskproject.models import Job, StoredResponse
+from taskproject.models import CacheEntry, Job, StoredResponse
 from tasks.models import Actor, Event, FeedHorizon, Task
 from tasks.models.keys import bring_up_to_date
 
@@ -88,14 +88,15 @@ class Command(BaseCommand):
             Session.objects.filter(expire_date__lt=now),
             LogEntry.objects.filter(action_time__lt=logged),
             SignInAttempt.objects.filter(at__lt=now - WINDOW),
+            CacheEntry.objects.filter(expires__lt=now),
         ]
 
     def _report_staff(self, done: str, counts: list[int]) -> None:
         if any(counts):
-            sessions, entries, attempts = counts
+            sessions, entries, *attempts = counts
             self.stdout.write(
                 f"{done} {sessions:,} expired sessions, {entries:,} entries of the "
-                f"admin's log and {attempts:,} counts of failed sign-ins."
+                f"admin's log and {sum(attempts):,} counts of failed sign-ins."
             )
 
     def _purge_rows(self, old: models.QuerySet[models.Model]) -> int:

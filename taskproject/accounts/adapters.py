@@ -1,0 +1,127 @@
+"""How django-allauth signs people up and in: with this service's limits, and its mail."""
+
+from contextlib import suppress
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.auth_backends import AuthenticationBackend
+from allauth.account.models import EmailAddress
+from allauth.account.stages import EmailVerificationStage
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponse
+
+from taskproject.accounts.models import Invitation, User
+from taskproject.accounts.signin import Attempt, Throttled, client_address
+from taskproject.mail import send
+from taskproject.problems import NoMail, SignUpClosed, TooManyRequests, Unavailable
+
+
+class EmailBackend(AuthenticationBackend):
+    """Authenticates by e-mail address and password. User names are Django's own backend's,
+    so that no wrong password is hashed twice."""
+
+    def authenticate(
+        self, request: HttpRequest | None, **credentials: Any
+    ) -> User | None:
+        if "email" not in credentials or "username" in credentials:
+            return None
+        user = super().authenticate(request, **credentials)
+        return user if isinstance(user, User) else None
+
+
+class EmailStage(EmailVerificationStage):
+    """Users without an e-mail address, whom staff or a command created, have none to verify,
+    and without mail nobody can."""
+
+    def handle(self) -> tuple[HttpResponse | None, bool]:
+        user = self.login.user  # None hides that an address is known
+        if user is not None and not (settings.EMAIL_BACKEND and _has_address(user)):
+            return None, True
+        result: tuple[HttpResponse | None, bool] = super().handle()
+        return result
+
+
+def _has_address(user: User) -> bool:
+    return bool(user.email) or EmailAddress.objects.filter(user=user).exists()
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """The hooks of allauth."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return settings.SIGNUP != "CLOSED" and bool(settings.EMAIL_BACKEND)
+
+    def save_user(
+        self, request: HttpRequest, user: User, form: BaseForm, commit: bool = True
+    ) -> User:
+        """Raises `SignUpClosed` where that is required of new users."""
+        with transaction.atomic():
+            if settings.SIGNUP == "INVITE":
+                invited = Invitation.objects.pending()
+                if not invited.accept(form.cleaned_data["email"]):
+                    raise SignUpClosed(
+                        "Sign-up is for invited people: ask the staff of this service."
+                    )
+            super().save_user(request, user, form, commit)
+        return user
+
+    def get_login_stages(self) -> list[str]:
+        own = f"{__name__}.{EmailStage.__name__}"
+        stages: list[str] = super().get_login_stages()
+        return [
+            own if stage.endswith(".EmailVerificationStage") else stage
+            for stage in stages
+        ]
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        """Failures are counted in `authenticate` instead."""
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        """Raises `TooManyRequests` after too many failures, and `Unavailable` if too many
+        passwords are being checked."""
+        name = credentials.get("email") or credentials.get("username") or ""
+        try:
+            attempt = Attempt.begin(request, name)
+        except Throttled as throttled:
+            raise TooManyRequests(
+                "Too many attempts to sign in have failed. Try again later.",
+                headers={"Retry-After": str(throttled.seconds)},
+            ) from None
+        try:
+            user: User | None = super().authenticate(request, **credentials)
+        except Unavailable:
+            attempt.forget()
+            raise
+        if user is not None:
+            attempt.succeeds()
+        return user
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """An address for the limits; one for all clients if it is unknown."""
+        return client_address(request) or "unknown"
+
+    def send_mail(
+        self, template_prefix: str, email: str, context: dict[str, Any]
+    ) -> None:
+        context = {"request": self.request, "email": email} | context
+        context["current_site"] = SITE
+        send(self.render_mail(template_prefix, email, context))
+
+    def send_account_already_exists_mail(self, email: str) -> None:
+        """Instead of the code, for somebody who signs up with a known address."""
+        send(EmailMessage("You have an account already", EXISTS, to=[email]))
+
+    def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
+        """Tells of a change that is made already: it does not fail with the mail."""
+        with suppress(NoMail, Unavailable):
+            super().send_notification_mail(*args, **kwargs)
+
+
+SITE = {"name": "Tasks", "domain": "Tasks"}
+EXISTS = """\
+Somebody, perhaps you, tried to sign up for Tasks with this e-mail address. An account with
+it already exists: sign in, or ask for a new password if you have forgotten yours.
+"""
