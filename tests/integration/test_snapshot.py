@@ -140,14 +140,25 @@ def test_a_snapshot_and_the_changes_since_are_the_state(
     monkeypatch.setattr(snapshot, "CHUNK", 2)
     token = make_token(alice)
     lists = [make_list(alice, f"List {number}").pk for number in range(3)]
+    # Of these two, always one is completed.
+    first = make_task(alice, "First").pk
     for number in range(8):
         make_task(alice, list_id=lists[number % 3], tags=[f"tag {number % 4}"])
+    last = make_task(alice, "Last", completed=True).pk
     done, snapshots = Flag(), list[Copy]()
+
+    def toggle_both() -> None:
+        toggles = [{"op": "toggle", "id": key} for key in (first, last)]
+        while not done.is_set():
+            api = ApiClient(token)
+            api.send("POST", "/api/tasks/batch", {"operations": toggles})
 
     def write(number: int) -> None:
         random, api = Random(number), ApiClient(token)
         for count in range(40):
             rows = stored(api)
+            for key in (first, last):
+                del rows["task"][key]
             task, row, tag = (
                 random.choice([*rows[kind]] or [0]) for kind in ("task", "list", "tag")
             )
@@ -181,18 +192,21 @@ def test_a_snapshot_and_the_changes_since_are_the_state(
             snapshots.append(Copy(ApiClient(token)))
 
     with Threads() as threads:
-        reading = threads.start(begin)
+        reading, toggling = threads.start(begin), threads.start(toggle_both)
         try:
             writers: list[Callable[[], Any]] = [partial(write, n) for n in range(4)]
             at_once(writers)
         finally:
             done.set()
         reading.result(PATIENCE)
+        toggling.result(PATIENCE)
 
     api = ApiClient(token)
     state = stored(api)
     assert len({copy.cursor for copy in snapshots}) > 3
     for copy in snapshots:
+        tasks = copy.rows["task"]
+        assert tasks[first]["completed"] != tasks[last]["completed"]
         copy.follow()
         assert copy.rows == state
     assert Tag.objects.count() == len(state["tag"])
