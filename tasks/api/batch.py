@@ -1,6 +1,7 @@
 """`/api/tasks/batch`: many changes in one request."""
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 from django.http import HttpResponse
 from ninja import Query, Router
@@ -19,13 +20,13 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import check_version_given, other_version
 from taskproject.inputs import Closed, absent, refusal_of
 from taskproject.problems import Invalid, Problem
-from tasks.api.members import Id, Version
+from tasks.api.members import Id, TaskId, Version
 from tasks.api.responses import actor, clock_of, json_response, represent, task_or_raise
 from tasks.api.schemas import (
     EXAMPLE,
     InZone,
     Move,
-    TaskIn,
+    TaskCreate,
     TaskOut,
     TaskPatch,
     to_model_fields,
@@ -37,7 +38,7 @@ from tasks.models.due_dates import Clock
 router = Router(tags=["tasks"])
 
 BODIES: dict[str, type[Closed]] = {
-    "create": TaskIn,
+    "create": TaskCreate,
     "update": TaskPatch,
     "move": Move,
 }
@@ -48,14 +49,14 @@ class CreateOperation(Closed):
     """As POST /api/tasks."""
 
     op: Literal["create"]
-    body: TaskIn
+    body: TaskCreate
 
 
 class UpdateOperation(Closed):
     """As PATCH /api/tasks/{id}."""
 
     op: Literal["update"]
-    id: Id
+    id: TaskId
     version: Version = absent()
     body: TaskPatch
 
@@ -64,7 +65,7 @@ class MoveOperation(Closed):
     """As POST /api/tasks/{id}/move."""
 
     op: Literal["move"]
-    id: Id
+    id: TaskId
     version: Version = absent()
     body: Move
 
@@ -73,7 +74,7 @@ class SimpleOperation(Closed):
     """As the operations of these names, without a body."""
 
     op: Literal["delete", "restore", "complete", "reopen", "toggle"]
-    id: Id
+    id: TaskId
     version: Version = absent()
 
 
@@ -99,7 +100,7 @@ class OperationIn(Closed):
         "toggle",
         "move",
     ]
-    id: Id = absent()
+    id: TaskId = absent()
     version: Id = absent()
     body: dict[str, object] = absent()
 
@@ -181,9 +182,15 @@ def batch_tasks(
     can create at most 5,000 tags. Send an Idempotency-Key to be able to retry it.
     """
     clock = clock_of(request, zone)
-    results = _batch(request, clock, body.atomic).run(_operations(request, body))
-    pairs = zip(body.operations, results, strict=True)
-    return json_response({"results": [_result(*pair, clock) for pair in pairs]})
+    batch = _batch(request, clock, body.atomic)
+    results = batch.run(_operations(request, body))
+    shown = [
+        _result(one, result, clock, existing=number in batch.existing)
+        for number, (one, result) in enumerate(
+            zip(body.operations, results, strict=True)
+        )
+    ]
+    return json_response({"results": shown})
 
 
 def _batch(request: ApiRequest, clock: Clock, atomic: bool) -> Batch:
@@ -230,7 +237,7 @@ def _operation(one: OperationIn, number: int, zone: str) -> Operation:
         model = BODIES[one.op]
         invalid = refusal_of(model, one.body, f"/operations/{number}/body")
         if invalid:
-            return Operation(one.op, one.id or 0, refusal=invalid)
+            return Operation(one.op, refusal=invalid)
         members = model.model_validate(one.body)
         dumped = members.model_dump(
             exclude_unset=one.op != "create", exclude={"version"}
@@ -240,29 +247,35 @@ def _operation(one: OperationIn, number: int, zone: str) -> Operation:
         if "version" in given and version != one.version:
             refusal = other_version("the operation")
             refusal = refusal.within(f"/operations/{number}/body")
-            return Operation(one.op, one.id or 0, refusal=refusal)
+            return Operation(one.op, refusal=refusal)
         if fields.get("due_at") and one.op == "create":
             fields["due_timezone"] = fields["due_timezone"] or zone
     versions = None if version is None else {version}
     needed = None if one.op == "create" else check_version_given(versions)
-    return Operation(one.op, one.id or 0, versions, fields, needed)
+    client_id = one.id if isinstance(one.id, UUID) else None
+    return Operation(one.op, _key(one), client_id, versions, fields, needed)
+
+
+def _key(one: OperationIn) -> int:
+    """The id in the operation; 0 if it has none, or a client_id."""
+    return one.id if isinstance(one.id, int) else 0
 
 
 def _refused(
     one: OperationIn, number: int, member: str, code: str, detail: str
 ) -> Operation:
     refusal = Invalid.of(f"operations/{number}{member}", detail, code)
-    return Operation(one.op, one.id or 0, refusal=refusal)
+    return Operation(one.op, refusal=refusal)
 
 
 def _result(
-    one: OperationIn, result: Task | Problem, clock: Clock
+    one: OperationIn, result: Task | Problem, clock: Clock, existing: bool
 ) -> dict[str, object]:
     if isinstance(result, Problem):
-        path = f"/api/tasks/{one.id}" if one.id else "/api/tasks"
+        path = f"/api/tasks/{_key(one)}" if _key(one) else "/api/tasks"
         return {"status": result.status, "problem": result.as_dict(path)}
     gone = one.op == "delete"
     return {
-        "status": STATUSES.get(one.op, 200),
+        "status": 200 if existing else STATUSES.get(one.op, 200),
         "task": None if gone else represent(result, clock),
     }

@@ -7,13 +7,21 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    TypeAdapter,
+)
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
 from taskproject import uuids
-from taskproject.inputs import NO_NUL, STRIPPED
+from taskproject.inputs import NO_NUL, STRIPPED, Closed
 from taskproject.names import BREAKS, INVISIBLE_OF_FIRST_PLANE, ON_ONE_LINE, fault
 from taskproject.uuids import parse_uuid
 from tasks.cursors import BIGINT
@@ -201,25 +209,52 @@ Version = Annotated[
 ListId = Annotated[
     Id | None, Field(description="The id of its list, or null.", examples=[3])
 ]
-ParentId = Annotated[
-    Id | None,
-    Field(
-        description="The id of the task that this is a subtask of, or null; one level.",
-        examples=[None],
-    ),
+ClientId = TypeAliasType(
+    "ClientId",
+    Annotated[
+        UUID,
+        BeforeValidator(_uuid),
+        WithJsonSchema(
+            {
+                "type": "string",
+                "format": "uuid",
+                "pattern": uuids.PATTERN,
+                "examples": [uuids.EXAMPLE],
+            }
+        ),
+    ],
+)
+
+
+class TaskReference(Closed):
+    """The task with this `client_id`, instead of its id."""
+
+    client_id: ClientId
+
+
+_id = TypeAdapter[int](Id, config=ConfigDict(strict=True))
+
+
+def _task_id(value: object) -> int | UUID:
+    if isinstance(value, dict):
+        return TaskReference.model_validate(value).client_id
+    return _id.validate_python(value)
+
+
+#: The id of a task, or its client_id.
+TaskId = Annotated[
+    int | UUID, PlainValidator(_task_id, json_schema_input_type=Id | TaskReference)
 ]
-ClientId = Annotated[
-    UUID,
-    BeforeValidator(_uuid),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "format": "uuid",
-            "pattern": uuids.PATTERN,
-            "examples": [uuids.EXAMPLE],
-        }
-    ),
-]
+ParentId = TypeAliasType(
+    "ParentId",
+    Annotated[
+        TaskId | None,
+        Field(
+            description="The task that this is a subtask of, or null; one level.",
+            examples=[None],
+        ),
+    ],
+)
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema(DAY_SCHEMA)]
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(INSTANT_SCHEMA)]
 DayOrInstant = Annotated[

@@ -6,15 +6,16 @@ So a batch takes a dozen statements. Writing one row 500 times in a transaction 
 500 versions of it to the database, and on SQLite keep all other writers waiting."""
 
 from collections import ChainMap, Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
 
 from taskproject.names import casefold_key
-from taskproject.problems import Invalid, Problem
+from taskproject.problems import Invalid, NotFound, Problem
 from taskproject.sql import check_guard
 from tasks.fields import TEXTS, Values
 from tasks.models import plans, positions, references, statements, task_events
@@ -42,6 +43,9 @@ RESTORE = "restore"
 MAX_NEW_TAGS = 5_000
 #: Most events that are read to find the changes since stale versions.
 MAX_READ = 5_000
+_NO_CLIENT_ID = (
+    "You have no task with this client_id, and no earlier operation creates it."
+)
 # The columns to write if the texts of a task have changed, and in all cases.
 _TEXTS = (*TEXTS, *plans.DERIVED)
 _UNCHANGING = ("id", "owner_id", "client_id", "external_id", "created_at")
@@ -54,11 +58,12 @@ _FIELDS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One change: a verb, the task (except with `create`), the versions that it may have, and the
-    fields. Or the problem of its input."""
+    """One change: a verb, the id or client_id of the task (0 with `create`), the versions that
+    it may have, and the fields. Or the problem of its input."""
 
     verb: str
     key: int = 0
+    client_id: UUID | None = None
     versions: set[int] | None = None
     fields: Values = field(default_factory=dict)
     refusal: Problem | None = None
@@ -78,6 +83,8 @@ class Batch:
     ) -> None:
         self.by, self.owner_id, self.zone = by, owner_id, zone
         self.task_or_raise, self.atomic = task_or_raise, atomic
+        #: The numbers of the creating operations whose tasks existed before.
+        self.existing: set[int] = set()
 
     def run(self, operations: Sequence[Operation]) -> list[Task | Problem]:
         """Does all operations in order. In an atomic batch, the first problem is raised, with the
@@ -85,9 +92,14 @@ class Batch:
         results: list[Task | Problem] = []
         with lock_feeds([self.owner_id]) as now:
             check_guard(self.by.guard)
+            creates = sum(one.verb == "create" for one in operations)
+            keys = iter(statements.new_keys(creates) if creates else ())
+            operations = _with_ids(self.owner_id, operations, keys)
             todo = [one for one in operations if one.refusal is None]
             changes = _Changes(self.owner_id, now, todo)
             for number, operation in enumerate(operations):
+                if operation.verb == "create" and operation.key in changes.tasks:
+                    self.existing.add(number)
                 try:
                     results.append(self._done(changes, operation))
                 except Problem as problem:
@@ -105,10 +117,10 @@ class Batch:
         """The task after the operation. Raises its problem."""
         if operation.refusal is not None:
             raise operation.refusal
-        if operation.verb == "create":
-            return changes.create(operation.fields)
         key, versions = operation.key, operation.versions
         task = changes.tasks.get(key)
+        if operation.verb == "create" and task is None:
+            return changes.create(key, operation.fields)
         frozen = task and task.deleted_at and operation.verb != RESTORE
         if task is None or frozen or not expected(task, versions):
             found = Outcome({} if task is None else {key: changes.shown(task)})
@@ -119,6 +131,8 @@ class Batch:
                     key, version, current
                 ),
             )
+        if operation.verb == "create":
+            return changes.shown(task)
         return changes.change(task, operation, self.zone)
 
 
@@ -129,7 +143,11 @@ class _Changes:
         self, owner_id: int, now: datetime, operations: Sequence[Operation]
     ) -> None:
         self.owner_id, self.now = owner_id, now
-        named = {one.key for one in operations if one.verb != "create"}
+        named = {
+            one.key
+            for one in operations
+            if one.verb != "create" or one.fields.get("client_id")
+        }
         others = {key for one in operations for key in _others(one.fields)}
         mine = Task.objects.owned_by(owner_id).filter(pk__in=named | others)
         stored = mine.shown().select_for_update(of=("self",)).order_by("pk")
@@ -145,8 +163,6 @@ class _Changes:
         self._taken = self._places_of_others(operations)
         moves = any(one.verb == "move" for one in operations)
         self._order = Order(self.tasks) if moves else None
-        creates = sum(one.verb == "create" for one in operations)
-        self._keys = iter(statements.new_keys(creates) if creates else ())
         # The names of new tags by their keys.
         self._new_tags: dict[str, str] = {}
         # The events in order; of a new tag only the key, because it has no id yet.
@@ -220,8 +236,8 @@ class _Changes:
         shown.open_subtasks = self._open.get(task.pk, 0)
         return shown
 
-    def create(self, fields: Values) -> Task:
-        """Raises `Invalid` for references to rows that are not the owner's."""
+    def create(self, key: int, fields: Values) -> Task:
+        """Creates the task with this id. Raises `Invalid` for references to rows that are not the owner's."""
         self._check(None, fields)
         tags = self._new_names(fields)
         task: Task = plans.new(
@@ -231,7 +247,7 @@ class _Changes:
             {**fields, "owner_id": self.owner_id},
         )
         task.position = task.position or self._end((self.owner_id, task.list_id))
-        task.pk = next(self._keys)
+        task.pk = key
         self._make(tags)
         self._note(None, task)
         return self.shown(task)
@@ -387,6 +403,50 @@ class _Changes:
                 for one in self._events
             ],
         )
+
+
+def _with_ids(
+    owner_id: int, operations: Sequence[Operation], keys: Iterator[int]
+) -> list[Operation]:
+    """The operations with the ids of the tasks that they refer to by client_ids, and with an id
+    of `keys` for each new task. A client_id of no task that exists or is created before is the
+    problem of its operation."""
+    wanted = {
+        value
+        for one in operations
+        for value in (
+            *(one.client_id, one.fields.get("client_id")),
+            one.fields.get("parent_id"),
+        )
+        if isinstance(value, UUID)
+    }
+    ids: dict[object, int] = {}
+    if wanted:
+        found = Task.objects.owned_by(owner_id).filter(client_id__in=wanted)
+        ids |= found.values_list("client_id", "pk")
+    return [
+        one if one.refusal else _with_id(one, number, ids, keys)
+        for number, one in enumerate(operations)
+    ]
+
+
+def _with_id(
+    one: Operation, number: int, ids: dict[object, int], keys: Iterator[int]
+) -> Operation:
+    key, fields, refusal = one.key, one.fields, one.refusal
+    parent = fields.get("parent_id")
+    if isinstance(parent, UUID):
+        fields = {**fields, "parent_id": ids.get(parent)}
+        if parent not in ids:
+            told = Invalid.of("parent", _NO_CLIENT_ID, "not_found")
+            refusal = told.within(f"/operations/{number}/body")
+    if one.verb == "create":
+        key, client_id = next(keys), fields.get("client_id")
+        key = ids.setdefault(client_id, key) if client_id else key
+    elif one.client_id is not None:
+        key = ids.get(one.client_id, 0)
+        refusal = refusal if key else NotFound(_NO_CLIENT_ID)
+    return replace(one, key=key, fields=fields, refusal=refusal)
 
 
 def _place(task: Task) -> plans.Place:

@@ -5,9 +5,10 @@ Call these functions inside `lock_feeds`, so that no other transaction changes t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from taskproject.problems import Invalid
 from tasks.fields import Values
@@ -20,9 +21,28 @@ if TYPE_CHECKING:
 
 NO_LIST = ("list", "You have no list with this id.", "not_found")
 NO_PARENT = ("parent", "You have no task with this id.", "not_found")
+NO_CLIENT_ID = "You have no task with this client_id."
 NO_TOP = ("parent", "A subtask can have no subtasks of its own.", "is_subtask")
 ITSELF = ("parent", "A task cannot be its own parent.", "own_parent")
 HAS_SUBTASKS = ("parent", "A task with subtasks cannot become one.", "has_subtasks")
+
+
+def with_parent_ids(
+    tasks: TaskQuerySet, owner_id: int | None, rows: Sequence[Values]
+) -> list[Values]:
+    """The rows with the ids of parents in place of their client_ids. Raises `Invalid` for a
+    client_id that no task of the owner has."""
+    wanted = {it for row in rows if isinstance(it := row.get("parent_id"), UUID)}
+    if not wanted:
+        return [*rows]
+    found = tasks.filter(owner_id=owner_id, client_id__in=wanted)
+    ids = dict(found.values_list("client_id", "pk"))
+    if len(ids) < len(wanted):
+        raise Invalid.of("parent", NO_CLIENT_ID, "not_found")
+    return [
+        {**row, "parent_id": ids.get(row.get("parent_id"), row.get("parent_id"))}
+        for row in rows
+    ]
 
 
 def check(

@@ -148,6 +148,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         with lock_feeds([owner_id]) as now:
             check_guard(by.guard)
             if not trusted:
+                rows = references.with_parent_ids(Task.objects.all(), owner_id, rows)
                 references.check(Task.objects.all(), rows, {owner_id})
             names = [name for row in rows for name in row.get("tags", ())]
             tags = Tag.objects.obtain(by, now, owner_id, names) if names else []
@@ -182,17 +183,14 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """
 
         def planned(tasks: Iterable[Task], now: datetime) -> Plan:
-            edits = [(task, fields) for task in tasks]
-            tags = references.resolve(Task.objects.all(), by, now, edits)
-            ends = Ends(now)
-            return lambda task: plans.edited(task, now, tags, zone, fields, ends.next)
+            mine = Task.objects.all()
+            [values] = references.with_parent_ids(mine, self._owner_id, [fields])
+            edits, ends = [(task, values) for task in tasks], Ends(now)
+            tags = references.resolve(mine, by, now, edits)
+            return lambda task: plans.edited(task, now, tags, zone, values, ends.next)
 
         return self._write(
-            by,
-            versions,
-            planned,
-            new_owner=fields.get("owner_id"),
-            edit=(fields, zone),
+            by, versions, planned, new_owner=fields.get("owner_id"), edit=(fields, zone)
         )
 
     def complete(self, by: Actor, versions: Versions = None) -> Outcome:

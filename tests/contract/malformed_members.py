@@ -157,7 +157,7 @@ CASES: list[Case] = [
     *refused("/client_id", "uuid", *(titled(client_id=value) for value in NO_UUIDS)),
     *refused("/client_id", "unknown", titled(client_id=UUID), method="PUT", path=ONE),
     *refused("/client_id", "unknown", {"client_id": UUID}, method="PATCH", path=ONE),
-    *asked("/client_id", "uuid", *(value for value in NO_UUIDS if isinstance(value, str) and value.isprintable())),
+    *asked("/client_id", "uuid", *("", "1", UUID[:-1], f"{UUID}0", UUID.replace("-", ""), f"urn:uuid:{UUID}", f"{UUID}%00", "%EF%BC%91")),
     *asked("/client_id", "repeated", f"{UUID}&client_id={UUID}"),
     # Dues
     *member("due_date", "date", *NO_DATES),
@@ -191,12 +191,18 @@ CASES: list[Case] = [
             None, True, 0, 1, 1.5, [], {}, ["high"]),
     # Lists and parents
     *(case for name in ("list", "parent") for case in (
-        *member(name, "wrong_type", *NO_IDS),
+        *member(name, "wrong_type", *(value for value in NO_IDS if name == "list" or not isinstance(value, dict))),
         *member(name, "too_small", 0, -1, -BEYOND),
         *member(name, "too_large", BEYOND, 10**30),
         *member(name, "not_found", BEYOND - 1, 999_999),
     )),
     *member("list", "not_found", "@their_list"),
+    *member("parent", "not_found", {"client_id": UUID}),
+    *(case for path, method in ((TASKS, "POST"), (ONE, "PUT"), (ONE, "PATCH")) for case in (
+        *refused("/parent/client_id", "missing", titled(parent={}), method=method, path=path),
+        *refused("/parent/client_id", "uuid", *(titled(parent={"client_id": value}) for value in [None, *NO_UUIDS]), method=method, path=path),
+        *refused("/parent/id", "unknown", titled(parent={"client_id": UUID, "id": 1}), method=method, path=path),
+    )),
     *member("parent", "not_found", "@theirs", "@trashed"), *member("parent", "is_subtask", "@sub"),
     *refused("/parent", "has_subtasks", {"parent": "@id"}, {"parent": "@id", "title": "New"},
              method="PATCH", path="/api/tasks/{top}"),

@@ -16,7 +16,7 @@ from tasks.models import Event, Task
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.answers import as_json
 from tests.support.files import export, load, task, write
-from tests.support.rows import ids, make_list
+from tests.support.rows import alone, ids, make_list
 from tests.support.threads import at_once, request
 
 OWN = "3f2b1c0e-7d4a-4c6b-9e1f-2a5d8c7b6e90"
@@ -236,3 +236,150 @@ def test_two_rows_with_one_are_refused(alice: User, tmp_path: Path) -> None:
     write(path, task("a:1", client_id=OWN), task("a:2", client_id=OWN.upper()))
 
     assert f"The client_id {OWN} is used by an earlier row." in import_errors(path)
+
+
+# Batches
+
+
+def batch(api: ApiClient, *operations: Any, atomic: bool = True) -> Any:
+    body = {"atomic": atomic, "operations": operations}
+    return alone(api, "POST", "/api/tasks/batch", body)
+
+
+def test_a_batch_refers_to_what_it_creates(api: ApiClient) -> None:
+    sub = {"title": "Sub", "parent": {"client_id": OWN}}
+    operations = [
+        {"op": "create", "body": NEW},
+        {"op": "create", "body": sub},
+        {"op": "complete", "id": {"client_id": OWN.upper()}},
+    ]
+
+    answer = batch(api, *operations)
+
+    assert answer.status_code == 200
+    statuses = [one["status"] for one in answer.json()["results"]]
+    top, below, completed = (one["task"] for one in answer.json()["results"])
+    assert statuses == [201, 201, 200]
+    assert (below["parent"], completed["id"]) == (top["id"], top["id"])
+    stored = {task.pk: as_json(task) for task in Task.objects.all()}
+    assert stored == {top["id"]: completed | {"open_subtasks": 1}, below["id"]: below}
+    assert [*stored] == sorted(stored)
+
+
+def test_a_repeated_batch_creates_nothing_twice(api: ApiClient) -> None:
+    operations = [
+        {"op": "create", "body": NEW},
+        {"op": "create", "body": {"title": "Other", "client_id": str(uuid4())}},
+        {"op": "update", "id": {"client_id": OWN}, "body": {"priority": "high"}},
+    ]
+    first = batch(api, *operations).json()["results"]
+    before = Event.objects.count()
+
+    second = batch(api, *operations).json()["results"]
+
+    assert [one["status"] for one in second] == [200, 200, 200]
+    assert [one["task"] for one in second] == [first[2]["task"], first[1]["task"]] + [
+        first[2]["task"]
+    ]
+    assert Event.objects.count() == before
+
+
+def test_two_operations_with_one_client_id_create_one_task(api: ApiClient) -> None:
+    answer = batch(api, {"op": "create", "body": NEW}, {"op": "create", "body": NEW})
+
+    first, second = answer.json()["results"]
+    assert (first["status"], second["status"]) == (201, 200)
+    assert first["task"] == second["task"] == as_json(Task.objects.get())
+
+
+def test_a_batch_refers_to_tasks_that_exist(api: ApiClient, alice: User) -> None:
+    top = make_task(alice, client_id=UUID(OWN))
+    sub = make_task(alice, "Sub")
+    move = {"op": "update", "id": sub.pk, "body": {"parent": {"client_id": OWN}}}
+
+    answer = batch(api, move, {"op": "delete", "id": {"client_id": OWN}})
+
+    assert answer.status_code == 200
+    sub.refresh_from_db()
+    top.refresh_from_db()
+    assert sub.parent_id == top.pk
+    assert top.deleted_at is not None
+    again = batch(api, {"op": "create", "body": NEW})
+    assert (again.status_code, again.json()["operation"]) == (410, 0)
+
+
+@pytest.mark.parametrize("reference", [str(uuid4()), OWN])
+def test_a_reference_to_nothing_or_to_what_comes_later_is_an_error(
+    api: ApiClient, bob: User, reference: str
+) -> None:
+    make_task(bob, client_id=UUID(OWN))
+    known = {"client_id": reference}
+    operations = [
+        {"op": "create", "body": {"title": "Sub", "parent": known}},
+        {"op": "toggle", "id": known},
+        {"op": "create", "body": NEW},
+    ]
+    detail = (
+        "You have no task with this client_id, and no earlier operation creates it."
+    )
+
+    results = batch(api, *operations, atomic=False).json()["results"]
+
+    assert [one["status"] for one in results] == [422, 404, 201]
+    [error] = results[0]["problem"]["errors"]
+    assert error == {
+        "in": "body",
+        "pointer": "/operations/0/body/parent",
+        "code": "not_found",
+        "detail": detail,
+    }
+    assert results[1]["problem"]["detail"] == detail
+    assert results[1]["problem"]["instance"] == "/api/tasks"
+
+
+def test_a_reference_to_what_was_not_created_is_an_error(api: ApiClient) -> None:
+    operations = [
+        {"op": "create", "body": NEW | {"list": 999_999}},
+        {"op": "create", "body": {"title": "Sub", "parent": {"client_id": OWN}}},
+        {"op": "toggle", "id": {"client_id": OWN}},
+        {"op": "create", "body": NEW},
+        {"op": "toggle", "id": {"client_id": OWN}},
+    ]
+
+    results = batch(api, *operations, atomic=False).json()["results"]
+
+    assert [one["status"] for one in results] == [422, 422, 404, 201, 200]
+
+
+@pytest.mark.parametrize("key", [{}, {"client_id": "x"}, {"client_id": OWN, "id": 1}])
+def test_a_malformed_reference_is_refused(api: ApiClient, key: Any) -> None:
+    answer = batch(api, {"op": "toggle", "id": key})
+
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error["pointer"].startswith("/operations/0/id/")
+
+
+def test_a_single_task_refers_to_its_parent(api: ApiClient) -> None:
+    top = create(api).json()["id"]
+    sub = api.send("POST", "/api/tasks", {"title": "Sub", "parent": {"client_id": OWN}})
+    other = api.send("POST", "/api/tasks", {"title": "Other"})
+    body = {"parent": {"client_id": OWN}}
+
+    changed = api.send("PATCH", other.headers["Location"], body)
+
+    assert (sub.status_code, sub.json()["parent"]) == (201, top)
+    assert (changed.status_code, changed.json()["parent"]) == (200, top)
+    assert changed.json()["version"] == 2
+    assert api.send("PATCH", other.headers["Location"], body).json()["version"] == 2
+
+
+def test_a_batch_takes_two_statements_more(api: ApiClient, alice: User) -> None:
+    statements = []
+    for members in ({}, {"client_id": OWN}):
+        body = {"title": "Buy milk", **members}
+        with CaptureQueriesContext(connection) as queries:
+            batch(api, {"op": "create", "body": body})
+        statements.append(len(queries))
+
+    assert statements[1] <= statements[0] + 2
