@@ -276,10 +276,10 @@ def state(numbers: dict[int, int]) -> Any:
 def operations_of(random: Random, keys: list[int], lists: list[int]) -> list[Any]:
     def body() -> dict[str, Any]:
         made: dict[str, Any] = {
-            "title": random.choice(["One", "Two", "  Three "]),
+            "title": random.choice(["One", "Two", "  Three ", " "]),
             "description": random.choice(["", "Some"]),
             "list": random.choice([None, *lists, 2**40]),
-            "parent": random.choice([None, *keys]),
+            "parent": random.choice([None, *keys, 2**40]),
             "tags": random.sample(["a", "A", "b", "c", "ß"], k=random.randrange(4)),
             "completed": random.random() < 0.5,
             "priority": random.choice(["none", "high"]),

@@ -1,11 +1,8 @@
 """POST /api/tasks/batch with much to refuse: what is found at fault, and how soon."""
 
-import re
-from random import Random
 from typing import Any
 
 import pytest
-from django.db import transaction
 
 from taskproject.accounts.models import User
 from tasks.models import Event, Tag, Task
@@ -21,9 +18,6 @@ from tests.support.batches import (
     statuses,
     update,
 )
-from tests.support.rows import make_list
-
-MEMBERS = ["title", "list", "parent", "tags", "due_timezone", "completed", "version"]
 
 
 def many(owner: User, count: int) -> list[int]:
@@ -156,84 +150,3 @@ def test_a_task_that_is_freed_can_be_a_parent_in_the_same_batch(
     )
 
     assert statuses(answer) == [200, 422, 200]
-
-
-# A batch is what its operations are one by one
-
-
-def plain(told: dict[str, Any]) -> Any:
-    """What was told of an operation, without what differs from time to time."""
-    if "problem" in told:
-        problem = told["problem"]
-        current = problem.get("current") or {}
-        errors = [
-            (re.sub(r"^/operations/\d+", "", error["pointer"]), error["detail"])
-            for error in problem.get("errors", ())
-        ]
-        return problem["code"], errors, {name: current.get(name) for name in MEMBERS}
-    return told["status"], {name: (told["task"] or {}).get(name) for name in MEMBERS}
-
-
-def operations_of(random: Random, keys: list[int], lists: list[int]) -> list[Any]:
-    """Some of everything, about few tasks, so that they get in each other's way."""
-
-    def body() -> dict[str, Any]:
-        made: dict[str, Any] = {
-            "list": random.choice([None, *lists, MISSING]),
-            "parent": random.choice([None, *keys, MISSING]),
-            "tags": random.sample(["a", "b", "c"], k=random.randrange(3)),
-            "completed": random.random() < 0.5,
-        }
-        return {name: made[name] for name in made if random.random() < 0.5}
-
-    chosen: list[Any] = []
-    verb = "update"
-    for _ in range(random.randint(5, 40)):
-        if random.random() < 0.3:
-            names = ["create", "update", "update", "complete", "reopen", "toggle"]
-            verb = random.choice([*names, "move", "delete", "restore"])
-        key = random.choice(keys) if random.random() < 0.95 else MISSING
-        match verb:
-            case "create":
-                one = create(random.choice(["New", "New", ""]), **body())
-            case "update":
-                more = {"due_timezone": "UTC"} if random.random() < 0.05 else {}
-                one = update(key, **body(), **more)
-            case "move":
-                one = op("move", key, body={"after": random.choice(keys)})
-            case _:
-                one = op(verb, key)
-        if verb != "create" and random.random() < 0.2:
-            one["version"] = random.randint(1, 3)
-        chosen.append(one)
-    return chosen
-
-
-@pytest.mark.parametrize("seed", range(10))
-def test_a_batch_comes_to_what_its_operations_come_to_one_by_one(
-    api: ApiClient, alice: User, seed: int
-) -> None:
-    random = Random(seed)
-    lists = [make_list(alice, name).pk for name in ("Home", "Work")]
-    keys = many(alice, 8)
-    Task.objects.filter(pk=keys[1]).edit(BY, parent_id=keys[0])
-    chosen = operations_of(random, keys, lists)
-
-    def state() -> list[Any]:
-        names = ["title", "list_id", "parent_id", "tags", "completed", "version"]
-        tasks = Task.objects.order_by("pk").values_list(*names, "deleted_at")
-        return [(*row[:-1], bool(row[-1])) for row in tasks]
-
-    with transaction.atomic():
-        one_by_one = [
-            plain(told)
-            for one in chosen
-            for told in results(send(api, one, atomic=False))
-        ]
-        after = state()
-        transaction.set_rollback(True)
-
-    together = [plain(told) for told in results(send(api, *chosen, atomic=False))]
-
-    assert together == one_by_one
-    assert state() == after

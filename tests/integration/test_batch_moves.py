@@ -14,9 +14,18 @@ from taskproject.problems import Invalid
 from tasks.limits import POSITION_LENGTH
 from tasks.models import Event, Task, positions
 from tests.conftest import BY, ApiClient, make_task
-from tests.integration.test_batch_mixed import many, plain
+from tests.integration.test_batch_mixed import many
 from tests.integration.test_find_properties import cheap, undone
-from tests.support.batches import MISSING, PATH, op, results, send, statements, statuses
+from tests.support.batches import (
+    MISSING,
+    PATH,
+    op,
+    plain,
+    results,
+    send,
+    statements,
+    statuses,
+)
 from tests.support.rows import make_list
 
 

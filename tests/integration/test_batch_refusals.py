@@ -16,13 +16,13 @@ from tests.support.batches import (
     invalid,
     not_found,
     op,
-    problem,
     results,
     send,
     statements,
     statuses,
     update,
 )
+from tests.support.problems import problem
 from tests.support.rows import alone, make_list
 
 
@@ -193,10 +193,8 @@ def test_what_was_deleted_before_is_gone(api: ApiClient, task: Task) -> None:
     path = f"/api/tasks/{task.pk}/restore"
     assert told == problem(
         "gone",
-        "This is in the trash",
-        410,
-        detail=f"POST {path} restores the task.",
-        instance=PATH,
+        PATH,
+        f"POST {path} restores the task.",
         restore=path,
         operation=1,
     )
@@ -225,10 +223,8 @@ def test_a_stale_version_is_told_with_the_task_as_it_is(
         "status": 412,
         "problem": problem(
             "stale_version",
-            "Somebody changed this meanwhile",
-            412,
-            detail="Merge with `current`, then send its version.",
-            instance=f"/api/tasks/{task.pk}",
+            f"/api/tasks/{task.pk}",
+            "Merge with `current`, then send its version.",
             current=current,
             changed=["title"],
         ),
@@ -438,11 +434,9 @@ def test_where_versions_are_required_each_but_create_needs_one(
     assert statuses(answer) == [201, 428, 200]
     assert results(answer)[1]["problem"] == problem(
         "version_required",
-        "If-Match is needed",
-        428,
-        detail='Send the version that you read, as If-Match: "7" or, except with '
+        f"/api/tasks/{task.pk}",
+        'Send the version that you read, as If-Match: "7" or, except with '
         "DELETE, as `version` in the body.",
-        instance=f"/api/tasks/{task.pk}",
     )
 
 

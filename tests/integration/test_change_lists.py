@@ -10,6 +10,7 @@ from tasks.models import Task, TaskList
 from tests.conftest import BY, ApiClient, make_old_task, make_task
 from tests.support.answers import as_json
 from tests.support.rows import (
+    MOVES,
     alone,
     event,
     ids,
@@ -198,19 +199,7 @@ def names(api: ApiClient) -> str:
     )
 
 
-@pytest.mark.parametrize(
-    ("moved", "place", "other", "order"),
-    [
-        ("a", "after", "b", "bac"),
-        ("a", "after", "c", "bca"),
-        ("a", "before", "c", "bac"),
-        ("c", "before", "a", "cab"),
-        ("c", "before", "b", "acb"),
-        ("c", "after", "a", "acb"),
-        ("b", "before", "a", "bac"),
-        ("b", "after", "c", "acb"),
-    ],
-)
+@pytest.mark.parametrize(("moved", "place", "other", "order"), MOVES)
 def test_it_puts_a_list_beside_another_one(
     api: ApiClient, alice: User, moved: str, place: str, other: str, order: str
 ) -> None:

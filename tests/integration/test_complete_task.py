@@ -16,7 +16,10 @@ both = pytest.mark.parametrize(
 )
 
 
-@both
+@pytest.mark.parametrize(
+    ("verb", "completed"),
+    [("complete", True), ("reopen", False), ("toggle", True), ("toggle", False)],
+)
 def test_it_changes_the_task_and_answers_with_it(
     api: ApiClient, alice: User, verb: str, completed: bool
 ) -> None:

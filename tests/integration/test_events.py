@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.utils import timezone
 
 from taskproject.accounts.models import User
@@ -25,6 +25,7 @@ from tests.support.changes import (
     form_of,
     rows_of,
 )
+from tests.support.failures import no_inserts
 
 WHO = {"token": "alice", "admin": "carol", "command": None}
 
@@ -117,20 +118,8 @@ def test_an_event_tells_how_its_actor_came(
 @pytest.fixture
 def no_events(transactional_db: None, world: World) -> Iterator[None]:
     """A database that takes no event from here on."""
-    if connection.vendor == "sqlite":
-        make = """CREATE TRIGGER no_events BEFORE INSERT ON tasks_event
-            BEGIN SELECT RAISE(ABORT, 'no events'); END"""
-        drop = "DROP TRIGGER no_events"
-    else:
-        make = """CREATE FUNCTION no_events() RETURNS trigger LANGUAGE plpgsql AS
-            $$ BEGIN RAISE EXCEPTION 'no events'; END $$;
-            CREATE TRIGGER no_events BEFORE INSERT ON tasks_event
-            EXECUTE FUNCTION no_events()"""
-        drop = "DROP FUNCTION no_events() CASCADE"
-    with connection.cursor() as cursor:
-        cursor.execute(make)
+    with no_inserts("tasks_event"):
         yield
-        cursor.execute(drop)
 
 
 def stored() -> list[Any]:

@@ -13,6 +13,7 @@ from taskproject.accounts.models import User
 from taskproject.models import StoredResponse
 from tasks.models import Actor, Event, Task
 from tests.conftest import ApiClient, make_task, make_token
+from tests.support.failures import no_inserts
 from tests.support.rows import make_list
 from tests.support.threads import PATIENCE, Threads, at_once, request, until, waiting
 
@@ -316,20 +317,8 @@ def test_an_expired_key_may_come_with_another_request(api: ApiClient) -> None:
 @pytest.fixture
 def no_answers(transactional_db: None, alice: User) -> Iterator[None]:
     """A database that stores no answer from here on."""
-    if connection.vendor == "sqlite":
-        make = """CREATE TRIGGER no_answers BEFORE INSERT ON taskproject_storedanswer
-            BEGIN SELECT RAISE(ABORT, 'no answers'); END"""
-        drop = "DROP TRIGGER no_answers"
-    else:
-        make = """CREATE FUNCTION no_answers() RETURNS trigger LANGUAGE plpgsql AS
-            $$ BEGIN RAISE EXCEPTION 'no answers'; END $$;
-            CREATE TRIGGER no_answers BEFORE INSERT ON taskproject_storedanswer
-            EXECUTE FUNCTION no_answers()"""
-        drop = "DROP FUNCTION no_answers() CASCADE"
-    with connection.cursor() as cursor:
-        cursor.execute(make)
+    with no_inserts("taskproject_storedanswer"):
         yield
-        cursor.execute(drop)
 
 
 @every_operation

@@ -13,7 +13,15 @@ from tests.support.answers import (
     as_json,
 )
 from tests.support.problems import assert_problem
-from tests.support.rows import alone, assert_refused, event, latest, make_list, news
+from tests.support.rows import (
+    MOVES,
+    alone,
+    assert_refused,
+    event,
+    latest,
+    make_list,
+    news,
+)
 
 
 def order(api: ApiClient, query: str = "") -> str:
@@ -36,19 +44,7 @@ def move(api: ApiClient, task: Task, **place: Any) -> Any:
 # Moving
 
 
-@pytest.mark.parametrize(
-    ("moved", "place", "other", "expected"),
-    [
-        ("a", "after", "b", "bac"),
-        ("a", "after", "c", "bca"),
-        ("a", "before", "c", "bac"),
-        ("c", "before", "a", "cab"),
-        ("c", "before", "b", "acb"),
-        ("c", "after", "a", "acb"),
-        ("b", "before", "a", "bac"),
-        ("b", "after", "c", "acb"),
-    ],
-)
+@pytest.mark.parametrize(("moved", "place", "other", "expected"), MOVES)
 def test_it_puts_a_task_beside_another_and_changes_no_other(
     api: ApiClient, alice: User, moved: str, place: str, other: str, expected: str
 ) -> None:

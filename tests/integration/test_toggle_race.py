@@ -49,29 +49,6 @@ def test_an_odd_number_of_toggles_leaves_the_task_completed(
     assert task.version == 8
 
 
-def test_patches_of_different_fields_all_survive(alice: User, token: str) -> None:
-    for _ in range(20):
-        task = make_task(alice)
-        path = f"/api/tasks/{task.pk}"
-
-        answers = at_once(
-            [
-                request(token, "PATCH", path, {"title": "New title"}),
-                request(token, "PATCH", path, {"description": "New description"}),
-                request(token, "PATCH", path, {"completed": True}),
-            ]
-        )
-
-        assert [answer.status_code for answer in answers] == [200, 200, 200]
-        task.refresh_from_db()
-        assert (task.title, task.description, task.completed, task.version) == (
-            "New title",
-            "New description",
-            True,
-            4,
-        )
-
-
 def test_completing_at_once_completes_once(alice: User, token: str) -> None:
     task = make_task(alice)
     complete = request(token, "POST", f"/api/tasks/{task.pk}/complete")

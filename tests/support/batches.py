@@ -1,5 +1,6 @@
 """Batches as they are sent and answered, and all that one of them may change."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,12 @@ from django.test.utils import CaptureQueriesContext
 from taskproject.models import StoredResponse
 from tasks.models import Event, Label, Tag, Tally, Task, TaskList
 from tests.conftest import ApiClient
+from tests.support.problems import problem
 
 PATH = "/api/tasks/batch"
 MISSING = 2**40
+# Members of tasks that are the same whenever they are compared.
+_PLAIN = ["title", "list", "parent", "tags", "due_timezone", "completed", "version"]
 
 
 def send(
@@ -36,6 +40,19 @@ def results(answer: Any) -> list[dict[str, Any]]:
 
 def statuses(answer: Any) -> list[int]:
     return [result["status"] for result in results(answer)]
+
+
+def plain(told: dict[str, Any]) -> Any:
+    """What was told of an operation, without what differs from time to time."""
+    if "problem" in told:
+        refusal = told["problem"]
+        current = refusal.get("current") or {}
+        errors = [
+            (re.sub(r"^/operations/\d+", "", error["pointer"]), error["detail"])
+            for error in refusal.get("errors", ())
+        ]
+        return refusal["code"], errors, {name: current.get(name) for name in _PLAIN}
+    return told["status"], {name: (told["task"] or {}).get(name) for name in _PLAIN}
 
 
 def create(title: str, **members: Any) -> dict[str, Any]:
@@ -63,32 +80,16 @@ def statements(call: Callable[[], Any]) -> int:
     return len(captured)
 
 
-def problem(code: str, title: str, status: int, **members: Any) -> dict[str, Any]:
-    """The members of a problem of this kind; `detail` and `instance` must be given."""
-    return {
-        "type": f"/api/problems#{code}",
-        "title": title,
-        "status": status,
-        "code": code,
-        **members,
-    }
-
-
 def not_found(instance: str, **more: Any) -> dict[str, Any]:
-    detail = "You have no task with this id."
-    return problem(
-        "not_found", "Not found", 404, detail=detail, instance=instance, **more
-    )
+    return problem("not_found", instance, "You have no task with this id.", **more)
 
 
 def invalid(instance: str, *errors: tuple[str, str, str], **more: Any) -> Any:
     """The problem of an input with these errors: pointer, code and detail of each."""
     return problem(
         "invalid",
-        "The input is not valid",
-        422,
-        detail="; ".join(f"{pointer}: {detail}" for pointer, _, detail in errors),
-        instance=instance,
+        instance,
+        "; ".join(f"{pointer}: {detail}" for pointer, _, detail in errors),
         errors=[
             {"in": "body", "pointer": pointer, "code": code, "detail": detail}
             for pointer, code, detail in errors

@@ -17,6 +17,18 @@ from tests.conftest import ApiClient
 from tests.support.answers import rfc3339
 from tests.support.problems import assert_problem, problem
 
+#: Moves of one of three rows named a, b and c beside another, and the order after it.
+MOVES = [
+    ("a", "after", "b", "bac"),
+    ("a", "after", "c", "bca"),
+    ("a", "before", "c", "bac"),
+    ("c", "before", "a", "cab"),
+    ("c", "before", "b", "acb"),
+    ("c", "after", "a", "acb"),
+    ("b", "before", "a", "bac"),
+    ("b", "after", "c", "acb"),
+]
+
 
 def make_list(owner: User, name: str = "Shopping", **fields: Any) -> TaskList:
     by = Actor(owner.pk, "command")
