@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
 from taskproject.api import api
+from taskproject.front import front
 
 # Methods other than GET and HEAD are 405, also with a session cookie.
 to_docs = csrf_exempt(require_safe(RedirectView.as_view(url="/api/docs")))
@@ -26,7 +27,7 @@ def document(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("", to_docs),
+    path("", front),
     path("api", to_docs),
     path("api/openapi.json", document),
     path("api/", api.urls),
