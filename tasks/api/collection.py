@@ -144,13 +144,19 @@ def count_tasks(request: ApiRequest, zone: Query[InZone]) -> HttpResponse:
 def _page(request: ApiRequest, filters: TaskFilters, clock: Clock) -> HttpResponse:
     owner_id, sort = request.auth.user_id, filters.sort
     asked = filters.criteria(), sort, filters.limit + 1, filters.place()
-    rows, state = listing.page(owner_id, *asked, clock, request.auth.guard)
+    names = filters.shown()
+    rows, state = listing.page(owner_id, *asked, clock, request.auth.guard, names)
     shown = rows[: filters.limit]
     cursor = None
     if len(rows) > filters.limit:
         place = listing.Place.of(shown[-1])
         cursor = cursors.encode(sort, place.id, place.cursor_value())
     items = [represent(row, clock) for row in shown]
+    if names is not None:
+        items = [
+            {name: value for name, value in item.items() if name in names}
+            for item in items
+        ]
     members: dict[str, object] = {}
     if filters.total:
         total = Total(len(rows), exact=True)

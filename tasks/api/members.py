@@ -17,7 +17,7 @@ from pydantic import (
     TypeAdapter,
 )
 from pydantic.json_schema import WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 from typing_extensions import TypeAliasType
 
 from taskproject import uuids
@@ -25,6 +25,7 @@ from taskproject.inputs import NO_NUL, STRIPPED, Closed
 from taskproject.names import BREAKS, INVISIBLE_OF_FIRST_PLANE, ON_ONE_LINE, fault
 from taskproject.uuids import parse_uuid
 from tasks.cursors import BIGINT
+from tasks.fields import FIELDS
 from tasks.limits import (
     DESCRIPTION_LENGTH,
     LOCATION_LENGTH,
@@ -107,6 +108,18 @@ def _name(value: str) -> str:
         )
     code = "line_break" if wrong == ON_ONE_LINE else "invisible"
     raise PydanticCustomError(code, wrong)
+
+
+def _separated(values: list[str]) -> list[str]:
+    """The values of a parameter that is repeated, or has them separated by commas."""
+    return [value for text in values for value in text.split(",")]
+
+
+def _field_name(value: str) -> str:
+    if value not in FIELD_NAMES:
+        known = ", ".join(map(repr, FIELD_NAMES))
+        raise PydanticKnownError("literal_error", {"expected": known})
+    return value
 
 
 def _question(value: str) -> str:
@@ -273,12 +286,18 @@ Question = Annotated[
     NO_NUL,
     AfterValidator(_question),
     Field(
-        description=f"Up to {MAX_WORDS} words. Finds tasks whose title and description "
-        "have all of them, or words that begin with them, in any order; case and accents "
-        "are ignored. Each Chinese or Japanese character is a word, and so are up to "
-        "three characters of Thai and of other scripts without spaces.",
+        description=f"Up to {MAX_WORDS} words, or beginnings of words, that title and "
+        "description together have; case and accents are ignored.",
         examples=["oat mil"],
     ),
+]
+#: The names of the members of a task, and of their short form.
+SHORT = "short"
+FIELD_NAMES = (*(field.name for field in FIELDS), SHORT)
+FieldNames = Annotated[
+    list[Annotated[str, AfterValidator(_field_name)]],
+    BeforeValidator(_separated),
+    WithJsonSchema({"type": "array", "items": {"enum": [*FIELD_NAMES]}}),
 ]
 ListEnd = TypeAliasType("ListEnd", Literal["first", "last"])
 TaskSort = TypeAliasType(

@@ -14,10 +14,13 @@ from pydantic_core import PydanticCustomError
 from taskproject.inputs import DIGITS, WORD, Closed, Zone, absent
 from tasks import cursors
 from tasks.api.members import (
+    FIELD_NAMES,
+    SHORT,
     ClientId,
     Day,
     DayOrInstant,
     Description,
+    FieldNames,
     Id,
     IdOrNone,
     Instant,
@@ -326,14 +329,18 @@ class TaskFilters(OrderedPage, InZone):
         None, description="Only tasks changed after this instant."
     )
     q: Question | None = None
+    fields: FieldNames = Field(
+        [],
+        max_length=len(FIELD_NAMES),
+        description="Show only these members, `id` and `version`; `short`: all but "
+        "`description`.",
+    )
     total: Annotated[bool, WORD] = Field(
         False, description="Add the number of tasks on all pages."
     )
     sort: TaskSort = Field(
         "-created",
-        description="A minus in front reverses the order. `created` is the order in which "
-        "the tasks were added; tasks without a due date come last by `due`, and a day "
-        "comes at its end; `title` ignores case and accents.",
+        description="A minus reverses the order. Tasks without a due date come last by `due`.",
     )
 
     def criteria(self) -> Criteria:
@@ -354,6 +361,13 @@ class TaskFilters(OrderedPage, InZone):
             updated_after=self.updated_after,
             words=query_words(self.q or ""),
         )
+
+    def shown(self) -> frozenset[str] | None:
+        """The members of a task that are shown; None: all."""
+        names = {"id", "version", *self.fields}
+        if SHORT in names:
+            names |= {*FIELD_NAMES} - {"description", SHORT}
+        return frozenset(names) if self.fields else None
 
     def place(self) -> listing.Place | None:
         """The end of the previous page."""

@@ -4,7 +4,7 @@ The statements are hand-written: the ORM takes longer to compose one than the da
 it. A page is one statement, and begins after the sort key of the previous page's last row,
 not at an offset, so that concurrent writes cause no other row to be skipped or repeated."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple, Self
@@ -172,21 +172,23 @@ def page(
     after: Place | None,
     clock: Clock,
     guard: Guard = NO_GUARD,
+    names: Collection[str] | None = None,
 ) -> tuple[list[Row], State]:
     """At most `limit` of the owner's live tasks that meet the criteria, and the state at the same
-    moment. Raises `GuardFailed`.
+    moment; with `names`, the rows may lack the values of other fields. Raises `GuardFailed`.
 
     `sort` is a name in SORTS, after a minus if descending; `after` is the end of the previous
     page."""
     name, order = sort.removeprefix("-"), "DESC" if sort.startswith("-") else "ASC"
     statement = _Statement(owner_id, criteria, name, clock)
     column = f'"tasks_task"."{SORTS[name].column}"'
+    columns = _COLUMNS if names is None else _columns(names)
     if name == "created":
-        ordered, shown = statement.newest(order), _BY_ID
+        ordered, shown = statement.newest(order), f"{columns}, NULL AS sorted_by"
         key, places, values = statement.id, "%s", []
     else:
         ordered = f'{column} {order}, "tasks_task"."id" {order}'
-        shown = f"{_COLUMNS}, {column} AS sorted_by"
+        shown = f"{columns}, {column} AS sorted_by"
         key, places = f'({column}, "tasks_task"."id")', "(%s, %s)"
         values = [after.value] if after else []
     if after is not None:
@@ -208,6 +210,19 @@ def page(
     check_found(guard, rows)
     *_, sequence, passed = rows[0]
     return _rows(rows if rows[0][0] is not None else []), (sequence, passed)
+
+
+def _columns(names: Collection[str]) -> str:
+    """The columns of rows that need only these fields: the long text, and the numbers that have to
+    be counted, are not read in vain."""
+    columns = _COLUMNS
+    for name, column, instead in (
+        ("description", '"tasks_task"."description"', "''"),
+        ("open_subtasks", OPEN_SUBTASKS, "0"),
+    ):
+        if name not in names:
+            columns = columns.replace(column, f'{instead} AS "{name}"')
+    return columns
 
 
 def state(owner_id: int, clock: Clock, guard: Guard = NO_GUARD) -> State:

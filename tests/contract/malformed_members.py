@@ -332,6 +332,9 @@ CASES: list[Case] = [
     *(case for name in ("created_after", "updated_after") for case in asked(
         f"/{name}", "instant", "", "2026-01-01", "%00", *NO_QUERY_INSTANTS)),
     *(case for name in ("overdue", "has_due") for case in asked(f"/{name}", "wrong_type", "yes", "1", "True", "", "%00", "null")),
+    *asked("/fields/0", "unknown_value", "", "titel", "Title", "list_id", "search", "owner_id", "%00", "title;id", ",title"),
+    *asked("/fields/1", "unknown_value", "title,", "title,,id", "title,%20id", "title&fields=x"),
+    *asked("/fields", "too_many", ",".join(["title"] * 40)),
     *asked("/total", "wrong_type", "1", "True", "", "%00", "exact"), *asked("/total", "repeated", "true&total=true"),
     *asked("/q", "words", "%20", "!!!", "...", "%FF", "_", "%F0%9F%98%80", "+".join("abcdefghijklmnopqrstuvwxyz01234"), "%E4%B8%AD" * 31),
     *asked("/q", "too_short", ""), *asked("/q", "too_long", "x" * 201, "%F0%9F%98%80" * 201),
