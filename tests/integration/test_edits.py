@@ -83,6 +83,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "completed": {"completed": True, "due_date": date(2026, 12, 31), "priority": 4},
     "with an instant": {"due_at": INSTANT, "due_timezone": "Europe/Lisbon"},
     "with another": {"due_at": INSTANT.replace(year=1900), "tags": ["home"]},
+    "not in ASCII": {"title": "Größe", "description": "牛奶"},
 }
 #: What two tasks do not share.
 OWN = {"id", "position", "created_at", "updated_at", "completed_at"}
@@ -115,9 +116,8 @@ def told(task: Task) -> list[tuple[Any, ...]]:
 def test_an_edit_by_one_statement_is_the_edit_by_turns(
     alice: User, fields: Mapping[str, Any], task: Mapping[str, Any]
 ) -> None:
-    one, other = (
-        make_task(alice, "Buy milk", description="Oat", **task) for _ in range(2)
-    )
+    texts = {"title": "Buy milk", "description": "Oat"}
+    one, other = (make_task(alice, **{**texts, **task}) for _ in range(2))
 
     outcomes = [
         changed(one, **fields),
@@ -167,7 +167,7 @@ def changed(task: Task, **fields: Any) -> object:
 def test_a_task_goes_to_the_trash_by_one_statement_as_by_turns(
     alice: User, task: Mapping[str, Any]
 ) -> None:
-    one, other = (make_task(alice, "Buy milk", **task) for _ in range(2))
+    one, other = (make_task(alice, **{"title": "Buy milk", **task}) for _ in range(2))
 
     with CaptureQueriesContext(connection) as queries:
         TaskQuerySet.one(alice.pk, one.pk).trash(BY)
