@@ -315,5 +315,6 @@ TaskSort = TypeAliasType(
         "-title",
         "position",
         "-position",
+        "relevance",
     ],
 )

@@ -343,6 +343,12 @@ class TaskFilters(OrderedPage, InZone):
         description="A minus reverses the order. Tasks without a due date come last by `due`.",
     )
 
+    @model_validator(mode="after")
+    def _with_words(self) -> Self:
+        if self.q is None and self.sort == listing.RELEVANCE:
+            raise PydanticCustomError("refused", "Send sort=relevance together with q.")
+        return self
+
     def criteria(self) -> Criteria:
         return Criteria(
             ids=self.ids,

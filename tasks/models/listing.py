@@ -23,9 +23,11 @@ from tasks.models.criteria import (
     opaque_parameter,
 )
 from tasks.models.due_dates import NEVER, Clock
+from tasks.models.search import needed, relevance
 from tasks.models.statements import OPEN_SUBTASKS
 from tasks.models.tagged import Part, Wanted
 from tasks.models.tallies import day_key
+from tasks.models.words import MAX_WORDS
 
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -87,6 +89,12 @@ UNION ALL {_AT} UNION ALL {_BETWEEN}
 UNION ALL {_AT} UNION ALL {_BETWEEN} UNION ALL {_BETWEEN}"""
 
 
+#: The order of searches: see `search.relevance`.
+RELEVANCE = "relevance"
+#: Most tasks that are put in this order, the newest.
+RANKED = 10_000
+
+
 class Sort(NamedTuple):
     """The order of a list: a column, then the id, both ascending or both descending."""
 
@@ -121,6 +129,9 @@ class Place(NamedTuple):
         cls, sort: str, number: int, value: str | int | None
     ) -> Self | None:
         """The place in the values of a cursor; None if they are not valid for this sort."""
+        if sort == RELEVANCE:
+            known = isinstance(value, int) and 0 < value <= 4 * MAX_WORDS
+            return cls(number, value) if known else None
         match SORTS[sort.removeprefix("-")].column:
             case "id" if value is None:
                 return cls(number, None)
@@ -179,10 +190,14 @@ def page(
 
     `sort` is a name in SORTS, after a minus if descending; `after` is the end of the previous
     page."""
+    columns = _COLUMNS if names is None else _columns(names)
+    if sort == RELEVANCE:
+        statement = _Statement(owner_id, criteria, "created", clock)
+        tasks, values = _most_relevant(statement, criteria, columns, limit, after)
+        return _page(owner_id, statement, tasks, values, clock, guard)
     name, order = sort.removeprefix("-"), "DESC" if sort.startswith("-") else "ASC"
     statement = _Statement(owner_id, criteria, name, clock)
     column = f'"tasks_task"."{SORTS[name].column}"'
-    columns = _COLUMNS if names is None else _columns(names)
     if name == "created":
         ordered, shown = statement.newest(order), f"{columns}, NULL AS sorted_by"
         key, places, values = statement.id, "%s", []
@@ -195,6 +210,44 @@ def page(
         than = "<" if order == "DESC" else ">"
         statement.add(f"{key} {than} {places}", *values, after.id)
     tasks = statement.tasks(shown, ordered, limit)
+    return _page(owner_id, statement, tasks, [], clock, guard)
+
+
+def _most_relevant(
+    statement: "_Statement",
+    criteria: Criteria,
+    columns: str,
+    limit: int,
+    after: Place | None,
+) -> tuple[str, list[object]]:
+    """The statement of a page of the newest `RANKED` tasks by relevance, newest first within the
+    same, and its parameters after those of `statement`."""
+    ranked = (
+        f'"tasks_task"."id" AS "key", {relevance(needed(criteria.words))} AS "score"'
+    )
+    found = statement.tasks(ranked, statement.newest("DESC"), RANKED)
+    than, values = "", list[object]()
+    if after is not None:
+        than, values = 'WHERE ("score", "key") < (%s, %s)', [after.value, after.id]
+    order = '"score" DESC, "key" DESC'
+    sql = (
+        f'SELECT {columns}, "ranked"."score" AS sorted_by FROM (SELECT "key", "score" '
+        f'FROM ({found}) "found_tasks" {than} ORDER BY {order} LIMIT {limit:d}) "ranked" '
+        'CROSS JOIN "tasks_task" WHERE "tasks_task"."id" = "ranked"."key" '
+        f"ORDER BY {order} LIMIT {limit:d}"
+    )
+    return sql, values
+
+
+def _page(
+    owner_id: int,
+    statement: "_Statement",
+    tasks: str,
+    values: Sequence[object],
+    clock: Clock,
+    guard: Guard,
+) -> tuple[list[Row], State]:
+    """The rows of the statement `tasks`, and the state at the same moment."""
     # There is a state even without tasks, and both are of the same moment.
     sql = (
         f'SELECT "page".*, "state".* FROM ({_STATE} WHERE {guard.condition}) "state" '
@@ -204,7 +257,7 @@ def page(
         sql,
         [
             *(owner_id, owner_id, owner_id, adapted(clock.now)),
-            *(*guard.parameters, *statement.parameters),
+            *(*guard.parameters, *statement.parameters, *values),
         ],
     )
     check_found(guard, rows)

@@ -40,6 +40,23 @@ def in_row(words: Sequence[str]) -> tuple[str, list[str]]:
     return " AND ".join([one] * len(words)), [f" {word}" for word in words]
 
 
+def relevance(words: Sequence[str]) -> str:
+    """SQL for the relevance of a task that has these words or words that begin with them: the sum over
+    the words of 4 if the title has the word, 3 if it has one that begins with it, else 2 or 1 for
+    the description. It depends on nothing but the task, so that pages can begin after it."""
+    place = "strpos" if settings.ON_POSTGRESQL else "instr"
+    search = '"tasks_task"."search"'
+    title = f"' ' || substr({search}, 1, {place}({search} || '|', '|') - 1) || ' '"
+    both = f"' ' || replace({search}, '|', ' ') || ' '"
+    # Words have no quotes and no percent signs.
+    return " + ".join(
+        f"CASE WHEN {place}({title}, ' {word} ') > 0 THEN 4 "
+        f"WHEN {place}({title}, ' {word}') > 0 THEN 3 "
+        f"WHEN {place}({both}, ' {word} ') > 0 THEN 2 ELSE 1 END"
+        for word in words
+    )
+
+
 def holding_of(owner_id: int, words: Sequence[str]) -> tuple[str, str]:
     """The same condition for one owner's tasks, by an index of words by owner. On SQLite (migration
     0009) it refers to the table `found`. On PostgreSQL it has only the longest words, which are
