@@ -16,6 +16,7 @@ from ninja.openapi.schema import REF_TEMPLATE, OpenAPISchema
 from ninja.operation import Operation
 from ninja.params.models import TModel, TModels
 from ninja.schema import NinjaGenerateJsonSchema
+from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode
 from pydantic_core import core_schema
 
@@ -101,7 +102,8 @@ class Schemas(NinjaGenerateJsonSchema):
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> Part:
         described = self.generate_inner(schema["schema"])
         default = schema.get("default")
-        if default in (None, "", []):
+        # The default of a whole body is one without members.
+        if default in (None, "", []) or isinstance(default, BaseModel):
             return described
         return described | {"default": self.encode_default(default)}
 

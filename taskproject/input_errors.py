@@ -26,6 +26,7 @@ CODES: dict[str, tuple[str, ...]] = {
     "nul_character": (),
     "one_place": (),
     "own_parent": (),
+    "read_only": (),
     "refused": (),
     "repeated": (),
     "timezone": (),

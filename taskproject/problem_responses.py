@@ -297,9 +297,9 @@ def _of(path: str, method: str, operation: Part) -> Iterator[ProblemResponse]:
 def _input_error(
     operation: Part, schemas: Mapping[str, Part]
 ) -> tuple[str, InputError]:
-    """The first member of the body, or a parameter, and the error of a request with two
+    """The first member of the body that is required, or a parameter, and the error of a request with two
     letters of its name in the wrong order."""
-    if "requestBody" in operation:
+    if operation.get("requestBody", {}).get("required"):
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         known = list(schemas[schema["$ref"].rpartition("/")[2]]["properties"])
         place, kind, member = "body", "member", known[0]

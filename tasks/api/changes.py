@@ -95,15 +95,10 @@ class ChangeOut(EventOut):
         "or if the change is of a list or a tag."
     )
     parents: Tasks = Field(
-        description="The tasks whose `open_subtasks` the change of a subtask may have "
-        "changed, as they are now: its parent, and the one before."
+        description="The parents whose `open_subtasks` it may have changed, as they are now."
     )
-    list: ListOut | None = Field(
-        description="The list that changed, as it is now; null if it is deleted."
-    )
-    tag: TagOut | None = Field(
-        description="The tag that changed, as it is now; null if it is deleted."
-    )
+    list: ListOut | None = Field(description="The list as it is now; null if deleted.")
+    tag: TagOut | None = Field(description="The tag as it is now; null if deleted.")
 
 
 class ChangePage(BaseModel):
@@ -162,8 +157,7 @@ class ChangesQuery(InZone):
 @router.get("/changes", response=ChangePage)
 @checks_token_itself
 def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpResponse:
-    """Your changes of tasks, lists and tags in the order of their commits, each with what
-    changed as it is now.
+    """Your changes in the order of their commits, each with what changed as it is now.
 
     To stay up to date, get a cursor with `?after=latest`, read your tasks, and then
     request the changes after the `next_cursor` of the previous response, again and

@@ -216,9 +216,12 @@ Priority = TypeAliasType(
 # Without a name: a model that has a named type twice validates it by the strictness of the
 # model around it (see findings/pydantic-named-type-strict.sh), which is ninja's.
 Id = Annotated[int, Field(ge=1, le=BIGINT)]
-Version = Annotated[
-    Id, Field(description="The version that it must have, else 412, as with If-Match.")
-]
+Version = TypeAliasType(
+    "Version",
+    Annotated[
+        Id, Field(description="The version that it must have, else 412: as If-Match.")
+    ],
+)
 ListId = Annotated[
     Id | None, Field(description="The id of its list, or null.", examples=[3])
 ]

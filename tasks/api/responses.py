@@ -2,6 +2,7 @@
 in the trash, or changed by somebody else."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from functools import lru_cache
 from http.cookies import SimpleCookie
 from operator import attrgetter
@@ -16,7 +17,8 @@ from django.http.response import ResponseHeaders
 from taskproject import timezones
 from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import expected_versions, not_modified, stale_version
-from taskproject.problems import Gone, NotFound, StaleVersion
+from taskproject.input_errors import input_error
+from taskproject.problems import Gone, Invalid, NotFound, StaleVersion
 from tasks import cursors
 from tasks.api.schemas import REPRESENTATION, InZone, Page
 from tasks.fields import ATTRIBUTES, FIELDS
@@ -250,6 +252,33 @@ def changed(
         trashed_too=trashed_too,
     )
     return task_response(task, clock)
+
+
+def read_only_check(
+    given: Mapping[str, object], clock: Clock
+) -> Callable[[Task], None]:
+    """The function that raises `Invalid` for a task that has not these members."""
+
+    def check(task: Task) -> None:
+        shown = represent(task, clock)
+        wrong = [name for name in given if not _is_same(given[name], shown[name])]
+        detail = "Only the service writes it: leave it out, or send its current value."
+        if wrong:
+            raise Invalid(
+                "; ".join(f"/{name}: {detail}" for name in wrong),
+                errors=[
+                    input_error("body", [name], "read_only", detail) for name in wrong
+                ],
+            )
+
+    return check
+
+
+def _is_same(given: object, shown: object) -> bool:
+    if isinstance(given, datetime) and isinstance(shown, datetime):
+        # Clocks of many clients have milliseconds.
+        return abs(given - shown) < timedelta(milliseconds=1)
+    return given == shown
 
 
 def task_or_raise(

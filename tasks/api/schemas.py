@@ -9,6 +9,7 @@ from uuid import UUID
 from ninja import Body
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
+from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from taskproject.inputs import DIGITS, WORD, Closed, Zone, absent
@@ -38,7 +39,7 @@ from tasks.api.members import (
     Version,
 )
 from tasks.fields import ATTRIBUTES
-from tasks.limits import MAX_TAGS
+from tasks.limits import MAX_TAGS, POSITION_LENGTH
 from tasks.models import PRIORITIES, listing
 from tasks.models.criteria import Criteria
 from tasks.models.words import query_words
@@ -65,13 +66,13 @@ DUE_AT = "The instant that it is due, or null. Setting it clears due_date."
 ZONE = "The time zone that due_at is meant in; default: yours."
 
 
-def _one_due(members: "TaskIn | TaskPatch") -> None:
+def _one_due(members: "TaskMembers | TaskPatch") -> None:
     if members.due_date is not None and members.due_at is not None:
         raise PydanticCustomError("two_dues", "Send due_date or due_at, not both.")
 
 
-class TaskIn(Closed):
-    """A whole task: members that are left out take their default."""
+class TaskMembers(Closed):
+    """The writable members of a whole task."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -110,7 +111,7 @@ class TaskIn(Closed):
         return self
 
 
-class TaskCreate(TaskIn):
+class TaskCreate(TaskMembers):
     """A new task."""
 
     client_id: Annotated[
@@ -120,6 +121,43 @@ class TaskCreate(TaskIn):
             "the task that has it."
         ),
     ] = None
+
+
+#: Of instants that only the service writes.
+MOMENT = {"type": "string", "format": "date-time"}
+
+
+class TaskIn(TaskMembers):
+    """A task as GET returns it; members that only the service writes may be left out."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"title": "Buy oat milk"}]}
+    )
+
+    id: Annotated[Id, WithJsonSchema({"type": "integer"})] = absent()
+    client_id: Annotated[
+        ClientId | None, WithJsonSchema({"type": ["string", "null"], "format": "uuid"})
+    ] = None
+    overdue: bool = absent()
+    position: Annotated[str, Field(max_length=POSITION_LENGTH)] = absent()
+    open_subtasks: Annotated[
+        int, Field(ge=0, le=cursors.BIGINT), WithJsonSchema({"type": "integer"})
+    ] = absent()
+    completed_at: Annotated[
+        Instant | None,
+        WithJsonSchema({"type": ["string", "null"], "format": "date-time"}),
+    ] = None
+    created_at: Annotated[Instant, WithJsonSchema(MOMENT)] = absent()
+    updated_at: Annotated[Instant, WithJsonSchema(MOMENT)] = absent()
+    version: Version = absent()
+
+    def writable(self) -> dict[str, object]:
+        return self.model_dump(include={*TaskMembers.model_fields})
+
+    def read_only(self) -> dict[str, object]:
+        """Those that only the service writes, if given. (`version` is a precondition.)"""
+        given = self.model_fields_set - TaskMembers.model_fields.keys() - {"version"}
+        return self.model_dump(include=given)
 
 
 class TaskPatch(Closed):
@@ -152,7 +190,7 @@ def _no_members(body: object) -> object:
 
 
 class Precondition(Closed):
-    """The body of a change without other members. It may be left out."""
+    """May be left out."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"version": 1}]})
 

@@ -9,7 +9,14 @@ from pydantic import Field
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import WORD
 from taskproject.operations import checks_token_itself
-from tasks.api.responses import change, changed, clock_of, no_content, read
+from tasks.api.responses import (
+    change,
+    changed,
+    clock_of,
+    no_content,
+    read,
+    read_only_check,
+)
 from tasks.api.schemas import (
     InZone,
     Move,
@@ -43,10 +50,12 @@ def replace_task(
     request: ApiRequest, task_id: int, body: TaskIn, zone: Query[InZone]
 ) -> HttpResponse:
     """Replaces a task: members that are left out take their default."""
-    fields = to_model_fields(body.model_dump())
+    fields, version = to_model_fields(body.writable()), body.version
     if body.due_timezone is None:
         fields["due_timezone"] = body.due_at and request.auth.user.timezone
-    return changed(request, task_id, TaskQuerySet.edit, zone, fields)
+    if read_only := body.read_only():
+        fields["check"] = read_only_check(read_only, clock_of(request, zone))
+    return changed(request, task_id, TaskQuerySet.edit, zone, fields, version=version)
 
 
 @router.patch("/tasks/{int:task_id}", response=TaskOut)

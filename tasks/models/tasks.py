@@ -7,14 +7,7 @@ single statement. If the task was changed by another transaction meanwhile, that
 writes nothing, and the write is done as above.
 """
 
-from collections.abc import (
-    Callable,
-    Collection,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
@@ -172,6 +165,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         by: Actor,
         versions: Versions = None,
         zone: str = "UTC",
+        check: Callable[["Task"], None] | None = None,
         **fields: Any,
     ) -> Outcome:
         """Sets the given fields, which may include `owner_id`.
@@ -180,17 +174,22 @@ class TaskQuerySet(models.QuerySet["Task"]):
         `due_at` clears `due_date`. If `due_at` is set without `due_timezone`, the task
         keeps its time zone, or gets `zone`. If the list changes, the task is moved to the
         end of the new list. Raises `Invalid` if a list or a parent is not the owner's.
+        `check` is called with each task before its change, and may raise a problem.
         """
 
         def planned(tasks: Iterable[Task], now: datetime) -> Plan:
+            if check:
+                for task in tasks:
+                    check(task)
             mine = Task.objects.all()
             [values] = references.with_parent_ids(mine, self._owner_id, [fields])
             edits, ends = [(task, values) for task in tasks], Ends(now)
             tags = references.resolve(mine, by, now, edits)
             return lambda task: plans.edited(task, now, tags, zone, values, ends.next)
 
+        edit = None if check else (fields, zone)
         return self._write(
-            by, versions, planned, new_owner=fields.get("owner_id"), edit=(fields, zone)
+            by, versions, planned, new_owner=fields.get("owner_id"), edit=edit
         )
 
     def complete(self, by: Actor, versions: Versions = None) -> Outcome:

@@ -187,7 +187,7 @@ CASES: list[Case] = [
              {"version": "7"}, {"id": 1}, {"owner": 1}, {"completd": True}, {"title": "b", "x": 1},
              {"description": "a" * 10_001}, method="PATCH", path=ONE),
     *invalid({}, {"completed": True}, titled(description=None), titled(completed=None), {"title": "\x1f"},
-             titled(version=1), titled(id=1), method="PUT", path=ONE),
+             titled(version=0), titled(id=0), titled(owner=1), method="PUT", path=ONE),
     Case("PATCH without a body", 400, "malformed_body", "PATCH", ONE),
     Case("PUT without a body", 400, "malformed_body", "PUT", ONE),
     Case("PATCH with half a body", 400, "malformed_body", "PATCH", ONE, b'{"title":'),

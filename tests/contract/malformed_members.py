@@ -7,7 +7,7 @@ body `"@list"` stands for the id of what `WORLD` of test_errors.py calls so.
 
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.contract.malformed import (
@@ -55,6 +55,11 @@ def member(name: str, code: str, *values: Any, patch: bool = True) -> Iterator[C
     yield from refused(f"/{name}", code, *titles, method="PUT", path=ONE)
     if patch:
         yield from refused(f"/{name}", code, *bodies, method="PATCH", path=ONE)
+
+
+def titled_with(name: str) -> Callable[[Any], dict[str, Any]]:
+    """The function that returns a body with this value of the member."""
+    return lambda value: titled(**{name: value})
 
 
 def whole(code: str, *bodies: Any, **where: str) -> Iterator[Case]:
@@ -155,7 +160,7 @@ CASES: list[Case] = [
     *asked("/location", "too_long", "x" * 501),
     # Ids of clients
     *refused("/client_id", "uuid", *(titled(client_id=value) for value in NO_UUIDS)),
-    *refused("/client_id", "unknown", titled(client_id=UUID), method="PUT", path=ONE),
+    *refused("/client_id", "read_only", titled(client_id=UUID), method="PUT", path=ONE),
     *refused("/client_id", "unknown", {"client_id": UUID}, method="PATCH", path=ONE),
     *asked("/client_id", "uuid", *("", "1", UUID[:-1], f"{UUID}0", UUID.replace("-", ""), f"urn:uuid:{UUID}", f"{UUID}%00", "%EF%BC%91")),
     *asked("/client_id", "repeated", f"{UUID}&client_id={UUID}"),
@@ -212,9 +217,26 @@ CASES: list[Case] = [
     *refused("/parent", "not_found", titled(list="@list", parent=999_999, tags=["new"])),
     *refused("/list", "not_found", {"tags": ["new"], "list": 999_999}, method="PATCH", path=ONE),
     # Members that nobody may set
-    *(case for name in ("id", "owner", "completed_at", "created_at", "updated_at", "titel", "complete")
-      for case in member(name, "unknown", 1, None)),
-    *(case for name in ("position", "overdue", "open_subtasks", "external_id", "list_id", "parent_id", "labels", "due", "tag",
+    *(case for name in ("owner", "titel", "complete") for case in member(name, "unknown", 1, None)),
+    *(case for name in ("id", "completed_at", "created_at", "updated_at", "position", "overdue", "open_subtasks")
+      for case in (
+        *refused(f"/{name}", "unknown", titled(**{name: 1}), titled(**{name: None})),
+        *refused(f"/{name}", "unknown", {name: 1}, {name: None}, method="PATCH", path=ONE))),
+    *(case for name in ("id", "open_subtasks")
+      for case in refused(f"/{name}", "wrong_type", *map(titled_with(name), [None, *NO_IDS]), method="PUT", path=ONE)),
+    *refused("/overdue", "wrong_type", *map(titled_with("overdue"), NO_FLAGS), method="PUT", path=ONE),
+    *refused("/position", "wrong_type", *map(titled_with("position"), NO_STRINGS), method="PUT", path=ONE),
+    *(case for name in ("created_at", "updated_at", "completed_at")
+      for case in refused(f"/{name}", "instant", *map(titled_with(name), NO_INSTANTS), method="PUT", path=ONE)),
+    *refused("/created_at", "instant", titled(created_at=None), method="PUT", path=ONE),
+    *refused("/id", "read_only", titled(id=BEYOND - 1), titled(id=999_999), method="PUT", path=ONE),
+    *refused("/open_subtasks", "too_small", titled(open_subtasks=-1), method="PUT", path=ONE),
+    *refused("/open_subtasks", "read_only", titled(open_subtasks=99), method="PUT", path=ONE),
+    *refused("/position", "read_only", titled(position=""), titled(position="\x00"), method="PUT", path=ONE),
+    *refused("/position", "too_long", titled(position="x" * 10_000), method="PUT", path=ONE),
+    *refused("/created_at", "read_only", titled(created_at="2026-01-01T00:00:00Z"), method="PUT", path=ONE),
+    *refused("/completed_at", "read_only", titled(completed_at="2026-01-01T00:00:00Z"), method="PUT", path=ONE),
+    *(case for name in ("external_id", "list_id", "parent_id", "labels", "due", "tag",
                         "due_moment", "search", "sorted_title", "deleted_at", "subtasks", "task_list")
       for case in member(name, "unknown", 1)),
     # Versions

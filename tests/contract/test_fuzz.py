@@ -102,6 +102,9 @@ def _document(server: Server) -> Any:
             if name in SPARED:
                 body = operation["requestBody"]["content"]["application/json"]
                 body["schema"] = _spared(document, SPARED[name])
+    for schema in document["components"]["schemas"].values():
+        if schema.get("additionalProperties") is False:
+            schema["properties"].pop("version", None)
     me = document["components"]["schemas"]["MePatch"]
     me["properties"]["timezone"] = ZONE
     return document
@@ -130,8 +133,11 @@ def _timed(schema: Any) -> Any:
 
 def _spared(document: Any, members: tuple[str, ...]) -> Any:
     """The schema of a whole task without these members."""
-    schema = deepcopy(document["components"]["schemas"]["TaskIn"])
-    for member in members:
+    schemas = document["components"]["schemas"]
+    schema = deepcopy(schemas["TaskIn"])
+    # Those that only the service writes have one value each.
+    read_only = schema["properties"].keys() - schemas["TaskPatch"]["properties"].keys()
+    for member in (*members, *read_only):
         del schema["properties"][member]
     schema["examples"] = [{"title": "Buy oat milk"}]
     return _timed(schema)

@@ -22,7 +22,7 @@ def send_version(
 
 
 every_body = pytest.mark.parametrize(
-    "name", ["patch", "toggle", "complete", "reopen", "restore"]
+    "name", ["put", "patch", "toggle", "complete", "reopen", "restore"]
 )
 
 

@@ -13,6 +13,7 @@ from tasks.api.schemas import (
     TaskCreate,
     TaskFilters,
     TaskIn,
+    TaskMembers,
     TaskOut,
     TaskPatch,
 )
@@ -38,13 +39,14 @@ def test_a_task_is_shown_with_all_fields_in_their_order() -> None:
     assert [*EXAMPLE] == names
 
 
-@pytest.mark.parametrize("schema", [TaskIn, TaskPatch])
+@pytest.mark.parametrize("schema", [TaskMembers, TaskPatch])
 def test_what_is_writable_is_in_the_bodies_and_nothing_else(
-    schema: type[TaskIn | TaskPatch],
+    schema: type[TaskMembers | TaskPatch],
 ) -> None:
     members = {*schema.model_fields} - {"version"}  # a precondition
     assert members == {field.name for field in FIELDS if field.writable}
-    assert {*TaskCreate.model_fields} == {*TaskIn.model_fields, "client_id"}
+    assert {*TaskCreate.model_fields} == {*TaskMembers.model_fields, "client_id"}
+    assert {*TaskIn.model_fields} == {field.name for field in FIELDS}
 
 
 def test_the_verbs_of_the_api_are_those_of_the_model() -> None:
