@@ -35,6 +35,10 @@ OPERATION: Part = {
     "type": "integer",
     "description": "Of an atomic batch: the number of the operation that failed.",
 }
+RETRY_AFTER: Part = {
+    "type": "integer",
+    "description": "Seconds to wait before the next attempt, as in `Retry-After`.",
+}
 CHANGED: Part = {
     "type": ["array", "null"],
     "description": "The members that have changed since the version in If-Match; null if "
@@ -174,7 +178,12 @@ def _stale(row: str, path: str, **members: Part) -> ProblemResponse:
 ANYWHERE = (
     _problems(problems.BadRequest),
     _problems(problems.ServerError),
-    _problems(problems.Unavailable),
+    ProblemResponse(
+        "Unavailable",
+        (problems.Unavailable,),
+        {"retry_after": RETRY_AFTER},
+        ("retry_after",),
+    ),
 )
 WITH_BODY = (
     _problems(problems.RequestTimeout),
@@ -188,7 +197,7 @@ CONFLICT = ProblemResponse(
     "Conflict",
     # The first can happen to every write.
     (*problems.kinds(problems.Conflict), problems.Conflict),
-    {"operation": OPERATION},
+    {"operation": OPERATION, "retry_after": RETRY_AFTER},
 )
 VERSION_REQUIRED = _problems(problems.VersionRequired, operation=OPERATION)
 INVALID = _problems(problems.Invalid, errors=ERRORS, operation=OPERATION)

@@ -74,7 +74,6 @@ ROOTS = {"api", "livez", "readyz"}
 # SQLSTATE classes of a table or column that a migration has not made yet.
 UNMIGRATED = {"42P01", "42703"}
 
-
 #: An error of one member of the input: `in`, `pointer`, `code`, `detail`, and the parameters of
 #: its code (see `taskproject.input_errors`).
 InputError = dict[str, Any]
@@ -118,6 +117,8 @@ class Problem(Exception):
         }
         if self.errors:
             members["errors"] = self.errors
+        if "Retry-After" in self.extra_headers:
+            members["retry_after"] = int(self.extra_headers["Retry-After"])
         return members | self.extensions
 
 
@@ -450,9 +451,7 @@ BY_STATUS: dict[int, Problem] = {
 
 def rewrite(request: HttpRequest, response: HttpResponseBase) -> None:
     """Replaces the content of an error response that Django made by a problem, in place.
-
-    Status and headers (Allow, CORS, Retry-After) stay as they are.
-    """
+    Status and headers (Allow, CORS, Retry-After) stay as they are."""
     if response.streaming or response.headers.get("Content-Type") == CONTENT_TYPE:
         return
     if "keeps_shape" in vars(response):  # allauth's

@@ -160,7 +160,8 @@ def check(
     assert headers["Content-Type"] == "application/problem+json"
     problem = json.loads(body)
     assert problem["code"] == code
-    assert set(problem) - {"errors"} == MEMBERS
+    assert set(problem) - {"errors", "retry_after"} == MEMBERS
+    assert str(problem.get("retry_after")) == str(headers.get("Retry-After"))
     assert problem["status"] == status
     assert problem["type"] == f"/api/problems#{code}"
     assert problem["title"] and problem["detail"]
