@@ -31,6 +31,7 @@ from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils.cache import patch_vary_headers
 
 from taskproject import __version__, problems
+from taskproject.addresses import address
 from taskproject.deadlines import deadline
 from taskproject.health import PROBES
 from taskproject.logs import Line
@@ -50,6 +51,11 @@ NUMBER = re.compile(r"/([0-9]{1,19})(?=/|$)")
 DOCUMENTATION = {"openapi-json", "openapi-view", "api-root"}
 #: Longer origins and hosts (in characters) are not cached: clients choose them.
 LONGEST_ORIGIN = 300
+
+CSP = "Content-Security-Policy"
+#: Headers of Django's middleware that concern pages alone.
+PAGE_HEADERS = ("Cross-Origin-Opener-Policy", "Referrer-Policy")
+RELATIVE_LINK = re.compile(r"<(/[^>]*)>")
 
 Headers = dict[str, tuple[str, str]]
 
@@ -84,9 +90,7 @@ class PipelineMiddleware:
             with deadline(PAGE_TIMEOUT):
                 response = self.get_response(request)
             response.headers["X-Request-ID"] = request.id
-            response.headers.setdefault(
-                "Content-Security-Policy", settings.CONTENT_SECURITY_POLICY
-            )
+            response.headers.setdefault(CSP, settings.CONTENT_SECURITY_POLICY)
             return _finished(request, request.method, response, started)
         method = request.method
         self._normalize(request)
@@ -95,6 +99,8 @@ class PipelineMiddleware:
         request.method = method
         if response.status_code >= 400:
             problems.rewrite(request, response)
+        if "HTTP_ORIGIN" in request.META:
+            _address_other_origins(request, response)
         _add_headers(request, response)
         return _finished(request, method, response, started)
 
@@ -122,12 +128,15 @@ class PipelineMiddleware:
             except DisallowedHost as error:
                 return problems.respond(request, error)
             _remember_host(host)
+        response: HttpResponseBase
         route = None if "HTTP_COOKIE" in request.META else self._route(request)
         if route is None:
-            return self.get_response(request)
+            response = self.get_response(request)
+            _choose_headers(response)
+            return response
         match, inputs = route
         request.resolver_match = match
-        response: HttpResponseBase = match.func(request, **inputs)
+        response = match.func(request, **inputs)
         return response
 
     def _route(
@@ -216,6 +225,29 @@ def _add_headers(request: IdentifiedRequest, response: HttpResponseBase) -> None
         response.headers["Content-Length"] = str(len(response.content))
 
 
+def _choose_headers(response: HttpResponseBase) -> None:
+    """Gives what has passed the middleware of pages the headers of its kind: the interactive
+    documentation is a page; what the API responds with a cookie is none."""
+    is_page = response.headers.get("Content-Type", "").startswith("text/html")
+    if is_page and response.status_code < 400:
+        response.headers[CSP] = settings.CONTENT_SECURITY_POLICY
+    else:
+        for name in PAGE_HEADERS:
+            response.headers.pop(name, None)
+
+
+def _address_other_origins(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Makes the addresses in the headers of a response to another origin absolute: its pages
+    would resolve them against their own address."""
+    headers = response.headers
+    if "Location" in headers:
+        headers["Location"] = address(request, headers["Location"])
+    if "Link" in headers:
+        headers["Link"] = RELATIVE_LINK.sub(
+            lambda link: f"<{address(request, link[1])}>", headers["Link"]
+        )
+
+
 class _BareRequest(HttpRequest):
     """The part of a request that decides the headers of middleware."""
 
@@ -242,7 +274,6 @@ def shared_headers(
     del response.headers["Content-Type"]
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["API-Version"] = __version__
-    response.headers["Content-Security-Policy"] = settings.CONTENT_SECURITY_POLICY
 
     def unused(_: HttpRequest) -> HttpResponse:
         return response
@@ -250,6 +281,8 @@ def shared_headers(
     CorsMiddleware(unused).add_response_headers(request, response)
     SecurityMiddleware(unused).process_response(request, response)
     XFrameOptionsMiddleware(unused).process_response(request, response)
+    for name in PAGE_HEADERS:
+        response.headers.pop(name, None)
     return {name.lower(): (name, value) for name, value in response.items()}
 
 

@@ -198,6 +198,9 @@ CORS_ALLOW_HEADERS = [
     "request-id",
     "x-correlation-id",
 ]
+# Seconds that browsers keep the answer to a preflight. Firefox keeps it for at most a day,
+# Chromium for two hours.
+CORS_PREFLIGHT_MAX_AGE = 86_400
 CORS_EXPOSE_HEADERS = [
     "Location",
     "Link",

@@ -11,6 +11,7 @@ from pydantic.config import JsonDict
 from typing_extensions import TypeAliasType
 
 from taskproject.accounts.auth import ApiRequest, require_https
+from taskproject.addresses import address
 from taskproject.conditions import not_modified
 from taskproject.deadlines import extend
 from taskproject.downloads import CHUNK_TIMEOUT, download
@@ -57,7 +58,8 @@ class CalendarOut(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [CALENDAR]})
 
     url: str | None = Field(
-        description="The address to subscribe to; only in the response that creates it."
+        description="The address to subscribe to; only in the response that creates it. "
+        "Absolute for pages of other origins."
     )
     prefix: str = Field(description="The first characters of the secret.")
     created_at: datetime
@@ -112,7 +114,7 @@ def create_calendar(request: ApiRequest) -> HttpResponse:
     repeated request creates another address.
     """
     feed, secret = CalendarFeed.objects.issue(request.auth.user_id)
-    url = f"/api/calendar/{secret}.ics"
+    url = address(request, f"/api/calendar/{secret}.ics")
     response = _calendar(feed, url, status=201)
     response.headers["Location"] = "/api/calendar"
     response.headers["Cache-Control"] = "no-store"

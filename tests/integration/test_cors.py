@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from taskproject.accounts.models import User
 from taskproject.document import HEADERS
@@ -191,3 +192,105 @@ def test_every_header_of_the_document_may_be_read_by_a_page(api: ApiClient) -> N
 
     exposed = words(answer.headers["Access-Control-Expose-Headers"])
     assert {"content-disposition", *map(str.lower, HEADERS)} <= exposed
+
+
+def test_one_preflight_allows_every_request_to_a_url() -> None:
+    """A browser keeps the answer for the URL, whatever the method and the headers."""
+    first = preflight("/api/tasks/1", "GET").headers
+
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        assert (
+            preflight("/api/tasks/1", method).headers.items()
+            >= {
+                name: first[name]
+                for name in first
+                if name.startswith("access-control-allow-")
+            }.items()
+        )
+        assert method.lower() in words(first["Access-Control-Allow-Methods"])
+    assert words(first["Access-Control-Allow-Headers"]) >= {
+        *("authorization", "content-type", "idempotency-key", "if-match", "x-csrftoken")
+    }
+    assert int(first["Access-Control-Max-Age"]) >= 7_200  # Chromium takes no more
+
+
+# Addresses, which a page of another origin would resolve against its own
+
+OWN = "http://testserver"
+
+
+@pytest.mark.parametrize(
+    ("origin", "base"),
+    [
+        (None, ""),
+        (OWN, ""),
+        ("https://testserver", ""),  # behind a proxy that ends TLS
+        (FRONTEND, OWN),
+        ("http://testserver:3000", OWN),
+        ("https://evil.example", OWN),
+        ("capacitor://localhost", OWN),
+        ("capacitor://testserver", OWN),
+        ("null", OWN),
+    ],
+)
+def test_addresses_are_absolute_for_other_origins(
+    api: ApiClient, origin: str | None, base: str
+) -> None:
+    headers = {"Origin": origin} if origin else {}
+    created = [
+        api.send("POST", path, body, headers=headers)
+        for path, body in (
+            *[("/api/tasks", {"title": "Buy milk"})] * 2,
+            ("/api/lists", {"name": "Home"}),
+            ("/api/calendar", None),
+        )
+    ]
+    page = api.send("GET", "/api/tasks?limit=1", headers=headers)
+
+    locations = [answer.headers["Location"] for answer in created]
+    task, row = created[0].json()["id"], created[2].json()["id"]
+    assert locations[0] == f"{base}/api/tasks/{task}"
+    assert locations[2:] == [f"{base}/api/lists/{row}", f"{base}/api/calendar"]
+    assert created[3].json()["url"].startswith(f"{base}/api/calendar/")
+    cursor = page.json()["next_cursor"]
+    assert page.headers["Link"] == (
+        f'<{base}/api/tasks?limit=1&cursor={cursor}>; rel="next"'
+    )
+
+
+def test_addresses_are_https_where_https_is_on(
+    api: ApiClient, settings: Settings
+) -> None:
+    settings.HTTPS = True
+
+    answer = api.send(
+        "POST", "/api/tasks", {"title": "Buy milk"}, headers={"Origin": FRONTEND}
+    )
+
+    assert answer.headers["Location"].startswith("https://testserver/api/tasks/")
+
+
+def test_an_address_is_that_of_the_host_that_was_checked(api: ApiClient) -> None:
+    headers = {"Origin": FRONTEND, "X-Forwarded-Host": "evil.example"}
+
+    answer = api.send("POST", "/api/tasks", {"title": "Buy milk"}, headers=headers)
+    refused = api.send(
+        "POST", "/api/tasks", {"title": "a"}, headers=headers | {"Host": "evil.example"}
+    )
+
+    assert answer.headers["Location"].startswith(f"{OWN}/api/tasks/")
+    assert refused.status_code == 400
+    assert "Location" not in refused.headers
+
+
+def test_a_stored_response_has_the_addresses_of_the_request_that_repeats_it(
+    api: ApiClient,
+) -> None:
+    key = {"Idempotency-Key": "one"}
+    first, second = (
+        api.send("POST", "/api/tasks", {"title": "Buy milk"}, headers=key | origin)
+        for origin in ({"Origin": FRONTEND}, {})
+    )
+
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert first.headers["Location"] == f"{OWN}{second.headers['Location']}"

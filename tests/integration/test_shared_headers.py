@@ -94,6 +94,23 @@ def test_a_response_without_content_has_the_same_headers(
     assert whole.headers["Content-Length"] == str(len(whole.content))
 
 
+@pytest.mark.parametrize("headers", [{}, COOKIE], ids=["plain", "cookie"])
+@pytest.mark.parametrize(
+    ("path", "status"), [("/api/tasks", 200), ("/api/tasks/0", 404), ("/api/x", 404)]
+)
+def test_json_has_no_headers_that_concern_pages(
+    known: ApiClient, headers: dict[str, str], path: str, status: int
+) -> None:
+    answer = known.send("GET", path, headers=headers)
+
+    assert answer.status_code == status
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    page = {"Content-Security-Policy", "Cross-Origin-Opener-Policy", "Referrer-Policy"}
+    assert not page & set(answer.headers)
+    assert page <= set(known.get("/api/docs", headers=headers).headers)
+
+
 def test_a_host_that_is_not_served_gets_and_changes_nothing(
     known: ApiClient, task: Task
 ) -> None:
@@ -260,7 +277,7 @@ def test_a_server_gets_status_headers_and_body(
     refused, given, problem = call(rf, secret, "POST", "/api/tasks", {"title": ""})
 
     assert (status, task["title"]) == ("201 Created", "New")
-    assert headers["Location"] == f"/api/tasks/{task['id']}"
+    assert headers["Location"] == f"http://testserver/api/tasks/{task['id']}"
     # Python 3.13 calls it Content.
     assert (refused.partition(" ")[0], problem["code"]) == ("422", "invalid")
     assert given["access-control-allow-origin"] == FRONTEND
