@@ -13,6 +13,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.http import parse_etags
 
+from taskproject.compression import uncompressed_tag
 from taskproject.problems import (
     AlteredTag,
     Invalid,
@@ -22,8 +23,10 @@ from taskproject.problems import (
 )
 
 # At most 18 digits, so that a version is within PostgreSQL's bigint.
-VERSION = re.compile(r'"([1-9][0-9]{0,17})(?:\.[0-9]{1,9})?(?:-[0-9]*(?:overdue)?)?"')
-# Tags as changed by proxies that compress: W/"7" (nginx), "7-gzip" (Apache).
+VERSION = re.compile(
+    r'"([1-9][0-9]{0,17})(?:\.[0-9]{1,9})?(?:-[0-9]*(?:overdue)?)?(?:-gzip)?"'
+)
+# Tags as changed by proxies that compress: W/"7" (nginx), "7-br" (Apache).
 ALTERED = re.compile(r'(?:W/)?"([1-9][0-9]{0,17})(?:[^0-9"][^"]*)?"')
 
 
@@ -116,4 +119,6 @@ def not_modified(request: HttpRequest, etag: str) -> bool:
     if header is None:
         return False
     tags = parse_etags(header)
-    return tags == ["*"] or etag in {tag.removeprefix("W/") for tag in tags}
+    return tags == ["*"] or etag in {
+        uncompressed_tag(tag.removeprefix("W/")) for tag in tags
+    }

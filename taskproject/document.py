@@ -68,7 +68,7 @@ HEADERS: dict[str, Part] = {
         "schema": {"type": "string", "enum": ["true"]},
     },
 }
-TAG = r"[1-9][0-9]{0,17}(\.[0-9]{1,9})?(-[0-9]*(overdue)?)?"
+TAG = r"[1-9][0-9]{0,17}(\.[0-9]{1,9})?(-[0-9]*(overdue)?)?(-gzip)?"
 # The headers of requests have no `example`, which interactive pages would send.
 IF_MATCH: Part = {
     "in": "header",

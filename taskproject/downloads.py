@@ -25,6 +25,7 @@ from typing import IO, Self
 from django.conf import settings
 from django.http import HttpRequest, StreamingHttpResponse
 
+from taskproject.compression import accepts_gzip, compressed_chunks
 from taskproject.problems import Unavailable
 
 logger = logging.getLogger("taskproject.downloads")
@@ -184,6 +185,9 @@ def download(
     """The response with the chunks as a file of this name. The whole file is written before it
     returns, `within` the context manager. Raises `Unavailable` if the user, or this process,
     has too many downloads in progress."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    if accepts_gzip(request.META.get("HTTP_ACCEPT_ENCODING", "")):
+        chunks, headers["Content-Encoding"] = compressed_chunks(chunks), "gzip"
     content = Download(request, user_id)
     try:
         with within:
@@ -194,8 +198,5 @@ def download(
     return StreamingHttpResponse(
         content,
         content_type=content_type,
-        headers={
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "Content-Length": str(content.size),
-        },
+        headers=headers | {"Content-Length": str(content.size)},
     )

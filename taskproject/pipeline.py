@@ -32,6 +32,7 @@ from django.utils.cache import patch_vary_headers
 
 from taskproject import __version__, problems
 from taskproject.addresses import address
+from taskproject.compression import encode
 from taskproject.deadlines import deadline
 from taskproject.health import PROBES
 from taskproject.logs import Line
@@ -55,6 +56,7 @@ LONGEST_ORIGIN = 300
 CSP = "Content-Security-Policy"
 #: Headers of Django's middleware that concern pages alone.
 PAGE_HEADERS = ("Cross-Origin-Opener-Policy", "Referrer-Policy")
+VARY = ("origin", "Accept-Encoding")
 RELATIVE_LINK = re.compile(r"<(/[^>]*)>")
 
 Headers = dict[str, tuple[str, str]]
@@ -101,6 +103,8 @@ class PipelineMiddleware:
             problems.rewrite(request, response)
         if "HTTP_ORIGIN" in request.META:
             _address_other_origins(request, response)
+        if "HTTP_ACCEPT_ENCODING" in request.META:
+            encode(request, response)
         _add_headers(request, response)
         return _finished(request, method, response, started)
 
@@ -216,7 +220,7 @@ def _add_headers(request: IdentifiedRequest, response: HttpResponseBase) -> None
         "x-request-id": ("X-Request-ID", request.id),
     }
     if vary:
-        patch_vary_headers(response, ["origin"])
+        patch_vary_headers(response, VARY)
     if response.status_code in (204, 304):
         # RFC 9110, section 8.6: no Content-Length without content.
         response.headers.pop("Content-Length", None)
@@ -283,6 +287,7 @@ def shared_headers(
     XFrameOptionsMiddleware(unused).process_response(request, response)
     for name in PAGE_HEADERS:
         response.headers.pop(name, None)
+    patch_vary_headers(response, VARY)
     return {name.lower(): (name, value) for name, value in response.items()}
 
 

@@ -229,6 +229,7 @@ RIGHT = [
     # What changes without the version, no write is about.
     *('"3-2"', '"3-overdue"', '"3-12overdue"', '"9-1", "3-"'),
     *('"3.3"', '"3.1-2"', '"3.17-12overdue"'),
+    *('"3-gzip"', '"3.2-gzip"', '"3.17-12overdue-gzip"'),
 ]
 STALE = [
     *('"2"', '"4"', '"0"', '"03"', '"33"', '"abc"', '""', 'W/"2"', '"1", W/"33"'),

@@ -129,7 +129,7 @@ def test_if_match_is_about_the_version_whatever_the_form(
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     "alter",
-    ["W/{}".format, lambda tag: f'{tag[:-1]}-gzip"', lambda tag: f'{tag[:-1]}--x"'],
+    ["W/{}".format, lambda tag: f'{tag[:-1]}-br"', lambda tag: f'{tag[:-1]}--x"'],
 )
 def test_a_tag_that_a_proxy_has_altered_is_told_from_a_stale_one(
     api: ApiClient, alice: User, alter: Callable[[str], str]
