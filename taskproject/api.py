@@ -29,6 +29,7 @@ from tasks.api.lists import router as lists
 from tasks.api.snapshot import router as snapshot
 from tasks.api.tags import router as tags
 from tasks.api.tasks import router as tasks
+from tasks.api.todo_backend import router as todos
 from tasks.api.trash import router as trash
 
 DESCRIPTION = """\
@@ -99,6 +100,18 @@ ProblemCode = TypeAliasType(
         ),
     ],
 )
+
+
+#: With TODO_BACKEND on. It is not in the document.
+todo_backend = API(
+    title="Todo-Backend",
+    version="todo-backend",
+    description="",
+    auth=[GuestAuth()],
+    openapi_extra={},
+)
+todo_backend.openapi_url = None
+todo_backend.add_router("/todo-backend", todos)
 
 
 class ProblemKind(BaseModel):

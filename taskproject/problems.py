@@ -70,7 +70,7 @@ from django.http.response import HttpResponseBase
 logger = logging.getLogger("taskproject.problems")
 
 CONTENT_TYPE = "application/problem+json"
-ROOTS = {"api", "livez", "readyz"}
+ROOTS = {"api", "livez", "readyz", "todo-backend"}
 # SQLSTATE classes of a table or column that a migration has not made yet.
 UNMIGRATED = {"42P01", "42703"}
 

@@ -157,7 +157,7 @@ if DATABASE_DIRECT and DATABASE_DIRECT["ENGINE"] != DATABASES["default"]["ENGINE
 CORS_ALLOWED_ORIGINS = environment.origins("CORS_ALLOWED_ORIGINS")
 CORS_ALLOW_ALL_ORIGINS = "*" in CORS_ALLOWED_ORIGINS
 CORS_ALLOW_CREDENTIALS = environment.boolean("CORS_ALLOW_CREDENTIALS", False)
-CORS_URLS_REGEX = r"^/(api(/|$)|livez|readyz)"
+CORS_URLS_REGEX = r"^/((api|todo-backend)(/|$)|livez|readyz)"
 CORS_ALLOW_HEADERS = [
     "accept",
     "authorization",
@@ -229,6 +229,13 @@ if "*" in CSRF_TRUSTED_ORIGINS:
 
 # The user that requests without a credential act as; empty: they get 401.
 API_GUEST = environment.username("API_GUEST")
+# Whether the guest's tasks are served at /todo-backend too, for tests of Todo-Backend clients.
+TODO_BACKEND = environment.boolean("TODO_BACKEND", False)
+if TODO_BACKEND and not API_GUEST:
+    raise ImproperlyConfigured(
+        "TODO_BACKEND is on and API_GUEST is empty: Todo-Backend has no credentials. Set "
+        "API_GUEST, or TODO_BACKEND=off."
+    )
 
 # HTTPS
 
@@ -260,7 +267,7 @@ if SESSION_COOKIE_SAMESITE == "None":
         )
 SECURE_SSL_REDIRECT = HTTPS
 # A redirect would lose the body of a POST, and accept tokens sent unencrypted.
-SECURE_REDIRECT_EXEMPT = [r"^api(/|$)", r"^livez", r"^readyz"]
+SECURE_REDIRECT_EXEMPT = [r"^(api|todo-backend)(/|$)", r"^livez", r"^readyz"]
 SECURE_HSTS_SECONDS = (
     environment.integer("HSTS_SECONDS", 31_536_000, 0, 63_072_000) if HTTPS else 0
 )

@@ -1,6 +1,7 @@
 """Every path of the service."""
 
 import orjson
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
@@ -8,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
-from taskproject.api import api
+from taskproject.api import api, todo_backend
 from taskproject.front import front
 
 # Methods other than GET and HEAD are 405, also with a session cookie.
@@ -34,6 +35,9 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("favicon.ico", csrf_exempt(require_safe(favicon))),
 ]
+
+if settings.TODO_BACKEND:
+    urlpatterns.append(path("", todo_backend.urls))
 
 handler400 = "taskproject.problems.bad_request"
 handler500 = "taskproject.problems.server_error"
