@@ -209,11 +209,9 @@ def _of_body(old: Any, operation: Any, new: Any, now: Any) -> Iterator[str]:
 def narrowed(old: Shapes, new: Shapes) -> Iterator[str]:
     """What was valid in a request by the `old` shapes, and is not by the `new` ones."""
     for place, shape in new.items():
-        if (
-            shape.required
-            and owner(place) in old
-            and not old.get(place, OPTIONAL).required
-        ):
+        # A new kind of value, such as an object instead of an id, may require what it likes.
+        known = old.get(owner(place), NOTHING).types & HOLDERS
+        if shape.required and known and not old.get(place, OPTIONAL).required:
             yield f"{place}: required"
     for place, shape in old.items():
         now = new.get(place)
