@@ -11,6 +11,7 @@ RUFF = $(BIN)/ruff
 # database of its own. Tests of one file mostly stay together, and share its servers.
 SUITE = -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --database
 CLIENTS = tests/clients
+NODE_20_19 = const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || major == 20 && minor >= 19 ? 0 : 1)
 FASTIFY = bench/peers/fastify_pg
 
 .DEFAULT_GOAL := help
@@ -30,7 +31,7 @@ test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 
 	$(BIN)/python -m pytest tests/faults
 
 test-clients: .venv/tests ## Lints the OpenAPI document, and makes clients of it (needs Node 20; else skipped).
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory clients && \
+	@if command -v npm >/dev/null && node -e '$(NODE_20_19)'; then $(MAKE) --no-print-directory clients && \
 		$(BIN)/python -m pytest tests/clients --database=sqlite; \
 	else echo 'Skipped: the generators of clients need Node 20.19 or later with npm, https://nodejs.org'; fi
 
