@@ -43,7 +43,7 @@ People sign up and in at `/api/auth/`, which is
 An installation may have a guest, as which all other requests act.
 
 **Errors** are `application/problem+json` (RFC 9457); decide by `code`. Every response
-carries `X-Request-ID`. Times are RFC 3339 in UTC.
+carries `X-Request-ID`, and `API-Version`, that of the service. Times are RFC 3339 in UTC.
 """
 
 TAGS = {

@@ -50,10 +50,6 @@ HEADERS: dict[str, Part] = {
         "description": 'The next page, as rel="next" (RFC 8288); not on the last.',
         "schema": {"type": "string"},
     },
-    "API-Version": {
-        "description": "The version of the service.",
-        "schema": {"type": "string"},
-    },
     "Deprecation": {
         "description": "Since when what the request uses is deprecated (RFC 9745).",
         "schema": {"type": "string", "pattern": "^@[0-9]+$"},
@@ -292,7 +288,6 @@ def _idempotency_key() -> Part:
 def _headers(status: str, response: Part, operation: Part) -> Iterator[str]:
     """The headers of a response of this status."""
     yield "X-Request-ID"
-    yield "API-Version"
     parts = (operation, *operation["parameters"])
     if status < "400" and any("deprecated" in part for part in parts):
         yield from ("Deprecation", "Sunset")

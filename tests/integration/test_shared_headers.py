@@ -17,6 +17,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from pytest_django import Settings
 
+from taskproject import __version__
 from taskproject.accounts.models import User
 from taskproject.pipeline import shared_headers
 from taskproject.wsgi import Application
@@ -106,6 +107,7 @@ def test_json_has_no_headers_that_concern_pages(
     assert answer.status_code == status
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["API-Version"] == __version__
     page = {"Content-Security-Policy", "Cross-Origin-Opener-Policy", "Referrer-Policy"}
     assert not page & set(answer.headers)
     assert page <= set(known.get("/api/docs", headers=headers).headers)
