@@ -34,7 +34,7 @@ def idempotent(handler: Callable[..., object]) -> Callable[..., object]:
         header = request.META.get("HTTP_IDEMPOTENCY_KEY")
         if header is None or request.method in SAFE_METHODS:
             return handler(request, **inputs)
-        key = _key(header)
+        key = key_of(header)
         owner_id = request.auth.user_id
         fingerprint = _fingerprint(request)
         with transaction.atomic():
@@ -74,7 +74,8 @@ def idempotent(handler: Callable[..., object]) -> Callable[..., object]:
     return once
 
 
-def _key(header: str) -> str:
+def key_of(header: str) -> str:
+    """The key in the header. Raises `MalformedKey`."""
     match = KEY.fullmatch(header)
     if match is None:
         raise MalformedKey(

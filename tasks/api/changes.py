@@ -39,6 +39,7 @@ CHANGE: JsonDict = {
     "version": 1,
     "actor": {"id": 7, "username": "alice"},
     "via": "token",
+    "request": "7f1b",
     "changes": {"title": {"old": None, "new": "Buy oat milk"}},
 }
 EventVerb = TypeAliasType(
@@ -82,6 +83,9 @@ class EventOut(BaseModel):
         description="The user who made the change; null for the service."
     )
     via: EventVia
+    request: str | None = Field(
+        description="The Idempotency-Key of the request, else its X-Request-ID."
+    )
     changes: dict[str, FieldChange]
 
 
@@ -267,6 +271,7 @@ def _event(event: Event, username: str | None) -> dict[str, object]:
         "version": event.version,
         "actor": actor,
         "via": event.via,
+        "request": event.request,
         "changes": {
             name.removesuffix("_id"): {"old": old, "new": new}
             for name, (old, new) in event.changes.items()

@@ -17,6 +17,7 @@ from django.http.response import ResponseHeaders
 from taskproject import timezones
 from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import expected_versions, not_modified, stale_version
+from taskproject.idempotency import key_of
 from taskproject.input_errors import input_error
 from taskproject.problems import Gone, Invalid, NotFound, StaleVersion
 from tasks import cursors
@@ -179,7 +180,14 @@ def etag(shown: Mapping[str, object]) -> str:
 
 def actor(request: ApiRequest) -> Actor:
     """The actor of the events of this request."""
-    return Actor(request.auth.user_id, request.auth.via, request.auth.guard)
+    caller = request.auth
+    return Actor(caller.user_id, caller.via, caller.guard, name_of(request))
+
+
+def name_of(request: ApiRequest) -> str | None:
+    """What events name the request by: its Idempotency-Key, else its X-Request-ID."""
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    return getattr(request, "id", None) if key is None else key_of(key)
 
 
 def find(request: ApiRequest, task_id: int) -> TaskQuerySet:

@@ -25,7 +25,7 @@ MOST_COMPARED = 1_000
 
 _NAMES = (
     *("owner_id", "task_id", "list_id", "tag_id", "actor_id"),
-    *("via", "verb", "version", "at", "changes"),
+    *("via", "request", "verb", "version", "at", "changes"),
 )
 #: The table and columns, for statements that insert events.
 COLUMNS = '"tasks_event" ("{}")'.format('", "'.join(_NAMES))
@@ -46,7 +46,7 @@ def with_locked_now(*, counted: bool = False) -> str:
 
 
 _LOCK_FEED = f'{with_locked_now()} SELECT "now" FROM "moment"'
-_PLACEHOLDERS = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+_PLACEHOLDERS = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
 #: Old and new values as JSON of any type, by the names of fields.
@@ -60,6 +60,8 @@ class Actor(NamedTuple):
     user_id: int | None
     via: str
     guard: Guard = NO_GUARD
+    #: What the client knows the request by, for it to recognize its own changes.
+    request: str | None = None
 
 
 class NewEvent(NamedTuple):
@@ -85,6 +87,7 @@ def append(by: Actor, new_events: Sequence[NewEvent]) -> None:
             event.key if event.subject == "tag_id" else None,
             by.user_id,
             by.via,
+            by.request,
             str(event.verb),
             event.version,
             adapted(event.at),
@@ -280,6 +283,8 @@ class Event(models.Model):
         null=True,
     )
     via = models.CharField(max_length=20)
+    # The Idempotency-Key of the API request that made the change, else its X-Request-ID.
+    request = models.CharField(max_length=255, null=True)
     verb = models.CharField(max_length=20, choices=Verb.choices)
     version = models.BigIntegerField()
     at = models.DateTimeField()

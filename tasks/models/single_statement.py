@@ -44,7 +44,7 @@ _END = (
 # Columns of a new task that default to the time of the write.
 _TIMES = ("completed_at", "created_at", "updated_at")
 _EVENT = (
-    f'"event" AS (INSERT INTO {events.COLUMNS} SELECT %s, "id", NULL, NULL, %s, %s, %s, '
+    f'"event" AS (INSERT INTO {events.COLUMNS} SELECT %s, "id", NULL, NULL, %s, %s, %s, %s, '
     '"version", "updated_at", %s FROM "written")'
 )
 _COUNT_CHANGE = 'CASE WHEN "written"."completed" THEN {} ELSE {} END'
@@ -184,7 +184,7 @@ def edit(
         _edit(model, tuple(shape), assigned.conditions, versioned, guard.condition),
         [
             *(*guard.parameters, *feed_lock_key(owner_id), key, owner_id),
-            *(*expected, *compared, *new, by.user_id, by.via),
+            *(*expected, *compared, *new, by.user_id, by.via, by.request),
             *(*([] if versions is None else [min(versions, default=0)]), key, owner_id),
         ],
     )
@@ -246,7 +246,7 @@ def _edit(
         '"tasks_task"."version" = "before"."version" '
         f"{unchanged if toggles else ''}RETURNING {returned}), "
         f'{_TOGGLED if toggles else ""}"event" AS (INSERT INTO {events.COLUMNS} SELECT '
-        '"written"."owner_id", "written"."id", NULL, NULL, %s, %s, '
+        '"written"."owner_id", "written"."id", NULL, NULL, %s, %s, %s, '
         f'{_verb(columns, tracked)}, "written"."version", "written"."updated_at", '
         f'{_changes(model, tracked)} FROM "written", "before") '
         f'SELECT "tasks_task".*, {OPEN_SUBTASKS} FROM ('
@@ -292,4 +292,4 @@ def _changes(model: type[Task], tracked: Sequence[str]) -> str:
 
 def _event_values(by: Actor, event: NewEvent) -> list[object]:
     changes = orjson.dumps(event.changes).decode()
-    return [event.owner_id, by.user_id, by.via, event.verb, changes]
+    return [event.owner_id, by.user_id, by.via, by.request, event.verb, changes]

@@ -46,7 +46,8 @@ def task(alice: User) -> Task:
 def test_a_change_is_told_whole_with_the_task_as_it_is_now(
     api: ApiClient, alice: User, task: Task
 ) -> None:
-    patched = api.send("PATCH", f"/api/tasks/{task.pk}", {"title": "Buy bread"}).json()
+    path, name = f"/api/tasks/{task.pk}", {"X-Request-ID": "mine"}
+    patched = api.send("PATCH", path, {"title": "Buy bread"}, headers=name).json()
 
     created, edited = changes(api)["items"]
 
@@ -61,6 +62,7 @@ def test_a_change_is_told_whole_with_the_task_as_it_is_now(
         "version": 2,
         "actor": {"id": alice.pk, "username": "alice"},
         "via": "token",
+        "request": "mine",
         "changes": {"title": {"old": "Buy milk", "new": "Buy bread"}},
         "task": patched,
         "parents": [],
@@ -154,6 +156,43 @@ def test_a_task_that_went_to_another_owner_is_a_tombstone_for_the_first(
     for item in (left, entered):
         assert item["changes"] == {"owner": {"old": alice.pk, "new": bob.pk}}
         assert item["actor"] is None
+
+
+# One's own changes
+
+
+def test_each_event_names_the_request_that_made_it(
+    api: ApiClient, alice: User, task: Task
+) -> None:
+    path, row = f"/api/tasks/{task.pk}", make_list(alice)
+    cursor = changes(api)["next_cursor"]
+    child = {"title": "Cake", "parent": task.pk, "tags": ["new"]}
+    batch = {"operations": [{"op": "complete", "id": task.pk}]}
+    requests: list[tuple[str, str, Any]] = [
+        ("POST", "/api/tasks", {"title": "New"}),
+        ("POST", "/api/tasks", child),
+        ("PATCH", path, {"title": "Other"}),
+        ("PUT", path, {"title": "More", "list": row.pk}),
+        ("POST", f"{path}/toggle", None),
+        ("POST", "/api/tasks/batch", batch),
+        ("POST", f"{path}/move", {"position": "first"}),
+        ("DELETE", path, None),
+        ("POST", f"{path}/restore", None),
+        ("DELETE", f"{path}?permanent=true", None),
+        ("POST", "/api/lists", {"name": "Home"}),
+        ("PATCH", f"/api/lists/{row.pk}", {"name": "Work"}),
+        ("DELETE", f"/api/lists/{row.pk}", None),
+    ]
+
+    for number, (method, where, body) in enumerate(requests):
+        key, generated = {"Idempotency-Key": f'"key {number}"'}, {"X-Request-ID": ""}
+        answer = api.send(method, where, body, headers=key if number % 2 else generated)
+        assert answer.status_code < 300, (method, where, answer.content)
+        known = f"key {number}" if number % 2 else answer.headers["X-Request-ID"]
+        page = changes(api, cursor)
+        cursor = page["next_cursor"]
+        assert page["items"] or method == "POST"
+        assert {item["request"] for item in page["items"]} <= {known}
 
 
 # Parents

@@ -49,6 +49,7 @@ def test_it_tells_who_changed_what_and_when_newest_first(
                 "version": 2,
                 "actor": {"id": carol.pk, "username": "carol"},
                 "via": "admin",
+                "request": None,
                 "changes": {
                     "title": {"old": "Buy milk", "new": "Buy bread"},
                     "completed": {"old": False, "new": True},
@@ -64,6 +65,7 @@ def test_it_tells_who_changed_what_and_when_newest_first(
                 "version": 1,
                 "actor": {"id": alice.pk, "username": "alice"},
                 "via": "token",
+                "request": None,
                 "changes": {"title": {"old": None, "new": "Buy milk"}},
             },
         ],

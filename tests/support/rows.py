@@ -92,7 +92,7 @@ def news(api: ApiClient, since: str) -> list[dict[str, Any]]:
     """The events since, whole but for what only the database knows."""
     items = api.send("GET", f"/api/changes?after={since}&limit=500").json()["items"]
     return [
-        {name: item[name] for name in item if name not in ("sequence", "at")}
+        {name: item[name] for name in item if name not in ("sequence", "at", "request")}
         for item in items
     ]
 
