@@ -1,5 +1,6 @@
 """`/api/tasks`: listing, counting and creating tasks."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.http import HttpResponse
@@ -33,6 +34,7 @@ from tasks.api.schemas import (
 )
 from tasks.models import Task, listing, totals
 from tasks.models.due_dates import Clock
+from tasks.models.highlights import parts
 from tasks.models.totals import Total
 
 router = Router(tags=["tasks"])
@@ -43,6 +45,13 @@ class TotalOut(BaseModel):
 
     count: int
     exact: bool = Field(description="False: there are at least so many.")
+
+
+class HighlightsOut(BaseModel):
+    """With `highlight=true`, for each item: texts in parts, of which every second matches."""
+
+    title: list[str]
+    description: list[str]
 
 
 class TaskPage(BaseModel):
@@ -57,6 +66,7 @@ class TaskPage(BaseModel):
         description="Cursor of the next page; null on the last page."
     )
     total: TotalOut = absent()
+    highlights: list[HighlightsOut] = absent()
 
 
 class OpenInList(BaseModel):
@@ -99,8 +109,7 @@ class Counts(BaseModel):
 def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse:
     """Your tasks, one page at a time, newest first unless `sort` says otherwise.
 
-    Pages neither skip nor repeat a task that keeps its place in the order, however many
-    others are written meanwhile. The ETag changes whenever one of your tasks changes or
+    The ETag changes whenever one of your tasks changes or
     becomes overdue: polling with If-None-Match costs one small query and a 304.
     """
     owner_id, clock = request.auth.user_id, clock_of(request, filters)
@@ -145,25 +154,40 @@ def _page(request: ApiRequest, filters: TaskFilters, clock: Clock) -> HttpRespon
     owner_id, sort = request.auth.user_id, filters.sort
     asked = filters.criteria(), sort, filters.limit + 1, filters.place()
     names = filters.shown()
-    rows, state = listing.page(owner_id, *asked, clock, request.auth.guard, names)
+    # Highlights are of the description even if that is not shown.
+    read = names | {"description"} if names and filters.highlight else names
+    rows, state = listing.page(owner_id, *asked, clock, request.auth.guard, read)
     shown = rows[: filters.limit]
     cursor = None
     if len(rows) > filters.limit:
         place = listing.Place.of(shown[-1])
         cursor = cursors.encode(sort, place.id, place.cursor_value())
     items = [represent(row, clock) for row in shown]
+    members: dict[str, object] = {}
+    highlights = _highlights(items, asked[0].words) if filters.highlight else None
     if names is not None:
         items = [
             {name: value for name, value in item.items() if name in names}
             for item in items
         ]
-    members: dict[str, object] = {}
     if filters.total:
         total = Total(len(rows), exact=True)
         if filters.cursor or cursor:
             total = totals.total(owner_id, asked[0], clock)
         members["total"] = {"count": total.number, "exact": total.exact}
+    if highlights is not None:
+        members["highlights"] = highlights
     return items_response(request, items, cursor, members, ETag=_tag(state, clock))
+
+
+def _highlights(
+    items: Sequence[Mapping[str, object]], words: Sequence[str]
+) -> list[dict[str, list[str]]]:
+    """The members of HighlightsOut for each item."""
+    return [
+        {name: parts(str(item[name]), words) for name in HighlightsOut.model_fields}
+        for item in items
+    ]
 
 
 def _tag(state: tuple[int, datetime | None], clock: Clock) -> str:

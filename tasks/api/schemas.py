@@ -309,6 +309,8 @@ class OrderedPage(Page):
 TagNames = list[TagWanted]
 PriorityNames = list[Priority]
 Ids = list[Annotated[Id, DIGITS]]
+#: Most tasks on a page with highlights: up to 1 ms each.
+MAX_HIGHLIGHTED = 100
 #: Most ids that a list may be asked for.
 MAX_IDS = 100
 
@@ -373,6 +375,9 @@ class TaskFilters(OrderedPage, InZone):
         description="Show only these members, `id` and `version`; `short`: all but "
         "`description`.",
     )
+    highlight: Annotated[bool, WORD] = Field(
+        False, description="Add the parts of texts that match `q`."
+    )
     total: Annotated[bool, WORD] = Field(
         False, description="Add the number of tasks on all pages."
     )
@@ -385,6 +390,11 @@ class TaskFilters(OrderedPage, InZone):
     def _with_words(self) -> Self:
         if self.q is None and self.sort == listing.RELEVANCE:
             raise PydanticCustomError("refused", "Send sort=relevance together with q.")
+        if self.q is None and self.highlight:
+            raise PydanticCustomError("refused", "Send highlight together with q.")
+        if self.highlight and self.limit > MAX_HIGHLIGHTED:
+            detail = f"Send highlight with a limit of at most {MAX_HIGHLIGHTED}."
+            raise PydanticCustomError("refused", detail)
         return self
 
     def criteria(self) -> Criteria:

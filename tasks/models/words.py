@@ -8,6 +8,7 @@ copy of this module, as 0016 does."""
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 
 from django.conf import settings
@@ -64,6 +65,8 @@ _WORD = re.compile(
     f"[{_ALONE}]|[{_RUN_ON}][{_RUN_ON}{MARKS}]*|(?:[^\\W_{_ALONE}{_RUN_ON}]|[{MARKS}])+"
 )
 _RUN = re.compile(f"[{_RUN_ON}]")
+_ANYWHERE = re.compile(f"[{_ALONE}{_RUN_ON}]")
+_NOT_WITHIN = f"(?<![^\\W_{_ALONE}{_RUN_ON}])(?<![{MARKS}])"
 
 
 def sort_key(title: str) -> str:
@@ -110,6 +113,19 @@ def query_words(query: str) -> list[str]:
     """The words of a search: a text matches if it has them, or words that begin with them. A run in
     a script without spaces needs only consecutive parts."""
     return _words(query, GRAM)
+
+
+@lru_cache(maxsize=100)
+def beginnings(words: tuple[str, ...]) -> re.Pattern[str]:
+    """The regular expression for the places in a text without case and accents where a word begins
+    with one of these, the longest as group 1; in a run without spaces, anywhere."""
+    longest = sorted(set(words), key=len, reverse=True)
+    anywhere = [word for word in longest if _ANYWHERE.match(word)]
+    others = [word for word in longest if word not in anywhere]
+    choices = "|".join(anywhere)
+    if others:
+        choices += f"{'|' if choices else ''}{_NOT_WITHIN}(?:{'|'.join(others)})"
+    return re.compile(f"(?=({choices}))")
 
 
 def _words(text: str, step: int) -> list[str]:

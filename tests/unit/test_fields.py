@@ -125,7 +125,7 @@ FILTERS: dict[str, Any] = {
 
 
 def test_every_filter_is_tried_here() -> None:
-    others = {"sort", "limit", "cursor", "tz", "total", "fields"}
+    others = {"sort", "limit", "cursor", "tz", "total", "fields", "highlight"}
 
     assert {*FILTERS} == {*TaskFilters.model_fields} - others
     assert len(FILTERS) == len(fields(Criteria))
