@@ -109,8 +109,8 @@ class Counts(BaseModel):
 def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse:
     """Your tasks, one page at a time, newest first unless `sort` says otherwise.
 
-    The ETag changes whenever one of your tasks changes or
-    becomes overdue: polling with If-None-Match costs one small query and a 304.
+    The ETag changes whenever one of your tasks changes or becomes overdue: polling with
+    If-None-Match costs one small query and a 304.
     """
     owner_id, clock = request.auth.user_id, clock_of(request, filters)
     if "HTTP_IF_NONE_MATCH" in request.META:
