@@ -9,6 +9,7 @@ from pydantic.json_schema import WithJsonSchema
 from typing_extensions import TypeAliasType
 
 from taskproject import __version__, problems
+from taskproject.accounts.api.me import public as deletions
 from taskproject.accounts.api.me import router as me
 from taskproject.accounts.api.tokens import router as tokens
 from taskproject.accounts.auth import (
@@ -35,11 +36,10 @@ from tasks.api.trash import router as trash
 DESCRIPTION = """\
 Tasks over REST. Users see and change only their own tasks.
 
-**Credentials**: `Authorization: Bearer tk_...` (a token from `POST /api/tokens` or
-`manage.py create_token`), or the session of a signed-in user: as a cookie, with the
-`X-CSRFToken` header on writes (its value is in `GET /api/me`), or as `X-Session-Token`.
-People sign up and in at `/api/auth/`, which is
-[django-allauth's](https://docs.allauth.org/en/latest/headless/openapi-specification/).
+**Credentials**: `Authorization: Bearer tk_...` (from `POST /api/tokens` or
+`manage.py create_token`), `X-Session-Token`, or the session cookie with, on writes,
+`X-CSRFToken` (from `GET /api/me`). People sign up and in at `/api/auth/`, by
+[django-allauth](https://docs.allauth.org/en/latest/headless/openapi-specification/).
 An installation may have a guest, as which all other requests act.
 
 **Errors** are `application/problem+json` (RFC 9457); decide by `code`. Every response
@@ -47,7 +47,7 @@ carries `X-Request-ID`, and `API-Version`, that of the service. Times are RFC 33
 """
 
 TAGS = {
-    "accounts": "The user that a request acts as, and the tokens of that user.",
+    "accounts": "The user that a request acts as, with tokens.",
     "tasks": "Tasks, one by one and many at once.",
     "trash": "Deleted tasks, which can be restored.",
     "lists": "Lists of tasks, in an order of their own.",
@@ -69,6 +69,7 @@ api = API(
     auth=[TokenAuth(), SessionTokenAuth(), SessionAuth(), GuestAuth()],
 )
 api.add_router("", me)
+api.add_router("", deletions)
 api.add_router("", tokens)
 api.add_router("", collection)
 api.add_router("", tasks)

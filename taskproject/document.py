@@ -85,8 +85,9 @@ IDEMPOTENCY_KEY: Part = {
     "key gets the first response again. Use a new key, such as a UUID, for each new request.",
     "schema": {"type": "string", "pattern": '^("[!#-\\[\\]-~]{1,255}"|[!#-~]{1,255})$'},
 }
-#: Operations whose response contains a secret, and is not stored for an Idempotency-Key.
-UNSTORED = {"create_calendar", "create_token"}
+#: Operations whose response is not stored for an Idempotency-Key: it contains a secret, or
+#: its user is deleted.
+UNSTORED = {"create_calendar", "create_token", "delete_me"}
 
 
 class Schemas(NinjaGenerateJsonSchema):

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import models
 
 from taskproject import jobs
-from taskproject.accounts.models import User
+from taskproject.accounts.models import Invitation, User
 from taskproject.jobs import AT_ONCE, PORTION, Progress
 from taskproject.models import Job, StoredResponse
 from tasks.models import (
@@ -85,6 +85,7 @@ def remove_user(user: User, by: Actor) -> Job | None:
     """Deletes a user with all of their data; returns a job as above. The user is disabled first,
     so that no data is added meanwhile."""
     User.objects.filter(pk=user.pk).update(is_active=False)
+    Invitation.objects.filter(email=user.email.lower()).delete()
     tasks = Task.objects.filter(owner_id=user.pk)
     events = Event.objects.filter(owner_id=user.pk)
     running = Job.objects.about("user", user.pk)

@@ -170,9 +170,7 @@ class SessionTokenAuth(APIKeyHeader):
     site can make a browser send this header, so that writes need no CSRF token."""
 
     param_name = "X-Session-Token"
-    openapi_description = (
-        "The `session_token` that signing in at `/api/auth/app/` gives."
-    )
+    openapi_description = "The `session_token` of `/api/auth/app/`."
 
     def __call__(self, request: HttpRequest) -> Caller | None:
         key = request.META.get("HTTP_X_SESSION_TOKEN")

@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from django.http import HttpResponse
 from ninja import Query, Router
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
 from taskproject.accounts.auth import ApiRequest
-from taskproject.inputs import STRIPPED, WORD, Closed, absent
+from taskproject.inputs import WORD, Closed, absent
 from tasks.api.jobs import JobOut
-from tasks.api.members import NAME, ONE_LINE, Version
+from tasks.api.members import ListName, Version
 from tasks.api.responses import actor, page_response
 from tasks.api.schemas import Move, OrderedPage
 from tasks.api.versioned import (
@@ -23,25 +23,10 @@ from tasks.api.versioned import (
     row_response,
 )
 from tasks.jobs import remove_list
-from tasks.limits import LIST_NAME_LENGTH
 from tasks.models import Actor, TaskList
 
 router = Router(tags=["lists"])
 
-ListName = TypeAliasType(
-    "ListName",
-    Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=LIST_NAME_LENGTH),
-        STRIPPED,
-        ONE_LINE,
-        Field(
-            description=f"1-{LIST_NAME_LENGTH} characters on one line; unique for each user, whatever its case.",
-            examples=["Shopping"],
-            json_schema_extra={"pattern": NAME},
-        ),
-    ],
-)
 TasksOfList = TypeAliasType("TasksOfList", Literal["keep", "delete"])
 
 

@@ -28,6 +28,7 @@ from tasks.cursors import BIGINT
 from tasks.fields import FIELDS
 from tasks.limits import (
     DESCRIPTION_LENGTH,
+    LIST_NAME_LENGTH,
     LOCATION_LENGTH,
     MAX_TAGS,
     TAG_LENGTH,
@@ -186,6 +187,19 @@ TagName = TypeAliasType(
         Field(
             description=f"1-{TAG_LENGTH} characters on one line; case makes no difference.",
             examples=["errand"],
+            json_schema_extra={"pattern": NAME},
+        ),
+    ],
+)
+ListName = TypeAliasType(
+    "ListName",
+    Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=LIST_NAME_LENGTH),
+        STRIPPED,
+        ONE_LINE,
+        Field(
+            description=f"1-{LIST_NAME_LENGTH} characters on one line.",
             json_schema_extra={"pattern": NAME},
         ),
     ],

@@ -43,6 +43,7 @@ OPERATIONS = {
     "get_snapshot": "GET /api/snapshot",
     "get_me": "GET /api/me",
     "update_me": "PATCH /api/me",
+    "delete_me": "DELETE /api/me",
     "list_tokens": "GET /api/tokens",
     "create_token": "POST /api/tokens",
     "revoke_token": "DELETE /api/tokens/{token_id}",

@@ -217,7 +217,7 @@ CASES: list[Case] = [
     *method_not_allowed(ONE, "POST", "TRACE", "OPTIONS", "LINK", "FOO"),
     *method_not_allowed(f"{ONE}/toggle", "GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"),
     *method_not_allowed(f"{ONE}/complete", "GET", "DELETE"), *method_not_allowed(f"{ONE}/reopen", "GET", "PUT"),
-    *method_not_allowed("/api/me", "POST", "PUT", "DELETE", "OPTIONS", "TRACE"),
+    *method_not_allowed("/api/me", "POST", "PUT", "OPTIONS", "TRACE"),
     *method_not_allowed("/api/problems", "POST", "DELETE"), *method_not_allowed("/api/", "POST"),
     *method_not_allowed("/api/openapi.json", "POST", "DELETE"), *method_not_allowed("/api/docs", "POST", "PUT"),
     *method_not_allowed("/livez", "POST", "DELETE", "TRACE", "OPTIONS"), *method_not_allowed("/readyz", "POST", "PUT"),

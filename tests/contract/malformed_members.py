@@ -327,6 +327,11 @@ CASES: list[Case] = [
     *refused("/timezone", "wrong_type", *({"timezone": value} for value in NO_STRINGS), method="PATCH", path="/api/me"),
     *refused("/timezone", "missing", {}, method="PATCH", path="/api/me"),
     *refused("/is_staff", "unknown", {"timezone": "UTC", "is_staff": True}, method="PATCH", path="/api/me"),
+    *(Case(f"DELETE me, {text}", 422, "invalid", "DELETE", f"/api/me?{text}", error=(pointer, code)) for text, pointer, code in (
+        ("", "/confirm", "missing"), ("confirm=", "/confirm", "too_short"), ("confirm=nobody", "/confirm", "refused"),
+        ("confirm=ALICE", "/confirm", "refused"), ("confirm=" + "a" * 151, "/confirm", "too_long"), ("confirm=%00", "/confirm", "nul_character"),
+        ("confirm=alice&confirm=alice", "/confirm", "repeated"), ("confirm=alice&x=1", "/x", "unknown"))),
+    *missing("/api/deletions/1", "/api/deletions/1.x", "/api/deletions/."),
     Case("PATCH me without a body", 400, "malformed_body", "PATCH", "/api/me"),
     # Which tasks
     *asked("/limit", "too_small", "0", "-1"), *asked("/limit", "too_large", "501", str(BEYOND)),

@@ -107,6 +107,7 @@ def test_each_answer_is_what_the_document_says(
         ("revoke_token", "DELETE", f"/api/tokens/{spare.pk}", None),
         ("get_job", "GET", f"/api/jobs/{make_job(alice).pk}", None),
         ("list_problems", "GET", "/api/problems", None),
+        ("delete_me", "DELETE", "/api/me?confirm=alice", None),
     ]
     assert {operation for operation, *_ in said} == set(OPERATIONS)
 

@@ -53,6 +53,7 @@ CURSORS = {
     "list_trash": ("cursor", [cursors.encode("trash", 1)]),
     "list_history": ("cursor", [cursors.encode("history", 1)]),
     "list_lists": ("cursor", [cursors.encode("lists", 1, "i")]),
+    "list_tokens": ("cursor", [cursors.encode("tokens", 1)]),
     "list_tags": ("cursor", [cursors.encode("tags", 1, "errand")]),
     "list_changes": ("after", ["latest", cursors.encode("after", 0)]),
 }
@@ -89,6 +90,9 @@ def _document(server: Server) -> Any:
     """Without what makes an answer depend on more than its request: a version that is
     stale, a key that was used, a list that is there. They have tests of their own."""
     document = server.send("GET", "/api/openapi.json").json()
+    # They would end the credential of the fuzzing.
+    del document["paths"]["/api/tokens/{token_id}"]
+    del document["paths"]["/api/me"]["delete"]
     for methods in document["paths"].values():
         for operation in methods.values():
             name = operation["operationId"]
@@ -107,6 +111,8 @@ def _document(server: Server) -> Any:
             schema["properties"].pop("version", None)
     me = document["components"]["schemas"]["MePatch"]
     me["properties"]["timezone"] = ZONE
+    # Most instants are in the past.
+    del document["components"]["schemas"]["TokenIn"]["properties"]["expires_at"]
     return document
 
 

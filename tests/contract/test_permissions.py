@@ -68,6 +68,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "list_tokens":   (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 403),
     "create_token":  (401, 403, 201, 201, 401, 401, 401, 403, 201, 201, 403),
     "revoke_token":  (401, 403, 204, 204, 401, 401, 401, 403, 204, 404, 403),
+    "delete_me":     (401, 403, 204, 204, 401, 401, 401, 403, 204, 204, 403),
     "list_problems": (200, 200, 200, 200, 200, 200, 200, 200, 200, 200, 200),
 }  # fmt: skip
 
@@ -179,6 +180,9 @@ def stored() -> list[Any]:
 
 def perform(client: Any, operation: str, rows: Rows) -> Any:
     method, path, body = document_operations()[operation]
+    if operation == "delete_me":
+        me = client.get("/api/me").json()
+        path += f"?confirm={me.get('username', 'alice')}"
     if operation in BODIES:
         body = BODIES[operation](rows)
     # What is refused in the midst of its transaction is to be rolled back alone.

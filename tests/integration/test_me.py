@@ -8,7 +8,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from taskproject.accounts.models import ApiToken, User
+from taskproject import jobs
+from taskproject.accounts.models import ApiToken, Invitation, User
+from taskproject.models import Job
+from tasks.models import Task
 from tests.conftest import ApiClient, make_task, make_token
 from tests.support.answers import rfc3339
 
@@ -92,12 +95,12 @@ def test_it_never_tells_the_secret(alice: User) -> None:
     assert token.digest not in answer.text
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_it_can_only_be_read_and_patched(api: ApiClient, method: str) -> None:
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_it_can_only_be_read_patched_and_deleted(api: ApiClient, method: str) -> None:
     answer = api.send(method, "/api/me")
 
     assert answer.status_code == 405
-    assert set(answer.headers["Allow"].split(", ")) == {"GET", "PATCH"}
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "PATCH", "DELETE"}
 
 
 def test_a_token_costs_one_query(
@@ -165,3 +168,83 @@ def test_the_zone_decides_what_is_overdue(api: ApiClient, alice: User) -> None:
         assert api.send("GET", path).json()["overdue"] is overdue
         other = api.send("GET", f"{path}?tz=Etc/GMT%2B12").json()
         assert other["overdue"] is False, "?tz= comes before the user's own"
+
+
+# DELETE
+
+
+def test_a_user_is_deleted_with_all_that_is_theirs(api: ApiClient, alice: User) -> None:
+    make_task(alice, tags=["home"])
+    bob = User.objects.create(username="bob")
+    make_task(bob)
+    Invitation.objects.invite("alice@example.com", None)
+    User.objects.filter(pk=alice.pk).update(email="Alice@example.com")
+
+    answer = api.send("DELETE", "/api/me?confirm=alice")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert [user.username for user in User.objects.all()] == ["bob"]
+    assert [task.owner_id for task in Task.objects.all()] == [bob.pk]
+    assert not ApiToken.objects.exists() and not Invitation.objects.exists()
+    assert api.send("GET", "/api/me").json()["code"] == "invalid_token"
+
+
+def test_a_session_ends_with_its_user(client: Client, alice: User) -> None:
+    client.force_login(alice)
+
+    assert client.delete("/api/me?confirm=alice").status_code == 204
+    assert client.get("/api/me").status_code == 401
+
+
+def test_thousands_of_tasks_go_in_the_background_and_can_be_watched(
+    api: ApiClient,
+    nobody: ApiClient,
+    alice: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tasks.jobs.AT_ONCE", 1)
+    started: list[bool] = []
+    monkeypatch.setattr("taskproject.jobs.start", lambda: started.append(True))
+    for _ in range(3):
+        make_task(alice)
+
+    answer = api.send("DELETE", "/api/me?confirm=alice")
+
+    assert answer.status_code == 202
+    assert answer.headers["Retry-After"] == "1"
+    assert api.send("GET", "/api/tasks").json()["code"] == "invalid_token"
+    where = answer.headers["Location"]
+    shown = nobody.send("GET", where).json()
+    assert (shown["kind"], shown["status"]) == ("delete_user", "running")
+    assert answer.json() == shown and started
+    jobs.finish(Job.objects.get())
+    assert nobody.send("GET", where).json()["status"] == "done"
+    assert not User.objects.exists()
+    assert nobody.send("GET", f"{where[:-1]}").status_code == 404
+
+
+@pytest.mark.parametrize("query", ["", "?confirm=", "?confirm=bob", "?confirm=Alice"])
+def test_nobody_is_deleted_without_the_username(
+    api: ApiClient, alice: User, query: str
+) -> None:
+    answer = api.send("DELETE", f"/api/me{query}")
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/confirm"
+    assert User.objects.get().is_active
+
+
+def test_staff_do_not_delete_themselves(staff: Client, carol: User) -> None:
+    answer = staff.delete("/api/me?confirm=carol")
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert User.objects.get().is_active
+
+
+def test_a_key_is_refused_because_nothing_is_kept(api: ApiClient) -> None:
+    answer = api.send(
+        "DELETE", "/api/me?confirm=alice", headers={"Idempotency-Key": "a"}
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "key_refused")
+    assert User.objects.get().is_active

@@ -1,20 +1,25 @@
 """`/api/me`: the user that the request acts as."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import orjson
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
-from ninja import Router
-from pydantic import BaseModel, ConfigDict, Field
+from ninja import Query, Router
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import TypeAliasType
 
 from taskproject import timezones
 from taskproject.accounts.api.schemas import TokenOut
 from taskproject.accounts.auth import ApiRequest, Caller, SessionTokenAuth
-from taskproject.inputs import Closed, Zone
+from taskproject.accounts.deletion import delete_caller, job_of, receipt
+from taskproject.inputs import NO_NUL, Closed, Zone
+from tasks.api.jobs import JobOut
+from tasks.api.responses import json_response, no_content
 
 router = Router(tags=["accounts"])
+#: The user who is deleted has no credential any more.
+public = Router(auth=None, tags=["accounts"])
 
 CallerVia = TypeAliasType("CallerVia", Literal["token", "session", "guest"])
 
@@ -38,14 +43,12 @@ class MeOut(BaseModel):
 
     id: int
     username: str
-    timezone: str = Field(
-        description="Your time zone, which decides which day is today; PATCH changes it."
-    )
+    timezone: str = Field(description="Decides which day is today; PATCH changes it.")
     is_staff: bool
-    via: CallerVia = Field(description="How the request was authenticated.")
-    token: TokenOut | None = Field(description="The token of the request, or null.")
+    via: CallerVia
+    token: TokenOut | None
     csrf_token: str | None = Field(
-        description="For the X-CSRFToken header; only with a session cookie."
+        description="For X-CSRFToken; only with a session cookie."
     )
 
 
@@ -55,6 +58,12 @@ class MePatch(Closed):
     )
 
     timezone: Zone
+
+
+class Deletion(Closed):
+    confirm: Annotated[str, StringConstraints(min_length=1, max_length=150), NO_NUL] = (
+        Field(description="Your username.")
+    )
 
 
 @router.get("/me", response=MeOut, summary="Get the current user")
@@ -74,6 +83,25 @@ def update_me(request: ApiRequest, body: MePatch) -> HttpResponse:
         orjson.dumps(me.model_dump(), option=orjson.OPT_UTC_Z),
         content_type="application/json; charset=utf-8",
     )
+
+
+@router.delete(
+    "/me", response={204: None, 202: JobOut}, summary="Delete the current user"
+)
+def delete_me(request: ApiRequest, deletion: Query[Deletion]) -> HttpResponse:
+    """Deletes you with all that is yours, permanently. It may go on in the background: the
+    response is 202, and its Location shows the progress."""
+    job = delete_caller(request, deletion.confirm)
+    if job is None:
+        return no_content()
+    headers = {"Location": f"/api/deletions/{receipt(job)}", "Retry-After": "1"}
+    return json_response(job.as_dict(), 202, **headers)
+
+
+@public.get("/deletions/{receipt}", response=JobOut, include_in_schema=False)
+def get_deletion(request: HttpRequest, receipt: str) -> HttpResponse:
+    """The progress of the deletion of a user, by the address in the response to it."""
+    return json_response(job_of(receipt).as_dict())
 
 
 def _csrf_token(request: ApiRequest) -> str | None:

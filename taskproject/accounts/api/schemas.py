@@ -10,9 +10,7 @@ TokenScope = TypeAliasType("TokenScope", Literal["read", "write"])
 
 
 class TokenOut(BaseModel):
-    name: str = Field(description="The name of the token: what uses it.")
-    prefix: str = Field(
-        description="The first characters of the token.", examples=["tk_x4Yb2c1Q"]
-    )
+    name: str
+    prefix: str = Field(description="The first characters of the token.")
     scopes: list[TokenScope]
     expires_at: datetime | None

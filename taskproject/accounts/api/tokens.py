@@ -5,18 +5,17 @@ from typing import Annotated
 
 from django.http import HttpResponse
 from ninja import Query, Router
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
-from typing_extensions import TypeAliasType
 
 from taskproject.accounts import tokens
 from taskproject.accounts.api.schemas import TokenOut, TokenScope
 from taskproject.accounts.auth import ApiRequest
-from taskproject.accounts.models import TOKEN_NAME_LENGTH, ApiToken
+from taskproject.accounts.models import ApiToken
 from taskproject.accounts.tokens import LIFETIME
-from taskproject.inputs import STRIPPED, Closed
-from tasks.api.members import NAME, ONE_LINE, Instant
+from taskproject.inputs import Closed
+from tasks.api.members import Instant, ListName
 from tasks.api.responses import json_response, no_content, page_response
 from tasks.api.schemas import Page
 
@@ -40,20 +39,6 @@ def _once(scopes: list[str]) -> list[str]:
     return scopes
 
 
-TokenName = TypeAliasType(
-    "TokenName",
-    Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=TOKEN_NAME_LENGTH),
-        STRIPPED,
-        ONE_LINE,
-        Field(
-            description=f"What uses it: 1-{TOKEN_NAME_LENGTH} characters on one line.",
-            examples=["Phone"],
-            json_schema_extra={"pattern": NAME},
-        ),
-    ],
-)
 Scopes = Annotated[
     list[TokenScope],
     Field(min_length=1, max_length=2, json_schema_extra={"uniqueItems": True}),
@@ -66,21 +51,17 @@ class OwnTokenOut(TokenOut):
 
     id: int
     created_at: datetime
-    last_used_at: datetime | None = Field(description="To the minute.")
-    secret: str | None = Field(
-        description="The token itself; only in the response that creates it."
-    )
+    last_used_at: datetime | None
+    secret: str | None = Field(description="Only in the response that creates it.")
 
 
 class TokenPage(BaseModel):
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [TOKEN], "next_cursor": None}]}
+        json_schema_extra={"examples": [{"items": [], "next_cursor": None}]}
     )
 
     items: list[OwnTokenOut]
-    next_cursor: str | None = Field(
-        description="Cursor of the next page; null on the last page."
-    )
+    next_cursor: str | None
 
 
 class TokenIn(Closed):
@@ -88,12 +69,13 @@ class TokenIn(Closed):
         json_schema_extra={"examples": [{"name": "Phone", "scopes": ["read"]}]}
     )
 
-    name: TokenName
+    # With the bounds of the names of lists.
+    name: ListName = Field(description="What uses it.")
     scopes: Scopes = Field(["read", "write"])
     expires_at: Instant | None = Field(
         default_factory=lambda: None,
-        description=f"When it stops working, or null: never. Default: in {LIFETIME.days} "
-        "days, or with the token of this request, if that is sooner.",
+        description=f"null: never. Default: in {LIFETIME.days} days, but no later than the "
+        "token of this request.",
     )
 
 
@@ -112,19 +94,15 @@ def _represent(token: ApiToken, secret: str | None = None) -> dict[str, object]:
 
 @router.get("/tokens", response=TokenPage)
 def list_tokens(request: ApiRequest, page: Query[Page]) -> HttpResponse:
-    """Your API tokens that are not revoked, newest first, without their secrets. The
-    guest has none: 403."""
+    """Your API tokens that are not revoked, newest first, without their secrets."""
     mine = tokens.of(request.auth).order_by("-pk")
     return page_response(request, mine, page, "tokens", _represent)
 
 
 @router.post("/tokens", response={201: OwnTokenOut})
 def create_token(request: ApiRequest, body: TokenIn) -> HttpResponse:
-    """Creates an API token. Its `secret` is shown only here.
-
-    A token can create only tokens whose scopes it has itself and that expire no later.
-    An Idempotency-Key is refused, because responses with secrets are not stored.
-    """
+    """Creates an API token, whose `secret` is shown only here. A token creates only tokens
+    with scopes that it has, and that expire no later."""
     expires_at = body.expires_at
     if "expires_at" not in body.model_fields_set:
         expires_at = tokens.default_expiry(request.auth)
@@ -136,6 +114,6 @@ def create_token(request: ApiRequest, body: TokenIn) -> HttpResponse:
 
 @router.delete("/tokens/{int:token_id}", response={204: None})
 def revoke_token(request: ApiRequest, token_id: int) -> HttpResponse:
-    """Revokes one of your API tokens: it stops working at once."""
+    """Revokes one of your API tokens at once."""
     tokens.revoke(request.auth, token_id)
     return no_content()
