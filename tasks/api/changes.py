@@ -163,10 +163,10 @@ class ChangesQuery(InZone):
 def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpResponse:
     """Your changes in the order of their commits, each with what changed as it is now.
 
-    To stay up to date, get a cursor with `?after=latest`, read your tasks, and then
-    request the changes after the `next_cursor` of the previous response, again and
-    again. No change is missed or repeated, however many are made meanwhile. Changes are
-    kept for 90 days unless configured otherwise; an older cursor is 410.
+    To stay up to date, begin with the `cursor` of `GET /api/snapshot`, and then request
+    the changes after the `next_cursor` of the previous response, again and again. No
+    change is missed or repeated, however many are made meanwhile. Changes are kept for 90
+    days unless configured otherwise; an older cursor is 410.
     """
     after = query.sequence()
     page = feed.page(request.auth.user_id, after, query.limit, request.auth.guard)
