@@ -34,6 +34,8 @@ BLOCKS = """SELECT sum(pg_stat_get_blocks_fetched(oid))::bigint FROM pg_class
 #: Lists of tasks that meet a condition of which nothing is counted: read in the order
 #: asked for or by the condition, whichever is less by what PostgreSQL knows.
 BY_STATISTICS = {
+    "/api/tasks?q=passport&sort=relevance",
+    "/api/tasks?total=true&q=passport&completed=false",
     "/api/tasks?total=true&list={list}&due_before=2025-03-01",
     "/api/tasks?due_before=2025-03-01",
     "/api/tasks?q=passport&sort=due",
@@ -94,6 +96,7 @@ READS = [
             "q=passport&sort=due",
             "q=passport+anna&completed=false",
             "q=nothing",
+            "q=passport&sort=relevance",
             "total=true",
             "total=true&tag=errand",
             "total=true&priority=urgent",
