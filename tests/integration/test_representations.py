@@ -52,7 +52,12 @@ def test_the_form_of_a_task_and_of_their_lists_is_number_3() -> None:
 
     assert schemas.REPRESENTATION == 3
     assert json_response(represent(task, clock)).content == TASK
-    assert members(collection.TaskPage) == ["items", "next_cursor"]
+    assert members(collection.TaskPage) == [
+        "items",
+        "next_cursor",
+        "total",
+        "highlights",
+    ]
     counts = ["open", "completed", "overdue", "due_today", "lists", "tags"]
     assert members(collection.Counts) == counts
     assert members(collection.OpenInList) == ["list", "open"]

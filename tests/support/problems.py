@@ -17,6 +17,8 @@ TITLES = {
     "https_required": (403, "Credentials must come over https"),
     "insufficient_scope": (403, "The token's scopes do not allow this"),
     "origin_refused": (403, "This origin may not write here"),
+    "sign_up_closed": (403, "Sign-up is closed"),
+    "no_mail": (403, "This installation sends no mail"),
     "not_found": (404, "Not found"),
     "method_not_allowed": (405, "The method is not allowed here"),
     "request_timeout": (408, "The body did not come in time"),
@@ -35,6 +37,7 @@ TITLES = {
     "invalid": (422, "The input is not valid"),
     "key_reused": (422, "The Idempotency-Key belongs to another request"),
     "version_required": (428, "If-Match is needed"),
+    "too_many_requests": (429, "Too many attempts"),
     "server_error": (500, "The service failed"),
     "unavailable": (503, "The service is unavailable for now"),
 }
@@ -57,7 +60,10 @@ def problem(code: str, path: str, detail: str, **members: object) -> dict[str, o
 def assert_problem(
     answer: Any, code: str, path: str, detail: str, **members: object
 ) -> None:
-    """The response is this problem, with these members besides those that all have."""
+    """The response is this problem, with these members besides those that all have, and with
+    the seconds of Retry-After."""
+    if "Retry-After" in answer.headers:
+        members["retry_after"] = int(answer.headers["Retry-After"])
     assert answer.status_code == TITLES[code][0], answer.content
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json() == problem(code, path, detail, **members)
