@@ -94,7 +94,8 @@ def test_a_client_in_python_passes_strict_mypy(tmp_path: Path) -> None:
     path = f"{VENV}{os.pathsep}{os.environ['PATH']}"  # for ruff
     execute(
         VENV / "openapi-python-client", "generate", "--fail-on-warning", "--meta=none",
-        f"--path={DOCUMENT}", f"--output-path={client}", PATH=path,
+        f"--path={DOCUMENT}", f"--output-path={client}",
+        "--config=openapi-python-client.yaml", PATH=path,
     )  # fmt: skip
     cache = f"--cache-dir={tmp_path / 'cache'}"
     execute(VENV / "mypy", "--config-file=mypy.ini", cache, client)
