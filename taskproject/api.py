@@ -32,6 +32,7 @@ from tasks.api.tags import router as tags
 from tasks.api.tasks import router as tasks
 from tasks.api.todo_backend import router as todos
 from tasks.api.trash import router as trash
+from tasks.api.undo import router as undo
 
 DESCRIPTION = """\
 Tasks over REST. Users see and change only their own tasks.
@@ -79,6 +80,7 @@ api.add_router("", lists)
 api.add_router("", tags)
 api.add_router("", jobs)
 api.add_router("", changes)
+api.add_router("", undo)
 api.add_router("", snapshot)
 api.add_router("", exports)
 api.add_router("", calendars)

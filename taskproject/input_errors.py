@@ -24,6 +24,7 @@ CODES: dict[str, tuple[str, ...]] = {
     "missing": (),
     "not_found": (),
     "nul_character": (),
+    "one_change": (),
     "one_place": (),
     "own_parent": (),
     "read_only": (),

@@ -197,7 +197,11 @@ CONFLICT = ProblemResponse(
     "Conflict",
     # The first can happen to every write.
     (*problems.kinds(problems.Conflict), problems.Conflict),
-    {"operation": OPERATION, "retry_after": RETRY_AFTER},
+    {
+        "operation": OPERATION,
+        "changed": {"$ref": "#/components/schemas/Changed"},
+        "retry_after": RETRY_AFTER,
+    },
 )
 VERSION_REQUIRED = _problems(problems.VersionRequired, operation=OPERATION)
 INVALID = _problems(problems.Invalid, errors=ERRORS, operation=OPERATION)
@@ -286,7 +290,7 @@ def _of(path: str, method: str, operation: Part) -> Iterator[ProblemResponse]:
     if operation.get("security") != []:
         yield from SECURED
     batch = path.endswith("/batch")  # any problem of the other operations can happen
-    if "{" in path or batch or path.endswith("/calendar"):
+    if "{" in path or batch or path.endswith(("/calendar", "/undo")):
         yield NOT_FOUND
     # A new task with the client_id of one in the trash.
     created = method == "post" and path.endswith("/tasks")
@@ -306,15 +310,19 @@ def _of(path: str, method: str, operation: Part) -> Iterator[ProblemResponse]:
 def _input_error(
     operation: Part, schemas: Mapping[str, Part]
 ) -> tuple[str, InputError]:
-    """The first member of the body that is required, or a parameter, and the error of a request with two
+    """The first member of a body that needs some, or a parameter, and the error of a request with two
     letters of its name in the wrong order."""
-    if operation.get("requestBody", {}).get("required"):
-        schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        known = list(schemas[schema["$ref"].rpartition("/")[2]]["properties"])
+    body = operation.get("requestBody", {})
+    queried = [one["name"] for one in operation["parameters"] if one["in"] == "query"]
+    schema: Part = {}
+    if body.get("required"):
+        reference = body["content"]["application/json"]["schema"]["$ref"]
+        schema = schemas[reference.rpartition("/")[2]]
+    if schema and ("required" in schema or not queried):
+        known = list(schema["properties"])
         place, kind, member = "body", "member", known[0]
     else:
-        place, kind = "query", "parameter"
-        known = [one["name"] for one in operation["parameters"] if one["in"] == place]
+        place, kind, known = "query", "parameter", queried
         shared = [name for name in ("limit", "tz") if name in known]
         member = [*shared, *known, "body"][0]
     if not known:

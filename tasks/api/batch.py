@@ -21,7 +21,12 @@ from taskproject.conditions import check_version_given, other_version
 from taskproject.inputs import Closed, absent, refusal_of
 from taskproject.problems import Invalid, Problem
 from tasks.api.members import Id, TaskId, Version
-from tasks.api.responses import actor, clock_of, json_response, represent, task_or_raise
+from tasks.api.responses import (
+    batch_of,
+    clock_of,
+    json_response,
+    represent,
+)
 from tasks.api.schemas import (
     EXAMPLE,
     InZone,
@@ -32,7 +37,7 @@ from tasks.api.schemas import (
     to_model_fields,
 )
 from tasks.models import Task
-from tasks.models.batches import MAX_OPERATIONS, RESTORE, Batch, Operation
+from tasks.models.batches import MAX_OPERATIONS, Operation
 from tasks.models.due_dates import Clock
 
 router = Router(tags=["tasks"])
@@ -182,7 +187,7 @@ def batch_tasks(
     can create at most 5,000 tags. Send an Idempotency-Key to be able to retry it.
     """
     clock = clock_of(request, zone)
-    batch = _batch(request, clock, body.atomic)
+    batch = batch_of(request, clock, body.atomic)
     results = batch.run(_operations(request, body))
     shown = [
         _result(one, result, clock, existing=number in batch.existing)
@@ -191,23 +196,6 @@ def batch_tasks(
         )
     ]
     return json_response({"results": shown})
-
-
-def _batch(request: ApiRequest, clock: Clock, atomic: bool) -> Batch:
-    return Batch(
-        actor(request),
-        request.auth.user_id,
-        request.auth.user.timezone,
-        lambda outcome, operation, differences: task_or_raise(
-            outcome,
-            operation.key,
-            operation.versions,
-            clock,
-            trashed_too=operation.verb == RESTORE,
-            differences=differences,
-        ),
-        atomic,
-    )
 
 
 def _operations(request: ApiRequest, body: BatchIn) -> list[Operation]:

@@ -75,17 +75,13 @@ class EventOut(BaseModel):
     sequence: int = Field(description="Increases with each of your changes.")
     at: datetime
     verb: EventVerb
-    task_id: int | None = Field(description="The row that changed: one of these three.")
+    task_id: int | None = Field(description="One of these three.")
     list_id: int | None
     tag_id: int | None
-    version: int = Field(description="The version of the row after the change.")
-    actor: ActorOut | None = Field(
-        description="The user who made the change; null for the service."
-    )
+    version: int = Field(description="After the change.")
+    actor: ActorOut | None = Field(description="Null for the service.")
     via: EventVia
-    request: str | None = Field(
-        description="The Idempotency-Key of the request, else its X-Request-ID."
-    )
+    request: str | None = Field(description="Its Idempotency-Key or X-Request-ID.")
     changes: dict[str, FieldChange]
 
 
@@ -95,14 +91,13 @@ Tasks = list[TaskOut]
 
 class ChangeOut(EventOut):
     task: TaskOut | None = Field(
-        description="The task as it is now; null if it is deleted or in the trash, "
-        "or if the change is of a list or a tag."
+        description="As it is now; null if deleted or in the trash."
     )
     parents: Tasks = Field(
-        description="The parents whose `open_subtasks` it may have changed, as they are now."
+        description="Parents whose `open_subtasks` may have changed."
     )
-    list: ListOut | None = Field(description="The list as it is now; null if deleted.")
-    tag: TagOut | None = Field(description="The tag as it is now; null if deleted.")
+    list: ListOut | None = Field(description="As it is now; null if deleted.")
+    tag: TagOut | None = Field(description="As it is now; null if deleted.")
 
 
 class ChangePage(BaseModel):
@@ -125,12 +120,12 @@ class ChangePage(BaseModel):
     next_cursor: str = Field(
         description="Cursor of the changes after these, also if there are none yet."
     )
-    has_more: bool = Field(description="Whether there are changes after these now.")
+    has_more: bool = Field(description="Whether there are more now.")
 
 
 class HistoryPage(BaseModel):
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [CHANGE], "next_cursor": None}]}
+        json_schema_extra={"examples": [{"items": [], "next_cursor": None}]}
     )
 
     items: list[EventOut]
@@ -142,8 +137,8 @@ class HistoryPage(BaseModel):
 class ChangesQuery(InZone):
     after: Annotated[str, Field(max_length=100)] | None = Field(
         None,
-        description="The `next_cursor` of the last response that you have; `latest` "
-        "for the current cursor and no items; without it, all changes that are kept.",
+        description="The last `next_cursor` that you have; `latest`: no items, and the "
+        "cursor of now; without it, all changes that are kept.",
     )
     limit: Annotated[int, Field(ge=1, le=500), DIGITS] = Field(
         100, description="Changes on a page."
@@ -163,10 +158,9 @@ class ChangesQuery(InZone):
 def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpResponse:
     """Your changes in the order of their commits, each with what changed as it is now.
 
-    To stay up to date, begin with the `cursor` of `GET /api/snapshot`, and then request
-    the changes after the `next_cursor` of the previous response, again and again. No
-    change is missed or repeated, however many are made meanwhile. Changes are kept for 90
-    days unless configured otherwise; an older cursor is 410.
+    Begin with the `cursor` of `GET /api/snapshot`, then request those after the
+    `next_cursor` of the previous response, again and again. Changes are kept for 90 days
+    unless configured otherwise; an older cursor is 410.
     """
     after = query.sequence()
     page = feed.page(request.auth.user_id, after, query.limit, request.auth.guard)

@@ -232,9 +232,7 @@ Priority = TypeAliasType(
 Id = Annotated[int, Field(ge=1, le=BIGINT)]
 Version = TypeAliasType(
     "Version",
-    Annotated[
-        Id, Field(description="The version that it must have, else 412: as If-Match.")
-    ],
+    Annotated[Id, Field(description="The same as If-Match.")],
 )
 ListId = Annotated[
     Id | None, Field(description="The id of its list, or null.", examples=[3])

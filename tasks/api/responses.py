@@ -24,6 +24,7 @@ from tasks import cursors
 from tasks.api.schemas import REPRESENTATION, InZone, Page
 from tasks.fields import ATTRIBUTES, FIELDS
 from tasks.models import Actor, Event, Outcome, Task, TaskQuerySet, listing
+from tasks.models.batches import RESTORE, Batch
 from tasks.models.due_dates import Clock, clock, is_overdue
 from tasks.models.events import changed_fields
 from tasks.models.listing import Row
@@ -353,3 +354,21 @@ def _stale(
         names = [name.removesuffix("_id") for name in changed]
         changed = [name for name in names if name in current]
     return stale_version(versions, task.version, etag(current), current, changed)
+
+
+def batch_of(request: ApiRequest, clock: Clock, atomic: bool) -> Batch:
+    """A batch of the caller's changes; `clock` is the clock of the request."""
+    return Batch(
+        actor(request),
+        request.auth.user_id,
+        request.auth.user.timezone,
+        lambda outcome, operation, differences: task_or_raise(
+            outcome,
+            operation.key,
+            operation.versions,
+            clock,
+            trashed_too=operation.verb == RESTORE,
+            differences=differences,
+        ),
+        atomic,
+    )

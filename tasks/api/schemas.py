@@ -128,7 +128,7 @@ MOMENT = {"type": "string", "format": "date-time"}
 
 
 class TaskIn(TaskMembers):
-    """A task as GET returns it; members that only the service writes may be left out."""
+    """A task as GET returns it."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"title": "Buy oat milk"}]}

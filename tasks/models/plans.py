@@ -139,7 +139,8 @@ def edited(
         values["tags"] = list(dict.fromkeys(names))
     if "completed" in values:
         values |= completing(task, now, values["completed"])
-    if values.get("list_id", task.list_id) != task.list_id:
+    moved = values.get("list_id", task.list_id) != task.list_id
+    if moved and "position" not in values:
         values["position"] = end((owner_id, values["list_id"]))
     values |= due(task, zone, values)
     if changes(task, {name: values[name] for name in TEXTS if name in values}):

@@ -40,6 +40,7 @@ OPERATIONS = {
     "empty_trash": "DELETE /api/tasks/trash",
     "list_history": "GET /api/tasks/{task_id}/history",
     "list_changes": "GET /api/changes",
+    "undo_changes": "POST /api/undo",
     "get_snapshot": "GET /api/snapshot",
     "get_me": "GET /api/me",
     "update_me": "PATCH /api/me",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from taskproject.accounts.models import ApiToken, User
-from tasks.models import CalendarFeed, Tag
+from tasks.models import CalendarFeed, Event, Tag
 from tests.conftest import ApiClient, make_task, make_token
 from tests.contract.document import OPERATIONS, fulfils
 from tests.support.rows import alone, make_job, make_list
@@ -29,6 +29,7 @@ def test_each_answer_is_what_the_document_says(
 ) -> None:
     path = f"/api/tasks/{make_task(alice, tags=['home'], due_date=date(2000, 1, 1)).pk}"
     another = make_task(alice, "Another").pk
+    made = Event.objects.of_task(make_task(alice, "New").pk).get().sequence
     make_task(alice, "Sub", parent_id=another, tags=["urgent"])
     lists = [make_list(alice, name).pk for name in ("Shopping", "Work", "Rest")]
     a_list, a_tag = (
@@ -91,6 +92,7 @@ def test_each_answer_is_what_the_document_says(
         ("empty_trash", "DELETE", "/api/tasks/trash", None),
         ("list_history", "GET", f"{path}/history", None),
         ("list_changes", "GET", "/api/changes", None),
+        ("undo_changes", "POST", "/api/undo", {"event": made}),
         ("get_snapshot", "GET", "/api/snapshot?tz=Asia/Tokyo", None),
         *(
             ("export_tasks", "GET", f"/api/tasks/export?format={kind}", None)

@@ -43,6 +43,7 @@ ACCEPTED = ["2xx", "3xx", "401", "403", "404", "409", "410"]
 REFUSES_MORE = (
     *("list_tasks", "update_task", "move_task", "move_list", "batch_tasks"),
     "delete_me",
+    "undo_changes",
 )
 # What the others are told instead of "some text": a zone that there is, a cursor as the
 # service makes it.

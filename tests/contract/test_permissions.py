@@ -62,6 +62,7 @@ TABLE: dict[str, tuple[int, ...]] = {
     "get_job":       (401, 200, 403, 200, 401, 401, 401, 200, 200, 404, 404),
     "list_history":  (401, 200, 403, 200, 401, 401, 401, 200, 200, 404, 404),
     "list_changes":  (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 200),
+    "undo_changes":  (401, 403, 200, 200, 401, 401, 401, 403, 200, 404, 404),
     "get_snapshot":  (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 200),
     "get_me":        (401, 200, 403, 200, 401, 401, 401, 200, 200, 200, 200),
     "update_me":     (401, 403, 200, 200, 401, 401, 401, 403, 200, 200, 200),
@@ -91,6 +92,12 @@ ABSENT = Rows(2**62, 2**62, 2**62, 2**62, 2**62, "x", 2**62, 2**62)
 BODIES: dict[str, Callable[[Rows], Any]] = {
     "move_task": lambda rows: {"before": rows.other_task},
     "move_list": lambda rows: {"after": rows.other_list},
+    "undo_changes": lambda rows: {
+        "event": max(
+            Event.objects.of_task(rows.task_id).values_list("pk", flat=True),
+            default=2**62,
+        )
+    },
     # With the scope write alone too.
     "create_token": lambda rows: {"name": "Phone", "scopes": ["write"]},
 }

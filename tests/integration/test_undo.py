@@ -1,0 +1,210 @@
+"""POST /api/undo"""
+
+import time
+from typing import Any
+
+import pytest
+
+from taskproject.accounts.models import User
+from tasks.models import Event, Task
+from tests.conftest import BY, ApiClient, make_task
+from tests.support.answers import as_json
+from tests.support.batches import create
+from tests.support.rows import alone, assert_refused, make_list
+
+
+@pytest.fixture
+def task(alice: User) -> Task:
+    return make_task(alice, "Buy milk", tags=["home"])
+
+
+def latest() -> Event:
+    return Event.objects.filter(task_id__isnull=False).latest("sequence")
+
+
+def undo(api: ApiClient, **body: Any) -> Any:
+    return alone(api, "POST", "/api/undo", body or {"event": latest().sequence})
+
+
+def without_times(task: Task) -> dict[str, Any]:
+    shown = as_json(task)
+    for name in ("version", "updated_at", "completed_at"):
+        del shown[name]
+    return shown
+
+
+CHANGES: dict[str, tuple[str, str, Any]] = {
+    "title": ("PATCH", "", {"title": "Other"}),
+    "all": ("PUT", "", {"title": "a", "description": "b", "location": "c", "priority": "high", "completed": True}),
+    "day": ("PATCH", "", {"due_date": "2030-01-01"}),
+    "instant": ("PATCH", "", {"due_at": "2030-01-01T12:00:00Z", "due_timezone": "Asia/Tokyo"}),
+    "tags": ("PATCH", "", {"tags": ["new", "other"]}),
+    "list": ("PATCH", "", {"list": "list"}),
+    "parent": ("PATCH", "", {"parent": "other"}),
+    "complete": ("POST", "/complete", None),
+    "toggle": ("POST", "/toggle", None),
+    "move": ("POST", "/move", {"after": "other"}),
+    "trash": ("DELETE", "", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_is_undone_and_done_again(
+    api: ApiClient, alice: User, task: Task, name: str
+) -> None:
+    rows = {"list": make_list(alice).pk, "other": make_task(alice, "Other").pk}
+    method, suffix, body = CHANGES[name]
+    body = body and {key: rows.get(str(value), value) for key, value in body.items()}
+    path, before = f"/api/tasks/{task.pk}", without_times(task)
+    assert api.send(method, path + suffix, body).status_code < 300
+    after = without_times(task)
+
+    for number in range(4):
+        answer = undo(api)
+        assert answer.status_code == 200, answer.content
+        assert without_times(task) == (after if number % 2 else before)
+        assert latest().actor_id == alice.pk
+        shown = [] if Task.objects.trashed().exists() else [as_json(task)]
+        assert answer.json()["tasks"] == shown
+
+
+def test_a_creation_is_undone_by_the_trash_and_a_restoring_too(
+    api: ApiClient, task: Task
+) -> None:
+    for verb in ("trashed", "restored", "trashed"):
+        assert undo(api).status_code == 200
+        assert latest().verb == verb
+
+
+def test_a_whole_batch_is_undone_in_one_go_within_two_seconds(
+    api: ApiClient, alice: User
+) -> None:
+    tasks = [make_task(alice, f"Task {number}") for number in range(250)]
+    before = [without_times(task) for task in tasks]
+    operations: list[Any] = [
+        {"op": "update", "id": task.pk, "body": {"title": "New", "tags": ["new"]}}
+        for task in tasks[:-1]
+    ]
+    operations += [{"op": "delete", "id": tasks[-1].pk}]
+    operations += [create(f"Another {number}") for number in range(250)]
+    body = {"operations": operations}
+    headers = {"Idempotency-Key": "many"}
+    assert (
+        api.send("POST", "/api/tasks/batch", body, headers=headers).status_code == 200
+    )
+    began = time.process_time()
+
+    answer = undo(api, request="many")
+
+    assert time.process_time() - began < 2
+    assert answer.status_code == 200, answer.content
+    assert [without_times(task) for task in tasks] == before
+    assert Task.objects.live().count() == 250
+    name = answer.headers["X-Request-ID"]
+    assert Event.objects.filter(request=name).count() == 500
+    assert undo(api, request=name).status_code == 200
+    assert Task.objects.live().count() == 499
+
+
+def test_a_field_that_was_changed_since_is_409_and_named(
+    api: ApiClient, task: Task
+) -> None:
+    path = f"/api/tasks/{task.pk}"
+    api.send("PATCH", path, {"title": "Mine", "description": "Mine"})
+    mine = latest().sequence
+    Task.objects.filter(pk=task.pk).edit(BY, title="Theirs", priority=3)
+    now = as_json(task)
+
+    answer = undo(api, event=mine)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert answer.json()["changed"] == ["title"]
+    assert as_json(task) == now
+    Task.objects.filter(pk=task.pk).edit(BY, title="Mine")
+    assert undo(api, event=mine).status_code == 200
+    shown = as_json(task)
+    assert (shown["title"], shown["priority"]) == ("Buy milk", "high")
+
+
+def test_a_creation_that_was_edited_since_is_409(
+    api: ApiClient, task: Task, alice: User
+) -> None:
+    made = latest().sequence
+    Task.objects.filter(pk=task.pk).edit(BY, title="Theirs")
+
+    answer = undo(api, event=made)
+
+    assert (answer.status_code, answer.json()["changed"]) == (409, ["title"])
+
+
+def test_a_batch_of_which_one_task_conflicts_is_not_undone_at_all(
+    api: ApiClient, alice: User, task: Task
+) -> None:
+    other = make_task(alice, "Other")
+    body = {
+        "operations": [{"op": "complete", "id": key} for key in (task.pk, other.pk)]
+    }
+    api.send("POST", "/api/tasks/batch", body, headers={"X-Request-ID": "both"})
+    Task.objects.filter(pk=task.pk).reopen(BY)
+    Task.objects.filter(pk=other.pk).edit(BY, title="Theirs")
+    assert undo(api, request="both").status_code == 200
+    assert not Task.objects.completed().exists()
+    api.send("POST", "/api/tasks/batch", body, headers={"X-Request-ID": "again"})
+    Task.objects.filter(pk=task.pk).remove(BY)
+
+    answer = undo(api, request="again")
+
+    assert answer.status_code == 409
+    assert "deleted permanently" in answer.json()["detail"]
+    assert Task.objects.get().completed
+
+
+def test_what_is_lost_is_409(api: ApiClient, alice: User) -> None:
+    row = make_list(alice)
+    task = make_task(alice, list_id=row.pk)
+    api.send("PATCH", f"/api/tasks/{task.pk}", {"list": None})
+    left = latest().sequence
+    api.send("DELETE", f"/api/lists/{row.pk}")
+
+    assert undo(api, event=left).status_code == 409
+    api.send("DELETE", f"/api/tasks/{task.pk}?permanent=true")
+    answer = undo(api)
+    assert answer.status_code == 409
+    assert "deleted permanently" in answer.json()["detail"]
+
+
+def test_only_ones_own_changes_are_undone(
+    api: ApiClient, bobs_api: ApiClient, task: Task, carol: User
+) -> None:
+    mine = latest().sequence
+    Task.objects.filter(pk=task.pk).edit(BY, title="By the service")
+
+    for client, body in (
+        (bobs_api, {"event": mine}),
+        (api, {"event": latest().sequence}),
+        (api, {"event": 2**62}),
+        (api, {"request": "unknown"}),
+    ):
+        assert undo(client, **body).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer", "code"),
+    [
+        ({}, "", "one_change"),
+        ({"event": 1, "request": "a"}, "", "one_change"),
+        ({"event": 0}, "/event", "too_small"),
+        ({"event": "1"}, "/event", "wrong_type"),
+        ({"event": None}, "/event", "wrong_type"),
+        ({"request": ""}, "/request", "too_short"),
+        ({"request": "x" * 256}, "/request", "too_long"),
+        ({"request": "\x00"}, "/request", "nul_character"),
+        ({"batch": "a"}, "/batch", "unknown"),
+    ],
+)
+def test_a_bad_body_is_422(
+    api: ApiClient, body: dict[str, Any], pointer: str, code: str
+) -> None:
+    answer = alone(api, "POST", "/api/undo", body)
+
+    assert_refused(answer, "/api/undo", pointer, code, None)
