@@ -49,6 +49,7 @@ class OperationRun:
         assert isinstance(operation, Operation)
         self._operation = operation
         self.handler = handler = operation.view_func
+        self._name = operation.operation_id or handler.__name__
         self._checks_token = getattr(handler, "checks_token_itself", False)
         self._parameters = query_parameters(handler)
         models: dict[str, type[ParamModel]] = {
@@ -67,6 +68,7 @@ class OperationRun:
 
     def __call__(self, request: ApiRequest, **path: int | str) -> HttpResponseBase:
         operation = self._operation
+        request.operation = self._name
         try:
             if operation.auth_callbacks:
                 request.auth = self._known_caller(request) or self._caller(request)

@@ -36,6 +36,7 @@ from taskproject.compression import encode
 from taskproject.deadlines import deadline
 from taskproject.health import PROBES
 from taskproject.logs import Line
+from taskproject.sql import Usage, this_thread
 
 logger = logging.getLogger("taskproject.requests")
 
@@ -87,6 +88,7 @@ class PipelineMiddleware:
 
     def __call__(self, request: IdentifiedRequest) -> HttpResponseBase:
         started = time.perf_counter()
+        this_thread.usage = Usage()
         request.id = request_id(request)
         if not problems.is_api(request):
             with deadline(PAGE_TIMEOUT):
@@ -363,15 +365,19 @@ def log(
         # Only if the session was loaded: logging must not access the database.
         loaded = getattr(getattr(request, "session", None), "_session_cache", {})
         user = int(loaded[SESSION_KEY]) if SESSION_KEY in loaded else None
+    usage = this_thread.usage
     line = Line(
         logger.name,
         "request",
         {
             "id": request.id,
             "method": method,
+            "operation": getattr(request, "operation", None),
             "path": _masked(request.path),
             "status": response.status_code,
             "ms": round((time.perf_counter() - started) * 1000, 1),
+            "database_ms": round(usage.seconds * 1000, 1),
+            "round_trips": usage.round_trips,
             "user": user,
             "via": getattr(caller, "via", None),
         },

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from itertools import chain, islice
 from threading import local
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import orjson
@@ -49,8 +50,28 @@ if TYPE_CHECKING:
         def no_lock_wait(self) -> AbstractContextManager[None]: ...
 
 
+class Usage:
+    """How one request uses the database: seconds that it waits, round trips that it makes,
+    and events that it appends."""
+
+    __slots__ = ("events", "round_trips", "seconds")
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.round_trips = self.events = 0
+
+    def add_since(self, started: float) -> None:
+        """Adds a round trip that started then, by `time.perf_counter`."""
+        self.seconds += perf_counter() - started
+        self.round_trips += 1
+
+
 class _Thread(local):
     """Values of the current thread."""
+
+    def __init__(self) -> None:
+        #: Of the request in progress; the pipeline starts a new one.
+        self.usage = Usage()
 
     @cached_property
     def connection(self) -> "Connection":

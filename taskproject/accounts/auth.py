@@ -99,6 +99,8 @@ class ApiRequest(HttpRequest):
     """A request that has passed authentication."""
 
     auth: Caller
+    #: The name of the operation.
+    operation: str
 
 
 class TokenAuth(HttpBearer):

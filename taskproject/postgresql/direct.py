@@ -15,6 +15,7 @@ that another client's statement with the same name is the same.
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
@@ -122,11 +123,13 @@ class Statements:
             if name not in self._prepared:
                 if len(self._prepared) >= MAX_PREPARED:
                     return None
+                started = perf_counter()
                 session.pgconn.send_prepare(name, text)
-                checked(session.result())
+                checked(session.result(started))
                 self._prepared.add(name)
+            started = perf_counter()
             session.pgconn.send_query_prepared(name, values)
-            return checked(session.result())
+            return checked(session.result(started))
         except errors.DuplicatePreparedStatement:
             self._prepared.add(name)
             return self._run_prepared(name, text, values)
@@ -139,11 +142,12 @@ def run(
     session: Connection, text: bytes, values: Sequence["Buffer | None"] | None = None
 ) -> "PGresult":
     """The result of a statement that is not prepared."""
+    started = perf_counter()
     if values is None:
         session.pgconn.send_query(text)
     else:
         session.pgconn.send_query_params(text, values)
-    return checked(session.result())
+    return checked(session.result(started))
 
 
 def _run_in_transaction(

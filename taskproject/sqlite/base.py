@@ -33,6 +33,7 @@ from django.db.backends.sqlite3.schema import DatabaseSchemaEditor as SchemaEdit
 from django.db.utils import OperationalError
 
 from taskproject.names import casefold_key
+from taskproject.sql import Row, this_thread
 
 logger = logging.getLogger("taskproject.sqlite")
 
@@ -112,8 +113,6 @@ def _pattern(pattern: str, escape: str) -> re.Pattern[str]:
 
 
 if TYPE_CHECKING:
-    from taskproject.sql import Row
-
     # With Django's methods that its stubs lack.
 
     class _SchemaEditor(SchemaEditor):
@@ -127,6 +126,30 @@ if TYPE_CHECKING:
 
 else:
     _SchemaEditor, _DatabaseWrapper = SchemaEditor, base.DatabaseWrapper
+
+
+class Cursor(base.SQLiteCursorWrapper):
+    """Django's, whose time is added to the usage of the request."""
+
+    def execute(self, *args: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return super().execute(*args)
+        finally:
+            this_thread.usage.add_since(started)
+
+    def executemany(self, *args: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return super().executemany(*args)
+        finally:
+            this_thread.usage.add_since(started)
+
+    def fetchall(self) -> Any:
+        started = time.perf_counter()
+        rows = super().fetchall()
+        this_thread.usage.seconds += time.perf_counter() - started
+        return rows
 
 
 class DatabaseFeatures(Features):
@@ -227,9 +250,12 @@ class DatabaseWrapper(_DatabaseWrapper):
             self._pass_on()
             raise
 
+    def create_cursor(self, name: str | None = None) -> Any:
+        return self.connection.cursor(factory=Cursor)
+
     def fetch(
         self, statement: str, parameters: Sequence[Any], prepare: bool
-    ) -> "list[Row]":
+    ) -> list[Row]:
         """The rows of a statement: see `taskproject.sql.fetch`."""
         with self.cursor() as cursor:
             cursor.execute(statement, parameters)
@@ -261,7 +287,9 @@ class DatabaseWrapper(_DatabaseWrapper):
                 return
 
     def _commit(self) -> None:
+        started = time.perf_counter()
         super()._commit()
+        this_thread.usage.add_since(started)
         self._pass_on()
 
     def _rollback(self) -> None:

@@ -108,16 +108,32 @@ def test_the_log_line_carries_the_same(
     known = path.startswith("/api/tasks")
     # A method that the path does not take is refused before anybody is asked for.
     known = known and status != 405
+    assert (line["round_trips"] > 0) == known
+    assert 0 <= line["database_ms"] <= line["ms"]
     assert line == {
         "id": answer.headers["X-Request-ID"],
         "method": method,
+        "operation": line["operation"],
         "path": path.partition("?")[0],
         "status": status,
         "ms": line["ms"],
+        "database_ms": line["database_ms"],
+        "round_trips": line["round_trips"],
         "user": alice.pk if known else None,
         "via": "token" if known else None,
     }
     assert line["ms"] >= 0
+
+
+def test_the_log_line_names_the_operation_and_its_use_of_the_database(
+    api: ApiClient, lines: pytest.LogCaptureFixture
+) -> None:
+    api.send("POST", "/api/tasks", {"title": "Buy milk"})
+
+    line = only_line(lines)
+    assert line["operation"] == "create_task"
+    assert line["round_trips"] >= 1
+    assert 0 <= line["database_ms"] <= line["ms"]
 
 
 def test_a_head_request_is_logged_as_one(
