@@ -101,7 +101,7 @@ def check_pragmas(options: Options) -> Said:
             yield (
                 "error",
                 (
-                    "The file is damaged (PRAGMA quick_check): type manage.py restore with "
-                    "the last backup."
+                    "The file is damaged (PRAGMA quick_check): put the last backup in its "
+                    "place, as docs/operations.md describes."
                 ),
             )
