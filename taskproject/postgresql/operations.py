@@ -21,12 +21,13 @@ class AddIndexOnline(AddIndexConcurrently):
         from_state: ProjectState,
         to_state: ProjectState,
     ) -> None:
+        name = schema_editor.quote_name(self.index.name)
         if schema_editor.connection.vendor != "postgresql":
+            schema_editor.execute(f"DROP INDEX IF EXISTS {name}")
             AddIndex.database_forwards(
                 self, app_label, schema_editor, from_state, to_state
             )
             return
-        name = schema_editor.quote_name(self.index.name)
         schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
         super().database_forwards(app_label, schema_editor, from_state, to_state)
 
@@ -113,11 +114,13 @@ class AddConstraintOnline(AddConstraint):
         from_state: ProjectState,
         to_state: ProjectState,
     ) -> None:
+        name = schema_editor.quote_name(self.constraint.name)
         if schema_editor.connection.vendor != "postgresql":
+            # That of a unique constraint with a condition, which SQLite has as an index.
+            schema_editor.execute(f"DROP INDEX IF EXISTS {name}")
             super().database_forwards(app_label, schema_editor, from_state, to_state)
             return
         model = to_state.apps.get_model(app_label, self.model_name)
-        name = schema_editor.quote_name(self.constraint.name)
         created = str(self.constraint.create_sql(model, schema_editor))
         if created.startswith("CREATE UNIQUE INDEX"):  # one with a condition
             schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")

@@ -34,8 +34,10 @@ RUN_AGAIN = [
     "0011_words_of_owners_online",
     "0013_shorter_constraints",
     "0014_checks_said_once",
+    "0018_location_online",
     "0020_fewer_index_entries",
     "0021_cheaper_checks",
+    "0023_client_id_online",
 ]
 FINISHED = (
     """SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
