@@ -168,7 +168,7 @@ def test_a_constraint_that_was_never_validated(copy: str) -> None:
     assert examined() == (0, [])
 
 
-@pytest.mark.parametrize("trigger", doctor_database.TRIGGERS[connection.vendor])
+@pytest.mark.parametrize("trigger", sorted(doctor_database.TRIGGERS[connection.vendor]))
 def test_a_missing_trigger(copy: str, trigger: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
