@@ -155,9 +155,10 @@ class TaskIn(TaskMembers):
         return self.model_dump(include={*TaskMembers.model_fields})
 
     def read_only(self) -> dict[str, object]:
-        """Those that only the service writes, if given. (`version` is a precondition.)"""
-        given = self.model_fields_set - TaskMembers.model_fields.keys() - {"version"}
-        return self.model_dump(include=given)
+        """Those that only the service writes, if given. (`version` is a precondition, and the
+        others that are left out change without a new version.)"""
+        given = self.model_fields_set - TaskMembers.model_fields.keys()
+        return self.model_dump(include=given - {"version", "overdue", "open_subtasks"})
 
 
 class TaskPatch(Closed):

@@ -132,9 +132,7 @@ def test_a_read_only_member_with_another_value_is_422_and_named(
     others = {
         "id": task.pk + 1,
         "client_id": "b3c9f6c2-4f4e-4d6c-9a51-0f1f6c1d2e3f",
-        "overdue": True,
         "position": "x",
-        "open_subtasks": 1,
         "completed_at": moment,
         "created_at": moment,
         "updated_at": moment,
@@ -147,6 +145,25 @@ def test_a_read_only_member_with_another_value_is_422_and_named(
     pointers = [error["pointer"] for error in answer.json()["errors"]]
     assert sorted(pointers) == sorted(f"/{name}" for name in others)
     assert as_json(task)["version"] == 1
+
+
+def test_what_changes_without_a_version_may_be_put_back(
+    api: ApiClient, alice: User
+) -> None:
+    task = make_task(alice)
+    path = f"/api/tasks/{task.pk}"
+    got = api.send("GET", path).json()
+    make_task(alice, parent_id=task.pk)
+
+    answer = api.send("PUT", path, got | {"title": "New", "overdue": True})
+
+    assert answer.status_code == 200
+    assert answer.json() == got | {
+        "title": "New",
+        "open_subtasks": 1,
+        "version": 2,
+        "updated_at": answer.json()["updated_at"],
+    }
 
 
 def test_a_version_in_the_body_takes_no_further_statement(
