@@ -2,11 +2,11 @@
 
 import os
 import secrets
-import shutil
 import socket
+import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
 import psycopg
@@ -31,7 +31,7 @@ def empty_database(template: str = "") -> Iterator[str]:
         with tempfile.TemporaryDirectory(prefix="tasks-database-") as directory:
             path = f"{directory}/live.sqlite3"
             if template:
-                shutil.copyfile(name_of(template), path)
+                _copy(name_of(template), path)
             yield SQLITE + path
         return
     name = f"live_{secrets.token_hex(8)}"
@@ -48,6 +48,16 @@ def empty_database(template: str = "") -> Iterator[str]:
             admin.execute(
                 sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
             )
+
+
+def _copy(source: str, target: str) -> None:
+    """Copies a file of SQLite with what is only in its -wal yet: another thread may still
+    have a connection, so that the last one to be closed wrote nothing back."""
+    with (
+        closing(sqlite3.connect(source)) as old,
+        closing(sqlite3.connect(target)) as new,
+    ):
+        old.backup(new)
 
 
 def absent_database() -> str:
