@@ -61,7 +61,10 @@ class HeadlessMiddleware:
     def process_exception(
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponse | None:
-        known = problems.from_exception(exception) is not problems.FAILED
+        known = (
+            request.path_info.startswith(self.PREFIX)
+            and problems.from_exception(exception) is not problems.FAILED
+        )
         return problems.respond(request, exception) if known else None
 
     def _check_body(self, request: HttpRequest) -> None:

@@ -61,7 +61,7 @@ def test_a_version_in_the_body_that_is_none_is_422(
 def test_a_version_in_the_body_and_in_if_match_must_be_the_same(
     api: ApiClient, alice: User, name: str
 ) -> None:
-    for header in ('"2"', '"2", "3"', 'W/"3"', '"3-gzip"'):
+    for header in ('"2"', '"2", "3"', 'W/"3"'):
         task = make(alice, name)
         answer = send_version(api, name, task.pk, 3, **{"If-Match": header})
         assert_refused(
@@ -71,7 +71,7 @@ def test_a_version_in_the_body_and_in_if_match_must_be_the_same(
             "two_versions",
             "Send one version: here, in If-Match, or the same in both.",
         )
-    for header in ('"3"', '"3.3"', "*"):
+    for header in ('"3"', '"3.3"', '"3-gzip"', "*"):
         task = make(alice, name)
         answer = send_version(api, name, task.pk, 3, **{"If-Match": header})
         assert (answer.status_code, answer.json()["version"]) == (200, 4)

@@ -29,8 +29,7 @@ KEYS = import_module("tasks.migrations._keys_2")
 FIRST = [("tasks", "0001_initial"), ("accounts", "0001_initial")]
 MADE = datetime(2026, 1, 1, 8, 30, 0, 123_456, UTC)
 RUN_AGAIN = [
-    "0004_bounds_and_indexes",
-    "0005_search",
+    *("0004_bounds_and_indexes", "0005_search"),
     "0011_words_of_owners_online",
     "0013_shorter_constraints",
     "0014_checks_said_once",
