@@ -64,7 +64,7 @@ def test_a_second_migrate_waits_for_the_first(empty: Database, tmp_path: Path) -
 
     with lock_of_a_migrate(empty):
         second = migrating(empty.url, output)
-        until(lambda: "waiting for its end" in output.read_text(), within=60)
+        until(lambda: "waiting until it has finished" in output.read_text(), within=60)
         assert second.poll() is None
 
     assert second.wait(120) == 0, output.read_text()
