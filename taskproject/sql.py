@@ -51,14 +51,13 @@ if TYPE_CHECKING:
 
 
 class Usage:
-    """How one request uses the database: seconds that it waits, round trips that it makes,
-    and events that it appends."""
+    """How one request uses the database: the seconds that it waits, and its round trips."""
 
-    __slots__ = ("events", "round_trips", "seconds")
+    __slots__ = ("round_trips", "seconds")
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.round_trips = self.events = 0
+        self.round_trips = 0
 
     def add_since(self, started: float) -> None:
         """Adds a round trip that started then, by `time.perf_counter`."""

@@ -56,22 +56,19 @@ class Connection(psycopg.Connection[Any]):
         """The result of the statement that was sent by `pgconn`, `started` by perf_counter.
 
         A result that arrives within SOON is read here, which takes 5 us less than `wait`."""
-        try:
-            return self._result()
-        finally:
-            this_thread.usage.add_since(started)
-
-    def _result(self) -> "PGresult":
         pgconn = self.pgconn
         results: list[PGresult] = []
-        if pgconn.flush() == 0 and self._readable.poll(SOON):
-            pgconn.consume_input()
-            if not pgconn.is_busy() and (result := pgconn.get_result()):
-                results.append(result)
-                if not pgconn.is_busy() and pgconn.get_result() is None:
-                    return result
-        results += self._wait(generators.execute(pgconn))
-        return results[-1]
+        try:
+            if pgconn.flush() == 0 and self._readable.poll(SOON):
+                pgconn.consume_input()
+                if not pgconn.is_busy() and (result := pgconn.get_result()):
+                    results.append(result)
+                    if not pgconn.is_busy() and pgconn.get_result() is None:
+                        return result
+            results += self._wait(generators.execute(pgconn))
+            return results[-1]
+        finally:
+            this_thread.usage.add_since(started)
 
     @cached_property
     def _readable(self) -> poll:

@@ -98,7 +98,6 @@ def add(
     if not rows:
         return None
     by.guard.held = True
-    this_thread.usage.events += 1
     [(task.id, moment, task.position)] = rows
     for name in times:
         setattr(task, name, moment)
@@ -195,7 +194,6 @@ def edit(
         return Outcome()
     [task] = tasks_of(model, [row])
     if written:
-        this_thread.usage.events += 1
         return Outcome(changed={key: task})
     if task.deleted_at or not is_expected(task, versions) or not changes(task):
         return Outcome(found={key: task}, events=orjson.loads(since or "{}"))
