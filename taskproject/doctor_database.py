@@ -91,15 +91,16 @@ def check_reach(options: Options) -> Said:
         )
         return
     said = f"{connection.display_name} {_version()} answers in {latency:.1f} ms"
-    if isinstance(connection, DatabaseWrapper):
-        if connection.pg_version < OLDEST_POSTGRESQL * 10_000:
+    postgresql = _postgresql()
+    if postgresql is not None:
+        if postgresql.pg_version < OLDEST_POSTGRESQL * 10_000:
             yield (
                 "error",
                 (
                     f"PostgreSQL {_version()} is too old: install {OLDEST_POSTGRESQL} or later."
                 ),
             )
-        said += ", through a pooler" if connection.is_pooled() else ", without a pooler"
+        said += ", through a pooler" if postgresql.is_pooled() else ", without a pooler"
     yield "ok", f"{said}."
     if latency > SLOW:
         yield (

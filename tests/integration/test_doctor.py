@@ -85,6 +85,22 @@ def test_the_output_is_a_line_for_each_finding(copy: str) -> None:
     assert any("migrations are applied" in line for line in lines)
 
 
+@on_postgresql
+def test_it_says_whether_there_is_a_pooler(copy: str) -> None:
+    output, _ = run("doctor")
+
+    assert re.search(r"answers in [0-9.]+ ms, without a pooler\.", output)
+
+
+@on_postgresql
+def test_a_postgresql_that_is_too_old(
+    copy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor_database, "OLDEST_POSTGRESQL", 99)
+
+    assert "is too old: install 99 or later" in only()[2]
+
+
 def test_a_database_that_is_away() -> None:
     with connected_to(absent_database()):
         status, [*findings] = examined()
