@@ -21,12 +21,7 @@ from taskproject.conditions import check_version_given, other_version
 from taskproject.inputs import Closed, absent, refusal_of
 from taskproject.problems import Invalid, Problem
 from tasks.api.members import Id, TaskId, Version
-from tasks.api.responses import (
-    batch_of,
-    clock_of,
-    json_response,
-    represent,
-)
+from tasks.api.responses import batch_of, clock_of, json_response, represent
 from tasks.api.schemas import (
     EXAMPLE,
     InZone,

@@ -228,8 +228,9 @@ def change(
     """Changes the caller's task by `verb`, a method of TaskQuerySet, which gets the
     fields. Returns the task afterwards; if it was deleted, as it was before.
 
-    If-Match, or the `version` in the body, is checked by the statement that changes the task. Raises the problem of a
-    task that is missing (404), in the trash (410) or at another version (412).
+    If-Match, or the `version` in the body, is checked by the statement that changes the
+    task. Raises the problem of a task that is missing (404), in the trash (410) or at
+    another version (412).
     """
     versions = expected_versions(request, version)
     if task_id > cursors.BIGINT:

@@ -9,12 +9,7 @@ from taskproject.problems import Conflict, Invalid, NotFound, Problem
 from tasks.fields import Values
 from tasks.models.batches import MAX_OPERATIONS, Batch, Operation
 from tasks.models.due_dates import read_instant
-from tasks.models.events import (
-    Event,
-    EventQuerySet,
-    as_json,
-    lock_feeds,
-)
+from tasks.models.events import Event, EventQuerySet, as_json, lock_feeds
 from tasks.models.tasks import Task
 
 #: The newest events of an owner, among which those of a request are looked for.
