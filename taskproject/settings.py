@@ -32,6 +32,7 @@ ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 # Apps and middleware
 
 INSTALLED_APPS = [
+    "taskproject",  # first: its templates replace those of the admin
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -45,7 +46,6 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "allauth.usersessions",
     "allauth.headless",
-    "taskproject",
     "taskproject.accounts",
     "tasks",
 ]

@@ -79,6 +79,7 @@ def test_every_page_is_rendered_without_a_script_that_its_policy_would_block(
     shown = answer.content.decode()
     if answer.status_code == 200:
         assert shown.rstrip().endswith("</html>")
+        assert '<link rel="stylesheet" href="/static/taskproject/theme.css">' in shown
     assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
     assert INLINE_SCRIPT.findall(shown) == []
     assert INLINE_HANDLER.findall(shown) == []
