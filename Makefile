@@ -30,6 +30,9 @@ test: .venv/tests ## Runs the whole suite on SQLite, then on PostgreSQL.
 test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 3 minutes.
 	$(BIN)/python -m pytest tests/faults
 
+test-browser: .venv/tests ## Uses the pages in Chromium (without it skipped); 1 minute.
+	$(BIN)/python -m pytest tests/browser -rs
+
 test-clients: .venv/tests ## Lints the OpenAPI document, and makes clients of it (needs Node 20; else skipped).
 	@if command -v npm >/dev/null && node -e '$(NODE_20_19)'; then $(MAKE) --no-print-directory clients && \
 		$(BIN)/python -m pytest tests/clients --database=sqlite; \
@@ -109,4 +112,4 @@ clients: .venv-clients $(CLIENTS)/node_modules
 
 bench-peers: .venv-peers $(FASTIFY)/node_modules
 
-.PHONY: help run test test-faults test-clients clients bench bench-peers bench-growth test-next lint lock
+.PHONY: help run test test-faults test-browser test-clients clients bench bench-peers bench-growth test-next lint lock
