@@ -103,6 +103,28 @@ def url(name: str) -> str:
     return value
 
 
+def issuer(name: str, https: bool) -> str:
+    """The URL of an identity provider or of its keys, or an empty string. With `https` it must
+    be encrypted; else http is accepted for this host."""
+    value = text(name)
+    if value and not is_issuer(value, https):
+        raise ImproperlyConfigured(
+            f"{name} is {value[:60]!r}; it looks like https://id.example.com/, and with "
+            "HTTPS=off http:// is accepted for 127.0.0.1 and localhost."
+        )
+    return value
+
+
+def is_issuer(url: str, https: bool) -> bool:
+    """Whether this is the URL of a provider whose responses nobody can forge on their way."""
+    if re.fullmatch(r"https://[^\s<>\"?#@]{1,500}", url):
+        return True
+    loopback = (
+        r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?(/[^\s<>\"?#@]{0,400})?"
+    )
+    return not https and re.fullmatch(loopback, url) is not None
+
+
 def mail(name: str, default: str) -> dict[str, Any]:
     """How to send mail, from a URL: smtp (with STARTTLS), smtps (with TLS), or `log:`, which
     writes mails to the log. An empty BACKEND sends none.

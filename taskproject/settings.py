@@ -355,6 +355,20 @@ CACHES = {
     }
 }
 
+# Tokens of another identity provider, which the API accepts beside its own (see `oidc.py`)
+
+OIDC_ISSUER = environment.issuer("OIDC_ISSUER", HTTPS)  # empty: none are accepted
+OIDC_AUDIENCE = environment.words("OIDC_AUDIENCE")
+if OIDC_ISSUER and not OIDC_AUDIENCE:
+    raise ImproperlyConfigured(
+        "OIDC_ISSUER is set and OIDC_AUDIENCE is empty: tokens that the provider has made "
+        "for other services would be accepted. Set OIDC_AUDIENCE to what is in their aud."
+    )
+# The address of its keys, where the provider has no discovery document.
+OIDC_JWKS_URL = environment.issuer("OIDC_JWKS_URL", HTTPS)
+# Whether a token that names none of this service's scopes may do nothing.
+OIDC_REQUIRE_SCOPES = environment.boolean("OIDC_REQUIRE_SCOPES", False)
+
 # Whether API requests send Django's signals `request_started` and `request_finished`,
 # which agents such as Sentry's hook into; 0.05 ms a request.
 REQUEST_SIGNALS = environment.boolean("REQUEST_SIGNALS", False)

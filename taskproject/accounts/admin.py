@@ -66,7 +66,14 @@ class PersonAdmin(UserAdmin):
     fieldsets = (
         *(UserAdmin.fieldsets or ()),
         ("Preferences", {"fields": ("timezone",)}),
+        ("Identity provider", {"fields": ("identity",)}),
     )
+    search_fields = (*UserAdmin.search_fields, "identities__subject")
+
+    @admin.display(description="known there as", empty_value="-")
+    def identity(self, user: User) -> str:
+        """What OIDC_ISSUER calls the user."""
+        return ", ".join(map(str, user.identities.all()))
 
     def has_change_permission(
         self, request: HttpRequest, obj: User | None = None
@@ -86,7 +93,7 @@ class PersonAdmin(UserAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: User | None = None
     ) -> tuple[str, ...]:
-        fields = tuple(super().get_readonly_fields(request, obj))
+        fields = (*super().get_readonly_fields(request, obj), "identity")
         return fields if viewer(request).is_superuser else (*fields, "is_superuser")
 
     def formfield_for_manytomany(

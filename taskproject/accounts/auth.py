@@ -1,9 +1,11 @@
-"""Authentication of API requests: by a token, a session, or as the guest.
+"""Authentication of API requests: by a token (of this service or of an identity provider:
+`oidc.py`), a session, or as the guest.
 
 They are tried in this order, and the first credential in the request decides. A token that
 is not valid is refused, even if there is a guest.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -61,13 +63,15 @@ class Caller:
     via: str
     token: ApiToken | None = None
     guard: Guard = NO_GUARD
+    #: What the credential allows.
+    scopes: Collection[str] = ("read", "write")
 
     @property
     def user_id(self) -> int:
         return self.user.id  # `pk` is a property
 
     def with_guard(self, guard: Guard) -> "Caller":
-        return Caller(self.user, self.via, self.token, guard)
+        return Caller(self.user, self.via, self.token, guard, self.scopes)
 
 
 # Callers by the digests of their tokens, as of the last authentication.
@@ -103,8 +107,13 @@ class ApiRequest(HttpRequest):
     operation: str
 
 
+#: How JWTs begin: '{"' in base64.
+JWT_PREFIX = "eyJ"
+
+
 class TokenAuth(HttpBearer):
-    """`Authorization: Bearer tk_...`. Reads need the scope read, writes the scope write."""
+    """`Authorization: Bearer tk_...`, or a JWT of OIDC_ISSUER. Reads need the scope read,
+    writes the scope write."""
 
     openapi_bearerFormat = "tk_ followed by 43 characters"
     openapi_description = "A personal token, made with `manage.py create_token`."
@@ -120,24 +129,39 @@ class TokenAuth(HttpBearer):
         return self.authenticate(request, secret.strip())
 
     def authenticate(self, request: HttpRequest, token: str) -> Caller:
+        if token.startswith(JWT_PREFIX) and settings.OIDC_ISSUER:
+            return self._of_identity_provider(request, token)
         if not token.startswith(TOKEN_PREFIX) or not token.isascii():
             raise InvalidToken("Send a token that begins with tk_.")
         found = ApiToken.objects.opened_by(token)
         if found is None:
             raise InvalidToken("The token is unknown, revoked or expired.")
-        needed = "read" if request.method in SAFE_METHODS else "write"
-        if not found.allows(needed):
-            raise InsufficientScope(
-                f"The token {found.name!r} lacks the scope {needed}.",
-                headers={
-                    "WWW-Authenticate": 'Bearer realm="api", '
-                    f'error="insufficient_scope", scope="{needed}"'
-                },
-            )
+        caller = Caller(found.user, "token", found, scopes=found.scopes.split())
+        _require_scope(request, caller, f"The token {found.name!r}")
         found.touch()
-        caller = Caller(found.user, "token", found)
         _remember(caller, found)
         return caller
+
+    def _of_identity_provider(self, request: HttpRequest, token: str) -> Caller:
+        # Imported where it is used: see there.
+        from taskproject.accounts import oidc
+
+        user, scopes = oidc.authenticate(token)
+        caller = Caller(user, "oidc", scopes=scopes)
+        _require_scope(request, caller, "The token")
+        return caller
+
+
+def _require_scope(request: HttpRequest, caller: Caller, credential: str) -> None:
+    needed = "read" if request.method in SAFE_METHODS else "write"
+    if needed not in caller.scopes:
+        raise InsufficientScope(
+            f"{credential} lacks the scope {needed}.",
+            headers={
+                "WWW-Authenticate": 'Bearer realm="api", '
+                f'error="insufficient_scope", scope="{needed}"'
+            },
+        )
 
 
 class SessionAuth(APIKeyCookie):

@@ -293,3 +293,40 @@ class Invitation(models.Model):
             return "accepted"
         ends = self.created_at + INVITATION_LIFETIME
         return "pending" if ends > timezone.now() else "expired"
+
+
+class IdentityQuerySet(models.QuerySet["Identity"]):
+    def user_of(self, issuer: str, subject: str) -> User | None:
+        """The user whom the provider knows by this subject. (Hand-written, as the statement
+        that finds the user of an API token.)"""
+        columns = _columns()[1]
+        rows = fetch(
+            f'SELECT {columns.sql} FROM "accounts_user" JOIN "accounts_identity" '
+            'ON "accounts_identity"."user_id" = "accounts_user"."id" '
+            'WHERE "subject" = %s AND "issuer" = %s',
+            [subject, issuer],
+        )
+        return columns.instance(rows[0]) if rows else None
+
+
+class Identity(models.Model):
+    """By what another identity provider knows a user: `iss` and `sub` of its tokens."""
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(User, models.CASCADE, related_name="identities")
+    issuer = models.CharField(max_length=512)
+    subject = models.CharField(max_length=255)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = IdentityQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "identities"
+        constraints = (
+            models.UniqueConstraint(
+                fields=["subject", "issuer"], name="identity_unique"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.subject} of {self.issuer}"

@@ -44,7 +44,7 @@ def issue(
 ) -> tuple[ApiToken, str]:
     """Creates a token of the caller; returns it and its secret."""
     existing = of(caller)
-    _check_scopes(caller.token, scopes)
+    _check_scopes(caller, scopes)
     _check_expiry(caller.token, expires_at)
     words = " ".join(sorted(scopes))
     token = ApiToken(
@@ -68,11 +68,12 @@ def revoke(caller: Caller, token_id: int) -> None:
         raise NotFound("You have no token with this id.")
 
 
-def _check_scopes(own: ApiToken | None, scopes: Sequence[str]) -> None:
-    missing = [scope for scope in scopes if own and not own.allows(scope)]
-    if own and missing:
+def _check_scopes(caller: Caller, scopes: Sequence[str]) -> None:
+    missing = [scope for scope in scopes if scope not in caller.scopes]
+    if missing:
+        name = f"The token {caller.token.name!r}" if caller.token else "The token"
         raise InsufficientScope(
-            f"The token {own.name!r} lacks the scope {missing[0]}, and so cannot create "
+            f"{name} lacks the scope {missing[0]}, and so cannot create "
             "a token that has it."
         )
 

@@ -57,7 +57,7 @@ EventVerb = TypeAliasType(
     ],
 )
 EventVia = TypeAliasType(
-    "EventVia", Literal["token", "session", "guest", "admin", "command"]
+    "EventVia", Literal["token", "oidc", "session", "guest", "admin", "command"]
 )
 
 

@@ -24,6 +24,7 @@ from tasks.models import Tag, Tally
 from tests.conftest import make_task
 from tests.support.commands import run
 from tests.support.copies import absent_database, connected_to, copy_of, empty_database
+from tests.support.issuer import AUDIENCE, running_issuer
 from tests.support.rows import make_list
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -83,6 +84,20 @@ def test_the_output_is_a_line_for_each_finding(copy: str) -> None:
     lines = output.splitlines()
     assert all(re.match(r"(ok|warning|error) +[a-z]+ +\w", line) for line in lines)
     assert any("migrations are applied" in line for line in lines)
+
+
+def test_it_fetches_the_keys_of_the_identity_provider(
+    copy: str, settings: Settings
+) -> None:
+    with running_issuer() as issuer:
+        settings.OIDC_ISSUER, settings.OIDC_AUDIENCE = issuer.url, [AUDIENCE]
+        assert f"{issuer.url} publishes 1 keys" in run("doctor")[0]
+        issuer.down = True
+
+        check, level, message = only()
+
+    assert (check, level) == ("issuer", "error")
+    assert "HTTP Error 503" in message and "OIDC_JWKS_URL" in message
 
 
 @on_postgresql

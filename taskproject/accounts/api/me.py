@@ -21,7 +21,7 @@ router = Router(tags=["accounts"])
 #: The user who is deleted has no credential any more.
 public = Router(auth=None, tags=["accounts"])
 
-CallerVia = TypeAliasType("CallerVia", Literal["token", "session", "guest"])
+CallerVia = TypeAliasType("CallerVia", Literal["token", "oidc", "session", "guest"])
 
 
 class MeOut(BaseModel):

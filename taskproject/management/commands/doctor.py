@@ -6,7 +6,11 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand
 
-from taskproject import doctor_database, doctor_sqlite  # noqa: F401  # their checks
+from taskproject import (  # noqa: F401  # their checks
+    doctor_database,
+    doctor_issuer,
+    doctor_sqlite,
+)
 from taskproject.doctor import Options, examine
 from tasks.models import tallies
 
