@@ -1,9 +1,9 @@
-"""Deletion and renaming of lists, tags and users with many tasks, and emptying of the trash,
-in portions."""
+"""Deletion and renaming of lists, tags and users with many tasks, emptying of the trash, and
+bulk changes of staff, in portions."""
 
 from datetime import datetime
 
-from django.db import models
+from django.db import models, transaction
 
 from taskproject import jobs
 from taskproject.accounts.models import Invitation, User
@@ -11,6 +11,7 @@ from taskproject.jobs import AT_ONCE, PORTION, Progress
 from taskproject.models import Job, StoredResponse
 from tasks.models import (
     Actor,
+    BulkChange,
     Event,
     Label,
     Tag,
@@ -19,6 +20,7 @@ from tasks.models import (
     TaskQuerySet,
     lock_feeds,
 )
+from tasks.models.bulk import State
 
 # Call these inside `lock_feeds`, with the row locked
 
@@ -128,7 +130,52 @@ def _create(
     )
 
 
+def confirm_bulk_change(change: BulkChange) -> Job | None:
+    """Does the change, unless it was confirmed before; more than one portion is a job, which is
+    returned. Raises `Conflict` if it was shown too long ago."""
+    return _begin(change, State.SELECTED, State.RUNNING, "change")
+
+
+def undo_bulk_change(change: BulkChange) -> Job | None:
+    """Undoes the change, unless it is undone already; returns a job as above. Raises `Conflict`
+    if it is too late."""
+    return _begin(change, State.DONE, State.UNDOING, "undo")
+
+
+def _begin(change: BulkChange, before: State, after: State, verb: str) -> Job | None:
+    with transaction.atomic():
+        # Locked, so that of two requests only one does it.
+        change = BulkChange.objects.select_for_update().get(pk=change.pk)
+        if change.state != before:
+            return None
+        change.check_in_time()
+        change.state = after
+        change.save(update_fields=["state"])
+        if change.portions.count() > 1:
+            return jobs.create(
+                verb,
+                "selection",
+                change.pk,
+                owner_id=0,  # of staff: not in the API
+                total=change.total,
+                actor_id=change.actor_id,
+                via="admin",
+            )
+        while change.do_portion() is not None:
+            pass
+    return None
+
+
 # The portions
+
+
+@jobs.step("change_selection")
+@jobs.step("undo_selection")
+def _change_selection(job: Job) -> Progress:
+    locked = BulkChange.objects.select_for_update()
+    change = locked.filter(pk=job.subject_id).first()
+    rows = change.do_portion() if change else None
+    return Progress(rows or 0, finished=rows is None)
 
 
 def _actor(job: Job) -> Actor:

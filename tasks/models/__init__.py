@@ -1,5 +1,6 @@
 """Tasks, their lists, tags and events: each model under its QuerySet."""
 
+from tasks.models.bulk import BulkChange
 from tasks.models.calendars import CalendarFeed
 from tasks.models.events import Actor, Event, EventQuerySet, FeedHorizon, lock_feeds
 from tasks.models.lists import TaskList, TaskListQuerySet
@@ -14,6 +15,7 @@ PRIORITIES: dict[str, int] = {kind.label: kind.value for kind in Task.Priority}
 __all__ = [
     "PRIORITIES",
     "Actor",
+    "BulkChange",
     "CalendarFeed",
     "Event",
     "EventQuerySet",

@@ -188,7 +188,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             return lambda task: plans.edited(task, now, tags, zone, values, ends.next)
 
         edit = None if check else (fields, zone)
-        return self._write(
+        return self.write(
             by, versions, planned, new_owner=fields.get("owner_id"), edit=edit
         )
 
@@ -200,7 +200,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def toggle(self, by: Actor, versions: Versions = None) -> Outcome:
         """Completes open tasks and reopens completed ones."""
-        return self._write(
+        return self.write(
             by,
             versions,
             lambda tasks, now: (
@@ -227,7 +227,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         aim: Aim = {"before": before} if before else {"after": after or 0}
         if position:
             aim = {"position": position}
-        return self._write(
+        return self.write(
             by,
             versions,
             lambda tasks, now: moved(tasks, now, {task.pk: aim for task in tasks}),
@@ -241,7 +241,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             tags = [names.get(name, name) for name in task.tags]
             return {"tags": [name for name in tags if name is not None]}
 
-        return self._write(
+        return self.write(
             by, None, lambda tasks, now: plan, frozen=False, labelled=False
         )
 
@@ -253,11 +253,11 @@ class TaskQuerySet(models.QuerySet["Task"]):
             taken, ends = positions.taken(Task.objects.live(), tasks), Ends(now)
             return lambda task: plans.left(task, ends.next, taken)
 
-        return self._write(by, None, planned, frozen=False)
+        return self.write(by, None, planned, frozen=False)
 
     def trash(self, by: Actor, versions: Versions = None, **fields: object) -> Outcome:
         """Moves the tasks to the trash. They keep their list: see `restore`."""
-        return self._write(
+        return self.write(
             by,
             versions,
             lambda tasks, now: lambda task: {"deleted_at": now, **fields},
@@ -272,7 +272,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             taken, ends = positions.taken(Task.objects.live(), tasks), Ends(now)
             return lambda task: plans.restored(task, ends.next, taken)
 
-        return self._write(by, versions, planned, frozen=False)
+        return self.write(by, versions, planned, frozen=False)
 
     def remove(self, by: Actor, versions: Versions = None) -> Outcome:
         """Deletes the tasks permanently; their events are kept. Their subtasks become tasks
@@ -288,7 +288,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             task_events.record(by, now, gone)
         return outcome
 
-    def _write(
+    def write(
         self,
         by: Actor,
         versions: Versions,
@@ -487,7 +487,7 @@ def _detach_subtasks(by: Actor, now: datetime, parents: Collection[int]) -> None
     for keys in batched(parents):
         below = Task.objects.filter(parent_id__in=keys).values_list("pk", flat=True)
         for children in batched(key for key in below if key not in parents):
-            Task.objects.filter(pk__in=children)._write(
+            Task.objects.filter(pk__in=children).write(
                 by,
                 None,
                 lambda tasks, _: lambda task: {"parent_id": None},

@@ -49,7 +49,7 @@ def undo(batch: Batch, events: EventQuerySet) -> list[Task | Problem]:
         operations = [
             operation
             for key, undone in reversed(changes.items())
-            for operation in _operations(key, tasks.get(key), undone)
+            for operation in operations_of(key, tasks.get(key), undone)
         ]
         try:
             return batch.run(operations)
@@ -57,10 +57,11 @@ def undo(batch: Batch, events: EventQuerySet) -> list[Task | Problem]:
             raise Conflict(f"It cannot be as it was: {error.detail}") from None
 
 
-def _operations(
+def operations_of(
     key: int, task: Task | None, undone: Sequence[Event]
 ) -> Iterable[Operation]:
-    """The operations that undo these changes of one task."""
+    """The operations that undo these changes of one task. Raises `Conflict` where others have
+    changed the same fields since."""
     first, last = undone[0], undone[-1]
     if task is None or last.verb == Event.Verb.DELETED:
         raise Conflict(f"Task {key} was deleted permanently, which cannot be undone.")

@@ -29,6 +29,14 @@ WRITES = 700  # acknowledged, over all clients
 WITHIN = 150.0  # seconds
 #: What a client may be answered that works on what others change, too.
 EXPECTED = {200, 201, 202, 204, 404, 409, 410, 412, 422}
+#: Actions of the admin, and the titles of the pages that ask for their confirmation.
+ACTIONS = {
+    "complete": "Complete",
+    "reopen": "Reopen",
+    "priority_high": "Set the priority to high",
+    "trash": "Move to the trash",
+    "take_out": "Take out of their lists",
+}
 SIGN_IN = """
 from django.contrib.auth import SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
@@ -128,7 +136,6 @@ class Storm:
     def administer(self, session: str) -> None:
         """Staff who complete, reopen and prioritize whatever stands first."""
         chance = random.Random(7)
-        actions = ("complete", "reopen", "priority_high", "trash", "take_out")
         token = "a" * 32
         headers = {
             "Cookie": f"sessionid={session}; csrftoken={token}",
@@ -138,17 +145,24 @@ class Storm:
             while not self.stopping.is_set():
                 found = api.insist("GET", "/api/tasks?limit=20").json()["items"]
                 keys = [task["id"] for task in chance.sample(found, min(3, len(found)))]
-                form = [
-                    ("csrfmiddlewaretoken", token),
-                    ("action", chance.choice(actions)),
-                ]
+                action = chance.choice([*ACTIONS])
+                form = [("csrfmiddlewaretoken", token), ("action", action)]
                 form += [("_selected_action", str(key)) for key in keys]
                 connection = HTTPConnection(HOST, self.service.port, timeout=60)
                 try:
                     connection.request(
                         "POST", "/admin/tasks/task/", urlencode(form), headers
                     )
-                    status = connection.getresponse().status
+                    asked = connection.getresponse()
+                    asked.read()
+                    if page := asked.headers["Location"]:
+                        form = [
+                            form[0],
+                            ("step", "confirm"),
+                            ("title", ACTIONS[action]),
+                        ]
+                        connection.request("POST", page, urlencode(form), headers)
+                    status = connection.getresponse().status if page else asked.status
                     if status not in (200, 302, 409, 503):
                         self.record.surprises.append(f"the admin answered {status}")
                 except OSError:

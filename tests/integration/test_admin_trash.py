@@ -10,7 +10,7 @@ from django.utils import timezone
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Task
 from tests.conftest import make_task
-from tests.support.admin import LIST, as_staff
+from tests.support.admin import LIST, act, as_staff, select, text
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,11 @@ def test_the_page_of_a_task_in_the_trash_is_only_to_be_looked_at(
     assert 'name="_save"' not in page
 
 
-REMOVE = {"action": "remove", "newest": "999999999"}
-
-
 def test_permanent_deletion_needs_its_own_permission(task: Task, bob: User) -> None:
     client = as_staff(bob, "view_task", "change_task", "delete_task")
     assert "permanently" not in client.get(LIST).content.decode()
 
-    client.post(LIST, REMOVE | {"_selected_action": str(task.pk)})
+    act(client, "remove", task)
 
     assert Task.objects.filter(pk=task.pk).exists()
 
@@ -73,12 +70,11 @@ def test_with_its_permission_and_a_confirmation_a_task_is_deleted_for_good(
     task: Task, bob: User
 ) -> None:
     client = as_staff(bob, "view_task", "remove_task")
-    selected = {"action": "remove", "_selected_action": str(task.pk)}
-    asked = client.post(LIST, selected).content.decode()
-    assert "1 task will be deleted permanently" in asked
+    asked = text(select(client, "remove", task))
+    assert "cannot be restored" in asked
     assert Task.objects.exists()
 
-    client.post(LIST, selected | {"newest": "999999999"})
+    assert "Undo" not in text(act(client, "remove", task))
 
     assert not Task.objects.exists()
     assert Event.objects.latest("sequence").verb == "deleted"
@@ -87,9 +83,7 @@ def test_with_its_permission_and_a_confirmation_a_task_is_deleted_for_good(
 def test_the_trash_is_restored_by_its_action(staff: Client, task: Task) -> None:
     Task.objects.update(deleted_at=timezone.now())
 
-    staff.post(
-        f"{LIST}?trash=in", {"action": "restore", "_selected_action": str(task.pk)}
-    )
+    act(staff, "restore", task, query="?trash=in")
 
     task.refresh_from_db()
     assert task.deleted_at is None

@@ -13,7 +13,7 @@ from django.utils import timezone
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Label, Tag, Task, TaskList
 from tests.conftest import BY, ApiClient, make_task, make_token
-from tests.support.admin import LIST, LISTS, TAGS, page_of
+from tests.support.admin import LIST, LISTS, TAGS, page_of, select
 from tests.support.changes import (
     RENAMED,
     SUBJECTS,
@@ -87,10 +87,7 @@ def test_a_bulk_action_leaves_one_event_for_each_task_that_it_changed(
         "remove": keys,
     }[name]
 
-    world.staff.post(
-        f"{LIST}?trash=all",
-        {"action": name, "_selected_action": keys, "newest": "999999999"},
-    )
+    action(world, name, *(getattr(world, subject) for subject in subjects))
 
     events = Event.objects.after(before)
     assert Counter(events.values_list("task_id", flat=True)) == Counter(changed)
@@ -179,7 +176,9 @@ NO_CHANGES: dict[str, Callable[[World], Any]] = {
     "admin completes a completed one": lambda world: action(
         world, "complete", world.done
     ),
-    "admin asks before removing": lambda world: action(world, "remove", world.task),
+    "admin asks before removing": lambda world: select(
+        world.staff, "remove", world.task
+    ),
     "purge of nothing": lambda world: (
         Task.objects.trashed().update(deleted_at=timezone.now()),
         call_command("purge", verbosity=0),

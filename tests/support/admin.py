@@ -8,11 +8,12 @@ from html.parser import HTMLParser
 from typing import Any
 
 from django.contrib.auth.models import Permission
-from django.http import HttpResponseBase
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from taskproject import jobs
 from taskproject.accounts.models import User
+from taskproject.models import Job
 from tasks.models import Tag, Task, TaskList
 from tests.conftest import BY, make_task
 
@@ -170,10 +171,10 @@ def as_staff(user: User, *permissions: str) -> Client:
     return client
 
 
-def act(
+def select(
     client: Client, action: str, *tasks: Task, across: bool = False, query: str = ""
-) -> HttpResponseBase:
-    """The page after an action on the tasks, or on all that the query finds."""
+) -> Any:
+    """The page after an action is chosen for the tasks, or for all that the query finds."""
     return client.post(
         LIST + query,
         {
@@ -184,6 +185,34 @@ def act(
         },
         follow=True,
     )
+
+
+def act(
+    client: Client,
+    action: str,
+    *tasks: Task,
+    across: bool = False,
+    query: str = "",
+    **values: str,
+) -> Any:
+    """The page after an action on the tasks, its values chosen, is confirmed and done."""
+    page = select(client, action, *tasks, across=across, query=query)
+    path = page.request["PATH_INFO"]
+    if "/bulk/" not in path:
+        return page
+    if values:
+        page = client.post(path, values, follow=True)
+        if page.context["form"]:  # with errors
+            return page
+    return step(client, path, "confirm", title=page.context["title"])
+
+
+def step(client: Client, path: str, name: str, **sent: str) -> Any:
+    """The page after this step of a bulk change, and the job that it may begin."""
+    answer = client.post(path, {"step": name, **sent})
+    for job in Job.objects.unfinished():
+        jobs.finish(job)
+    return client.get(answer.headers["Location"])
 
 
 def many_tasks(owner: User, count: int) -> list[Task]:
@@ -206,8 +235,9 @@ def text(response: Any) -> str:
 
 
 def messages(response: Any) -> list[str]:
-    """What the page tells about what was done."""
-    return [str(message) for message in response.context["messages"]]
+    """What the page tells about what was done, without its buttons."""
+    told = map(str, response.context["messages"])
+    return [re.sub("( ?<form.*</form>|<[^>]*>)", "", text) for text in told]
 
 
 def written_columns(queries: CaptureQueriesContext) -> set[str]:

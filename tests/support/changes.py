@@ -11,7 +11,7 @@ from django.test import Client
 from taskproject.accounts.models import User
 from tasks.models import Event, Tag, Task, TaskList
 from tests.conftest import BY, ApiClient
-from tests.support.admin import LIST, LISTS, TAGS, open_form, page_of
+from tests.support.admin import LIST, LISTS, TAGS, act, open_form, page_of
 
 
 @dataclass
@@ -73,12 +73,9 @@ def rows_of(*rows: tuple[Task, bool]) -> dict[str, str]:
     return sent
 
 
-def action(world: World, name: str, task: Task, **more: str) -> Any:
-    """The answer to an action of the admin on the task, be it in the trash or not."""
-    return world.staff.post(
-        f"{LIST}?trash=all",
-        {"action": name, "_selected_action": [str(task.pk)], **more},
-    )
+def action(world: World, name: str, *tasks: Task) -> Any:
+    """The page after an action of the admin on tasks, be they in the trash or not."""
+    return act(world.staff, name, *tasks, query="?trash=all")
 
 
 def first_edit(task: Task) -> int:
@@ -303,7 +300,7 @@ WAYS = {
         "restored", "admin", "trashed", {},
     ),
     "admin removes": Way(
-        lambda world: action(world, "remove", world.task, newest="999999999"),
+        lambda world: action(world, "remove", world.task),
         "deleted", "admin", "task", {},
     ),
     "admin deletes": Way(

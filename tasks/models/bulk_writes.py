@@ -1,0 +1,203 @@
+"""A portion of a bulk change: its writes, and their undoing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from taskproject.names import casefold_key
+from taskproject.problems import Conflict, Invalid, NotFound, Problem
+from tasks.limits import MAX_TAGS
+from tasks.models import references
+from tasks.models.batches import Batch, Operation
+from tasks.models.events import Event, lock_feeds
+from tasks.models.outcomes import Outcome
+from tasks.models.tasks import Plan, Task
+from tasks.models.undo import operations_of
+
+if TYPE_CHECKING:
+    from tasks.models.bulk import BulkChange
+
+GONE = "It does not exist any more."
+IN_TRASH = "It is in the trash."
+# The reasons of tasks that exist and were not found: by verbs, and of others.
+OTHERS = "It belongs to another user now."
+NOT_FOUND = {
+    "assign": "It is a subtask or has subtasks, which would be separated: assign it on "
+    "its page.",
+    "place": OTHERS,
+}
+MEANWHILE = "It was assigned to another user at this moment; try again."
+TOO_MANY_TAGS = f"It would have more than {MAX_TAGS} tags."
+
+
+def do(change: BulkChange, keys: list[int]) -> dict[str, object]:
+    """Changes the tasks; what is stored of it."""
+    after = Event.objects.last_sequence()
+    refused: dict[int, str] = {}
+    outcome = Outcome()
+    try:
+        with transaction.atomic():
+            outcome = _written(change, keys, refused)
+    except Invalid as refusal:
+        # The list was deleted meanwhile: of every task the same.
+        told = [error["detail"] for error in refusal.errors or ()]
+        refused = dict.fromkeys(keys, " ".join(told) or refusal.detail)
+    for key in keys:
+        task = outcome.found.get(key)
+        if task and task.deleted_at and change.kind.frozen and change.verb != "trash":
+            refused[key] = IN_TRASH
+    absent = [key for key in keys if key not in outcome.found and key not in refused]
+    if absent:
+        there = set(Task.objects.filter(pk__in=absent).values_list("pk", flat=True))
+        why = NOT_FOUND.get(change.verb, MEANWHILE)
+        refused |= {key: why if key in there else GONE for key in absent}
+    changed = outcome.changed.values()
+    done = {
+        "after": after,
+        "changed": {task.pk: task.version for task in changed},
+        "refused": refused,
+    }
+    if change.verb == "assign":
+        # Of the old owner, and in no event.
+        found = (outcome.found[task.pk] for task in changed)
+        done["client_ids"] = {
+            task.pk: str(task.client_id) for task in found if task.client_id
+        }
+    return done
+
+
+def _written(change: BulkChange, keys: list[int], refused: dict[int, str]) -> Outcome:
+    by, tasks = change.by(), Task.objects.filter(pk__in=keys)
+    match change.verb:
+        case "complete":
+            return tasks.complete(by)
+        case "reopen":
+            return tasks.reopen(by)
+        case "take_out":
+            return tasks.edit(by, list_id=None)
+        case "trash":
+            return tasks.trash(by)
+        case "restore":
+            return tasks.restore(by)
+        case "remove":
+            return tasks.remove(by)
+        case "add_tags" | "remove_tags":
+            return tasks.write(by, None, _tagging(change, refused))
+        case "assign":
+            below = Task.objects.filter(parent_id=OuterRef("pk"))
+            alone = tasks.filter(~Exists(below), parent__isnull=True)
+            return alone.edit(by, **change.fields())
+        case "place":
+            # A list of one owner.
+            return tasks.filter(owner_id=change.values["owner"]).edit(
+                by, **change.fields()
+            )
+    return tasks.edit(by, **change.fields())
+
+
+def _tagging(change: BulkChange, refused: dict[int, str]) -> Any:
+    """For `TaskQuerySet.write`: adds or removes the tags."""
+    given = {casefold_key(name): name for name in change.values["tags"]}
+
+    def after(task: Task) -> list[str]:
+        if change.verb == "remove_tags":
+            kept: list[str] = [
+                name for name in task.tags if casefold_key(name) not in given
+            ]
+            return kept
+        has = set(map(casefold_key, task.tags))
+        return [*task.tags, *(name for key, name in given.items() if key not in has)]
+
+    def planned(tasks: Iterable[Task], now: datetime) -> Plan:
+        names = {task.pk: after(task) for task in tasks}
+        for key, some in names.items():
+            if change.verb == "add_tags" and len(some) > MAX_TAGS:
+                refused[key] = TOO_MANY_TAGS
+        edits = [
+            (task, {"tags": names[task.pk]})
+            for task in tasks
+            if task.pk not in refused and names[task.pk] != task.tags
+        ]
+        known = references.resolve(Task.objects.all(), change.by(), now, edits)
+        tags = {
+            task.pk: [known[task.owner_id, casefold_key(name)] for name in some["tags"]]
+            for task, some in edits
+        }
+        return lambda task: {"tags": tags.get(task.pk, task.tags)}
+
+    return planned
+
+
+def undo(change: BulkChange, done: Mapping[str, Any]) -> dict[str, object]:
+    """Undoes what `do` has stored, except of tasks that others have changed since in
+    the same fields; what is stored of it."""
+    versions = {int(key): version for key, version in done["changed"].items()}
+    refused: dict[int, str] = {}
+    events = Event.objects.filter(task_id__in=versions, sequence__gt=done["after"])
+    own = {
+        event.task_id: event
+        for event in events
+        if event.version == versions[event.task_id or 0]
+    }
+    owners = set(events.values_list("owner_id", flat=True)) if versions else set()
+    with lock_feeds(owners):
+        everybodys = Task.objects.in_bulk(versions)
+        tasks = {key: it for key, it in everybodys.items() if it.owner_id in owners}
+        todo: dict[int, list[Operation]] = {}
+        for key in versions:
+            if key not in own or (key in everybodys and key not in tasks):
+                refused[key] = OTHERS if key in own else "Its history was purged."
+                continue
+            task = tasks.get(key)
+            try:
+                operations = [*operations_of(key, task, [own[key]])]
+            except Conflict as conflict:
+                told = conflict.detail.removeprefix(f"Task {key} ")
+                refused[key] = told[:1].upper() + told[1:]
+                continue
+            if task and operations:
+                todo.setdefault(task.owner_id, []).extend(operations)
+        for owner_id, some in todo.items():
+            if change.verb == "assign":
+                refused |= _given_back(change, some, done["client_ids"])
+                continue
+            batch = Batch(change.by(), owner_id, "UTC", _unchanged, atomic=False)
+            for operation, result in zip(some, batch.run(some), strict=True):
+                if isinstance(result, Problem):
+                    refused[operation.key] = _reason(result)
+    return {"count": len(versions) - len(refused), "refused": refused}
+
+
+def _given_back(
+    change: BulkChange, operations: list[Operation], client_ids: Mapping[str, str]
+) -> dict[int, str]:
+    """Assigns the tasks to their earlier owners; the reasons of those that stay."""
+    refused: dict[int, str] = {}
+    for operation in operations:
+        fields = operation.fields
+        if client_id := client_ids.get(str(operation.key)):
+            fields = {**fields, "client_id": UUID(client_id)}
+        try:
+            with transaction.atomic():
+                Task.objects.filter(pk=operation.key).edit(change.by(), **fields)
+        except Invalid as refusal:
+            refused[operation.key] = _reason(refusal)
+    return refused
+
+
+def _unchanged(outcome: Outcome, operation: Operation, differences: object) -> Task:
+    """The verdict on a task that an operation did not change."""
+    if operation.key in outcome.found:
+        raise Conflict(IN_TRASH)
+    raise NotFound(GONE)
+
+
+def _reason(problem: Problem) -> str:
+    told = [error["detail"] for error in problem.errors or ()]
+    return " ".join(told) or problem.detail
