@@ -2,8 +2,6 @@
 
 import os
 import re
-import shutil
-import sqlite3
 import subprocess
 import sys
 import tomllib
@@ -288,24 +286,6 @@ def test_every_file_of_the_map_exists() -> None:
         for other in map("".join, beside):
             places = (parent / other, parent.parent / other)
             assert any(place.exists() for place in places), line
-
-
-@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="needs sqlite3")
-def test_a_backup_of_sqlite_can_be_restored(tmp_path: Path) -> None:
-    backup, restore = re.findall(
-        r"```sh sqlite\n(.*?)```", DOCUMENTS["docs/operations.md"], re.DOTALL
-    )
-    with sqlite3.connect(tmp_path / "db.sqlite3") as database:
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("CREATE TABLE kept (number)")
-        database.execute("INSERT INTO kept VALUES (1)")
-        database.commit()
-        subprocess.run(["bash", "-c", backup], cwd=tmp_path, check=True)
-        database.execute("DELETE FROM kept")
-        database.commit()
-        subprocess.run(["bash", "-c", restore], cwd=tmp_path, check=True)
-
-        assert database.execute("SELECT number FROM kept").fetchall() == [(1,)]
 
 
 @pytest.mark.django_db

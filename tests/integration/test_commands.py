@@ -23,6 +23,8 @@ from tests.support.servers import manage
         ("seed_tasks", ["--seed"]),
         ("serve", ["--host", "--port", "--workers", "--threads"]),
         ("migrate", []),
+        ("backup", []),
+        ("restore", ["--dry-run", "--replace", "--skip-ids"]),
     ],
 )
 def test_every_command_explains_itself_and_its_options(

@@ -9,12 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import DatabaseError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from taskproject.management.direct import connect_directly
 from taskproject.postgresql.base import DatabaseWrapper
 
 ATTEMPTS = 30
@@ -36,10 +36,7 @@ class Command(migrate.Command):
 
     def execute(self, *args: object, **options: object) -> str | None:
         # Before the system checks, which may query the database.
-        if settings.DATABASE_DIRECT and options["database"] == "default":
-            connection = connections["default"]
-            connection.close()
-            connection.settings_dict.update(settings.DATABASE_DIRECT)
+        connect_directly(str(options["database"]))
         return super().execute(*args, **options)
 
     def handle(self, *args: object, **options: Any) -> None:
