@@ -328,7 +328,7 @@ def test_serve_refuses_malformed_arguments(
 # migrate
 
 BACK = ("migrate", "accounts", "0003_sign_in_attempt")
-UNDONE = "[ ] 0004_invitation"
+UNDONE = "[ ]"  # the newest migration of accounts, on the last line
 
 
 def test_migrate_takes_the_direct_way_in(migrated: str) -> None:
