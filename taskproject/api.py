@@ -1,4 +1,4 @@
-"""The API: its resources and its authentication."""
+"""The API: its resources."""
 
 from typing import Annotated
 
@@ -12,12 +12,6 @@ from taskproject import __version__, problems
 from taskproject.accounts.api.me import public as deletions
 from taskproject.accounts.api.me import router as me
 from taskproject.accounts.api.tokens import router as tokens
-from taskproject.accounts.auth import (
-    GuestAuth,
-    SessionAuth,
-    SessionTokenAuth,
-    TokenAuth,
-)
 from taskproject.openapi import API
 from taskproject.problem_responses import with_names
 from tasks.api.batch import router as batch
@@ -67,7 +61,6 @@ api = API(
         "info": {"license": {"name": "MIT", "identifier": "MIT"}},
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
     },
-    auth=[TokenAuth(), SessionTokenAuth(), SessionAuth(), GuestAuth()],
 )
 api.add_router("", me)
 api.add_router("", deletions)
@@ -85,7 +78,7 @@ api.add_router("", snapshot)
 api.add_router("", exports)
 api.add_router("", calendars)
 
-public = Router(auth=None, tags=["service"])
+public = Router(tags=["service"])
 
 
 ProblemCode = TypeAliasType(
@@ -110,7 +103,6 @@ todo_backend = API(
     title="Todo-Backend",
     version="todo-backend",
     description="",
-    auth=[GuestAuth()],
     openapi_extra={},
 )
 todo_backend.openapi_url = None

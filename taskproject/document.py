@@ -21,6 +21,7 @@ from pydantic.json_schema import JsonSchemaMode
 from pydantic_core import core_schema
 
 from taskproject import problem_responses
+from taskproject.accounts.permissions import access_to
 from taskproject.deprecation import Deprecation, deprecations
 from taskproject.problem_responses import Part
 
@@ -173,6 +174,11 @@ class Document(OpenAPISchema):
         else:
             details["security"] = []
         return details
+
+    def operation_security(self, operation: Operation) -> list[Part] | None:
+        operation.auth_callbacks = access_to(operation).authenticators
+        security: list[Part] | None = super().operation_security(operation)
+        return security
 
     def _extract_parameters(self, model: TModel) -> list[Part]:
         schema = model.model_json_schema(

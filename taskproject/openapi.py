@@ -1,7 +1,5 @@
 """The API object: ninja's, with one error handler and a complete OpenAPI document."""
 
-from collections.abc import Callable, Sequence
-
 import orjson
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -40,14 +38,12 @@ class API(NinjaAPI):
         title: str,
         version: str,
         description: str,
-        auth: Sequence[Callable[[HttpRequest], object]],
         openapi_extra: Part,
     ) -> None:
         super().__init__(
             title=title,
             version=version,
             description=description,
-            auth=auth,
             openapi_extra=openapi_extra,
             servers=[{"url": "/", "description": "This service"}],
             parser=inputs.StrictParser(),

@@ -18,6 +18,7 @@ from ninja.params.models import ParamModel
 from pydantic import ValidationError
 
 from taskproject.accounts.auth import ApiRequest, Caller, cached_caller
+from taskproject.accounts.permissions import access_to
 from taskproject.inputs import (
     StrictParser,
     check_body_headers,
@@ -50,6 +51,9 @@ class OperationRun:
         self._operation = operation
         self.handler = handler = operation.view_func
         self._name = operation.operation_id or handler.__name__
+        self._access = access_to(operation)
+        self._scope = self._access.scope
+        self._authenticators = self._access.authenticators
         self._checks_token = getattr(handler, "checks_token_itself", False)
         self._parameters = query_parameters(handler)
         models: dict[str, type[ParamModel]] = {
@@ -70,7 +74,7 @@ class OperationRun:
         operation = self._operation
         request.operation = self._name
         try:
-            if operation.auth_callbacks:
+            if self._authenticators:
                 request.auth = self._known_caller(request) or self._caller(request)
             result = self._result(request, path)
             if isinstance(result, HttpResponseBase):
@@ -119,7 +123,9 @@ class OperationRun:
         keyed = (
             "HTTP_IDEMPOTENCY_KEY" in request.META
         )  # a stored response needs no handler
-        if caller is None or (self._checks_token and not keyed):
+        if caller is None or self._scope not in caller.scopes:
+            return None
+        if self._checks_token and not keyed:
             return caller
         try:
             check_guard(caller.guard)
@@ -128,10 +134,12 @@ class OperationRun:
         return caller.with_guard(NO_GUARD)
 
     def _caller(self, request: HttpRequest) -> Caller:
-        """The caller that the first credential in the request identifies."""
-        for authenticate in self._operation.auth_callbacks:
-            caller: Caller | None = authenticate(request)
+        """The caller that the first credential in the request identifies. Raises the problem
+        of one who may not call this operation."""
+        for authenticate in self._authenticators:
+            caller = authenticate(request)
             if caller:
+                self._access.check(caller)
                 return caller
         raise AuthenticationError
 

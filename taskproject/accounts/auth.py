@@ -1,5 +1,5 @@
 """Authentication of API requests: by a token (of this service or of an identity provider:
-`oidc.py`), a session, or as the guest.
+`oidc.py`), a session, or as the guest. `permissions.py` says which operations they open.
 
 They are tried in this order, and the first credential in the request decides. A token that
 is not valid is refused, even if there is a guest.
@@ -19,7 +19,6 @@ from taskproject.accounts.models import TOKEN_PREFIX, ApiToken, User, digest
 from taskproject.problems import (
     CSRFFailed,
     HTTPSRequired,
-    InsufficientScope,
     InvalidToken,
     OriginRefused,
 )
@@ -87,8 +86,7 @@ def cached_caller(request: HttpRequest) -> Caller | None:
     if not secret.startswith(BEARER) or is_unencrypted(request):
         return None
     caller = _cache.get(digest(secret.removeprefix("Bearer ")))
-    needed = "read" if request.method in SAFE_METHODS else "write"
-    if caller is None or caller.token is None or not caller.token.allows(needed):
+    if caller is None or caller.token is None:
         return None
     return caller.with_guard(caller.token.guard())
 
@@ -112,8 +110,7 @@ JWT_PREFIX = "eyJ"
 
 
 class TokenAuth(HttpBearer):
-    """`Authorization: Bearer tk_...`, or a JWT of OIDC_ISSUER. Reads need the scope read,
-    writes the scope write."""
+    """`Authorization: Bearer tk_...`, or a JWT of OIDC_ISSUER."""
 
     openapi_bearerFormat = "tk_ followed by 43 characters"
     openapi_description = "A personal token, made with `manage.py create_token`."
@@ -130,38 +127,23 @@ class TokenAuth(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> Caller:
         if token.startswith(JWT_PREFIX) and settings.OIDC_ISSUER:
-            return self._of_identity_provider(request, token)
+            return self._of_identity_provider(token)
         if not token.startswith(TOKEN_PREFIX) or not token.isascii():
             raise InvalidToken("Send a token that begins with tk_.")
         found = ApiToken.objects.opened_by(token)
         if found is None:
             raise InvalidToken("The token is unknown, revoked or expired.")
         caller = Caller(found.user, "token", found, scopes=found.scopes.split())
-        _require_scope(request, caller, f"The token {found.name!r}")
         found.touch()
         _remember(caller, found)
         return caller
 
-    def _of_identity_provider(self, request: HttpRequest, token: str) -> Caller:
+    def _of_identity_provider(self, token: str) -> Caller:
         # Imported where it is used: see there.
         from taskproject.accounts import oidc
 
         user, scopes = oidc.authenticate(token)
-        caller = Caller(user, "oidc", scopes=scopes)
-        _require_scope(request, caller, "The token")
-        return caller
-
-
-def _require_scope(request: HttpRequest, caller: Caller, credential: str) -> None:
-    needed = "read" if request.method in SAFE_METHODS else "write"
-    if needed not in caller.scopes:
-        raise InsufficientScope(
-            f"{credential} lacks the scope {needed}.",
-            headers={
-                "WWW-Authenticate": 'Bearer realm="api", '
-                f'error="insufficient_scope", scope="{needed}"'
-            },
-        )
+        return Caller(user, "oidc", scopes=scopes)
 
 
 class SessionAuth(APIKeyCookie):

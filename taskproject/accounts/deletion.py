@@ -16,12 +16,11 @@ _signer = Signer(salt="taskproject.accounts.deletion", sep=".")
 def delete_caller(request: ApiRequest, confirmation: str) -> Job | None:
     """Deletes the user of the request; returns the job of a deletion that goes on.
 
-    Raises `Forbidden` for the guest, who is everybody, and for staff, whom only the
-    admin and the command delete."""
+    Raises `Forbidden` for staff, whom only the admin and the command delete."""
     caller = request.auth
     user = caller.user
-    if caller.via == "guest" or user.is_staff or user.is_superuser:
-        raise Forbidden("The guest and staff cannot delete themselves here.")
+    if user.is_staff or user.is_superuser:
+        raise Forbidden("Staff cannot delete themselves here.")
     if "HTTP_IDEMPOTENCY_KEY" in request.META:
         raise KeyRefused(
             "Send this request without Idempotency-Key: nothing is kept of a user who is "

@@ -173,9 +173,6 @@ class ApiToken(models.Model):
         self.save()
         return secret
 
-    def allows(self, scope: str) -> bool:
-        return scope in self.scopes.split()
-
     def touch(self) -> None:
         """Records the use, at most once a minute, and only if that is possible without waiting: a read
         must not fail or wait because of another writer, a full disk or a locked row."""

@@ -27,7 +27,7 @@ from tasks.models.due_dates import clock
 
 router = Router(tags=["export"])
 #: Calendar programs have no credential but the address.
-public = Router(auth=None, tags=["export"])
+public = Router(tags=["export"])
 
 CALENDAR: JsonDict = {
     "url": "/api/calendar/4MHs3g1cVQ1qD2f3sFz0u5mA7w9bXk8yJtRnLpEoZcU.ics",

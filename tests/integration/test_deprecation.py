@@ -13,6 +13,7 @@ from django.urls import clear_url_caches, path
 from ninja import Query, Router
 from pytest_django import Settings
 
+from taskproject.accounts.permissions import PERMISSIONS, PUBLIC
 from taskproject.deprecation import deprecated
 from taskproject.inputs import Closed
 from taskproject.openapi import API
@@ -42,10 +43,14 @@ def get_kept(request: HttpRequest, filters: Query[Filters]) -> HttpResponse:
     return HttpResponse("{}")
 
 
+@pytest.fixture(autouse=True)
+def public(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("get_gone", "get_kept"):
+        monkeypatch.setitem(PERMISSIONS, name, PUBLIC)
+
+
 def other_api() -> API:
-    other = API(
-        title="Other", version="other", description="", auth=[], openapi_extra={}
-    )
+    other = API(title="Other", version="other", description="", openapi_extra={})
     other.add_router("", router)
     return other
 

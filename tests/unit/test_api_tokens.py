@@ -141,22 +141,6 @@ def test_revoke_keeps_to_its_set(alice: User, bob: User) -> None:
     assert [token for token in ApiToken.objects.all() if token.usable] == [theirs]
 
 
-# Scopes
-
-
-@pytest.mark.parametrize(
-    ("scopes", "allowed"),
-    [("read", {"read"}), ("write", {"write"}), ("read write", {"read", "write"})],
-)
-def test_a_token_allows_what_its_scopes_name(
-    alice: User, scopes: str, allowed: set[str]
-) -> None:
-    token = make(alice, scopes=scopes)
-
-    asked = ("read", "write", "", "rea", "admin", "read write")
-    assert {scope for scope in asked if token.allows(scope)} == allowed
-
-
 # Last use
 
 

@@ -19,7 +19,7 @@ from tasks.api.responses import json_response, no_content
 
 router = Router(tags=["accounts"])
 #: The user who is deleted has no credential any more.
-public = Router(auth=None, tags=["accounts"])
+public = Router(tags=["accounts"])
 
 CallerVia = TypeAliasType("CallerVia", Literal["token", "oidc", "session", "guest"])
 
