@@ -1,104 +1,35 @@
 """Tasks in the admin."""
 
-import re
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import BooleanField, Q, QuerySet
-from django.db.models.expressions import RawSQL
-from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 
-from taskproject import timezones
 from taskproject.accounts.models import User
 from taskproject.accounts.privileges import may_see, viewer
 from taskproject.problems import Conflict, Invalid
-from tasks.admin.actions import TaskActions
-from tasks.admin.choices import CHOICES, KEY, OwnedAutocomplete, choices_view
-from tasks.admin.filters import (
-    DueFilter,
-    ListFilter,
-    OwnerFilter,
-    TagFilter,
-    TrashFilter,
-)
-from tasks.admin.pages import CalendarQuerySet
+from tasks.admin.changelist import TaskChangeListAdmin
+from tasks.admin.choices import CHOICES, KEY, choices_view
 from tasks.admin.timeline import earlier, lost, refused
 from tasks.admin.versioned import Row, actor, add_link, first_tasks, reason
-from tasks.forms import RowForm, TaskForm
-from tasks.forms.fields import moment_text
+from tasks.forms import TaskForm
 from tasks.forms.tasks import DUE, ORGANIZATION
-from tasks.models import Event, EventQuerySet, Task, TaskList, lock_feeds
-from tasks.models.due_dates import clock, is_overdue
-from tasks.models.search import holding
-from tasks.models.statements import UNREAD
-from tasks.models.words import MAX_WORDS, query_words
+from tasks.models import Event, EventQuerySet, Task, TaskList
 
 if TYPE_CHECKING:
     from tasks.admin.versioned import FieldsetOptions, Fieldsets
 
-# Most users whose names begin with a word of a search.
-MAX_USERS = 20
-# The name of the key of a row in the form of the list.
-ROW_KEY = re.compile(r"form-[0-9]+-id$")
-
 
 @admin.register(Task)
-class TaskAdmin(TaskActions):
+class TaskAdmin(TaskChangeListAdmin):
     form = TaskForm
     subject = "task_id"
-    list_display = (
-        "id",
-        "title",
-        "owner",
-        "list",
-        "priority",
-        "due",
-        "tag_names",
-        "completed",
-        "created_at",
-    )
-    # In the trash, where rows cannot be edited.
-    trash_display = (
-        "id",
-        "title",
-        "owner",
-        "list",
-        "priority",
-        "due",
-        "deleted_at",
-        "purged_on",
-    )
-    list_display_links = ("id", "title")
-    list_editable = ("completed",)
-    list_filter = (
-        TrashFilter,
-        "completed",
-        DueFilter,
-        "priority",
-        OwnerFilter,
-        ListFilter,
-        TagFilter,
-        "created_at",
-    )
-    list_select_related = ("owner", "list")
-    search_fields = ("title", "description", "owner__username")
-    search_help_text = (
-        "Words of the title or description, or their beginnings; a user name; or an id."
-    )
-    date_hierarchy = "created_at"
-    # A million rows can be sorted by these in the time that a page may take.
-    sortable_by = ("id", "due", "priority", "created_at")
     autocomplete_fields = ("owner", "list", "parent")
     readonly_fields = (
         "subtasks_shown",
@@ -109,85 +40,6 @@ class TaskAdmin(TaskActions):
         "updated_at",
         "deleted_at",
     )
-
-    # The list
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
-        return CalendarQuerySet(Task).defer(*UNREAD).order_by(*self.ordering)
-
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """A year or a month is read by the index of the dates."""
-        if any(name.startswith("created_at__") for name in request.GET):
-            return ("-created_at", "-id")
-        return self.ordering
-
-    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
-        return self.trash_display if _in_trash(request) else self.list_display
-
-    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Tasks in the trash cannot be edited."""
-        changelist = super().get_changelist_instance(request)
-        if _in_trash(request):
-            changelist.list_editable = ()
-        return changelist
-
-    @admin.display(description="Due", ordering="due_moment")
-    def due(self, task: Task) -> str:
-        """In the time zone of the due date; overdue by the viewer's time zone."""
-        text = self.due_shown(task)
-        now = clock(timezone.get_current_timezone_name())
-        if is_overdue(task.completed, task.due_date, task.due_at, now):
-            return format_html("{} <strong>overdue</strong>", text)
-        return text
-
-    @admin.display(description="Purged after")
-    def purged_on(self, task: Task) -> datetime | None:
-        return task.deleted_at and task.deleted_at + timedelta(settings.TRASH_DAYS)
-
-    @admin.display(description="Tags")
-    def tag_names(self, task: Task) -> str:
-        return ", ".join(task.tags)
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Task], search_term: str
-    ) -> tuple[QuerySet[Task], bool]:
-        """Search by the index of words; Django would read the text of every task."""
-        for term in search_term.split()[:MAX_WORDS]:
-            users = User.objects.filter(username__istartswith=term).order_by("pk")
-            owners = list(users.values_list("pk", flat=True)[:MAX_USERS])
-            found = Q(owner_id__in=owners) if owners else Q()
-            if KEY.fullmatch(term):
-                found |= Q(pk=int(term))
-            parts = query_words(term)[:MAX_WORDS]
-            if parts:
-                condition, question = holding(parts)
-                found |= Q(RawSQL(condition, [question], BooleanField()))
-            queryset = queryset.filter(found) if found else queryset.none()
-        return queryset, False
-
-    def get_changelist_form(
-        self, request: HttpRequest, **kwargs: object
-    ) -> type[RowForm]:
-        return RowForm
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, object] | None = None
-    ) -> HttpResponse:
-        """Lock the feeds of all owners of the saved rows at once, in order: locking them
-        row by row could deadlock with other writers."""
-        if "_save" not in request.POST or not self.has_change_permission(request):
-            return super().changelist_view(request, extra_context)
-        posted = [str(v) for name, v in request.POST.items() if ROW_KEY.match(name)]
-        keys = [int(value) for value in posted if re.fullmatch("[0-9]{1,18}", value)]
-        rows = Task.objects.filter(pk__in=keys).values_list("owner_id", flat=True)
-        with lock_feeds(list(rows)):
-            return super().changelist_view(request, extra_context)
-
-    @property
-    def media(self) -> Media:
-        """With the media of the autocompletes in the filters."""
-        picker = OwnedAutocomplete(Task._meta.get_field("list"), self.admin_site)
-        return super().media + picker.media
 
     # The form
 
@@ -223,13 +75,6 @@ class TaskAdmin(TaskActions):
                 ("History", {"fields": (times, ("position", "version"))}),
             )
         return fieldsets
-
-    @admin.display(description="Due")
-    def due_shown(self, task: Task) -> str:
-        if task.due_at is None:
-            return str(task.due_date or "")
-        zone = timezones.known(task.due_timezone or "UTC")
-        return f"{moment_text(task.due_at, zone)} {zone}"
 
     @admin.display(description="Subtasks")
     def subtasks_shown(self, task: Task) -> str:
@@ -416,10 +261,6 @@ class TaskAdmin(TaskActions):
         if not outcome.changed:
             return messages.INFO, f"The {name} is as it was already."
         return messages.SUCCESS, f"Restored {name}."
-
-
-def _in_trash(request: HttpRequest) -> bool:
-    return request.GET.get("trash") == "in"
 
 
 def _back(request: HttpRequest) -> HttpResponseRedirect | None:

@@ -195,22 +195,3 @@ class TaskForm(OptimisticLockForm[Task]):
                 cleaned["due_at"] = read_moment(text, cleaned["due_timezone"])
             except forms.ValidationError as error:
                 self.add_error("due_at", error)
-
-
-class RowForm(forms.ModelForm):
-    """The form of a row of the list: saves only fields that were changed there."""
-
-    class Meta:
-        model = Task
-        fields = ("completed",)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # those of ModelForm
-        super().__init__(*args, **kwargs)
-        self.fields["completed"].show_hidden_initial = True
-        name = f"Completed: {self.instance.title}"
-        self.fields["completed"].widget.attrs["aria-label"] = name
-        # Tasks in the trash are read-only.
-        self.fields["completed"].disabled = self.instance.deleted_at is not None
-
-    def values(self) -> Values:
-        return {name: self.cleaned_data[name] for name in self.changed_data}

@@ -108,6 +108,19 @@ def is_overdue(
     return due_date is not None and due_date < clock.today
 
 
+def due_state(
+    completed: bool, due_date: date | None, due_at: datetime | None, clock: Clock
+) -> str:
+    """When an open task is due: "overdue" as by `is_overdue`, else "today" or "tomorrow" in
+    the zone of the clock; "" for later days, no due date, and completed tasks."""
+    if is_overdue(completed, due_date, due_at, clock):
+        return "overdue"
+    day = due_date if due_at is None else due_at.astimezone(clock.zone).date()
+    if completed or day is None:
+        return ""
+    return {0: "today", 1: "tomorrow"}.get((day - clock.today).days, "")
+
+
 def read_day(text: str) -> date | None:
     """The date in a text such as 2026-12-31; None for any other text, and for dates before
     FIRST_DAY or after LAST_DAY."""

@@ -9,7 +9,7 @@ from django.test import Client
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Task, TaskList, lock_feeds
 from tests.conftest import BY, ApiClient, make_task
-from tests.support.admin import LIST, Editor, row, rows
+from tests.support.admin import Editor, row
 from tests.support.rows import make_list
 
 NOTHING_SAVED = "Nothing is saved yet"
@@ -406,51 +406,6 @@ def test_a_list_that_was_renamed_meanwhile_is_no_conflict(
     home.edit(BY, name="House")
 
     assert editor.save()
-
-
-# Editing in the list
-
-
-def test_list_editing_does_not_undo_a_colleagues_completion(
-    staff: Client, alice: User
-) -> None:
-    older, newer = make_task(alice, "Older"), make_task(alice, "Newer")
-    opened = rows(staff)
-    Task.objects.filter(pk=older.pk).complete(Actor(alice.pk, "token"))
-    opened["form-0-completed"] = "on"  # newest first
-
-    staff.post(LIST, opened)
-
-    older.refresh_from_db()
-    newer.refresh_from_db()
-    assert (older.completed, newer.completed) == (True, True)
-    assert (older.version, newer.version) == (2, 2)
-
-
-def test_list_editing_counts_and_logs_only_what_was_ticked(
-    staff: Client, alice: User
-) -> None:
-    for number in range(3):
-        make_task(alice, f"Task {number}")
-    Task.objects.filter(title="Task 1").edit(Actor(alice.pk, "token"), description="2")
-    opened = rows(staff)
-    opened["form-1-completed"] = "on"
-
-    answer = staff.post(LIST, opened, follow=True)
-
-    assert "1 task was changed successfully." in answer.content.decode()
-    assert Event.objects.filter(via="admin").count() == 1
-
-
-def test_list_editing_reopens_what_was_unticked(staff: Client, alice: User) -> None:
-    task = make_task(alice, completed=True)
-    opened = rows(staff)
-    del opened["form-0-completed"]
-
-    staff.post(LIST, opened)
-
-    task.refresh_from_db()
-    assert (task.completed, task.completed_at) == (False, None)
 
 
 def test_what_was_typed_stays_when_the_task_went_to_the_trash(

@@ -47,22 +47,63 @@ def test_the_list_shows_where_a_task_belongs_and_when_it_is_due(
 
     cells = dict(re.findall(r'<td class="field-(\w+)[^"]*">(.*?)</td>', page))
     assert "Kitchen" in cells["list"]
-    assert cells["priority"] == "urgent"
+    assert cells["priority_badge"] == '<span class="badge danger">urgent</span>'
     assert cells["tag_names"] == "errand, &lt;i&gt;"
-    assert cells["due"] == "2026-11-24 18:00 Asia/Tokyo"
+    assert cells["due"].startswith("2026-11-24 18:00 Asia/Tokyo <strong")
 
 
 @pytest.mark.parametrize(
-    ("zone", "overdue"), [("Asia/Tokyo", False), ("Pacific/Kiritimati", True)]
+    ("fields", "told"),
+    [
+        ({"due_date": TODAY - timedelta(1)}, "overdue"),
+        ({"due_date": TODAY - timedelta(1), "completed": True}, ""),
+        ({"due_at": NOW - timedelta(minutes=1)}, "overdue"),
+        ({"due_at": NOW + timedelta(minutes=1)}, "due today"),
+        ({"due_date": TODAY}, "due today"),
+        ({"due_date": TODAY + timedelta(1)}, "due tomorrow"),
+        ({"due_date": TODAY + timedelta(2)}, ""),
+        ({}, ""),
+    ],
 )
-def test_the_list_marks_what_is_overdue_where_the_viewer_is(
-    staff: Client, alice: User, carol: User, clock: StillClock, zone: str, overdue: bool
+def test_the_list_says_when_a_task_is_due(
+    staff: Client, alice: User, fields: dict[str, Any], told: str
+) -> None:
+    make_task(alice, **fields)
+
+    assert badges(staff) == [told] * bool(told)
+
+
+@pytest.mark.parametrize(
+    ("viewer", "owner", "told"),
+    [
+        ("Asia/Tokyo", "Asia/Tokyo", ["due today"]),
+        ("Pacific/Kiritimati", "Pacific/Kiritimati", ["overdue"]),
+        ("Asia/Tokyo", "Pacific/Kiritimati", ["due today", "overdue for alice"]),
+        ("Pacific/Kiritimati", "Asia/Tokyo", ["overdue", "due today for alice"]),
+    ],
+)
+def test_the_list_tells_what_is_due_where_the_viewer_and_the_owner_are(
+    staff: Client,
+    alice: User,
+    carol: User,
+    clock: StillClock,
+    viewer: str,
+    owner: str,
+    told: list[str],
 ) -> None:
     clock.at("2026-11-24T11:00:00Z")  # the 25th in Kiritimati
-    carol.move_to(zone)
+    carol.move_to(viewer)
+    alice.move_to(owner)
     make_task(alice, due_date=TODAY)
 
-    assert ("<strong>overdue</strong>" in text(staff.get(LIST))) == overdue
+    assert badges(staff) == told
+    assert len(listed(staff, "due=overdue")) == (told[0] == "overdue")
+
+
+def badges(staff: Client) -> list[str]:
+    """What the only row tells of its due date."""
+    [cell] = re.findall(r'<td class="field-due[^>]*>(.*?)</td>', text(staff.get(LIST)))
+    return re.findall(r'class="badge[^>]*>([^<]*)<', cell)
 
 
 def test_the_list_takes_as_many_queries_however_much_its_tasks_have(

@@ -7,14 +7,11 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tests.conftest import BY, make_task
+from tests.conftest import make_task
 from tests.support.admin import (
     ADD,
     LIST,
-    box,
-    messages,
     open_form,
-    open_list,
     page_of,
     row,
     row_of,
@@ -251,90 +248,3 @@ def test_the_owner_is_found_by_autocomplete(staff: Client, alice: User) -> None:
     assert "admin-autocomplete" in form
     assert ">alice<" not in form
     assert found.json()["results"] == [{"id": str(alice.pk), "text": "alice"}]
-
-
-# The boxes in the list
-
-
-def test_ticking_a_box_in_the_list_completes_the_task(
-    staff: Client, alice: User
-) -> None:
-    task = make_task(alice)
-    before = timezone.now()
-
-    form = open_list(staff)
-    form.tick(box(form, task), True)
-    answer = staff.post(LIST, form.values | {"_save": "Save"}, follow=True)
-
-    task.refresh_from_db()
-    assert messages(answer) == ["1 task was changed successfully."]
-    assert (task.completed, task.version) == (True, 2)
-    assert task.completed_at is not None
-    assert before <= task.completed_at <= timezone.now()
-
-
-def test_unticking_a_box_in_the_list_reopens_the_task(
-    staff: Client, alice: User
-) -> None:
-    task = make_task(alice, completed=True)
-
-    form = open_list(staff)
-    form.tick(box(form, task), False)
-    staff.post(LIST, form.values | {"_save": "Save"})
-
-    task.refresh_from_db()
-    assert (task.completed, task.completed_at, task.version) == (False, None, 2)
-
-
-def test_saving_the_list_leaves_alone_the_boxes_that_were_not_touched(
-    staff: Client, alice: User
-) -> None:
-    others = [make_task(alice), make_task(alice, completed=True)]
-    task = make_task(alice)
-
-    form = open_list(staff)
-    form.tick(box(form, task), True)
-    staff.post(LIST, form.values | {"_save": "Save"})
-
-    assert [row(other) for other in others] == [row_of(other) for other in others]
-
-
-def test_saving_the_list_keeps_what_somebody_else_changed_meanwhile(
-    staff: Client, alice: User
-) -> None:
-    task, other = make_task(alice), make_task(alice)
-
-    form = open_list(staff)
-    Task.objects.filter(pk=other.pk).complete(BY)
-    form.tick(box(form, task), True)
-    staff.post(LIST, form.values | {"_save": "Save"})
-
-    assert Task.objects.completed().count() == 2
-    assert Task.objects.get(pk=other.pk).version == 2
-
-
-def test_the_list_writes_only_whether_a_task_is_completed(
-    staff: Client, alice: User, queries: CaptureQueriesContext
-) -> None:
-    task = make_task(alice)
-
-    form = open_list(staff)
-    form.tick(box(form, task), True)
-    staff.post(LIST, form.values | {"_save": "Save"})
-
-    assert {"completed", "completed_at"} <= written_columns(queries)
-    assert written_columns(queries).isdisjoint({"owner_id", "title", "description"})
-
-
-def test_saving_the_list_survives_a_task_deleted_meanwhile(
-    staff: Client, alice: User
-) -> None:
-    task, other = make_task(alice), make_task(alice)
-
-    form = open_list(staff)
-    Task.objects.filter(pk=other.pk).delete()
-    form.tick(box(form, task), True)
-    answer = staff.post(LIST, form.values | {"_save": "Save"})
-
-    assert answer.status_code in (200, 302)
-    assert Task.objects.count() == 1

@@ -13,7 +13,7 @@ from django.utils import timezone
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Label, Tag, Task, TaskList
 from tests.conftest import BY, ApiClient, make_task, make_token
-from tests.support.admin import LIST, LISTS, TAGS, page_of, select
+from tests.support.admin import LISTS, TAGS, page_of, select
 from tests.support.changes import (
     RENAMED,
     SUBJECTS,
@@ -23,7 +23,7 @@ from tests.support.changes import (
     by_api,
     by_form,
     form_of,
-    rows_of,
+    press,
 )
 from tests.support.failures import no_inserts
 
@@ -170,8 +170,11 @@ NO_CHANGES: dict[str, Callable[[World], Any]] = {
     "admin asks before deleting tags": lambda world: world.staff.post(
         TAGS, {"action": "remove", "_selected_action": world.tag.pk}
     ),
-    "admin saves the list as it is": lambda world: world.staff.post(
-        f"{LIST}?q=oat", rows_of((world.task, False))
+    "admin reopens an open one in the list": lambda world: press(
+        world, world.task, "reopen", 2
+    ),
+    "admin completes an earlier version in the list": lambda world: press(
+        world, world.task, "complete", 1
     ),
     "admin completes a completed one": lambda world: action(
         world, "complete", world.done

@@ -14,7 +14,7 @@ from django.test import Client
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Task, lock_feeds
 from tests.conftest import ApiClient, make_task, make_token
-from tests.support.admin import LIST, Editor, rows
+from tests.support.admin import Editor
 from tests.support.threads import PATIENCE, Threads, at_once, until, waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -273,25 +273,3 @@ def test_the_admins_form_and_the_api_do_not_deadlock(
     assert editor.save()
     task.refresh_from_db()
     assert (task.title, task.completed, task.version) == ("Buy bread", True, 3)
-
-
-def test_list_editing_and_a_bulk_change_do_not_deadlock(
-    alice: User, bob: User, staff: Client, on_postgresql: None
-) -> None:
-    older, newer = make_task(alice, "Alice's"), make_task(bob, "Bob's")
-    opened = rows(staff)  # newest first: bob's, then alice's
-    opened["form-0-completed"] = opened["form-1-completed"] = "on"
-    first, second = sorted([alice.pk, bob.pk])
-    assert (first, second) == (alice.pk, bob.pk)
-
-    with Threads() as threads:
-        # As every change of tasks of both does: the owners' places in the feed, sorted.
-        with lock_feeds([first]):
-            saving = threads.start(lambda: staff.post(LIST, opened))
-            until(lambda: waiting() > 0)
-            with lock_feeds([second]):
-                pass
-        assert saving.result(PATIENCE).status_code == 302
-
-    assert Task.objects.completed().count() == 2
-    assert {older.pk, newer.pk} == set(Task.objects.values_list("pk", flat=True))

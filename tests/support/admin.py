@@ -141,26 +141,6 @@ def open_form(client: Client, row: Task | TaskList | Tag) -> Form:
     return Form(text(client.get(page_of(row))), f"{row._meta.model_name}_form")
 
 
-def open_list(client: Client) -> Form:
-    """The list, opened in a browser."""
-    return Form(text(client.get(LIST)), "changelist-form")
-
-
-def rows(client: Client) -> dict[str, str]:
-    """What a browser sends when the list is saved as it was opened."""
-    return open_list(client).values | {"_save": "Save"}
-
-
-def box(form: Form, task: Task) -> str:
-    """The name of the task's `completed` checkbox in the list."""
-    (name,) = (
-        name
-        for name, value in form.values.items()
-        if re.fullmatch(r"form-\d+-id", name) and value == str(task.pk)
-    )
-    return name.removesuffix("id") + "completed"
-
-
 def as_staff(user: User, *permissions: str) -> Client:
     """The admin, with the user signed in, who has these permissions only."""
     user.is_staff = True

@@ -1,0 +1,214 @@
+"""The list of tasks in the admin: its columns, filters, order and search, and the buttons of
+its rows."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db.models import BooleanField, Q, QuerySet
+from django.db.models.expressions import RawSQL
+from django.forms import Media
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+    QueryDict,
+)
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from taskproject import timezones
+from taskproject.accounts.models import User
+from tasks.admin.actions import TaskActions
+from tasks.admin.badges import completion_button, due_badge, priority_badge
+from tasks.admin.choices import KEY, OwnedAutocomplete
+from tasks.admin.completion import complete
+from tasks.admin.filters import (
+    DueFilter,
+    ListFilter,
+    OwnerFilter,
+    TagFilter,
+    TrashFilter,
+)
+from tasks.admin.pages import CalendarQuerySet
+from tasks.admin.versioned import actor
+from tasks.forms.fields import moment_text
+from tasks.models import Task
+from tasks.models.search import holding
+from tasks.models.statements import UNREAD
+from tasks.models.words import MAX_WORDS, query_words
+
+# Most users whose names begin with a word of a search.
+MAX_USERS = 20
+LIST = "admin:tasks_task_changelist"
+# Most characters of the query of a list to which a form returns.
+MAX_QUERY = 4_000
+
+
+class TaskChangeListAdmin(TaskActions):
+    """The list; the form is in tasks.py."""
+
+    change_list_template = "admin/tasks/task/change_list.html"
+    list_display = (
+        "completion",
+        "title",
+        "owner",
+        "list",
+        "priority_badge",
+        "due",
+        "tag_names",
+        "created_at",
+        "id",
+    )
+    # In the trash, where rows cannot be edited.
+    trash_display = (
+        "title",
+        "owner",
+        "list",
+        "priority_badge",
+        "due",
+        "deleted_at",
+        "purged_on",
+        "id",
+    )
+    list_display_links = ("id", "title")
+    list_filter = (
+        TrashFilter,
+        "completed",
+        DueFilter,
+        "priority",
+        OwnerFilter,
+        ListFilter,
+        TagFilter,
+        "created_at",
+    )
+    list_select_related = ("owner", "list")
+    empty_value_display = ""
+    search_fields = ("title", "description", "owner__username")
+    search_help_text = (
+        "Words of the title or description, or their beginnings; a user name; or an id."
+    )
+    date_hierarchy = "created_at"
+    # A million rows can be sorted by these in the time that a page may take.
+    sortable_by = ("id", "due", "priority_badge", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
+        return CalendarQuerySet(Task).defer(*UNREAD).order_by(*self.ordering)
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """A year or a month is read by the index of the dates."""
+        if any(name.startswith("created_at__") for name in request.GET):
+            return ("-created_at", "-id")
+        return self.ordering
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Task], search_term: str
+    ) -> tuple[QuerySet[Task], bool]:
+        """Search by the index of words; Django would read the text of every task."""
+        for term in search_term.split()[:MAX_WORDS]:
+            users = User.objects.filter(username__istartswith=term).order_by("pk")
+            owners = list(users.values_list("pk", flat=True)[:MAX_USERS])
+            found = Q(owner_id__in=owners) if owners else Q()
+            if KEY.fullmatch(term):
+                found |= Q(pk=int(term))
+            parts = query_words(term)[:MAX_WORDS]
+            if parts:
+                condition, question = holding(parts)
+                found |= Q(RawSQL(condition, [question], BooleanField()))
+            queryset = queryset.filter(found) if found else queryset.none()
+        return queryset, False
+
+    @property
+    def media(self) -> Media:
+        """With the media of the autocompletes in the filters."""
+        picker = OwnedAutocomplete(Task._meta.get_field("list"), self.admin_site)
+        return super().media + picker.media + Media(js=["taskproject/tasklist.js"])
+
+    # Columns
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        if _in_trash(request):
+            return self.trash_display
+        if self.has_change_permission(request):
+            return self.list_display
+        return tuple(
+            "completed" if name == "completion" else name for name in self.list_display
+        )
+
+    @admin.display(description="Done")
+    def completion(self, task: Task) -> str:
+        page = "reopen_row" if task.completed else "complete_row"
+        address = reverse(f"admin:tasks_task_{page}", args=[task.pk])
+        return completion_button(task, address)
+
+    @admin.display(description="Priority", ordering="priority")
+    def priority_badge(self, task: Task) -> str:
+        return priority_badge(task)
+
+    @admin.display(description="Due", ordering="due_moment")
+    def due(self, task: Task) -> str:
+        """In the time zone of the due date; overdue by the viewer's time zone."""
+        text = self.due_shown(task)
+        badge = due_badge(task, timezone.get_current_timezone_name())
+        return format_html("{} {}", text, badge) if badge else text
+
+    @admin.display(description="Due")
+    def due_shown(self, task: Task) -> str:
+        if task.due_at is None:
+            return str(task.due_date or "")
+        zone = timezones.known(task.due_timezone or "UTC")
+        return f"{moment_text(task.due_at, zone)} {zone}"
+
+    @admin.display(description="Purged after")
+    def purged_on(self, task: Task) -> datetime | None:
+        return task.deleted_at and task.deleted_at + timedelta(settings.TRASH_DAYS)
+
+    @admin.display(description="Tags")
+    def tag_names(self, task: Task) -> str:
+        return ", ".join(task.tags)
+
+    # The buttons of rows
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path(
+                f"<int:object_id>/{verb}/",
+                wrap(self.complete_view),
+                {"completed": verb == "complete"},
+                name=f"tasks_task_{verb}_row",
+            )
+            for verb in ("complete", "reopen")
+        ] + super().get_urls()
+
+    def complete_view(
+        self, request: HttpRequest, object_id: int, completed: bool
+    ) -> HttpResponse:
+        """Completes or reopens one task. Responds with JSON to scripts that ask for it, else
+        with the list."""
+        task = get_object_or_404(self.get_queryset(request), pk=object_id)
+        if request.method != "POST" or not self.has_change_permission(request, task):
+            raise PermissionDenied
+        version = request.POST.get("version", "")
+        if not KEY.fullmatch(version):
+            raise BadRequest("The version is missing.")
+        level, message, task = complete(task, int(version), completed, actor(request))
+        if request.headers.get("Accept") != "application/json":
+            self.message_user(request, message, level)
+            return self.back_to_list(request)
+        cells = {"completion": self.completion(task), "due": self.due(task)}
+        tag = messages.DEFAULT_TAGS[level]
+        return JsonResponse({"message": message, "level": tag, "cells": cells})
+
+    def back_to_list(self, request: HttpRequest, at: str = "") -> HttpResponseRedirect:
+        """The list, with the query that the form names."""
+        query = QueryDict(request.POST.get("back", "")[:MAX_QUERY]).urlencode()
+        return HttpResponseRedirect(f"{reverse(LIST)}?{query}{at}")
+
+
+def _in_trash(request: HttpRequest) -> bool:
+    return request.GET.get("trash") == "in"
