@@ -77,6 +77,9 @@ slots = Slots()
 class Download:
     """The blocks of a file, as a WSGI iterable. `close` gives the slot back."""
 
+    # For those that got no slot.
+    _open = False
+
     def __init__(self, request: HttpRequest, user_id: int) -> None:
         slots.take(user_id)
         self._slots: Slots | None = slots
