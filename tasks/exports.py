@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.db.models import DateTimeField
+from django.db.models import DateTimeField, QuerySet
 
 from taskproject import timezones
-from taskproject.sql import ON_POSTGRESQL, fetch
+from taskproject.accounts.models import User
+from taskproject.sql import ON_POSTGRESQL, batched, fetch
 from taskproject.times import microseconds
 from tasks.fields import ATTRIBUTES
 from tasks.formats import ListRecord, Record, TagRecord, TaskRecord
@@ -17,6 +18,8 @@ from tasks.limits import PRIORITIES
 from tasks.models import Tag, Task, TaskList
 
 CHUNK = 1_000
+#: Ids that are read at a time where tasks are selected by other conditions than their owner.
+KEYS = 20_000
 #: The columns of a task, as the statements below return them: each of its own type.
 Values = tuple[Any, ...]
 # The field of a record for each of these columns of a task; the name of the list is joined.
@@ -41,6 +44,11 @@ def _column(name: str) -> str:
 _SELECT = (
     f'SELECT {", ".join(map(_column, COLUMNS))}, "tasks_tasklist"."name" FROM "tasks_task" '
     'LEFT JOIN "tasks_tasklist" ON "tasks_tasklist"."id" = "tasks_task"."list_id" WHERE '
+)
+_AMONG = '"tasks_task"."id" IN (SELECT {})'.format(
+    '"value"::bigint FROM json_array_elements_text(%s)'
+    if ON_POSTGRESQL
+    else '"value" FROM json_each(%s)'
 )
 #: The formats that include the trash.
 WITH_TRASH = ("jsonl",)
@@ -85,6 +93,33 @@ def records_of(
             last = rows[-1][0]
 
 
+def selected_records(
+    tasks: QuerySet[Task], before_read: Callable[[], None] = lambda: None
+) -> Iterator[TaskRecord]:
+    """The tasks of a set, of any owners, by id, in chunks of constant memory; each with the name
+    of its owner. Takes several statements, as `records_of` does."""
+    ids = tasks.order_by("pk").values_list("pk", flat=True)
+    names: dict[int, str] = {}
+    last = 0
+    while True:
+        before_read()
+        keys = list(ids.filter(pk__gt=last)[:KEYS])
+        for some in batched(keys, CHUNK):
+            before_read()
+            rows = select(f"{_AMONG} ORDER BY 1", [orjson.dumps(some).decode()])
+            owners = dict(
+                Task.objects.filter(pk__in=some).values_list("pk", "owner_id")
+            )
+            wanted = set(owners.values()) - names.keys()
+            names |= User.objects.filter(pk__in=wanted).values_list("pk", "username")
+            parents = _external_ids(Task.objects.all(), rows)
+            for row in rows:
+                yield record_of(row, parents.get(row[1]), names[owners[row[0]]])
+        if len(keys) < KEYS:
+            break
+        last = keys[-1]
+
+
 def _chunk(
     owner_id: int, top: bool, last: int, trashed: bool
 ) -> tuple[list[Values], dict[int, str]]:
@@ -97,10 +132,14 @@ def _chunk(
         [owner_id, last],
     )
     tasks = Task.objects.owned_by(owner_id)
-    keys = {row[1] for row in rows if row[1] is not None}
-    named = (tasks if trashed else tasks.live()).filter(pk__in=keys)
+    return rows, _external_ids(tasks if trashed else tasks.live(), rows)
+
+
+def _external_ids(tasks: QuerySet[Task], rows: list[Values]) -> dict[int, str]:
+    """The external ids of the parents of these rows that are among the tasks."""
+    named = tasks.filter(pk__in={row[1] for row in rows if row[1] is not None})
     columns = named.values_list("pk", "created_at", "external_id")
-    return rows, {key: external_id(key, at, given) for key, at, given in columns}
+    return {key: external_id(key, at, given) for key, at, given in columns}
 
 
 def select(condition: str, parameters: Sequence[object]) -> list[Values]:

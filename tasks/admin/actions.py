@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from tasks.admin.bulk import BulkPages
+from tasks.admin.exports import ExportPages
 from tasks.models import Task
 
 Action = Callable[["TaskActions", HttpRequest, QuerySet[Task]], HttpResponse | None]
@@ -40,8 +41,8 @@ def _prioritize(priority: Task.Priority) -> Action:
     )
 
 
-class TaskActions(BulkPages):
-    """The actions of the list of tasks."""
+class TaskActions(BulkPages, ExportPages):
+    """The actions of the list of tasks, and its export."""
 
     actions = (
         _action("complete", "Complete the selected tasks", "change"),

@@ -7,7 +7,7 @@ and what does not fit is kept in another field, which an `Adjusted` reports."""
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
-from tasks.formats import csv, google, ics, jsonl, microsoft, todoist, vikunja
+from tasks.formats import csv, google, ics, jsonl, microsoft, todoist, vikunja, xlsx
 from tasks.formats.records import (
     Adjusted,
     BadRow,
@@ -64,4 +64,5 @@ WRITERS: dict[str, Writer] = {
     "jsonl": Writer(jsonl.write, "application/jsonl", ".jsonl"),
     "csv": Writer(csv.write, "text/csv; charset=utf-8; header=present", ".csv"),
     "ics": Writer(ics.write, "text/calendar; charset=utf-8", ".ics"),
+    "xlsx": Writer(xlsx.write, xlsx.MEDIA_TYPE, ".xlsx"),
 }

@@ -19,7 +19,7 @@ import json
 import re
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import date, datetime
 from hashlib import sha256
@@ -46,6 +46,8 @@ COLUMNS = (
     "external_id",
     *(name for name in TASK_FIELDS if name not in ("client_id", "position")),
 )
+#: Also who owns each task: in files of several owners.
+OWNED_COLUMNS = (*COLUMNS, "owner")
 # The columns of version 1.3, which identify rows without external_id. Later columns count
 # only if they are filled, so that rows that were imported before are still recognised.
 _FIRST_COLUMNS = (
@@ -84,17 +86,19 @@ _YEAR_FIRST = re.compile(r"([0-9]{4})([-./])([0-9]{1,2})\2([0-9]{1,2})\.?")
 _DAY_FIRST = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})")
 
 
-def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
+def write(
+    records: Iterable[Record], name: str = "tasks", columns: Sequence[str] = COLUMNS
+) -> Iterator[bytes]:
     """The rows of the file, its header first. Tasks in the trash are left out. `name` is not
     used."""
-    yield BOM_UTF8 + _row(COLUMNS)
+    yield BOM_UTF8 + _row(columns)
     for record in records:
         if isinstance(record, TaskRecord) and record.deleted_at is None:
-            yield _row([_escaped(cell) for cell in _cells(record)])
+            yield _row([_escaped(cell) for cell in _cells(record, columns)])
 
 
-def _cells(task: TaskRecord) -> list[str]:
-    return [write(getattr(task, column)) for column, write in _WRITERS.items()]
+def _cells(task: TaskRecord, columns: Sequence[str] = COLUMNS) -> list[str]:
+    return [_WRITERS[column](getattr(task, column)) for column in columns]
 
 
 def _row(cells: Iterable[str]) -> bytes:
@@ -109,6 +113,11 @@ def _escaped(cell: str) -> str:
 
 def _unescaped(cell: str) -> str:
     return cell[1:] if _ESCAPED.match(cell) else cell
+
+
+def tags_cell(tags: Iterable[str]) -> str:
+    """Names of tags as one cell, as `_tags` reads them."""
+    return ", ".join(map(_quoted, tags))
 
 
 def _quoted(tag: str) -> str:
@@ -148,7 +157,7 @@ def read(stream: BinaryIO, name: str = "tasks") -> Iterator[Row]:
 def _columns(header: list[str]) -> list[str]:
     columns = [cell.strip().lower() for cell in header]
     for column in columns:
-        if column not in COLUMNS:
+        if column not in OWNED_COLUMNS:
             reason = unknown(column, COLUMNS, "column")
             if len(columns) == 1 and any(name in column for name in COLUMNS):
                 reason += " Commas, semicolons or tabs stand between cells."
@@ -294,10 +303,10 @@ _BY_KIND: dict[object, _Kind] = {
     bool: (lambda value: "true" if value else "false", _boolean),
     date | None: (_or_empty(date.isoformat), _day),
     datetime | None: (_or_empty(write_instant), _instant),
-    tuple[str, ...]: (lambda tags: ", ".join(map(_quoted, tags)), _tags),
+    tuple[str, ...]: (tags_cell, _tags),
 }
-_WRITERS = {column: _BY_KIND[_KINDS[column]][0] for column in COLUMNS}
-_READERS = {column: _BY_KIND[_KINDS[column]][1] for column in COLUMNS} | {
+_WRITERS = {column: _BY_KIND[_KINDS[column]][0] for column in OWNED_COLUMNS}
+_READERS = {column: _BY_KIND[_KINDS[column]][1] for column in OWNED_COLUMNS} | {
     "external_id": _identifier,
     "parent": _identifier_or_none,
     "priority": _priority,

@@ -380,8 +380,11 @@ def test_no_reader_raises_for_json(name: str, value: object) -> None:
 
 
 def test_each_writer_says_what_it_writes() -> None:
-    assert set(WRITERS) == {"jsonl", "csv", "ics"}
+    assert set(WRITERS) == {"jsonl", "csv", "ics", "xlsx"}
     for name, writer in WRITERS.items():
         assert writer.extension == f".{name}"
         assert "/" in writer.media_type
-        assert b"Buy milk" in b"".join(writer.write([TASK], "x"))
+        content = b"".join(writer.write([TASK], "x"))
+        assert (
+            content[:4] == b"PK\x03\x04" if name == "xlsx" else b"Buy milk" in content
+        )

@@ -24,8 +24,8 @@ from tasks.models import Task
 class Command(BaseCommand):
     help = (
         "Writes tasks to standard output or a file. jsonl contains everything (lists, "
-        "tags, tasks and the trash), for import_tasks, on SQLite or PostgreSQL; csv is "
-        "for spreadsheets; ics is for calendars. Without --owner, a jsonl contains the "
+        "tags, tasks and the trash), for import_tasks, on SQLite or PostgreSQL; csv and "
+        "xlsx are for spreadsheets; ics is for calendars. Without --owner, a jsonl contains the "
         "data of all users. The export is a snapshot of one moment. A file is replaced "
         "only by a complete export. Standard output is complete if the exit status is 0; "
         "a jsonl or ics is complete if it has its last line."
@@ -33,7 +33,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--owner", help="the user whose tasks to export; required for csv and ics"
+            "--owner", help="the user whose tasks to export; required except for jsonl"
         )
         parser.add_argument("--format", choices=sorted(WRITERS), default="jsonl")
         parser.add_argument(
