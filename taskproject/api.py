@@ -29,8 +29,6 @@ from tasks.api.trash import router as trash
 from tasks.api.undo import router as undo
 
 DESCRIPTION = """\
-Tasks over REST. Users see and change only their own tasks.
-
 **Credentials**: `Authorization: Bearer tk_...` (from `POST /api/tokens` or
 `manage.py create_token`), `X-Session-Token`, or the session cookie with, on writes,
 `X-CSRFToken` (from `GET /api/me`). People sign up and in at `/api/auth/`, by
@@ -38,18 +36,18 @@ Tasks over REST. Users see and change only their own tasks.
 An installation may have a guest, as which all other requests act.
 
 **Errors** are `application/problem+json` (RFC 9457); decide by `code`. Every response
-carries `X-Request-ID`, and `API-Version`, that of the service. Times are RFC 3339 in UTC.
+has `X-Request-ID`, its name in the log, and `API-Version`. Times are RFC 3339 in UTC.
 """
 
 TAGS = {
-    "accounts": "The user that a request acts as, with tokens.",
+    "accounts": "Users and tokens.",
     "tasks": "Tasks, one by one and many at once.",
-    "trash": "Deleted tasks, which can be restored.",
-    "lists": "Lists of tasks, in an order of their own.",
-    "tags": "Tags of tasks, by name.",
-    "jobs": "Changes of thousands of tasks, which go on in the background.",
-    "changes": "What changed, when and by whom, and snapshots to begin with.",
-    "export": "Tasks as files and calendars for other programs.",
+    "trash": "Deleted tasks.",
+    "lists": "Lists of tasks.",
+    "tags": "Tags of tasks.",
+    "jobs": "Changes of thousands of tasks.",
+    "changes": "What changed, when and by whom.",
+    "export": "Tasks for other programs.",
     "service": "The service itself.",
 }
 
@@ -89,7 +87,7 @@ ProblemCode = TypeAliasType(
             with_names(
                 {
                     "type": "string",
-                    "description": "Identifies the kind of error; never changes.",
+                    "description": "The kind of error.",
                     "enum": [kind.code for kind in problems.kinds()],
                 }
             )

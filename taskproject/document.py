@@ -25,12 +25,8 @@ from taskproject.accounts.permissions import access_to
 from taskproject.deprecation import Deprecation, deprecations
 from taskproject.problem_responses import Part
 
-#: Headers of responses.
+#: Headers of responses, but for those that all have: the document's description names them.
 HEADERS: dict[str, Part] = {
-    "X-Request-ID": {
-        "description": "Identifies this request in the service's log.",
-        "schema": {"type": "string"},
-    },
     "Retry-After": {
         "description": "Seconds to wait before the next attempt.",
         "schema": {"type": "integer"},
@@ -44,11 +40,11 @@ HEADERS: dict[str, Part] = {
         "schema": {"type": "string"},
     },
     "Location": {
-        "description": "The address of the new row, or of the job.",
+        "description": "The address of the row or job.",
         "schema": {"type": "string"},
     },
     "Link": {
-        "description": 'The next page, as rel="next" (RFC 8288); not on the last.',
+        "description": 'The next page, as rel="next" (RFC 8288).',
         "schema": {"type": "string"},
     },
     "Deprecation": {
@@ -60,8 +56,7 @@ HEADERS: dict[str, Part] = {
         "schema": {"type": "string"},
     },
     "Idempotency-Replayed": {
-        "description": "true if this is the stored response to an earlier request with the "
-        "same key.",
+        "description": "Only with a stored response.",
         "schema": {"type": "string", "enum": ["true"]},
     },
 }
@@ -70,7 +65,7 @@ TAG = r"[1-9][0-9]{0,17}(\.[0-9]{1,9})?(-[0-9]*(overdue)?)?(-gzip)?"
 IF_MATCH: Part = {
     "in": "header",
     "name": "If-Match",
-    "description": 'Makes the change only if the row has this version, such as `"7"`; else 412.',
+    "description": 'The version that is to be changed, such as `"7"`; else 412.',
     "schema": {"type": "string", "pattern": rf'^(\*|"{TAG}"(, ?"{TAG}")*)$'},
 }
 IF_NONE_MATCH: Part = {
@@ -82,8 +77,8 @@ IF_NONE_MATCH: Part = {
 IDEMPOTENCY_KEY: Part = {
     "in": "header",
     "name": "Idempotency-Key",
-    "description": "Makes the request safe to retry: the same request with the same "
-    "key gets the first response again. Use a new key, such as a UUID, for each new request.",
+    "description": "Makes the request safe to retry: the same request with the same key gets "
+    "the first response again.",
     "schema": {"type": "string", "pattern": '^("[!#-\\[\\]-~]{1,255}"|[!#-~]{1,255})$'},
 }
 #: Operations whose response is not stored for an Idempotency-Key: it contains a secret, or
@@ -104,6 +99,13 @@ class Schemas(NinjaGenerateJsonSchema):
         if default in (None, "", []) or isinstance(default, BaseModel):
             return described
         return described | {"default": self.encode_default(default)}
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> Part:
+        described: Part = super().nullable_schema(schema)
+        inner: Part = described.get("anyOf", [{}])[0]
+        if isinstance(inner.get("type"), str) and "enum" not in inner:
+            return inner | {"type": [inner["type"], "null"]}
+        return described
 
     def literal_schema(self, schema: core_schema.LiteralSchema) -> Part:
         return problem_responses.with_names(super().literal_schema(schema))
@@ -245,22 +247,19 @@ class Document(OpenAPISchema):
             parameters.append(IF_NONE_MATCH)
         operation["responses"] = responses
         for status, response in responses.items():
-            response["headers"] = self._references(
-                _headers(status, response, operation)
-            )
+            self._add_headers(response, _headers(status, response, operation))
         errors = problem_responses.responses(path, method, operation, self.schemas)
         for code, name, response in errors:
-            response["headers"] = self._references(
-                _headers(str(code), response, operation)
-            )
+            self._add_headers(response, _headers(code, response, operation))
             self.shared["responses"].setdefault(name, response)
-            responses[str(code)] = {"$ref": f"#/components/responses/{name}"}
+            responses[code] = {"$ref": f"#/components/responses/{name}"}
         operation["responses"] = dict(sorted(responses.items()))
 
-    def _references(self, headers: Iterable[str]) -> Part:
-        names = [*headers]
-        self.shared["headers"] |= {name: HEADERS[name] for name in names}
-        return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+    def _add_headers(self, response: Part, headers: Iterable[str]) -> None:
+        for name in headers:
+            self.shared["headers"][name] = HEADERS[name]
+            reference = {"$ref": f"#/components/headers/{name}"}
+            response.setdefault("headers", {})[name] = reference
 
 
 def _mark_deprecated(operation: Part, marks: Iterable[Deprecation]) -> None:
@@ -294,7 +293,6 @@ def _idempotency_key() -> Part:
 
 def _headers(status: str, response: Part, operation: Part) -> Iterator[str]:
     """The headers of a response of this status."""
-    yield "X-Request-ID"
     parts = (operation, *operation["parameters"])
     if status < "400" and any("deprecated" in part for part in parts):
         yield from ("Deprecation", "Sunset")
@@ -310,7 +308,7 @@ def _headers(status: str, response: Part, operation: Part) -> Iterator[str]:
             yield from ("Location", "Retry-After")
         case "401":
             yield "WWW-Authenticate"
-        case "503":
+        case "default":  # only with 503
             yield "Retry-After"
     if status == "200" and "Page" in shown and "ChangePage" not in shown:
         yield "Link"

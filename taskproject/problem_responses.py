@@ -5,7 +5,7 @@ are: `current` with `stale_version`, `restore` with `gone`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,12 +17,12 @@ from taskproject.problems import InputError, Problem
 Part = dict[str, Any]
 PROBLEM: Part = {
     "type": "object",
-    "description": "What all errors have (RFC 9457). Programs should decide by `code`.",
+    "description": "What all errors have (RFC 9457).",
     "required": ["type", "title", "status", "detail", "instance", "code"],
     "properties": {
         "type": {
             "type": "string",
-            "description": "The address of the explanation of the code.",
+            "description": "Explains the code.",
         },
         "title": {"type": "string"},
         "status": {"type": "integer"},
@@ -33,22 +33,20 @@ PROBLEM: Part = {
 }
 OPERATION: Part = {
     "type": "integer",
-    "description": "Of an atomic batch: the number of the operation that failed.",
+    "description": "The number of the operation of a batch that failed.",
 }
 RETRY_AFTER: Part = {
     "type": "integer",
-    "description": "Seconds to wait before the next attempt, as in `Retry-After`.",
+    "description": "Seconds, as in `Retry-After`.",
 }
 CHANGED: Part = {
     "type": ["array", "null"],
-    "description": "The members that have changed since the version in If-Match; null if "
-    "that is not known.",
+    "description": "The members that differ from the version sent; null if not known.",
     "items": {"type": "string"},
 }
 RESTART: Part = {
     "type": "object",
-    "description": "The address of what to read again, and the cursor to continue with "
-    "after that.",
+    "description": "What to read again, and the cursor to continue with.",
     "required": ["cursor", "tasks"],
     "properties": {"cursor": {"type": "string"}, "tasks": {"type": "string"}},
 }
@@ -94,8 +92,13 @@ class ProblemResponse:
     path: str = "/api/tasks/42"
 
     @property
-    def status(self) -> int:
-        return self.kinds[0].status
+    def status(self) -> str:
+        """The status, or "default" for several."""
+        statuses = self._statuses()
+        return str(statuses[0]) if len(statuses) == 1 else "default"
+
+    def _statuses(self) -> list[int]:
+        return sorted({kind.status for kind in self.kinds})
 
     @property
     def reference(self) -> str:
@@ -103,17 +106,16 @@ class ProblemResponse:
 
     def schema(self) -> Part:
         codes = [kind.code for kind in self.kinds]
-        code = {"enum": codes} if len(codes) > 1 else {"const": codes[0]}
         return {
             "type": "object",
             "required": [*PROBLEM["required"], *self.required],
             "properties": {
                 "type": {"type": "string"},
                 "title": {"type": "string"},
-                "status": {"type": "integer", "const": self.status},
+                "status": {"type": "integer"} | _one_of(self._statuses()),
                 "detail": {"type": "string"},
                 "instance": {"type": "string"},
-                "code": {"type": "string"} | code,
+                "code": {"type": "string"} | _one_of(codes),
                 **self.members,
             },
         }
@@ -130,6 +132,10 @@ class ProblemResponse:
         kind = self.kinds[0]
         problem = kind(f"{kind.title}.", **members)
         return _response(self.name, problem, self.path)
+
+
+def _one_of(values: Sequence[str | int]) -> Part:
+    return {"enum": [*values]} if len(values) > 1 else {"const": values[0]}
 
 
 def _response(name: str, problem: Problem, path: str) -> Part:
@@ -174,22 +180,24 @@ def _stale(row: str, path: str, **members: Part) -> ProblemResponse:
     )
 
 
-#: What every operation can respond with, and every one that may have a body.
-ANYWHERE = (
-    _problems(problems.BadRequest),
-    _problems(problems.ServerError),
-    ProblemResponse(
-        "Unavailable",
-        (problems.Unavailable,),
-        {"retry_after": RETRY_AFTER},
-        ("retry_after",),
+#: What any request can meet. Each status with a response of its own was a third of the
+#: document.
+ANYWHERE = ProblemResponse(
+    "GeneralProblem",
+    tuple(
+        kind
+        for root in (
+            problems.Unavailable,
+            problems.ServerError,
+            problems.BadRequest,
+            problems.RequestTimeout,
+            problems.LengthRequired,
+            problems.ContentTooLarge,
+            problems.UnsupportedMediaType,
+        )
+        for kind in (root, *problems.kinds(root))
     ),
-)
-WITH_BODY = (
-    _problems(problems.RequestTimeout),
-    _problems(problems.LengthRequired),
-    _problems(problems.ContentTooLarge),
-    _problems(problems.UnsupportedMediaType),
+    {"retry_after": RETRY_AFTER},
 )
 SECURED = (_problems(problems.Unauthenticated), _problems(problems.Forbidden))
 NOT_FOUND = _problems(problems.NotFound, operation=OPERATION)
@@ -211,7 +219,7 @@ TASK_GONE = ProblemResponse(
     {
         "restore": {
             "type": "string",
-            "description": "The address to POST to, to restore the task.",
+            "description": "Where to POST to restore it.",
         },
         "operation": OPERATION,
     },
@@ -233,8 +241,7 @@ STALE = {
     "tag_id": _stale("Tag", "/api/tags/5"),
 }
 RESPONSES = (
-    *ANYWHERE,
-    *WITH_BODY,
+    ANYWHERE,
     *SECURED,
     NOT_FOUND,
     CONFLICT,
@@ -274,7 +281,7 @@ SCHEMAS: Mapping[str, Part] = {
 
 def responses(
     path: str, method: str, operation: Part, schemas: Mapping[str, Part]
-) -> Iterator[tuple[int, str, Part]]:
+) -> Iterator[tuple[str, str, Part]]:
     """The error responses of an operation: their statuses, names and contents."""
     for response in _of(path, method, operation):
         yield response.status, response.name, response.response(schemas)
@@ -286,7 +293,7 @@ def responses(
 
 
 def _of(path: str, method: str, operation: Part) -> Iterator[ProblemResponse]:
-    yield from ANYWHERE
+    yield ANYWHERE
     if operation.get("security") != []:
         yield from SECURED
     batch = path.endswith("/batch")  # any problem of the other operations can happen
@@ -298,8 +305,6 @@ def _of(path: str, method: str, operation: Part) -> Iterator[ProblemResponse]:
         yield TASK_GONE
     if path.endswith("/changes"):
         yield CURSOR_EXPIRED
-    if "requestBody" in operation:
-        yield from WITH_BODY
     if method != "get":
         yield CONFLICT
         for parameter, stale in STALE.items():
@@ -310,23 +315,23 @@ def _of(path: str, method: str, operation: Part) -> Iterator[ProblemResponse]:
 def _input_error(
     operation: Part, schemas: Mapping[str, Part]
 ) -> tuple[str, InputError]:
-    """The first member of a body that needs some, or a parameter, and the error of a request with two
-    letters of its name in the wrong order."""
+    """The member or parameter of the example, and the error of a request with two letters of
+    its name in the wrong order: the first member of a body that needs some, else a parameter
+    that many operations have. Else the error of a body where none is taken."""
     body = operation.get("requestBody", {})
     queried = [one["name"] for one in operation["parameters"] if one["in"] == "query"]
+    shared = [name for name in ("limit", "tz") if name in queried]
     schema: Part = {}
     if body.get("required"):
         reference = body["content"]["application/json"]["schema"]["$ref"]
         schema = schemas[reference.rpartition("/")[2]]
-    if schema and ("required" in schema or not queried):
-        known = list(schema["properties"])
-        place, kind, member = "body", "member", known[0]
-    else:
+    if schema and ("title" in schema["properties"] or not shared):
+        place, kind, known = "body", "member", list(schema["properties"])
+    elif shared:
         place, kind, known = "query", "parameter", queried
-        shared = [name for name in ("limit", "tz") if name in known]
-        member = [*shared, *known, "body"][0]
-    if not known:
+    else:
         detail = "This operation takes no body; send none."
-        return member, input_error("body", [], "unexpected", detail)
+        return "body", input_error("body", [], "unexpected", detail)
+    member = shared[0] if place == "query" else known[0]
     wrong = f"{member[:-2]}{member[-1]}{member[-2]}"
     return member, unknown_member(place, [wrong], known, kind)

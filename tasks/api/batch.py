@@ -23,7 +23,6 @@ from taskproject.problems import Invalid, Problem
 from tasks.api.members import Id, TaskId, Version
 from tasks.api.responses import batch_of, clock_of, json_response, represent
 from tasks.api.schemas import (
-    EXAMPLE,
     InZone,
     Move,
     TaskCreate,
@@ -153,21 +152,15 @@ class TaskProblem(BaseModel):
 
 
 class RefusedOut(BaseModel):
-    """The error that the operation would get as a request of its own."""
+    """The error of the operation as a request."""
 
     status: Literal[404, 409, 410, 412, 422, 428]
     problem: TaskProblem
 
 
 class BatchOut(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"results": [{"status": 201, "task": EXAMPLE}]}]
-        }
-    )
-
     results: list[DoneOut | CreatedOut | DeletedOut | RefusedOut] = Field(
-        description="One for each operation, in order."
+        description="In the order of operations."
     )
 
 
@@ -175,12 +168,8 @@ class BatchOut(BaseModel):
 def batch_tasks(
     request: ApiRequest, body: BatchIn, zone: Query[InZone]
 ) -> HttpResponse:
-    """Does up to 500 changes, in order and in one transaction.
-
-    An atomic batch does all of them or none: if one fails, the response is its problem,
-    with its number in `operation`. Otherwise each result is a task or a problem. A batch
-    can create at most 5,000 tags. Send an Idempotency-Key to be able to retry it.
-    """
+    """Does up to 500 changes, in order and in one transaction. If one of an atomic batch
+    fails, the response is its problem, with its number in `operation`."""
     clock = clock_of(request, zone)
     batch = batch_of(request, clock, body.atomic)
     results = batch.run(_operations(request, body))

@@ -14,6 +14,7 @@ from taskproject.inputs import DIGITS
 from taskproject.operations import checks_token_itself
 from taskproject.problems import CursorExpired
 from tasks import cursors
+from tasks.api.members import NextCursor
 from tasks.api.responses import (
     clock_of,
     find,
@@ -93,9 +94,7 @@ class ChangeOut(EventOut):
     task: TaskOut | None = Field(
         description="As it is now; null if deleted or in the trash."
     )
-    parents: Tasks = Field(
-        description="Parents whose `open_subtasks` may have changed."
-    )
+    parents: Tasks = Field(description="Whose `open_subtasks` may have changed.")
     list: ListOut | None = Field(description="As it is now; null if deleted.")
     tag: TagOut | None = Field(description="As it is now; null if deleted.")
 
@@ -117,9 +116,7 @@ class ChangePage(BaseModel):
     )
 
     items: list[ChangeOut]
-    next_cursor: str = Field(
-        description="Cursor of the changes after these, also if there are none yet."
-    )
+    next_cursor: str = Field(description="Cursor of the changes after these.")
     has_more: bool = Field(description="Whether there are more now.")
 
 
@@ -129,16 +126,13 @@ class HistoryPage(BaseModel):
     )
 
     items: list[EventOut]
-    next_cursor: str | None = Field(
-        description="Cursor of the next page; null on the last page."
-    )
+    next_cursor: NextCursor
 
 
 class ChangesQuery(InZone):
     after: Annotated[str, Field(max_length=100)] | None = Field(
         None,
-        description="The last `next_cursor` that you have; `latest`: no items, and the "
-        "cursor of now; without it, all changes that are kept.",
+        description="The last `next_cursor`; `latest`: no items, and the cursor of now.",
     )
     limit: Annotated[int, Field(ge=1, le=500), DIGITS] = Field(
         100, description="Changes on a page."
@@ -157,11 +151,8 @@ class ChangesQuery(InZone):
 @checks_token_itself
 def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpResponse:
     """Your changes in the order of their commits, each with what changed as it is now.
-
-    Begin with the `cursor` of `GET /api/snapshot`, then request those after the
-    `next_cursor` of the previous response, again and again. Changes are kept for 90 days
-    unless configured otherwise; an older cursor is 410.
-    """
+    Begin with the `cursor` of `GET /api/snapshot`, then send each `next_cursor`. A cursor
+    older than the kept changes is 410."""
     after = query.sequence()
     page = feed.page(request.auth.user_id, after, query.limit, request.auth.guard)
     if query.after and after is not None and after < page.horizon:
@@ -175,8 +166,7 @@ def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpRespons
     summary="List the changes of a task",
 )
 def list_history(request: ApiRequest, task_id: int, page: Query[Page]) -> HttpResponse:
-    """The changes of this task, newest first: what was changed, when and by whom. Also
-    for tasks in the trash and deleted tasks."""
+    """The changes of a task, newest first, also in the trash or deleted."""
     known = find(request, task_id)
     events = Event.objects.of_task_in_feed(request.auth.user_id, task_id)
     if not events.exists() and not known.exists():

@@ -13,6 +13,7 @@ from taskproject.conditions import not_modified
 from taskproject.inputs import absent
 from taskproject.operations import checks_token_itself
 from tasks import cursors
+from tasks.api.members import NextCursor
 from tasks.api.responses import (
     actor,
     clock_of,
@@ -24,7 +25,6 @@ from tasks.api.responses import (
     unchanged,
 )
 from tasks.api.schemas import (
-    EXAMPLE,
     REPRESENTATION,
     InZone,
     TaskCreate,
@@ -55,22 +55,14 @@ class HighlightsOut(BaseModel):
 
 
 class TaskPage(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"items": [EXAMPLE], "next_cursor": "WyItY3JlYXRlZCIsNDJd"}]
-        }
-    )
-
     items: list[TaskOut]
-    next_cursor: str | None = Field(
-        description="Cursor of the next page; null on the last page."
-    )
+    next_cursor: NextCursor
     total: TotalOut = absent()
     highlights: list[HighlightsOut] = absent()
 
 
 class OpenInList(BaseModel):
-    list: int | None = Field(description="Null for tasks that are in no list.")
+    list: int | None = Field(description="Null: in no list.")
     open: int
 
 
@@ -94,24 +86,17 @@ class Counts(BaseModel):
 
     open: int
     completed: int
-    overdue: int = Field(
-        description="Open tasks whose due date has passed in your time zone."
-    )
-    due_today: int = Field(
-        description="Open tasks that are due today in your time zone."
-    )
-    lists: list[OpenInList] = Field(description="The lists that have open tasks.")
-    tags: list[OpenWithTag] = Field(description="The tags of open tasks.")
+    overdue: int = Field(description="Open ones.")
+    due_today: int = Field(description="Open ones.")
+    lists: list[OpenInList]
+    tags: list[OpenWithTag]
 
 
 @router.get("/tasks", response={200: TaskPage, 304: None})
 @checks_token_itself
 def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse:
-    """Your tasks, one page at a time, newest first unless `sort` says otherwise.
-
-    The ETag changes whenever one of your tasks changes or becomes overdue: polling with
-    If-None-Match costs one small query and a 304.
-    """
+    """Your tasks, one page at a time. The ETag changes whenever one of your tasks changes
+    or becomes overdue, so that polling with If-None-Match is cheap."""
     owner_id, clock = request.auth.user_id, clock_of(request, filters)
     if "HTTP_IF_NONE_MATCH" in request.META:
         tag = _tag(listing.state(owner_id, clock, request.auth.guard), clock)
@@ -125,9 +110,8 @@ def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse
 def create_task(
     request: ApiRequest, body: TaskCreate, zone: Query[InZone]
 ) -> HttpResponse:
-    """Creates a task, at the end of its list. If you have a task with its `client_id`,
-    nothing changes, and the response is 200 with that task, or 410 if it is in the
-    trash."""
+    """Creates a task, at the end of its list. If you have a task with its `client_id`, the
+    response is 200 with that one, or 410 if it is in the trash."""
     fields = to_model_fields(vars(body))
     if body.due_at is not None and body.due_timezone is None:
         fields["due_timezone"] = request.auth.user.timezone
@@ -142,7 +126,7 @@ def create_task(
 @router.get("/tasks/counts", response={200: Counts, 304: None})
 @checks_token_itself
 def count_tasks(request: ApiRequest, zone: Query[InZone]) -> HttpResponse:
-    """The number of your tasks, for badges. Tasks in the trash are not counted."""
+    """The number of your tasks, for badges."""
     owner_id, clock = request.auth.user_id, clock_of(request, zone)
     tag = _tag(listing.state(owner_id, clock, request.auth.guard), clock)
     if not_modified(request, tag):

@@ -49,8 +49,7 @@ ExportFormat = TypeAliasType("ExportFormat", Literal["jsonl", "csv", "ics"])
 class Export(Closed):
     format: ExportFormat = Field(
         "jsonl",
-        description="jsonl has all data, including the trash, and can be imported; "
-        "csv is for spreadsheets, ics for calendars.",
+        description="jsonl has all data, with the trash.",
     )
 
 
@@ -58,8 +57,7 @@ class CalendarOut(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [CALENDAR]})
 
     url: str | None = Field(
-        description="The address to subscribe to; only in the response that creates it. "
-        "Absolute for pages of other origins."
+        description="The address to subscribe to. Only when it is created."
     )
     prefix: str = Field(description="The first characters of the secret.")
     created_at: datetime
@@ -83,11 +81,7 @@ def _files(*formats: str) -> dict[str, object]:
     openapi_extra=_files("jsonl", "csv", "ics"),
 )
 def export_tasks(request: ApiRequest, export: Query[Export]) -> StreamingHttpResponse:
-    """All of your tasks as a file, as of one moment.
-
-    `Content-Length` shows whether the file is complete. Only a few exports run at the
-    same time; further ones get 503.
-    """
+    """All of your tasks as a file, as of one moment. 503 while others are made."""
     writer, user_id = WRITERS[export.format], request.auth.user_id
     wait, trashed = partial(extend, CHUNK_TIMEOUT), export.format in WITH_TRASH
     chunks = writer.write(records_of(user_id, None, wait, trashed=trashed), "Tasks")
@@ -108,11 +102,7 @@ def get_calendar(request: ApiRequest) -> HttpResponse:
 @router.post("/calendar", response={201: CalendarOut})
 def create_calendar(request: ApiRequest) -> HttpResponse:
     """Creates the secret address of your calendar feed; the previous address stops
-    working. Whoever has the address can read your tasks with due dates.
-
-    An Idempotency-Key is refused, because responses with secrets are not stored. A
-    repeated request creates another address.
-    """
+    working. Whoever has the address can read your tasks with due dates."""
     feed, secret = CalendarFeed.objects.issue(request.auth.user_id)
     url = address(request, f"/api/calendar/{secret}.ics")
     response = _calendar(feed, url, status=201)
@@ -123,7 +113,7 @@ def create_calendar(request: ApiRequest) -> HttpResponse:
 
 @router.delete("/calendar", response={204: None})
 def delete_calendar(request: ApiRequest) -> HttpResponse:
-    """Deletes your calendar feed: its address stops working at once."""
+    """Deletes your calendar feed; its address stops working."""
     if not CalendarFeed.objects.owned_by(request.auth.user_id).revoke():
         raise NotFound("You have no calendar feed.")
     return no_content()
@@ -135,12 +125,8 @@ def delete_calendar(request: ApiRequest) -> HttpResponse:
     openapi_extra=_files("ics"),
 )
 def read_calendar(request: HttpRequest, secret: str) -> HttpResponse:
-    """Tasks due since a year ago, as iCalendar, for programs that subscribe. All are
-    to-dos; open ones are events as well, because most calendars show no to-dos.
-
-    At most 2,000 tasks and 900 KB: open tasks first, then those nearest to today. The
-    description of the calendar says how many were left out.
-    """
+    """Tasks due since a year ago, as iCalendar, for programs that subscribe: as to-dos,
+    and the open ones as events too. At most 2,000 tasks and 900 KB."""
     require_https(request)
     feed = CalendarFeed.objects.opened_by(secret).select_related("owner").first()
     if feed is None:

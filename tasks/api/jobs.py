@@ -40,7 +40,7 @@ class JobOut(BaseModel):
     id: int
     kind: JobKind
     status: JobStatus
-    done: int = Field(description="The number of tasks that are changed already.")
+    done: int = Field(description="Of `total` tasks.")
     total: int
     created_at: datetime
     finished_at: datetime | None
@@ -58,8 +58,7 @@ def unfinished_response(job: Job | None) -> HttpResponse | None:
 
 @router.get("/jobs/{int:job_id}", response=JobOut)
 def get_job(request: ApiRequest, job_id: int) -> HttpResponse:
-    """The progress of a change of many tasks. It can be read for as long after its end as
-    responses are stored for `Idempotency-Key`."""
+    """The progress of a change of thousands of tasks."""
     mine = Job.objects.filter(owner_id=request.auth.user_id)
     job = mine.filter(pk=job_id).first() if job_id <= BIGINT else None
     if job is None:

@@ -10,11 +10,10 @@ from typing_extensions import TypeAliasType
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import WORD, Closed, absent
 from tasks.api.jobs import JobOut
-from tasks.api.members import ListName, Version
+from tasks.api.members import ListName, NextCursor, Version
 from tasks.api.responses import actor, page_response
 from tasks.api.schemas import Move, OrderedPage
 from tasks.api.versioned import (
-    LIST,
     ListOut,
     change_row,
     read_row,
@@ -31,14 +30,8 @@ TasksOfList = TypeAliasType("TasksOfList", Literal["keep", "delete"])
 
 
 class ListPage(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [LIST], "next_cursor": None}]}
-    )
-
     items: list[ListOut]
-    next_cursor: str | None = Field(
-        description="Cursor of the next page; null on the last page."
-    )
+    next_cursor: NextCursor
 
 
 class ListIn(Closed):
@@ -49,7 +42,7 @@ class ListIn(Closed):
 
 
 class ListPatch(Closed):
-    """The members to change; those that are left out keep their value."""
+    """The members to change."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"archived": True}]})
 
@@ -60,14 +53,14 @@ class ListPatch(Closed):
 
 class ListFilters(OrderedPage):
     archived: Annotated[bool, WORD] | None = Field(
-        None, description="Only archived lists (true), or only others (false)."
+        None, description="Only archived lists, or only others."
     )
 
 
 class ListRemoval(Closed):
     tasks: TasksOfList = Field(
         "keep",
-        description="Whether its tasks are kept, without a list (keep), or moved to the trash (delete).",
+        description="`keep`: in no list; `delete`: in the trash.",
     )
 
 
@@ -85,7 +78,7 @@ def list_lists(request: ApiRequest, filters: Query[ListFilters]) -> HttpResponse
 
 @router.post("/lists", response={201: ListOut})
 def create_list(request: ApiRequest, body: ListIn) -> HttpResponse:
-    """Creates a list, after the others. 409 if you have a list of this name."""
+    """Creates a list, after the others."""
     owner_id = request.auth.user_id
     row = TaskList.objects.add(actor(request), owner_id=owner_id, **body.model_dump())
     response = row_response(row, status=201)
@@ -102,8 +95,7 @@ def get_list(request: ApiRequest, list_id: int) -> HttpResponse:
 
 @router.patch("/lists/{int:list_id}", response=ListOut)
 def update_list(request: ApiRequest, list_id: int, body: ListPatch) -> HttpResponse:
-    """Changes the members that are sent, and no others. 409 if you have another list of
-    this name."""
+    """Changes the members that are sent."""
     lists = TaskList.objects.owned_by(request.auth.user_id)
     fields = body.model_dump(exclude_unset=True, exclude={"version"})
 
@@ -118,9 +110,7 @@ def update_list(request: ApiRequest, list_id: int, body: ListPatch) -> HttpRespo
 def delete_list(
     request: ApiRequest, list_id: int, removal: Query[ListRemoval]
 ) -> HttpResponse:
-    """Deletes a list permanently. Its tasks are kept, unless `tasks=delete`. A list with
-    thousands of tasks may be deleted in the background: the response is 202, with the
-    address of the job."""
+    """Deletes a list for good; 202 with the job of thousands of tasks."""
     lists, tasks = TaskList.objects.owned_by(request.auth.user_id), removal.tasks
     return removed(
         request,
@@ -132,7 +122,7 @@ def delete_list(
 
 @router.post("/lists/{int:list_id}/move", response=ListOut)
 def move_list(request: ApiRequest, list_id: int, body: Move) -> HttpResponse:
-    """Moves a list directly before or after another one, or to the first or last place."""
+    """Moves a list next to another one, or to an end."""
     lists = TaskList.objects.owned_by(request.auth.user_id)
 
     fields = body.model_dump(exclude_unset=True, exclude={"version"})

@@ -144,7 +144,7 @@ Title = TypeAliasType(
         STRIPPED,
         ONE_LINE,
         Field(
-            description=f"1-{TITLE_LENGTH} characters on one line; white space around it is removed.",
+            description=f"1-{TITLE_LENGTH} characters on one line.",
             examples=["Buy oat milk"],
             json_schema_extra={"pattern": NAME},
         ),
@@ -173,7 +173,7 @@ Location = TypeAliasType(
 LocationOrNone = Annotated[
     Location | None,
     Field(
-        description=f"Where to do it: 1-{LOCATION_LENGTH} characters on one line, or null.",
+        description=f"1-{LOCATION_LENGTH} characters on one line.",
         examples=["Market hall, Lisbon"],
     ),
 ]
@@ -224,7 +224,7 @@ Priority = TypeAliasType(
     "Priority",
     Annotated[
         Literal["none", "low", "medium", "high", "urgent"],
-        Field(description="Ordered from none to urgent.", examples=["high"]),
+        Field(examples=["high"]),
     ],
 )
 # Without a name: a model that has a named type twice validates it by the strictness of the
@@ -234,9 +234,7 @@ Version = TypeAliasType(
     "Version",
     Annotated[Id, Field(description="The same as If-Match.")],
 )
-ListId = Annotated[
-    Id | None, Field(description="The id of its list, or null.", examples=[3])
-]
+ListId = Annotated[Id | None, Field(description="The id of its list.", examples=[3])]
 ClientId = TypeAliasType(
     "ClientId",
     Annotated[
@@ -278,7 +276,7 @@ ParentId = TypeAliasType(
     Annotated[
         TaskId | None,
         Field(
-            description="The task that this is a subtask of, or null; one level.",
+            description="The task that this is a subtask of.",
             examples=[None],
         ),
     ],
@@ -301,8 +299,8 @@ Question = Annotated[
     NO_NUL,
     AfterValidator(_question),
     Field(
-        description=f"Up to {MAX_WORDS} words, or beginnings of words, that title and "
-        "description together have; case and accents are ignored.",
+        description=f"Up to {MAX_WORDS} words, or their beginnings, in title and "
+        "description.",
         examples=["oat mil"],
     ),
 ]
@@ -314,6 +312,16 @@ FieldNames = Annotated[
     BeforeValidator(_separated),
     WithJsonSchema({"type": "array", "items": {"enum": [*FIELD_NAMES]}}),
 ]
+NextCursor = TypeAliasType(
+    "NextCursor",
+    Annotated[
+        str | None,
+        Field(
+            description="Cursor of the next page; null on the last one.",
+            examples=["WyItY3JlYXRlZCIsNDJd"],
+        ),
+    ],
+)
 ListEnd = TypeAliasType("ListEnd", Literal["first", "last"])
 TaskSort = TypeAliasType(
     "TaskSort",

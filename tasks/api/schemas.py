@@ -56,14 +56,12 @@ def to_model_fields(members: Mapping[str, object]) -> dict[str, object]:
 class InZone(Closed):
     """The query of every operation that responds with tasks."""
 
-    tz: Zone | None = Field(
-        None, description="The time zone of days and of `overdue`; default: yours."
-    )
+    tz: Zone | None = Field(None, description="The time zone of days; default: yours.")
 
 
-DUE = "The day that it is due, or null. A task has due_date or due_at, never both."
-DUE_AT = "The instant that it is due, or null. Setting it clears due_date."
-ZONE = "The time zone that due_at is meant in; default: yours."
+DUE = "The day that it is due. Setting it clears due_at."
+DUE_AT = "The instant that it is due. Setting it clears due_date."
+ZONE = "The time zone of due_at; default: yours."
 
 
 def _one_due(members: "TaskMembers | TaskPatch") -> None:
@@ -116,10 +114,7 @@ class TaskCreate(TaskMembers):
 
     client_id: Annotated[
         ClientId | None,
-        Field(
-            description="A UUID of your own. Creating a task with it again responds with "
-            "the task that has it."
-        ),
+        Field(description="A UUID of your own. Creating it again is the same task."),
     ] = None
 
 
@@ -162,7 +157,7 @@ class TaskIn(TaskMembers):
 
 
 class TaskPatch(Closed):
-    """The members to change; those that are left out keep their value."""
+    """The members to change."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"completed": True}]})
 
@@ -205,8 +200,7 @@ OptionalBody = Annotated[
 
 
 class Move(Closed):
-    """The new place: directly before or after another row of this kind, or the first or last
-    place; of a task, in its list."""
+    """The new place: one of `before`, `after` (ids) and `position`."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"before": 41}]})
 
@@ -262,24 +256,24 @@ class TaskOut(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     id: int
-    client_id: UUID | None = Field(description="The id that a client gave it.")
+    client_id: UUID | None
     title: str
     description: str
-    location: str | None = Field(description="Where to do it.")
-    list: int | None = Field(description="The id of its list.")
-    parent: int | None = Field(description="The id of its parent.")
+    location: str | None
+    list: int | None
+    parent: int | None
     tags: Names
     priority: Priority
-    due_date: date | None = Field(description="The day that it is due, or null.")
+    due_date: date | None = Field(description="The day that it is due.")
     due_at: datetime | None = Field(description="The instant that it is due.")
     due_timezone: str | None = Field(description="The time zone of due_at.")
     overdue: bool = Field(description="Open, and its due date has passed.")
     position: str = Field(description="The manual order; compare as ASCII text.")
     open_subtasks: int
     completed: bool
-    completed_at: datetime | None = Field(description="When it was completed.")
+    completed_at: datetime | None
     created_at: datetime
-    updated_at: datetime = Field(description="When it last changed.")
+    updated_at: datetime
     version: int = Field(description="1, and one more after every change.")
 
 
@@ -322,30 +316,30 @@ class TaskFilters(OrderedPage, InZone):
     ids: Ids = Field(
         [],
         max_length=MAX_IDS,
-        description="Only the task with this id; repeated: the tasks with these ids that there are.",
+        description="Only the tasks with these ids (repeated).",
     )
     completed: Annotated[bool, WORD] | None = Field(
-        None, description="Only completed (true) or only open (false) tasks."
+        None, description="Only completed or only open tasks."
     )
     list: IdOrNone | None = Field(
-        None, description="Only tasks in this list; `none`: those in no list."
+        None, description="Only tasks in this list; `none`: in no list."
     )
     parent: IdOrNone | None = Field(
         None,
-        description="Only subtasks of the task with this id; `none`: those that are no subtasks.",
+        description="Only subtasks of this task; `none`: no subtasks.",
     )
     tag: TagNames = Field(
         [],
         max_length=MAX_TAGS,
-        description="Only tasks with this tag; repeated: tasks with all of the tags.",
+        description="Only tasks with this tag; repeated: with all of them.",
     )
     priority: PriorityNames = Field(
         [],
         max_length=5,
-        description="Only tasks of this priority; repeated: tasks with any of the priorities.",
+        description="Only tasks of this priority; repeated: of any of them.",
     )
     location: Location | None = Field(
-        None, description="Only tasks with this location, whatever its case."
+        None, description="Only tasks with this location."
     )
     client_id: ClientId | None = Field(
         None, description="Only the task with this `client_id`."
@@ -358,10 +352,10 @@ class TaskFilters(OrderedPage, InZone):
     )
     overdue: Annotated[bool, WORD] | None = Field(
         None,
-        description="Only open tasks whose due date has passed (true), or all others (false).",
+        description="Only overdue tasks, or only others.",
     )
     has_due: Annotated[bool, WORD] | None = Field(
-        None, description="Only tasks with a due date, or only those without."
+        None, description="Only tasks with a due date, or only others."
     )
     created_after: Instant | None = Field(
         None, description="Only tasks created after this instant."
@@ -376,15 +370,11 @@ class TaskFilters(OrderedPage, InZone):
         description="Show only these members, `id` and `version`; `short`: all but "
         "`description`.",
     )
-    highlight: Annotated[bool, WORD] = Field(
-        False, description="Add the parts of texts that match `q`."
-    )
-    total: Annotated[bool, WORD] = Field(
-        False, description="Add the number of tasks on all pages."
-    )
+    highlight: Annotated[bool, WORD] = Field(False, description="Add `highlights`.")
+    total: Annotated[bool, WORD] = Field(False, description="Add `total`.")
     sort: TaskSort = Field(
         "-created",
-        description="A minus reverses the order. Tasks without a due date come last by `due`.",
+        description="A minus reverses the order.",
     )
 
     @model_validator(mode="after")

@@ -2,17 +2,16 @@
 
 from django.http import HttpResponse
 from ninja import Query, Router
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import Closed, absent
 from taskproject.models import Job
 from tasks.api.jobs import JobOut
-from tasks.api.members import TagName, Version
+from tasks.api.members import NextCursor, TagName, Version
 from tasks.api.responses import page_response
 from tasks.api.schemas import OrderedPage
 from tasks.api.versioned import (
-    TAG,
     TagOut,
     changed_by_job,
     read_row,
@@ -27,14 +26,8 @@ router = Router(tags=["tags"])
 
 
 class TagPage(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [TAG], "next_cursor": None}]}
-    )
-
     items: list[TagOut]
-    next_cursor: str | None = Field(
-        description="Cursor of the next page; null on the last page."
-    )
+    next_cursor: NextCursor
 
 
 class TagPatch(Closed):
@@ -46,8 +39,7 @@ class TagPatch(Closed):
 
 @router.get("/tags", response=TagPage)
 def list_tags(request: ApiRequest, page: Query[OrderedPage]) -> HttpResponse:
-    """Your tags by name, including those that no task has any more. A tag is created
-    when a task first uses it."""
+    """Your tags by name, also unused ones. Tasks that use a new tag create it."""
     tags = Tag.objects.owned_by(request.auth.user_id).in_order()
     return page_response(
         request, tags, page, "tags", represent_row, "key", tags.after_cursor
@@ -62,9 +54,7 @@ def get_tag(request: ApiRequest, tag_id: int) -> HttpResponse:
 
 @router.patch("/tags/{int:tag_id}", response={200: TagOut, 202: JobOut})
 def rename_tag(request: ApiRequest, tag_id: int, body: TagPatch) -> HttpResponse:
-    """Renames a tag in all of its tasks. 409 if you have another tag of this name. A tag
-    of thousands of tasks may be renamed in the background: the response is 202, with the
-    address of the job, and some tasks have the old name until it has finished."""
+    """Renames a tag in all of its tasks; 202 with the job of thousands of tasks."""
     tags = Tag.objects.owned_by(request.auth.user_id)
 
     def verb(row: Tag, by: Actor) -> Job | None:
@@ -75,8 +65,6 @@ def rename_tag(request: ApiRequest, tag_id: int, body: TagPatch) -> HttpResponse
 
 @router.delete("/tags/{int:tag_id}", response={204: None, 202: JobOut})
 def delete_tag(request: ApiRequest, tag_id: int) -> HttpResponse:
-    """Deletes a tag, and removes it from all of its tasks, which are kept. A tag of
-    thousands of tasks may be deleted in the background: the response is 202, with the
-    address of the job."""
+    """Removes a tag from all of its tasks; 202 with the job of thousands of tasks."""
     tags = Tag.objects.owned_by(request.auth.user_id)
     return removed(request, tags, tag_id, remove_tag)

@@ -33,7 +33,7 @@ router = Router(tags=["tasks"])
 
 class Removal(InZone):
     permanent: Annotated[bool, WORD] = Field(
-        False, description="Delete permanently instead of moving to the trash."
+        False, description="Delete it for good, also from the trash."
     )
 
 
@@ -63,11 +63,8 @@ def replace_task(
 def update_task(
     request: ApiRequest, task_id: int, body: TaskPatch, zone: Query[InZone]
 ) -> HttpResponse:
-    """Changes the members that are sent, and no others.
-
-    A task has either due_date or due_at: setting one clears the other. A task that is
-    put into another list goes to its end.
-    """
+    """Changes the members that are sent. A task that is put into another list goes to
+    its end."""
     fields = to_model_fields(body.model_dump(exclude_unset=True, exclude={"version"}))
     fields["zone"] = request.auth.user.timezone
     version = body.version
@@ -79,8 +76,7 @@ def update_task(
 def delete_task(
     request: ApiRequest, task_id: int, removal: Query[Removal]
 ) -> HttpResponse:
-    """Moves a task to the trash, from which it can be restored. With `permanent=true` it
-    is deleted permanently, also from the trash. Its subtasks are kept."""
+    """Moves a task to the trash. Its subtasks are kept."""
     clock = clock_of(request, removal)
     if removal.permanent:
         change(request, task_id, TaskQuerySet.remove, clock, trashed_too=True)
@@ -94,11 +90,8 @@ def delete_task(
 def toggle_task(
     request: ApiRequest, task_id: int, body: OptionalBody, zone: Query[InZone]
 ) -> HttpResponse:
-    """Completes an open task, or reopens a completed one.
-
-    Atomic: each of several concurrent callers gets the task as its own toggle left it.
-    Repeating a toggle reverts it: send an Idempotency-Key, or use complete and reopen.
-    """
+    """Completes an open task, or reopens a completed one. Repeating it reverts it: send
+    an Idempotency-Key, or use complete and reopen."""
     return changed(request, task_id, TaskQuerySet.toggle, zone, version=body.version)
 
 
@@ -107,8 +100,7 @@ def toggle_task(
 def complete_task(
     request: ApiRequest, task_id: int, body: OptionalBody, zone: Query[InZone]
 ) -> HttpResponse:
-    """Completes a task; safe to repeat. Its subtasks are left unchanged: `open_subtasks`
-    is the number of those that are open."""
+    """Completes a task, not its subtasks; safe to repeat."""
     return changed(request, task_id, TaskQuerySet.complete, zone, version=body.version)
 
 
@@ -126,8 +118,8 @@ def reopen_task(
 def move_task(
     request: ApiRequest, task_id: int, body: Move, zone: Query[InZone]
 ) -> HttpResponse:
-    """Moves a task directly before or after another one, into the list of that one, or to
-    the first or last place of its own list. No other task changes."""
+    """Moves a task next to another one, in the list of that one, or to an end of its own
+    list. No other task changes."""
     fields = body.model_dump(exclude_unset=True, exclude={"version"})
     version = body.version
     return changed(request, task_id, TaskQuerySet.move, zone, fields, version=version)

@@ -12,6 +12,7 @@ from pydantic.config import JsonDict
 from taskproject.accounts.auth import ApiRequest
 from tasks import jobs
 from tasks.api.jobs import JobOut, unfinished_response
+from tasks.api.members import NextCursor
 from tasks.api.responses import (
     actor,
     changed,
@@ -34,23 +35,15 @@ TRASHED: JsonDict = EXAMPLE | {
 
 
 class TrashedTaskOut(TaskOut):
-    model_config = ConfigDict(json_schema_extra={})  # without the example of TaskOut
+    model_config = ConfigDict(json_schema_extra={"examples": [TRASHED]})
 
-    deleted_at: datetime = Field(description="When it was moved to the trash.")
-    purge_after: datetime = Field(
-        description="When it may be deleted permanently, at the earliest."
-    )
+    deleted_at: datetime
+    purge_after: datetime = Field(description="When it may be deleted for good.")
 
 
 class TrashPage(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [TRASHED], "next_cursor": None}]}
-    )
-
     items: list[TrashedTaskOut]
-    next_cursor: str | None = Field(
-        description="Cursor of the next page; null on the last page."
-    )
+    next_cursor: NextCursor
 
 
 class TrashQuery(Page, InZone):
@@ -67,8 +60,7 @@ def list_trash(request: ApiRequest, page: Query[TrashQuery]) -> HttpResponse:
 
 @router.delete("/tasks/trash", response={204: None, 202: JobOut})
 def empty_trash(request: ApiRequest) -> HttpResponse:
-    """Deletes all of your tasks in the trash permanently. Thousands may be deleted in the
-    background: the response is 202, with the address of the job."""
+    """Deletes your tasks in the trash for good; 202 with the job of thousands."""
     job = jobs.empty_trash(request.auth.user_id, actor(request))
     return unfinished_response(job) or no_content()
 

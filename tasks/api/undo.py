@@ -35,8 +35,6 @@ class UndoIn(Closed):
 
 
 class UndoneOut(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"tasks": []}]})
-
     tasks: list[TaskOut]
 
 

@@ -42,9 +42,7 @@ class ListOut(BaseModel):
     id: int
     name: str
     archived: bool
-    position: str = Field(
-        description="The place in the order of your lists; compare as ASCII text."
-    )
+    position: str = Field(description="The manual order; compare as ASCII text.")
     created_at: datetime
     updated_at: datetime
     version: int = Field(description="1, and one more after every change.")

@@ -33,6 +33,8 @@ class Shape:
 NOTHING = Shape(frozenset())
 OPTIONAL = Shape(frozenset(), required=False)
 HOLDERS = {"array", "object"}
+#: A header of every response, which the description of the API names once since 1.4.
+EVERYWHERE = {"X-Request-ID"}
 #: Shapes by their places in a body, such as `.items[].title`.
 Shapes = dict[str, Shape]
 
@@ -242,7 +244,9 @@ def _of_responses(old: Any, operation: Any, new: Any, now: Any) -> Iterator[str]
             continue
         response, after = resolve(old, part), resolve(new, now["responses"][status])
         for name in (
-            response.get("headers", {}).keys() - after.get("headers", {}).keys()
+            response.get("headers", {}).keys()
+            - after.get("headers", {}).keys()
+            - EVERYWHERE
         ):
             yield f"{status} {name}: gone"
         for media, content in response.get("content", {}).items():

@@ -144,7 +144,8 @@ def _timed(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     if schema.get("format") in TIMES:
-        return {"type": "string", "enum": TIMES[schema["format"]]}
+        nullable = "null" in schema["type"]
+        return {"enum": [*TIMES[schema["format"]], *[None] * nullable]}
     return {name: _timed(part) for name, part in schema.items()}
 
 

@@ -68,13 +68,13 @@ class Deletion(Closed):
 
 @router.get("/me", response=MeOut, summary="Get the current user")
 def get_me(request: ApiRequest) -> MeOut:
-    """The user that the request acts as, and how it was authenticated."""
+    """The user that the request acts as."""
     return _me(request.auth, _csrf_token(request))
 
 
 @router.patch("/me", response=MeOut, summary="Update the current user")
 def update_me(request: ApiRequest, body: MePatch) -> HttpResponse:
-    """Changes your time zone, which decides which tasks are overdue and due today."""
+    """Changes your time zone."""
     caller = request.auth
     caller.user.move_to(body.timezone)
     me = _me(caller, _csrf_token(request))
@@ -89,8 +89,7 @@ def update_me(request: ApiRequest, body: MePatch) -> HttpResponse:
     "/me", response={204: None, 202: JobOut}, summary="Delete the current user"
 )
 def delete_me(request: ApiRequest, deletion: Query[Deletion]) -> HttpResponse:
-    """Deletes you with all that is yours, permanently. It may go on in the background: the
-    response is 202, and its Location shows the progress."""
+    """Deletes you with all that is yours, permanently; 202 while it goes on."""
     job = delete_caller(request, deletion.confirm)
     if job is None:
         return no_content()

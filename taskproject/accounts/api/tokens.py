@@ -15,7 +15,7 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.accounts.models import ApiToken
 from taskproject.accounts.tokens import LIFETIME
 from taskproject.inputs import Closed
-from tasks.api.members import Instant, ListName
+from tasks.api.members import Instant, ListName, NextCursor
 from tasks.api.responses import json_response, no_content, page_response
 from tasks.api.schemas import Page
 
@@ -52,16 +52,12 @@ class OwnTokenOut(TokenOut):
     id: int
     created_at: datetime
     last_used_at: datetime | None
-    secret: str | None = Field(description="Only in the response that creates it.")
+    secret: str | None = Field(description="Only when it is created.")
 
 
 class TokenPage(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [], "next_cursor": None}]}
-    )
-
     items: list[OwnTokenOut]
-    next_cursor: str | None
+    next_cursor: NextCursor
 
 
 class TokenIn(Closed):
@@ -74,8 +70,7 @@ class TokenIn(Closed):
     scopes: Scopes = Field(["read", "write"])
     expires_at: Instant | None = Field(
         default_factory=lambda: None,
-        description=f"null: never. Default: in {LIFETIME.days} days, but no later than the "
-        "token of this request.",
+        description=f"null: never. Default: in {LIFETIME.days} days, or with the token used.",
     )
 
 
@@ -94,15 +89,15 @@ def _represent(token: ApiToken, secret: str | None = None) -> dict[str, object]:
 
 @router.get("/tokens", response=TokenPage)
 def list_tokens(request: ApiRequest, page: Query[Page]) -> HttpResponse:
-    """Your API tokens that are not revoked, newest first, without their secrets."""
+    """Your API tokens, newest first, without their secrets."""
     mine = tokens.of(request.auth).order_by("-pk")
     return page_response(request, mine, page, "tokens", _represent)
 
 
 @router.post("/tokens", response={201: OwnTokenOut})
 def create_token(request: ApiRequest, body: TokenIn) -> HttpResponse:
-    """Creates an API token, whose `secret` is shown only here. A token creates only tokens
-    with scopes that it has, and that expire no later."""
+    """Creates an API token; only this response has its `secret`. A token creates only
+    tokens with scopes that it has, and that expire no later."""
     expires_at = body.expires_at
     if "expires_at" not in body.model_fields_set:
         expires_at = tokens.default_expiry(request.auth)
