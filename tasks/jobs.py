@@ -2,6 +2,7 @@
 bulk changes of staff, in portions."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import models, transaction
 
@@ -88,10 +89,12 @@ def remove_user(user: User, by: Actor) -> Job | None:
     so that no data is added meanwhile."""
     User.objects.filter(pk=user.pk).update(is_active=False)
     Invitation.objects.filter(email=user.email.lower()).delete()
-    tasks = Task.objects.filter(owner_id=user.pk)
-    events = Event.objects.filter(owner_id=user.pk)
+    rows: list[models.QuerySet[Any]] = [
+        kind._default_manager.filter(owner_id=user.pk)
+        for kind in (Task, Event, Tag, TaskList)
+    ]
     running = Job.objects.about("user", user.pk)
-    if running is None and _few(tasks) and _few(events):
+    if running is None and all(map(_few, rows)):
         with lock_feeds([user.pk]):
             User.objects.filter(pk=user.pk).delete()
         return None
@@ -100,7 +103,7 @@ def remove_user(user: User, by: Actor) -> Job | None:
         "user",
         user.pk,
         owner_id=user.pk,
-        total=tasks.count() + events.count(),
+        total=sum(kind.count() for kind in rows),
         actor_id=by.user_id,
         via=by.via,
     )
@@ -251,8 +254,8 @@ def _empty_trash(job: Job) -> Progress:
 
 @jobs.step("delete_user")
 def _delete_user(job: Job) -> Progress:
-    """Deletes tasks, subtasks before their parents, then events and stored responses, then the
-    user."""
+    """Deletes tasks, subtasks before their parents, then events, stored responses, tags and
+    lists, then the user."""
     owner = job.subject_id
     tasks = Task.objects.filter(owner_id=owner)
     keys = list(tasks.order_by("-pk").values_list("pk", flat=True)[:PORTION])
@@ -262,8 +265,9 @@ def _delete_user(job: Job) -> Progress:
         return Progress(_delete(tasks, below or keys), finished=False)
     events = Event.objects.filter(owner_id=owner)
     responses = StoredResponse.objects.filter(owner_id=owner)
+    tags, lists = Tag.objects.owned_by(owner), TaskList.objects.owned_by(owner)
     rows: models.QuerySet[models.Model]
-    for rows in (events, responses):
+    for rows in (events, responses, tags, lists):
         keys = list(rows.order_by("pk").values_list("pk", flat=True)[: 4 * PORTION])
         if keys:
             return Progress(_delete(rows, keys), finished=False)

@@ -146,7 +146,7 @@ class PersonAdmin(UserAdmin):
             self.message_user(
                 request,
                 f"{obj} is disabled and is being deleted in the background, with "
-                f"{job.total:,} tasks and events. Reload the list to see when it has "
+                f"{job.total:,} rows. Reload the list to see when it has "
                 "finished.",
                 messages.WARNING,
             )

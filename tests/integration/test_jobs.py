@@ -338,6 +338,28 @@ def test_a_user_of_many_tasks_is_disabled_at_once_and_deleted_in_portions(
     assert not Event.objects.exists()
 
 
+def test_a_user_of_many_tags_and_lists_is_deleted_in_portions(
+    staff_client: Client, alice: User, no_time: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(11):
+        make_list(alice, f"List {number}")
+        make_task(alice, tags=[f"tag {number}"])
+    Task.objects.all().delete()
+    Event.objects.all().delete()
+    monkeypatch.setattr(tasks.jobs, "PORTION", 1)
+
+    staff_client.post(f"/admin/accounts/user/{alice.pk}/delete/", {"post": "yes"})
+
+    job = Job.objects.get()
+    assert (job.total, job.finished_at) == (22, None)
+    assert Tag.objects.count() + TaskList.objects.count() == 22
+    finish()
+    job.refresh_from_db()
+    assert job.done == 22
+    assert not User.objects.filter(pk=alice.pk).exists()
+    assert not Tag.objects.exists() and not TaskList.objects.exists()
+
+
 def test_what_goes_with_a_user_is_named_before(
     staff_client: Client, alice: User
 ) -> None:
