@@ -15,7 +15,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django import DjangoDbBlocker
 
 from taskproject.accounts.models import User
@@ -27,8 +27,8 @@ from tests.support.servers import ROOT, Server, live_server, manage
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 STAFF, PASSWORD = "carol", "correct-horse-battery"
-#: Milliseconds that Playwright waits for what a test expects.
-PATIENCE = 10_000
+PATIENCE = 10_000  # milliseconds, for busy machines
+expect.set_options(timeout=PATIENCE)
 
 NewPage = Callable[..., Page]
 
