@@ -25,6 +25,7 @@ from taskproject import timezones
 from taskproject.accounts.models import User
 from tasks.admin.actions import TaskActions
 from tasks.admin.badges import completion_button, due_badge, priority_badge
+from tasks.admin.chips import TaskChangeList
 from tasks.admin.choices import KEY, OwnedAutocomplete
 from tasks.admin.completion import complete
 from tasks.admin.filters import (
@@ -95,6 +96,11 @@ class TaskChangeListAdmin(TaskActions):
     date_hierarchy = "created_at"
     # A million rows can be sorted by these in the time that a page may take.
     sortable_by = ("id", "due", "priority_badge", "created_at")
+
+    def get_changelist(
+        self, request: HttpRequest, **kwargs: object
+    ) -> type[TaskChangeList]:
+        return TaskChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
         return CalendarQuerySet(Task).defer(*UNREAD).order_by(*self.ordering)

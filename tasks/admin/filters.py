@@ -92,6 +92,10 @@ class FormFilter(admin.ListFilter):
     def links(self) -> list[tuple[str, str]]:
         return []
 
+    def chosen(self) -> str:
+        """What is chosen, in words."""
+        return dict(self.links()).get(self.value(), "")
+
     def choices(self, changelist: ChangeList) -> Iterator[Mapping[str, object]]:
         none: dict[str, str | None] = dict.fromkeys(self.parameters)
         yield {
@@ -150,6 +154,14 @@ class AutocompleteFilter(FormFilter):
         if not KEY.fullmatch(value):
             raise IncorrectLookupParameters
         return queryset.filter(**{self.field: int(value)})
+
+    def chosen(self) -> str:
+        """The name of the row, or its number if there is none that the user may view."""
+        value = super().chosen() or self.value()
+        if not (self.offered and KEY.fullmatch(value)):
+            return value
+        row = self.rows._default_manager.filter(pk=int(value)).first()
+        return f"{value} (deleted)" if row is None else str(row)
 
 
 class OwnerFilter(AutocompleteFilter):
@@ -222,6 +234,11 @@ class DueFilter(FormFilter):
             case "none":
                 return queryset.filter(NO_DUE)
         raise IncorrectLookupParameters
+
+    def chosen(self) -> str:
+        first, last = (self.used_parameters.get(f"due_{end}") for end in ("from", "to"))
+        words = super().chosen(), first and f"from {first}", last and f"to {last}"
+        return " ".join(str(word) for word in words if word)
 
     def _day(self, name: str) -> date | None:
         text = str(self.used_parameters.get(name, ""))

@@ -1,0 +1,58 @@
+"""What the list of tasks is filtered by, in words, each with a link that removes it."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from django.contrib.admin.filters import ListFilter
+from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
+from django.contrib.admin.views.main import (
+    ALL_VAR,
+    ORDER_VAR,
+    SEARCH_VAR,
+    ChangeList,
+)
+
+from tasks.admin.filters import FormFilter
+
+# Parameters of the address that are no filters.
+NO_FILTERS = {ALL_VAR, IS_POPUP_VAR, ORDER_VAR, TO_FIELD_VAR}
+_DATE = ("created_at__year", "created_at__month", "created_at__day")
+
+
+class Chip(NamedTuple):
+    name: str
+    value: str
+    #: The query of the list without this filter.
+    without: str
+
+
+class TaskChangeList(ChangeList):
+    def chips(self) -> Iterator[Chip]:
+        """The filters, in their order; then the search, and what else is in the address."""
+        left = dict(self.params)
+        for spec in self.filter_specs:
+            names = [name for name in spec.expected_parameters() if name in left]
+            used = {str(name): left.pop(str(name)) for name in names}
+            if any(used.values()):
+                value = _value(spec, self) or ", ".join(used.values())
+                yield self._chip(str(spec.title), value, *used)
+        if left.pop(SEARCH_VAR, ""):
+            yield self._chip("search", self.query, SEARCH_VAR)
+        if date := [left.pop(name) for name in _DATE if name in left]:
+            day = "-".join(part.zfill(2) for part in date)
+            yield self._chip("created", day, *_DATE)
+        for name, value in left.items():
+            if name not in NO_FILTERS:
+                yield self._chip(name, value, name)
+
+    def _chip(self, name: str, value: str, *parameters: str) -> Chip:
+        nothing: dict[str, str | None] = dict.fromkeys(parameters)
+        return Chip(name, value, self.get_query_string(nothing))
+
+
+def _value(spec: ListFilter, changelist: ChangeList) -> str:
+    """The chosen value in words; empty if it is none that the filter offers."""
+    if isinstance(spec, FormFilter):
+        return spec.chosen()
+    chosen = [choice for choice in spec.choices(changelist) if choice["selected"]]
+    return ", ".join(str(choice["display"]) for choice in chosen)
