@@ -7,6 +7,7 @@ that the service does not start.
 
 import os
 import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -91,6 +92,29 @@ def origins(name: str) -> list[str]:
                 "or http://localhost:3000, in lower case and with no path."
             )
     return words(name)
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Addresses of hosts or networks."""
+    try:
+        return [ip_network(word) for word in words(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} is wrong: {error}; an address looks like 10.0.0.5, a network like "
+            "10.0.0.0/24."
+        ) from None
+
+
+def token(name: str) -> str:
+    """A secret of 16 or more characters for a header, or an empty string. It is never
+    repeated in the message."""
+    value = text(name)
+    if value and not re.fullmatch(r"[!-~]{16,200}", value):
+        raise ImproperlyConfigured(
+            f"{name} must have from 16 to 200 visible ASCII characters without spaces; make "
+            "one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'."
+        )
+    return value
 
 
 def url(name: str) -> str:

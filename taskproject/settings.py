@@ -418,6 +418,15 @@ LOGGING = {
     },
 }
 
+# /metrics for Prometheus: off (404) unless one of these is set. If both are, both must hold.
+
+# The token that it asks for.
+METRICS_TOKEN = environment.token("METRICS_TOKEN")
+# The addresses and networks that it answers to.
+METRICS_ADDRESSES = environment.networks("METRICS_ADDRESSES")
+if METRICS_TOKEN or METRICS_ADDRESSES:
+    MIDDLEWARE = ["taskproject.metrics.MetricsMiddleware", *MIDDLEWARE]
+
 # manage.py serve
 
 HOST = environment.text("HOST", "127.0.0.1")

@@ -3,6 +3,9 @@
 import os
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
@@ -66,7 +69,11 @@ class Command(BaseCommand):
             "Stop with Ctrl-C."
         )
         self.stdout.flush()
-        Server(
+        with _metrics_directory():
+            self._server(listening, options).run()
+
+    def _server(self, listening: Port, options: dict[str, Any]) -> Server:
+        return Server(
             "taskproject.wsgi:application",
             listening,
             interface=Interfaces.WSGI,
@@ -80,4 +87,16 @@ class Command(BaseCommand):
             http1_settings=HTTP1Settings(header_read_timeout=10_000),
             log_access=False,
             log_level=LogLevels.warning,
-        ).run()
+        )
+
+
+@contextmanager
+def _metrics_directory() -> Iterator[None]:
+    """A directory in which the workers keep their metrics, if a setting asks for these."""
+    if not (settings.METRICS_TOKEN or settings.METRICS_ADDRESSES):
+        yield
+        return
+    with TemporaryDirectory(prefix="tasks-metrics-") as directory:
+        # Read by prometheus-client when the workers import it.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+        yield

@@ -1,0 +1,296 @@
+"""/metrics: who may read it, what it counts, and that every process is in it"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
+from pytest_django import Settings
+
+from taskproject import metrics
+from taskproject.metrics import MetricsMiddleware, place
+from tests.conftest import ApiClient
+from tests.support.copies import copy_of
+from tests.support.servers import Server, live_server
+from tests.support.threads import until
+
+TOKEN = "0123456789abcdef-metrics"
+OPEN = {"Authorization": f"Bearer {TOKEN}"}
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+@pytest.fixture
+def measured(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings with a token for the metrics. The threads are left out."""
+    settings.METRICS_TOKEN = TOKEN
+    name = f"{MetricsMiddleware.__module__}.{MetricsMiddleware.__name__}"
+    settings.MIDDLEWARE = [name, *settings.MIDDLEWARE]
+    monkeypatch.setattr(metrics.collector, "start", lambda: None)
+    return settings
+
+
+def samples(text: str) -> Samples:
+    return {
+        (one.name, frozenset(one.labels.items())): one.value
+        for family in text_string_to_metric_families(text)
+        for one in family.samples
+    }
+
+
+def value(found: Samples, name: str, **labels: str) -> float:
+    return found.get((name, frozenset(labels.items())), 0.0)
+
+
+def scraped() -> Samples:
+    answer = Client().get("/metrics", headers=OPEN)
+    assert answer.status_code == 200
+    return samples(answer.content.decode())
+
+
+# Who may read it
+
+
+def test_it_is_off_without_a_setting(db: None) -> None:
+    assert Client().get("/metrics").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ("", 401),
+        (f"Bearer {TOKEN}x", 401),
+        (f"Bearer {TOKEN[:-1]}", 401),
+        (TOKEN, 401),
+        ("Bearer ☕", 401),
+        (f"Bearer {TOKEN}", 200),
+    ],
+)
+def test_it_asks_for_the_token(measured: Settings, given: str, status: int) -> None:
+    answer = Client().get("/metrics", headers={"Authorization": given})
+
+    assert answer.status_code == status
+    assert (status == 401) == ("WWW-Authenticate" in answer.headers)
+    assert Client().post("/metrics", headers=OPEN).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "status"),
+    [
+        ("10.1.2.3", {}, 200),
+        ("::ffff:10.1.2.3", {}, 200),
+        ("2001:db8::1", {}, 200),
+        ("10.2.0.1", {}, 404),
+        ("2001:db8::2", {}, 404),
+        ("", {}, 404),
+        # Of a proxy, behind which everybody has its address.
+        ("10.1.2.3", {"X-Forwarded-For": "10.1.2.3"}, 404),
+        ("10.1.2.3", {"X-Forwarded-Proto": "https"}, 404),
+        ("10.1.2.3", {"Forwarded": "for=10.1.2.3"}, 404),
+    ],
+)
+def test_it_answers_to_its_addresses(
+    measured: Settings, peer: str, headers: dict[str, str], status: int
+) -> None:
+    measured.METRICS_TOKEN = ""
+    measured.METRICS_ADDRESSES = [
+        ip_network("10.1.0.0/16"),
+        ip_network("2001:db8::1"),
+    ]
+
+    answer = Client(REMOTE_ADDR=peer).get("/metrics", headers=headers)
+    assert answer.status_code == status
+
+
+def test_if_both_are_set_both_must_hold(measured: Settings) -> None:
+    measured.METRICS_ADDRESSES = [ip_network("10.1.0.0/16")]
+
+    near, far = Client(REMOTE_ADDR="10.1.0.1"), Client(REMOTE_ADDR="10.2.0.1")
+    assert far.get("/metrics", headers=OPEN).status_code == 404
+    assert near.get("/metrics").status_code == 401
+    assert near.get("/metrics", headers=OPEN).status_code == 200
+
+
+def test_it_answers_without_the_database_and_to_any_host(measured: Settings) -> None:
+    # pytest-django lets no test without its mark use the database.
+    answer = Client().get("/metrics", headers={**OPEN, "Host": "10.0.0.1:8000"})
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/plain; version=")
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+# What it counts
+
+
+def test_requests_are_counted_by_operation_method_and_status(
+    api: ApiClient, measured: Settings
+) -> None:
+    before = scraped()
+    task = api.send("POST", "/api/tasks", {"title": "Buy milk"}).json()
+    api.send("GET", f"/api/tasks/{task['id']}")
+    api.send("GET", "/api/tasks/0")
+    key = {"Idempotency-Key": "once"}
+    for _ in range(2):
+        api.send("POST", "/api/tasks", {"title": "Buy tea"}, headers=key)
+    after = scraped()
+
+    def grown(name: str, **labels: str) -> float:
+        return value(after, name, **labels) - value(before, name, **labels)
+
+    counter = "tasks_http_requests_total"
+    assert grown(counter, operation="create_task", method="POST", status="201") == 3
+    assert grown(counter, operation="get_task", method="GET", status="200") == 1
+    assert grown(counter, operation="get_task", method="GET", status="404") == 1
+    assert grown("tasks_idempotent_replays_total") == 1
+    histogram = "tasks_http_request_duration_seconds"
+    assert grown(f"{histogram}_count", operation="create_task") == 3
+    assert grown(f"{histogram}_bucket", operation="create_task", le="+Inf") == 3
+    assert grown(f"{histogram}_sum", operation="create_task") > 0
+    assert grown("tasks_database_round_trips_total", operation="get_task") > 0
+    assert grown("tasks_database_seconds_total", operation="get_task") > 0
+    assert value(after, "tasks_http_requests_in_flight") == 0
+    assert value(after, "tasks_worker_memory_bytes") > 2**20
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/admin/", "admin"),
+        ("/admin/tasks/task/5/change/", "admin"),
+        ("/administrator", "other"),
+        ("/static/x.css", "static"),
+        ("/livez", "livez"),
+        ("/api/auth/app/v1/config", "auth"),
+        ("/api/nothing", "other"),
+        ("/", "other"),
+    ],
+)
+def test_paths_have_few_names(path: str, name: str) -> None:
+    assert place(path) == name
+
+
+@pytest.mark.django_db
+def test_clients_cannot_make_up_labels(measured: Settings) -> None:
+    for number in range(3):
+        Client().generic("BREW", f"/coffee/{number}")
+    named = {
+        labels for name, labels in scraped() if name == "tasks_http_requests_total"
+    }
+
+    methods = {dict(labels)["method"] for labels in named}
+    assert methods <= metrics.METHODS | {"other"}
+    assert not [labels for labels in named if "coffee" in str(labels)]
+
+
+def test_the_database_is_sampled(api: ApiClient, measured: Settings) -> None:
+    api.send("POST", "/api/tasks", {"title": "Buy milk"})
+    metrics.collector.sample()
+
+    found = scraped()
+    assert value(found, "tasks_newest_event") > 0
+    assert value(found, "tasks_jobs_unfinished") == 0
+    assert value(found, "tasks_jobs_oldest_seconds") == 0
+
+
+# Real servers
+
+
+@pytest.fixture(scope="module")
+def server(migrated: str) -> Iterator[Server]:
+    with (
+        copy_of(migrated) as url,
+        live_server(url, METRICS_TOKEN=TOKEN, LOG_LEVEL="ERROR") as server,
+    ):
+        yield server
+
+
+def live(server: Server) -> Samples:
+    answer = server.send("GET", "/metrics", headers=OPEN)
+    assert answer.status == 200
+    return samples(answer.body.decode())
+
+
+def created(server: Server) -> float:
+    labels = {"operation": "create_task", "method": "POST", "status": "201"}
+    return value(live(server), "tasks_http_requests_total", **labels)
+
+
+def workers(server: Server) -> set[int]:
+    return {
+        int(dict(labels)["pid"])
+        for name, labels in live(server)
+        if name == "tasks_worker_memory_bytes"
+    }
+
+
+def replaced(server: Server, killed: int) -> bool:
+    with suppress(OSError):  # What the process had accepted is reset.
+        return len(workers(server) - {killed}) == 2
+    return False
+
+
+def test_all_processes_are_counted_and_none_is_forgotten(server: Server) -> None:
+    for number in range(20):
+        server.send("POST", "/api/tasks", {"title": f"Task {number}"})
+    until(lambda: created(server) == 20)
+    until(lambda: len(workers(server)) == 2)
+
+    killed = min(workers(server))
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: replaced(server, killed))
+
+    assert killed not in workers(server)
+    # What the process had counted is kept.
+    assert created(server) == 20
+    assert value(live(server), "tasks_threads") == 4
+
+
+FILES = Path(metrics.__file__).parents[1] / "deploy/prometheus"
+ALERTS = (FILES / "alerts.yml").read_text()
+
+
+@pytest.mark.parametrize("name", ["alerts.yml", "dashboard.json"])
+def test_every_metric_that_is_named_is_scraped(server: Server, name: str) -> None:
+    def names() -> set[str]:
+        server.send("GET", "/api/tasks")
+        return {metric for metric, _ in live(server)}
+
+    named = set(re.findall(r"\btasks_[a-z_]+\b", (FILES / name).read_text()))
+
+    assert named
+    until(lambda: "tasks_newest_event" in names())  # the first sample
+    assert named <= names()
+
+
+def test_the_dashboard_shows_all_metrics() -> None:
+    dashboard = (FILES / "dashboard.json").read_text()
+    kept = {one.name for one in metrics.registry.collect()}
+
+    missing = {name for name in kept if name not in dashboard}
+    assert missing == {"tasks_database_sample_failures"}  # an alert has it
+    ids = [panel["id"] for panel in json.loads(dashboard)["panels"]]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_document_says_what_to_do_for_each_alert() -> None:
+    document = (FILES.parents[1] / "docs/operations.md").read_text()
+    alerts = re.findall(r"- alert: (\w+)$", ALERTS, re.MULTILINE)
+
+    assert re.findall(r"^\| `(Tasks\w+)` \|", document, re.MULTILINE) == alerts
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool")
+def test_promtool_accepts_the_rules() -> None:
+    subprocess.run(["promtool", "check", "rules", FILES / "alerts.yml"], check=True)
+    subprocess.run(
+        ["promtool", "check", "config", FILES / "prometheus.yml"], check=True
+    )
