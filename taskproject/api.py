@@ -11,6 +11,7 @@ from typing_extensions import TypeAliasType
 from taskproject import __version__, problems
 from taskproject.accounts.api.me import public as deletions
 from taskproject.accounts.api.me import router as me
+from taskproject.accounts.api.personal_data import router as personal_data
 from taskproject.accounts.api.tokens import router as tokens
 from taskproject.openapi import API
 from taskproject.problem_responses import with_names
@@ -62,6 +63,7 @@ api = API(
 )
 api.add_router("", me)
 api.add_router("", deletions)
+api.add_router("", personal_data)
 api.add_router("", tokens)
 api.add_router("", collection)
 api.add_router("", tasks)

@@ -106,6 +106,7 @@ PERMISSIONS = {
     "read_calendar": Access(secret="of the calendar"),
     "get_me": READ,
     "update_me": WRITE,
+    "export_me": READ_OWN,
     "list_tokens": READ_OWN,
     "delete_me": WRITE_OWN,
     "get_deletion": Access(secret="of the deletion"),

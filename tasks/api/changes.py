@@ -22,6 +22,7 @@ from tasks.api.responses import (
     missing,
     page_response,
     represent,
+    represent_event,
 )
 from tasks.api.schemas import InZone, Page, TaskOut
 from tasks.api.versioned import ListOut, TagOut, represent_row
@@ -176,7 +177,7 @@ def list_history(request: ApiRequest, task_id: int, page: Query[Page]) -> HttpRe
 
 
 def _past_event(event: Event) -> dict[str, object]:
-    return _event(event, event.actor.username if event.actor else None)
+    return represent_event(event, event.actor.username if event.actor else None)
 
 
 def _expired(page: feed.Page) -> CursorExpired:
@@ -191,7 +192,10 @@ def _expired(page: feed.Page) -> CursorExpired:
 
 def _changes(page: feed.Page, clock: Clock) -> HttpResponse:
     now = _Now(page, clock)
-    items = [_event(event, username) | now.of(event) for event, username in page.events]
+    items = [
+        represent_event(event, username) | now.of(event)
+        for event, username in page.events
+    ]
     return json_response(
         {
             "items": items,
@@ -240,24 +244,3 @@ class _Now:
         # After a transfer it belongs to another user.
         shown = task and not task.deleted_at and task.owner_id == event.owner_id
         return represent(task, self._clock) if task and shown else None
-
-
-def _event(event: Event, username: str | None) -> dict[str, object]:
-    """The event; the name of its actor is None if the user was deleted."""
-    actor = event.actor_id and {"id": event.actor_id, "username": username}
-    return {
-        "sequence": event.sequence,
-        "at": event.at,
-        "verb": event.verb,
-        "task_id": event.task_id,
-        "list_id": event.list_id,
-        "tag_id": event.tag_id,
-        "version": event.version,
-        "actor": actor,
-        "via": event.via,
-        "request": event.request,
-        "changes": {
-            name.removesuffix("_id"): {"old": old, "new": new}
-            for name, (old, new) in event.changes.items()
-        },
-    }

@@ -373,3 +373,24 @@ def batch_of(request: ApiRequest, clock: Clock, atomic: bool) -> Batch:
         ),
         atomic,
     )
+
+
+def represent_event(event: Event, username: str | None) -> dict[str, object]:
+    """The event; the name of its actor is None if the user was deleted."""
+    actor = event.actor_id and {"id": event.actor_id, "username": username}
+    return {
+        "sequence": event.sequence,
+        "at": event.at,
+        "verb": event.verb,
+        "task_id": event.task_id,
+        "list_id": event.list_id,
+        "tag_id": event.tag_id,
+        "version": event.version,
+        "actor": actor,
+        "via": event.via,
+        "request": event.request,
+        "changes": {
+            name.removesuffix("_id"): {"old": old, "new": new}
+            for name, (old, new) in event.changes.items()
+        },
+    }

@@ -63,11 +63,12 @@ def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
     yield orjson.dumps(HEADER, option=orjson.OPT_APPEND_NEWLINE)
     number = 0
     for number, record in enumerate(records, 1):
-        yield _line(record)
+        yield line(record)
     yield orjson.dumps(END | {"records": number}, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _line(record: Record) -> bytes:
+def line(record: Record) -> bytes:
+    """The line of one record."""
     kind = type(record)
     members: dict[str, object] = {"kind": _NAMES[kind]}
     values = zip(_DEFAULTS[kind].items(), _values[kind](record), strict=True)

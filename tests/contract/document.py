@@ -44,6 +44,7 @@ OPERATIONS = {
     "get_snapshot": "GET /api/snapshot",
     "get_me": "GET /api/me",
     "update_me": "PATCH /api/me",
+    "export_me": "GET /api/me/export",
     "delete_me": "DELETE /api/me",
     "list_tokens": "GET /api/tokens",
     "create_token": "POST /api/tokens",

@@ -241,6 +241,7 @@ CASES: list[Case] = [
     Case("POST /livez/", 405, "method_not_allowed", "POST", "/livez/"),
     # Query strings
     *query("limit=1", "after=latest", "tz=Lisbon", "tz=", "tz=UTC&tz=UTC", path="/api/snapshot"),
+    *query("format=csv", "limit=1", path="/api/me/export"),
     *query("limit=0", "limit=-1", "limit=501", "limit=1e2", "limit=1.0", "limit=abc", "limit=", "limit", "limit=%201",
            "limit=%2B1", "limit=%EF%BC%99", f"limit={2**63}", f"limit={10**30}", "limit=NaN", "limit=true", "limit=0x10",
            "limit=5&limit=6", "limit=" + "9" * 5_000, "limit=%00", "limit=%FF", "limit=5;completed=true"),

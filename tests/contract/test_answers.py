@@ -102,6 +102,7 @@ def test_each_answer_is_what_the_document_says(
         ("create_calendar", "POST", "/api/calendar", None),
         ("get_calendar", "GET", "/api/calendar", None),
         ("delete_calendar", "DELETE", "/api/calendar", None),
+        ("export_me", "GET", "/api/me/export", None),
         ("get_me", "GET", "/api/me", None),
         ("update_me", "PATCH", "/api/me", {"timezone": "Europe/Lisbon"}),
         ("create_token", "POST", "/api/tokens", {"name": "Phone", "scopes": ["read"]}),
