@@ -3,6 +3,7 @@
 from playwright.sync_api import Page, expect
 
 from tests.support.browsers import accessible
+from tests.support.servers import Server
 
 PUBLIC = ["/", "/api/docs", "/admin/login/"]
 ADMIN = [
@@ -29,10 +30,22 @@ def test_public_pages(page: Page) -> None:
     assert problems(page, PUBLIC) == {}
 
 
-def test_the_docs_page_shows_the_operations(page: Page) -> None:
+def test_the_docs_page_calls_an_operation_with_a_token(
+    page: Page, server: Server
+) -> None:
     page.goto("/api/docs")
+    page.get_by_role("button", name="Authorize").click()
+    page.get_by_label("auth-bearer-value").fill(server.token)
+    page.get_by_label("Apply credentials").first.click()
+    page.get_by_role("button", name="Close").last.click()
 
-    expect(page.get_by_text("/api/tasks", exact=True).first).to_be_visible()
+    operation = page.locator("#operations-accounts-get_me")
+    operation.click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+
+    answer = operation.locator(".live-responses-table")
+    expect(answer).to_contain_text('"username": "alice"')
 
 
 def test_pages_of_the_admin(staff_page: Page) -> None:
