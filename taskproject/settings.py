@@ -386,6 +386,7 @@ ADMIN_LOG_DAYS = environment.integer("ADMIN_LOG_DAYS", 365, 1, 36_500)
 # Limits
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # bytes of a request body
+FILE_UPLOAD_HANDLERS = ["taskproject.uploads.NoFiles"]
 
 # Static files are served from the packages that contain them, without collectstatic.
 
