@@ -45,6 +45,7 @@ KEPT = 500
 BY = Actor(None, "command")
 _KINDS: tuple[type[Record], ...] = (ListRecord, TagRecord, TaskRecord)
 _VALUES = [attrgetter(*(each.name for each in fields(kind))) for kind in _KINDS]
+_IDENTITY = ("pk", "parent_id", "external_id", "created_at")
 # The external id of a task that was created in an installation of this service.
 NATIVE = re.compile(r"([1-9][0-9]{0,17})-([0-9]{1,18})")
 
@@ -77,6 +78,9 @@ class ImportValidator:
     and the records in a temporary file, so that memory stays constant, and a parent may
     follow its subtasks."""
 
+    #: How to choose an owner.
+    choose_owner = "use --owner"
+
     def __init__(self, owner: User | None) -> None:
         self.owner = owner
         #: The first bad rows, and the number of all.
@@ -108,7 +112,7 @@ class ImportValidator:
     def validate(self, rows: Iterable[Row], file: LineCounter) -> None:
         """Validates all rows of the file."""
         tasks = 0
-        kept: list[tuple[int, int, tuple[Any, ...]]] = []
+        kept: list[tuple[int, int, int, tuple[Any, ...]]] = []
         for row in rows:
             if isinstance(row, Incomplete):
                 self.incomplete = row.reason
@@ -127,7 +131,7 @@ class ImportValidator:
                 self._refuse(self.number, line, reason)
             else:
                 kind = _KINDS.index(type(row))
-                kept.append((self.number, kind, _VALUES[kind](row)))
+                kept.append((self.number, line, kind, _VALUES[kind](row)))
                 if len(kept) == KEPT:
                     pickle.dump(kept, self._records)
                     kept.clear()
@@ -139,6 +143,10 @@ class ImportValidator:
     def valid(self, top: bool | None = None) -> Iterator[tuple[User, Record]]:
         """The valid records, each with its owner: all, or only subtasks (`top` False), or all
         others (True)."""
+        return ((owner, row) for _, owner, row in self.numbered(top))
+
+    def numbered(self, top: bool | None = None) -> Iterator[tuple[int, User, Record]]:
+        """The same, each with its line."""
         self._records.seek(0)
         while True:
             # Unpickling is safe: this process wrote the file, which no other can open.
@@ -146,14 +154,14 @@ class ImportValidator:
                 kept = pickle.load(self._records)
             except EOFError:
                 return
-            for number, kind, values in kept:
+            for number, line, kind, values in kept:
                 if self.bad and self._is_bad(number):
                     continue
                 row = _KINDS[kind](*values)
                 below = isinstance(row, TaskRecord) and row.parent is not None
                 owner = self._owner(row)
                 if owner is not None and (top is None or top != below):
-                    yield owner, row
+                    yield line, owner, row
 
     def adjusted(self) -> Iterator[Adjusted]:
         """All adjustments, by line."""
@@ -199,8 +207,8 @@ class ImportValidator:
         owner = self._owner(record)
         if owner is None:
             if record.owner is None:
-                return "It names no owner; use --owner."
-            return f"There is no user {record.owner!r}; use --owner for another one."
+                return f"It names no owner; {self.choose_owner}."
+            return f"There is no user {record.owner!r}; {self.choose_owner} for another one."
         if not isinstance(record, TaskRecord):
             return None
         try:
@@ -273,6 +281,7 @@ class Importer:
     """Stores records, one batch in a transaction. With `dry_run` it only counts them."""
 
     dry_run: bool = False
+    by: Actor = BY
     summary: ImportSummary = field(default_factory=ImportSummary)
     _seen: set[tuple[str, int, str]] = field(default_factory=set)
     #: The tasks that were recognised by their client_ids, by owners and external ids.
@@ -283,10 +292,12 @@ class Importer:
         for owner, together in groupby(records, key=lambda pair: pair[0]):
             for batch in batched((record for _, record in together), BATCH):
                 with lock_feeds([owner.pk]):
-                    self._batch(owner.pk, batch)
+                    self.store_batch(owner.pk, batch)
                 yield len(batch)
 
-    def _batch(self, owner_id: int, batch: list[Record]) -> None:
+    def store_batch(self, owner_id: int, batch: list[Record]) -> dict[str, Task]:
+        """Stores some records of one owner, whose feed is locked; returns the tasks that were
+        stored before, by external ids. Raises `KeyError` for a parent that is neither."""
         tasks = [record for record in batch if isinstance(record, TaskRecord)]
         stored = known(owner_id, [record.external_id for record in tasks])
         stored |= self._with_client_ids(owner_id, tasks)
@@ -296,7 +307,7 @@ class Importer:
         self.summary.known += len(stored)
         self.summary.tasks += len(new)
         if self.dry_run:
-            return
+            return stored
         # Parents first, which their subtasks need; those of earlier batches are stored.
         for level in (True, False):
             records = [record for record in new if (record.parent is None) == level]
@@ -306,7 +317,16 @@ class Importer:
                 parents[name] = self._same[owner_id, name]
             rows = [_fields(record, lists, parents) for record in records]
             if rows:
-                Task.objects.add_all(BY, owner_id, rows, trusted=True)
+                Task.objects.add_all(self.by, owner_id, rows, trusted=True)
+        return stored
+
+    def name_of(self, owner_id: int, name: str) -> str:
+        """An external id that the stored task has, if this one is of a record that was
+        recognised by its client_id."""
+        task = self._same.get((owner_id, name))
+        if task is None:
+            return name
+        return external_id(task.pk, task.created_at, task.external_id)
 
     def _with_client_ids(
         self, owner_id: int, records: list[TaskRecord]
@@ -320,7 +340,7 @@ class Importer:
         }
         if not names:
             return {}
-        tasks = Task.objects.owned_by(owner_id).only("pk", "parent_id", "client_id")
+        tasks = Task.objects.owned_by(owner_id).only(*_IDENTITY, "client_id")
         same = {
             names[task.client_id]: task
             for task in tasks.filter(_among("client_id", [id.hex for id in names]))
@@ -353,7 +373,7 @@ class Importer:
                 self.summary.lists += self._unseen("list", owner_id, [key])
                 if not self.dry_run:
                     keys[key] = TaskList.objects.add(
-                        BY,
+                        self.by,
                         owner_id=owner_id,
                         name=new.name,
                         archived=new.archived,
@@ -376,7 +396,7 @@ class Importer:
         )
         self.summary.tags += self._unseen("tag", owner_id, new)
         if new and not self.dry_run:
-            Tag.objects.obtain(BY, database_now(), owner_id, names)
+            Tag.objects.obtain(self.by, database_now(), owner_id, names)
 
     def _unseen(self, kind: str, owner_id: int, keys: Iterable[str]) -> int:
         """The number of these new lists or tags that no batch had before: a dry run stores none, so
@@ -391,9 +411,7 @@ def known(owner_id: int, names: Iterable[str]) -> dict[str, Task]:
     wanted = set(names)
     # Of one number there may be several names: each installation has one.
     native = {int(match[1]) for name in wanted if (match := NATIVE.fullmatch(name))}
-    tasks = Task.objects.owned_by(owner_id).only(
-        "pk", "parent_id", "external_id", "created_at"
-    )
+    tasks = Task.objects.owned_by(owner_id).only(*_IDENTITY)
     found = {
         task.external_id: task
         for task in (tasks.filter(_among("external_id", wanted)) if wanted else ())

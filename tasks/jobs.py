@@ -22,6 +22,8 @@ from tasks.models import (
     lock_feeds,
 )
 from tasks.models.bulk import State
+from tasks.models.uploads import Upload, UploadState
+from tasks.uploads import import_portion
 
 # Call these inside `lock_feeds`, with the row locked
 
@@ -169,6 +171,32 @@ def _begin(change: BulkChange, before: State, after: State, verb: str) -> Job | 
     return None
 
 
+def confirm_upload(upload: Upload) -> Job | None:
+    """Imports what an upload showed, unless it was confirmed before; returns a job as above.
+    Raises `Conflict` if it was shown too long ago."""
+    with transaction.atomic():
+        upload = Upload.objects.select_for_update().get(pk=upload.pk)
+        if upload.state in (UploadState.RUNNING, UploadState.DONE):
+            return None
+        upload.check_in_time()
+        upload.state = UploadState.RUNNING
+        upload.save(update_fields=["state"])
+        owners = upload.portions.values_list("owners", flat=True)
+        if len(owners) > 1:
+            return jobs.create(
+                "import",
+                "upload",
+                upload.pk,
+                owner_id=0,  # of staff: not in the API
+                total=sum(map(len, owners)),
+                actor_id=upload.actor_id,
+                via="admin",
+            )
+        while import_portion(upload) is not None:
+            pass
+    return None
+
+
 # The portions
 
 
@@ -178,6 +206,14 @@ def _change_selection(job: Job) -> Progress:
     locked = BulkChange.objects.select_for_update()
     change = locked.filter(pk=job.subject_id).first()
     rows = change.do_portion() if change else None
+    return Progress(rows or 0, finished=rows is None)
+
+
+@jobs.step("import_upload")
+def _import_upload(job: Job) -> Progress:
+    locked = Upload.objects.select_for_update()
+    upload = locked.filter(pk=job.subject_id).first()
+    rows = import_portion(upload) if upload else None
     return Progress(rows or 0, finished=rows is None)
 
 

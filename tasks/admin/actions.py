@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from tasks.admin.bulk import BulkPages
 from tasks.admin.exports import ExportPages
+from tasks.admin.imports import ImportPages
 from tasks.models import Task
 
 Action = Callable[["TaskActions", HttpRequest, QuerySet[Task]], HttpResponse | None]
@@ -41,8 +42,8 @@ def _prioritize(priority: Task.Priority) -> Action:
     )
 
 
-class TaskActions(BulkPages, ExportPages):
-    """The actions of the list of tasks, and its export."""
+class TaskActions(BulkPages, ExportPages, ImportPages):
+    """The actions of the list of tasks, its export and its import."""
 
     actions = (
         _action("complete", "Complete the selected tasks", "change"),

@@ -8,6 +8,7 @@ from tasks.models.outcomes import Outcome
 from tasks.models.tags import Label, Tag, TagQuerySet
 from tasks.models.tallies import Tally
 from tasks.models.tasks import Task, TaskQuerySet
+from tasks.models.uploads import Upload
 
 #: The words of priorities, and the numbers that the database orders.
 PRIORITIES: dict[str, int] = {kind.label: kind.value for kind in Task.Priority}
@@ -29,5 +30,6 @@ __all__ = [
     "TaskList",
     "TaskListQuerySet",
     "TaskQuerySet",
+    "Upload",
     "lock_feeds",
 ]

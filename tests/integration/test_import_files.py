@@ -287,7 +287,7 @@ def test_an_interrupted_import_goes_on_where_it_was(
 ) -> None:
     monkeypatch.setattr(imports, "BATCH", 2)
     write(path, *(task(f"t{number}", list="Home") for number in range(7)))
-    real, calls = imports.Importer._batch, iter(range(2))
+    real, calls = imports.Importer.store_batch, iter(range(2))
 
     def interrupted(*arguments: Any) -> None:
         if next(calls, None) is None:
@@ -295,7 +295,7 @@ def test_an_interrupted_import_goes_on_where_it_was(
         real(*arguments)
 
     with monkeypatch.context() as broken:
-        broken.setattr(imports.Importer, "_batch", interrupted)
+        broken.setattr(imports.Importer, "store_batch", interrupted)
         with pytest.raises(KeyboardInterrupt):
             load(path, "--owner=alice")
     assert Task.objects.count() == 4

@@ -15,7 +15,7 @@ from taskproject import jobs
 from taskproject.accounts.models import SignInAttempt
 from taskproject.accounts.signin import WINDOW
 from taskproject.models import CacheEntry, Job, StoredResponse
-from tasks.models import Actor, BulkChange, Event, FeedHorizon, Task
+from tasks.models import Actor, BulkChange, Event, FeedHorizon, Task, Upload
 from tasks.models.keys import bring_up_to_date
 
 BATCH = 1_000
@@ -53,6 +53,7 @@ class Command(BaseCommand):
             jobs.finish(job)
         Job.objects.expired().delete()
         BulkChange.objects.expired().delete()
+        Upload.objects.expired().delete()
         with tqdm(unit=" rows", disable=quiet) as bar:
             self._bar = bar
             self._report(

@@ -1,0 +1,161 @@
+"""The pages from which staff import a file of tasks: the upload, the preview of what becomes of
+every row, and the outcome."""
+
+from functools import partial
+from typing import BinaryIO, cast
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from taskproject import jobs
+from taskproject.accounts.models import User
+from taskproject.accounts.privileges import may_see, viewer
+from taskproject.deadlines import extend
+from taskproject.downloads import CHUNK_TIMEOUT
+from taskproject.models import Job
+from taskproject.problems import Conflict
+from tasks.admin.versioned import VersionedAdmin
+from tasks.forms.uploads import UploadForm
+from tasks.jobs import confirm_upload
+from tasks.models import Upload
+from tasks.models.uploads import UploadState
+from tasks.uploads import MAX_BYTES, MAX_ROWS, TooManyRows, outcome, read_upload
+
+FORM, PAGE = "tasks_task_import", "tasks_task_upload"
+#: Bytes of a request beside its file.
+ENVELOPE = 2**16
+
+
+class ImportPages(VersionedAdmin):
+    """The import of tasks. Each upload belongs to the user who made it."""
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        """A file may have lists and tags too."""
+        needed = ("tasks.add_task", "tasks.add_tasklist")
+        return request.user.has_perms(needed)
+
+    def get_urls(self) -> list[URLPattern]:
+        # The token in the body is checked later: who is not signed in sends no files.
+        form = self.admin_site.admin_view(csrf_exempt(self.import_view))
+        upload = self.admin_site.admin_view(self.upload_view)
+        return [
+            path("import/", form, name=FORM),
+            path("import/<int:key>/", upload, name=PAGE),
+            *super().get_urls(),
+        ]
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_import_permission(request):
+            raise PermissionDenied
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES + ENVELOPE:
+            self._refuse_size(request)
+            return HttpResponseRedirect(request.path)
+        request.upload_handlers = [TemporaryFileUploadHandler(request)]
+        view: HttpResponse = csrf_protect(self._import_view)(request)
+        return view
+
+    def _import_view(self, request: HttpRequest) -> HttpResponse:
+        only = None if may_see(request, User) else viewer(request)
+        sent = (request.POST, request.FILES) if request.method == "POST" else ()
+        form = UploadForm(only, *sent)
+        if form.is_valid():
+            upload = self._read(request, form)
+            if upload is not None:
+                return _to(upload)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "title": "Import tasks",
+            "form": form,
+            "most": MAX_BYTES // 2**20,
+        }
+        return TemplateResponse(request, "admin/tasks/task/import.html", context)
+
+    def _read(self, request: HttpRequest, form: UploadForm) -> Upload | None:
+        """Reads the file and stores what would become of its rows; None with a message if it
+        is too large."""
+        file: UploadedFile = form.cleaned_data["file"]
+        if (file.size or 0) > MAX_BYTES or file.file is None:
+            self._refuse_size(request)
+            return None
+        upload = Upload.objects.create(
+            actor_id=viewer(request).pk,
+            name=(file.name or "")[:255],
+            format=form.cleaned_data["format"],
+        )
+        try:
+            wait = partial(extend, CHUNK_TIMEOUT)
+            read_upload(upload, cast(BinaryIO, file.file), form.chosen_owner(), wait)
+        except TooManyRows:
+            upload.delete()
+            self._refuse_size(request)
+            return None
+        return upload
+
+    def _refuse_size(self, request: HttpRequest) -> None:
+        self.message_user(
+            request,
+            f"A file has at most {MAX_BYTES // 2**20} MB and {MAX_ROWS:,} rows. Nothing "
+            "was imported: divide it, or use manage.py import_tasks.",
+            messages.ERROR,
+        )
+
+    def upload_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        if not self.has_import_permission(request):
+            raise PermissionDenied
+        upload = get_object_or_404(
+            Upload.objects.exclude(state=UploadState.READING),
+            pk=key,
+            actor_id=viewer(request).pk,
+        )
+        if request.method == "POST":
+            return self._import(request, upload)
+        pages = upload.pages.order_by("pk")
+        count = pages.count()
+        given = request.GET.get("page", "1")
+        number = int(given) if given.isdecimal() and len(given) < 6 else 1
+        number = min(max(1, number), max(1, count))
+        counts, refused = outcome(upload)
+        running = upload.state == UploadState.RUNNING
+        if running:
+            jobs.start()  # the process that ran it may have been stopped
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": self.media,
+            "title": f"Import of {upload.name}",
+            "upload": upload,
+            "summary": upload.summary,
+            "rows": [row for page in pages[number - 1 : number] for row in page.rows],
+            "number": number,
+            "previous": number - 1,
+            "next": number + 1 if number < count else 0,
+            "count": count,
+            "outcome": counts,
+            "refused": refused,
+            "running": running,
+            "job": Job.objects.about("upload", upload.pk) if running else None,
+        }
+        return TemplateResponse(request, "admin/tasks/task/upload.html", context)
+
+    def _import(self, request: HttpRequest, upload: Upload) -> HttpResponse:
+        try:
+            job = confirm_upload(upload)
+        except Conflict as conflict:
+            self.message_user(request, conflict.detail, messages.ERROR)
+            return _to(upload)
+        if job is not None:
+            jobs.run(job)
+        return _to(upload)
+
+
+def _to(upload: Upload) -> HttpResponseRedirect:
+    return HttpResponseRedirect(reverse(f"admin:{PAGE}", args=[upload.pk]))

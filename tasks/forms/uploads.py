@@ -1,0 +1,51 @@
+"""The form for a file that staff import."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminTextInputWidget
+
+from taskproject.accounts.models import User
+from tasks.forms.bulk import SUGGESTED
+
+FORMATS = {
+    "csv": "CSV of this service",
+    "jsonl": "JSON Lines of this service",
+    "todoist": "Todoist (CSV template)",
+    "google": "Google Tasks (JSON of Takeout)",
+    "microsoft": "Microsoft To Do (JSON of Graph)",
+    "vikunja": "Vikunja (zip)",
+}
+
+
+class UploadForm(forms.Form):
+    """With `only`, all tasks go to this user."""
+
+    file = forms.FileField()
+    format = forms.ChoiceField(choices=[*FORMATS.items()])
+    owner = forms.CharField(
+        required=False,
+        label="Owner of the tasks",
+        widget=AdminTextInputWidget({"list": "suggestions"}),
+        help_text="A user name. Empty: the users that the file names.",
+    )
+
+    def __init__(self, only: User | None, data: Any = None, files: Any = None) -> None:
+        super().__init__(data, files, auto_id="upload_%s")
+        self.only = only
+        self.suggestions: list[str] = []
+        if only is not None:
+            del self.fields["owner"]
+            return
+        names = User.objects.filter(is_active=True).order_by("username")
+        self.suggestions = list(names.values_list("username", flat=True)[:SUGGESTED])
+
+    def clean_owner(self) -> User | None:
+        name = self.cleaned_data["owner"]
+        user = User.objects.filter(username=name).first() if name else None
+        if name and (user is None or not user.is_active):
+            raise forms.ValidationError("There is no active user of this name.")
+        return user
+
+    def chosen_owner(self) -> User | None:
+        return self.only or self.cleaned_data["owner"]

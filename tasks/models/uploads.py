@@ -1,0 +1,90 @@
+"""Uploads: files of tasks that staff import in the admin.
+
+A file is read once, when it is uploaded. What becomes of each row is stored for the preview,
+and the valid records for the import, so that what is confirmed is what was shown, whichever
+process or machine does it. Both are deleted with the upload (see `expired`)."""
+
+from datetime import timedelta
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from taskproject.problems import Conflict
+from tasks.models.events import Actor
+
+#: How long an upload can be confirmed after it was shown.
+CONFIRMED_WITHIN = timedelta(hours=1)
+
+
+class UploadState(models.TextChoices):
+    READING = "reading"
+    SHOWN = "shown"
+    RUNNING = "running"
+    DONE = "done"
+
+
+class UploadQuerySet(models.QuerySet["Upload"]):
+    def expired(self) -> Self:
+        """Those that are as old as stored responses may be."""
+        horizon = timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS)
+        return self.filter(created_at__lt=horizon)
+
+
+class Upload(models.Model):
+    """One file: read, shown, then confirmed and imported."""
+
+    id = models.BigAutoField(primary_key=True)
+    # No foreign key: events keep their actor too.
+    actor_id = models.BigIntegerField()
+    name = models.CharField(max_length=255)
+    format = models.CharField(max_length=20)
+    state = models.CharField(max_length=20, default=UploadState.READING)
+    # What would become of its rows, in numbers: see `tasks.uploads.read_upload`.
+    summary: "models.JSONField[dict[str, Any]]" = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    objects = UploadQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def by(self) -> Actor:
+        return Actor(self.actor_id, "admin")
+
+    def is_confirmable(self) -> bool:
+        fresh = timezone.now() < self.created_at + CONFIRMED_WITHIN
+        return self.state == UploadState.SHOWN and fresh
+
+    def check_in_time(self) -> None:
+        """Raises `Conflict` if it is too late to confirm it."""
+        if not self.is_confirmable():
+            raise Conflict("It was shown more than an hour ago. Upload the file again.")
+
+
+class UploadPage(models.Model):
+    """What becomes of some rows of the file, in their order: line, fate, title and reason of
+    each."""
+
+    id = models.BigAutoField(primary_key=True)
+    upload = models.ForeignKey(Upload, models.CASCADE, related_name="pages")
+    rows = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"{len(self.rows)} rows of {self.upload_id}"
+
+
+class UploadPortion(models.Model):
+    """Records that are stored in one transaction."""
+
+    id = models.BigAutoField(primary_key=True)
+    upload = models.ForeignKey(Upload, models.CASCADE, related_name="portions")
+    #: The owner and the line of each record, and the records, as JSON Lines.
+    owners = models.JSONField()
+    records = models.TextField()
+    # What was stored: numbers, and the lines and reasons of records that were not.
+    done: "models.JSONField[dict[str, Any] | None]" = models.JSONField(null=True)
+
+    def __str__(self) -> str:
+        return f"{len(self.owners)} records of {self.upload_id}"

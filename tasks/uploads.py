@@ -1,0 +1,209 @@
+"""The import of uploaded files: what would become of each row, and then the import, in
+portions."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from io import BytesIO
+from typing import Any, BinaryIO, cast
+
+from taskproject.accounts.models import User
+from taskproject.sql import batched
+from tasks.formats import READERS, ListRecord, Record, Row, TaskRecord, jsonl
+from tasks.imports import Importer, ImportValidator, LineCounter, known
+from tasks.models import Actor, lock_feeds
+from tasks.models.uploads import Upload, UploadPage, UploadPortion, UploadState
+
+#: Most bytes, and most rows, of a file. Larger ones are for `manage.py import_tasks`.
+MAX_BYTES = 10 * 2**20
+MAX_ROWS = 50_000
+#: Rows of a page of the preview, and records of a portion.
+PAGE = 200
+PORTION = 250
+#: What becomes of a row.
+ADDED, KNOWN, BY_NAME = "added", "known", "by name"
+REFUSED, ADJUSTED = "refused", "adjusted"
+NO_USER = "Its owner does not exist any more."
+NO_PARENT = "Its parent does not exist any more."
+
+
+class TooManyRows(Exception):
+    """The file has more than MAX_ROWS rows."""
+
+
+class FateRecorder(ImportValidator):
+    """The validation of an upload, which keeps the fate of every row."""
+
+    choose_owner = "choose an owner"
+
+    def __init__(self, owner: User | None) -> None:
+        super().__init__(owner)
+        self._store.execute(
+            "CREATE TABLE fate (line INTEGER, what TEXT, title TEXT, reason TEXT)"
+        )
+
+    def _refuse(self, number: int, line: int, reason: str) -> None:
+        super()._refuse(number, line, reason)
+        self.note(line, REFUSED, "", reason)
+
+    def note(self, line: int, what: str, title: str, reason: str = "") -> None:
+        self._store.execute(
+            "INSERT INTO fate VALUES (?, ?, ?, ?)", (line, what, title, reason)
+        )
+
+    def fates(self) -> Iterator[tuple[int, str, str, str]]:
+        """In the order of the lines. A row that is stored and adjusted is there twice."""
+        found = "SELECT line, what, title, reason FROM fate ORDER BY line, rowid"
+        yield from self._store.execute(found)
+
+
+def read_upload(
+    upload: Upload,
+    stream: BinaryIO,
+    owner: User | None,
+    before_read: Callable[[], None] = lambda: None,
+) -> None:
+    """Reads the file, and stores what would become of each row. Without `owner`, tasks go to
+    the users that the file names. Raises `TooManyRows`.
+
+    Stores no task. Takes no transaction: an upload that was not read to its end is in the
+    state READING, and cannot be confirmed."""
+    file = LineCounter(stream)
+    rows = READERS[upload.format](cast(BinaryIO, file), upload.name.rpartition(".")[0])
+    with closing(FateRecorder(owner)) as recorder:
+        recorder.validate(_bounded(rows, before_read), file)
+        importer = Importer(dry_run=True, by=upload.by())
+        passes = (True, False) if recorder.parents_last else (None,)
+        valid = (each for top in passes for each in recorder.numbered(top))
+        for some in batched(valid, PORTION):
+            before_read()
+            _store_portion(upload, recorder, importer, some)
+        for adjusted in recorder.adjusted():
+            recorder.note(adjusted.line, ADJUSTED, "", adjusted.what)
+        digits, example = recorder.of_digits() if upload.format == "csv" else (0, "")
+        fates: Counter[str] = Counter()
+        for page in batched(recorder.fates(), PAGE):
+            fates.update(what for _, what, _, _ in page)
+            UploadPage.objects.create(upload=upload, rows=page)
+        summary = importer.summary
+        upload.summary = {
+            "fates": fates,
+            "lists": summary.lists,
+            "tags": summary.tags,
+            "joined": sorted(summary.joined)[:PAGE],
+            "refused": [[bad.line, bad.reason] for bad in recorder.shown],
+            "incomplete": recorder.incomplete,
+            "digits": digits,
+            "example": example,
+        }
+    upload.state = UploadState.SHOWN
+    upload.save(update_fields=["summary", "state"])
+
+
+def _bounded(rows: Iterable[Row], before_each: Callable[[], None]) -> Iterator[Row]:
+    for number, row in enumerate(rows):
+        if number == MAX_ROWS:
+            raise TooManyRows
+        before_each()
+        yield row
+
+
+def _store_portion(
+    upload: Upload,
+    recorder: FateRecorder,
+    importer: Importer,
+    some: list[tuple[int, User, Record]],
+) -> None:
+    """Stores the records that would be imported, with what becomes of the others."""
+    some.sort(key=lambda each: each[1].pk)
+    kept: list[tuple[int, int, Record]] = []
+    stored: dict[int, dict[str, Any]] = {}
+    for _, owner, _ in some:
+        if owner.pk not in stored:
+            mine = [record for _, user, record in some if user.pk == owner.pk]
+            stored[owner.pk] = importer.store_batch(owner.pk, mine)
+    for line, owner, record in some:
+        if not isinstance(record, TaskRecord):
+            kind = "List" if isinstance(record, ListRecord) else "Tag"
+            recorder.note(line, BY_NAME, f"{kind} “{record.name}”")
+        elif record.external_id in stored[owner.pk]:
+            recorder.note(line, KNOWN, record.title)
+            continue
+        else:
+            recorder.note(line, ADDED, record.title)
+            if record.parent is not None:
+                name = importer.name_of(owner.pk, record.parent)
+                record = replace(record, parent=name)
+        kept.append((line, owner.pk, record))
+    if kept:
+        records = b"".join(jsonl.write(record for _, _, record in kept))
+        UploadPortion.objects.create(
+            upload=upload,
+            owners=[[owner_id, line] for line, owner_id, _ in kept],
+            records=records.decode(),
+        )
+
+
+def import_portion(upload: Upload) -> int | None:
+    """Imports the next portion. Returns the number of its records; None at the end. Call it in
+    a transaction that has locked the row of the upload."""
+    portion = upload.portions.filter(done__isnull=True).order_by("pk").first()
+    if portion is None:
+        upload.state = UploadState.DONE
+        upload.save(update_fields=["state"])
+        return None
+    portion.done = _imported(portion, upload.by())
+    portion.save(update_fields=["done"])
+    return len(portion.owners)
+
+
+def _imported(portion: UploadPortion, by: Actor) -> dict[str, Any]:
+    owners: dict[int, list[tuple[int, Record]]] = {}
+    rows = jsonl.read(BytesIO(portion.records.encode()))
+    records = (row for row in rows if isinstance(row, Record))
+    for (owner_id, line), record in zip(portion.owners, records, strict=True):
+        owners.setdefault(owner_id, []).append((line, record))
+    importer, refused = Importer(by=by), list[tuple[int, str]]()
+    with lock_feeds(owners):
+        # Users are deleted under this lock too.
+        users = User.objects.in_bulk(owners)
+        for owner_id, some in owners.items():
+            if owner_id not in users:
+                refused += [(line, NO_USER) for line, _ in some]
+                continue
+            orphans = _orphans(owner_id, [record for _, record in some])
+            refused += [
+                (line, NO_PARENT) for line, record in some if id(record) in orphans
+            ]
+            importer.store_batch(
+                owner_id, [record for _, record in some if id(record) not in orphans]
+            )
+    summary = importer.summary
+    return {
+        "tasks": summary.tasks,
+        "known": summary.known,
+        "lists": summary.lists,
+        "tags": summary.tags,
+        "refused": refused,
+    }
+
+
+def _orphans(owner_id: int, records: list[Record]) -> set[int]:
+    """The subtasks whose parents were deleted since the file was read."""
+    tasks = [record for record in records if isinstance(record, TaskRecord)]
+    names = {task.parent for task in tasks if task.parent is not None}
+    names -= {task.external_id for task in tasks}
+    missing = names - known(owner_id, names).keys() if names else set()
+    return {id(task) for task in tasks if task.parent in missing}
+
+
+def outcome(upload: Upload) -> tuple[Counter[str], list[tuple[int, str]]]:
+    """The numbers of what was stored so far, and the records that were refused."""
+    counts: Counter[str] = Counter()
+    refused: list[tuple[int, str]] = []
+    for portion in upload.portions.defer("records", "owners"):
+        done = dict(portion.done or {})
+        refused += [(line, why) for line, why in done.pop("refused", ())]
+        counts.update(done)
+    return counts, refused[:PAGE]

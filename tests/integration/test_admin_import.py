@@ -1,0 +1,325 @@
+"""The import of files in the admin: the preview of every row, and the import."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from taskproject import jobs
+from taskproject.accounts.models import User
+from taskproject.models import Job
+from tasks import uploads
+from tasks.admin import imports
+from tasks.exports import records_of
+from tasks.formats import jsonl
+from tasks.models import Event, Tag, Task, TaskList, Upload
+from tests.conftest import BY, make_task
+from tests.support.admin import ESCAPED, LIST, SCRIPT, as_staff, messages, text
+from tests.support.rows import make_list
+
+IMPORT = f"{LIST}import/"
+CSV = """external_id,title,list,parent,tags,priority
+1,Buy milk,Home,,errand,high
+2,Oat milk,Home,1,,
+3,Bad,,,,huge
+4,,,,,
+5,Lost,,none,,
+"""
+
+
+def upload(client: Client, content: str | bytes, kind: str = "csv", **more: Any) -> Any:
+    """The page after the file is uploaded."""
+    data = content.encode() if isinstance(content, str) else content
+    file = SimpleUploadedFile("tasks.csv", data)
+    sent = {"file": file, "format": kind, "owner": "alice", **more}
+    return client.post(IMPORT, sent, follow=True)
+
+
+def confirm(client: Client) -> Any:
+    return client.post(path(), follow=True)
+
+
+def path() -> str:
+    return f"{IMPORT}{Upload.objects.latest('pk').pk}/"
+
+
+def fates(page: Any) -> list[tuple[int, str]]:
+    return [(line, what) for line, what, _, _ in page.context["rows"]]
+
+
+@pytest.fixture
+def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 2 records, pages of 2 rows; the thread is left out."""
+    monkeypatch.setattr(uploads, "PORTION", 2)
+    monkeypatch.setattr(uploads, "PAGE", 2)
+    monkeypatch.setattr(jobs, "start", lambda: None)
+    monkeypatch.setattr(jobs.run, "__defaults__", (0.0,))
+
+
+def test_every_row_has_a_fate_before_anything_is_stored(
+    staff: Client, alice: User, carol: User
+) -> None:
+    page = upload(staff, CSV)
+
+    assert fates(page) == [
+        *((2, "added"), (3, "added")),
+        *((4, "refused"), (5, "refused"), (6, "refused")),
+    ]
+    shown = text(page)
+    assert "2 tasks will be added" in shown
+    assert "1 new list." in shown
+    assert "1 new tag." in shown
+    assert "3 rows cannot be imported" in shown
+    assert "Line 4: Unknown priority &#x27;huge&#x27;" in shown
+    assert "Line 6: The parent" in shown
+    assert not Task.objects.exists()
+    assert not TaskList.objects.exists()
+
+    shown = text(confirm(staff))
+
+    assert "2 tasks imported" in shown
+    assert "3 left out" in shown
+    parent, child = Task.objects.order_by("pk")
+    assert (parent.owner, parent.priority, parent.tags) == (alice, 3, ["errand"])
+    assert (child.parent, child.list) == (parent, TaskList.objects.get(name="Home"))
+    assert Tag.objects.get().name == "errand"
+    assert {*Event.objects.values_list("actor", "via")} == {(carol.pk, "admin")}
+
+
+def test_a_second_confirmation_and_a_second_upload_import_nothing(
+    staff: Client, alice: User
+) -> None:
+    upload(staff, CSV)
+    confirm(staff)
+    confirm(staff)
+    assert Task.objects.count() == 2
+
+    page = upload(staff, CSV)
+
+    assert fates(page)[:2] == [(2, "known"), (3, "known")]
+    assert "2 are known, and stay as they are" in text(page)
+    assert "0 tasks imported" in text(confirm(staff))
+    assert Task.objects.count() == 2
+
+
+def test_what_is_imported_meanwhile_is_known(staff: Client, alice: User) -> None:
+    upload(staff, CSV)
+    first = path()
+    upload(staff, CSV)
+    confirm(staff)
+
+    page = staff.post(first, follow=True)
+
+    assert "0 tasks imported" in text(page)
+    assert "2 known" in text(page)
+
+
+def test_a_parent_that_is_deleted_meanwhile_is_named(
+    staff: Client, alice: User
+) -> None:
+    parent = make_task(alice, external_id="1")
+    upload(staff, "external_id,title,parent\n2,Oat milk,1\n3,Bread,")
+    Task.objects.filter(pk=parent.pk).remove(BY)
+
+    page = text(confirm(staff))
+
+    assert "Line 2: Its parent does not exist any more." in page
+    assert Task.objects.get().title == "Bread"
+
+
+def test_a_user_who_is_deleted_meanwhile_gets_nothing(
+    staff: Client, alice: User
+) -> None:
+    upload(staff, "title\nBread")
+    alice.delete()
+
+    assert "Its owner does not exist any more" in text(confirm(staff))
+
+
+def test_many_rows_are_imported_by_a_job(
+    staff: Client, alice: User, small_portions: None
+) -> None:
+    content = "external_id,title,parent\n" + "".join(
+        f"{n},Task {n},{n - 1 if n % 2 else ''}\n" for n in range(2, 8)
+    )
+    page = upload(staff, content)
+    assert fates(page) == [(2, "added"), (3, "added")]
+    assert [row[0] for row in staff.get(f"{path()}?page=3").context["rows"]] == [6, 7]
+    for number in ("0", "9", "x", "9" * 30):
+        assert staff.get(f"{path()}?page={number}").status_code == 200
+
+    page = text(confirm(staff))
+    assert "It is being imported: 0 of 6" in page
+    jobs.do_portion(Job.objects.get().pk)
+    assert "2 of 6 rows so far" in text(staff.get(path()))
+    confirm(staff)
+    jobs.finish(Job.objects.get())
+
+    assert "6 tasks imported" in text(staff.get(path()))
+    assert Task.objects.filter(parent__isnull=False).count() == 3
+
+
+def test_subtasks_before_their_parents_are_imported(
+    staff: Client, alice: User, small_portions: None
+) -> None:
+    upload(staff, "external_id,title,parent\n1,a,3\n2,b,3\n4,c,\n3,Parent,\n")
+    confirm(staff)
+    jobs.finish(Job.objects.get())
+
+    assert Task.objects.get(title="Parent").subtasks.count() == 2
+
+
+def test_a_parent_that_is_known_by_its_client_id_gets_its_subtask(
+    staff: Client, alice: User, small_portions: None
+) -> None:
+    client_id = UUID(int=7)
+    parent = make_task(alice, "Parent", client_id=client_id)
+    make_task(alice, "Child", parent_id=parent.pk)
+    content = b"".join(jsonl.write(records_of(alice.pk)))
+    Task.objects.all().remove(BY)
+    again = make_task(alice, "Parent", client_id=client_id)
+
+    page = upload(staff, content, "jsonl")
+
+    assert [what for _, what in fates(page)] == ["known", "added"]
+    confirm(staff)
+    assert again.subtasks.get().title == "Child"
+
+
+def test_a_file_names_owners_lists_and_tags(
+    staff: Client, alice: User, bob: User
+) -> None:
+    make_list(bob, "Work")
+    lines = [
+        '{"kind":"header","format":"tasks","version":2}',
+        '{"kind":"list","name":"Work","owner":"bob"}',
+        '{"kind":"tag","name":"new","owner":"alice"}',
+        '{"kind":"task","external_id":"1","title":"a","owner":"bob","list":"Work"}',
+        '{"kind":"task","external_id":"1","title":"b","owner":"alice"}',
+        '{"kind":"task","external_id":"1","title":"c","owner":"nobody"}',
+    ]
+
+    page = upload(staff, "\n".join(lines), "jsonl", owner="")
+
+    assert sorted(what for _, what in fates(page)) == [
+        *("added", "added", "by name", "by name", "refused")
+    ]
+    assert "There is no user &#x27;nobody&#x27;; choose an owner" in text(page)
+    assert "tasks are added to them: Work" in text(page)
+    assert "Only the rows that it has can be imported" in text(page)
+    confirm(staff)
+    assert {(t.title, t.owner) for t in Task.objects.all()} == {
+        ("a", bob),
+        ("b", alice),
+    }
+
+
+def test_markup_in_a_file_stays_text(staff: Client, alice: User) -> None:
+    page = text(upload(staff, f"title,priority\n{SCRIPT},\n{SCRIPT},{SCRIPT}\n"))
+
+    assert SCRIPT not in page
+    assert ESCAPED in page
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "google", "vikunja", "todoist"])
+def test_any_bytes_are_refused_with_a_reason(
+    staff: Client, alice: User, kind: str
+) -> None:
+    page = upload(staff, b"\x00\xff\xfe{", kind)
+
+    assert page.context["summary"]["refused"]
+    assert "0 tasks imported" in text(confirm(staff))
+
+
+def test_a_file_that_is_too_large_is_refused(
+    staff: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MAX_ROWS", 2)
+    assert "A file has at most" in messages(upload(staff, "title\na\nb\nc"))[0]
+
+    monkeypatch.setattr(imports, "MAX_BYTES", 10)
+    assert "A file has at most" in messages(upload(staff, "title\n" + "a" * 10))[0]
+    monkeypatch.setattr(imports, "ENVELOPE", 10)
+    assert "A file has at most" in messages(upload(staff, "title"))[0]
+    assert not Upload.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "sent", [{"file": ""}, {"format": "exe"}, {"owner": "nobody"}, {"owner": "a\x00"}]
+)
+def test_an_incomplete_form_is_shown_again(
+    staff: Client, alice: User, sent: dict[str, str]
+) -> None:
+    page = upload(staff, "title\nBread", **sent)
+
+    assert page.context["form"].errors
+    assert not Upload.objects.exists()
+
+
+def test_it_is_confirmed_within_an_hour(staff: Client, alice: User) -> None:
+    upload(staff, "title\nBread")
+    Upload.objects.update(created_at=timezone.now() - timedelta(hours=1))
+
+    assert "more than an hour ago" in messages(confirm(staff))[0]
+    assert not Task.objects.exists()
+
+
+def test_purge_deletes_it_after_a_day(staff: Client, alice: User) -> None:
+    upload(staff, "title\nBread")
+    Upload.objects.update(created_at=timezone.now() - timedelta(hours=25))
+
+    call_command("purge", verbosity=0)
+
+    assert not Upload.objects.exists()
+
+
+def test_nobody_else_sees_or_confirms_it(staff: Client, alice: User, bob: User) -> None:
+    upload(staff, "title\nBread")
+    client = as_staff(bob, "view_task", "add_task", "add_tasklist")
+
+    assert client.get(path()).status_code == client.post(path()).status_code == 404
+    client = as_staff(bob, "view_task", "add_task")
+    assert client.get(IMPORT).status_code == client.post(path()).status_code == 403
+    assert IMPORT not in text(client.get(LIST))
+    assert IMPORT in text(staff.get(LIST))
+
+
+def test_who_may_not_view_users_imports_own_tasks(alice: User, bob: User) -> None:
+    client = as_staff(bob, "add_task", "add_tasklist")
+    upload(client, "title,owner\nBread,alice")
+    confirm(client)
+
+    assert Task.objects.get().owner == bob
+
+
+def test_a_file_of_another_site_and_of_nobody_is_not_read(
+    carol: User, alice: User, queries: CaptureQueriesContext
+) -> None:
+    client = Client(enforce_csrf_checks=True)
+    assert upload(client, "title\nBread").redirect_chain[0][1] == 302
+    client.force_login(carol)
+    carol.is_staff = carol.is_superuser = True
+    carol.save()
+
+    assert upload(client, "title\nBread").status_code == 403
+    assert not Upload.objects.exists()
+
+
+def test_an_upload_takes_as_many_statements_for_many_rows_as_for_few(
+    staff: Client, alice: User, queries: CaptureQueriesContext
+) -> None:
+    counts = []
+    for count in (2, 100):
+        before = len(queries)
+        upload(staff, "title\n" + "".join(f"{count}-{n}\n" for n in range(count)))
+        confirm(staff)
+        counts.append(len(queries) - before)
+
+    assert counts[0] == counts[1]
+    assert Task.objects.count() == 102
