@@ -33,7 +33,7 @@ ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
 INSTALLED_APPS = [
     "taskproject",  # first: its templates replace those of the admin
-    "django.contrib.admin",
+    "taskproject.accounts.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -311,6 +311,8 @@ AUTHENTICATION_BACKENDS = [
     "taskproject.accounts.adapters.EmailBackend",
 ]
 CSRF_FAILURE_VIEW = "taskproject.middleware.csrf_failure"
+# Whether staff need a second factor in the admin.
+STAFF_MFA = environment.choice("STAFF_MFA", "OPTIONAL", ["REQUIRED", "OPTIONAL"])
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
 
@@ -343,8 +345,9 @@ ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
 ACCOUNT_SESSION_REMEMBER = True
 # Nobody may become the guest, as whom everybody acts.
 ACCOUNT_USERNAME_BLACKLIST = [API_GUEST] if API_GUEST else []
-# `signin.py` counts failures; these are allauth's own limits beside it.
-ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": "20/m/ip,5/300s/key"}
+# `accounts/attempts.py` counts instead of allauth.
+ACCOUNT_RATE_LIMITS = False
+MFA_ADAPTER = "taskproject.accounts.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Tasks"
 CACHES = {

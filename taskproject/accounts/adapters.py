@@ -7,16 +7,19 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.models import EmailAddress
 from allauth.account.stages import EmailVerificationStage
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 
+from taskproject.accounts import attempts
 from taskproject.accounts.models import Invitation, User
-from taskproject.accounts.signin import Attempt, Throttled, client_address
 from taskproject.mail import send
 from taskproject.problems import NoMail, SignUpClosed, TooManyRequests, Unavailable
+from taskproject.throttles import client_address
 
 
 class EmailBackend(AuthenticationBackend):
@@ -83,13 +86,8 @@ class AccountAdapter(DefaultAccountAdapter):
         """Raises `TooManyRequests` after too many failures, and `Unavailable` if too many
         passwords are being checked."""
         name = credentials.get("email") or credentials.get("username") or ""
-        try:
-            attempt = Attempt.begin(request, name)
-        except Throttled as throttled:
-            raise TooManyRequests(
-                "Too many attempts to sign in have failed. Try again later.",
-                headers={"Retry-After": str(throttled.seconds)},
-            ) from None
+        attempt = attempts.sign_in(request, name)
+        vars(request)["rate_limit"] = attempt.headers
         try:
             user: User | None = super().authenticate(request, **credentials)
         except Unavailable:
@@ -100,12 +98,14 @@ class AccountAdapter(DefaultAccountAdapter):
         return user
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """An address for the limits; one for all clients if it is unknown."""
-        return client_address(request) or "unknown"
+        """The address that the list of sessions shows."""
+        return client_address(request) or "0.0.0.0"
 
     def send_mail(
         self, template_prefix: str, email: str, context: dict[str, Any]
     ) -> None:
+        if not getattr(self.request, "mailbox_counted", False):
+            attempts.mail(email)
         context = {"request": self.request, "email": email} | context
         context["current_site"] = SITE
         send(self.render_mail(template_prefix, email, context))
@@ -116,8 +116,16 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
         """Tells of a change that is made already: it does not fail with the mail."""
-        with suppress(NoMail, Unavailable):
+        with suppress(NoMail, TooManyRequests, Unavailable):
             super().send_notification_mail(*args, **kwargs)
+
+
+class MFAAdapter(DefaultMFAAdapter):
+    """The hooks of allauth's second factors."""
+
+    def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
+        """Staff who need a factor can replace it in the admin, and not remove it."""
+        return settings.STAFF_MFA != "REQUIRED" or not authenticator.user.is_staff
 
 
 SITE = {"name": "Tasks", "domain": "Tasks"}

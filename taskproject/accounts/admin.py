@@ -28,18 +28,9 @@ from taskproject.accounts.models import (
     User,
 )
 from taskproject.accounts.privileges import may_see, viewer
-from taskproject.accounts.signin import SignInForm, with_status
 from taskproject.problems import Unavailable
 from tasks.jobs import remove_user
 from tasks.models import Actor
-
-admin.site.site_header = admin.site.site_title = "Tasks"
-admin.site.index_title = "Administration"
-# It would take a quarter of the width of the list of tasks.
-admin.site.enable_nav_sidebar = False
-admin.site.login_form = SignInForm
-admin.site.login = with_status(admin.site.login)  # type: ignore[method-assign]  # Django has no other hook
-
 
 #: The lookups of filters and of the date hierarchy.
 LOOKUPS = {"exact", "isnull", "gte", "lt"}

@@ -7,10 +7,13 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
+from django.urls import get_script_prefix
 from django.utils import timezone
 
 from taskproject import problems, timezones
+from taskproject.accounts import attempts
 from taskproject.accounts.auth import require_https
+from taskproject.accounts.models import User
 from taskproject.inputs import StrictParser, check_body_headers
 
 
@@ -37,6 +40,16 @@ class HeadlessMiddleware:
 
     PREFIX = "/api/auth/"
     BROWSER = "/api/auth/browser/"
+    #: What anybody may ask for, after the version in the path; see `attempts.account`.
+    COUNTED = (
+        "/auth/signup",
+        "/auth/email/verify",
+        "/auth/email/verify/resend",
+        "/auth/password/request",
+        "/auth/password/reset",
+    )
+    #: What signs in.
+    ENTRANCES = ("/auth/login", "/auth/2fa/authenticate", "/auth/password/reset")
     _parser = StrictParser()
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -47,7 +60,14 @@ class HeadlessMiddleware:
             return self.get_response(request)
         try:
             require_https(request)
-            self._check_body(request)
+            body = self._read_body(request)
+            if request.method == "POST" and request.path_info.endswith(self.COUNTED):
+                email = body.get("email")
+                attempt = attempts.account(
+                    request, email if isinstance(email, str) else ""
+                )
+                vars(request)["rate_limit"] = attempt.headers
+                vars(request)["mailbox_counted"] = isinstance(email, str)
         except problems.Problem as problem:
             return problems.respond(request, problem)
         vars(request)["urlconf"] = "taskproject.accounts.headless"
@@ -56,7 +76,20 @@ class HeadlessMiddleware:
             response = self._error(request, response)
         if request.path_info.startswith(self.BROWSER):
             response.headers["X-CSRFToken"] = get_token(request)
+            self._remember(request, response)
+        for name, value in vars(request).get("rate_limit", {}).items():
+            response.headers.setdefault(name, value)
         return response
+
+    def _remember(self, request: HttpRequest, response: HttpResponseBase) -> None:
+        """Makes a browser known in which somebody has just signed in."""
+        entrance = request.method == "POST" and request.path_info.endswith(
+            self.ENTRANCES
+        )
+        if entrance and response.status_code == 200:
+            user = request.user
+            if isinstance(user, User):
+                attempts.remember(response, user, get_script_prefix() + "api/auth/")
 
     def process_exception(
         self, request: HttpRequest, exception: Exception
@@ -67,10 +100,12 @@ class HeadlessMiddleware:
         )
         return problems.respond(request, exception) if known else None
 
-    def _check_body(self, request: HttpRequest) -> None:
+    def _read_body(self, request: HttpRequest) -> dict[str, object]:
         check_body_headers(request)
-        if request.body and not isinstance(self._parser.parse_body(request), dict):
+        body = self._parser.parse_body(request) if request.body else {}
+        if not isinstance(body, dict):
             raise problems.MalformedBody("Send a JSON object as the body.")
+        return body
 
     def _error(
         self, request: HttpRequest, response: HttpResponseBase

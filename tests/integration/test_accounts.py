@@ -6,13 +6,13 @@ from django.core import mail
 from django.utils import timezone
 from pytest_django import Settings
 
+from taskproject.accounts.attempts import MAX_BY_ADDRESS, MAX_BY_NAME, WINDOW
 from taskproject.accounts.models import (
     INVITATION_LIFETIME,
     Invitation,
     SignInAttempt,
     User,
 )
-from taskproject.accounts.signin import MAX_BY_ADDRESS, MAX_BY_NAME, WINDOW
 from tests.support.people import ANNA, PASSWORD, App, Browser, code_of, flows, signed_in
 
 

@@ -12,8 +12,8 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from taskproject import jobs
+from taskproject.accounts.attempts import WINDOW
 from taskproject.accounts.models import SignInAttempt
-from taskproject.accounts.signin import WINDOW
 from taskproject.models import CacheEntry, Job, StoredResponse
 from tasks.models import Actor, BulkChange, Event, FeedHorizon, Task, Upload
 from tasks.models.keys import bring_up_to_date

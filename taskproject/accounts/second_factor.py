@@ -1,0 +1,317 @@
+"""The second factor of staff: its page in the admin, and the page that asks for it.
+
+Built on django-allauth's MFA, so that it is the factor of `/api/auth/` too. The session
+records how its user has authenticated; nothing is read from the database for that."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from allauth.account.adapter import get_adapter as get_account_adapter
+from allauth.account.authentication import get_authentication_records
+from allauth.account.internal.flows.login import record_authentication
+from allauth.account.internal.flows.reauthentication import (
+    did_recently_reauthenticate,
+    reauthenticate_by_password,
+)
+from allauth.core import context
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.base import forms as code_forms
+from allauth.mfa.base.internal import flows
+from allauth.mfa.base.internal.flows import post_authentication
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.flows import generate_recovery_codes
+from allauth.mfa.totp import forms as totp_forms
+from allauth.mfa.totp.internal.flows import activate_totp, deactivate_totp
+from allauth.mfa.utils import is_mfa_enabled
+from allauth.usersessions.models import UserSession
+from django import forms
+from django.conf import settings
+from django.contrib.admin import AdminSite
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth import login
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import mark_safe
+
+from taskproject.accounts import attempts
+from taskproject.accounts.models import User
+from taskproject.accounts.signin import RefusableForm
+from taskproject.problems import Problem
+
+
+def count_code(user: User, error_key: str | None = None) -> Callable[[], None]:
+    """Counts a code of this user; returns what to call if it is right. Raises
+    `TooManyRequests` after too many wrong ones."""
+    return attempts.code(context.request, user).succeeds
+
+
+# Instead of allauth's own limit, here and at `/api/auth/`. It has no setting for that.
+for _module in (flows, code_forms, totp_forms):
+    _module.check_rate_limit = count_code
+
+#: Factors other than recovery codes, which come with one of these.
+FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
+#: The key in the session of somebody who has given the password, and the seconds that
+#: they have for the code.
+PENDING = "admin_sign_in"
+PENDING_TIMEOUT = 600
+
+
+# Rules
+
+
+def has_factor(user: User) -> bool:
+    return bool(is_mfa_enabled(user, FACTORS))
+
+
+def was_given(request: HttpRequest) -> bool:
+    """Whether the user of the session has given a second factor in it."""
+    records = get_authentication_records(request, request.user)
+    return any(record["method"] == "mfa" for record in records)
+
+
+# Signing in
+
+
+def enter(request: HttpRequest, user: User, factor: Authenticator | None) -> None:
+    """Signs staff in to the admin, in a session with a new key."""
+    if request.user != user:
+        login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        record_authentication(request, user, "password", reauthenticated=True)
+    else:
+        request.session.cycle_key()
+    UserSession.objects.create_from_request(request)
+    if factor is not None:
+        post_authentication(request, factor)
+
+
+def ask(request: HttpRequest, user: User, to: str) -> HttpResponse:
+    """Asks a user who has given the password for the code, and leads to the address `to`
+    then. Nobody is signed in yet."""
+    request.session.cycle_key()
+    request.session[PENDING] = {
+        "user": user.pk,
+        "password": user.get_session_auth_hash(),
+        "at": time.time(),
+        "to": to,
+    }
+    return redirect("admin:login_code")
+
+
+def safe_next(request: HttpRequest) -> str:
+    """The address in `next` if it is of this site, else the admin."""
+    to = str(request.POST.get("next", request.GET.get("next", "")))
+    mine = url_has_allowed_host_and_scheme(
+        to, {request.get_host()}, require_https=request.is_secure()
+    )
+    return to if mine else reverse("admin:index")
+
+
+def lead_on(request: HttpRequest, user: User) -> HttpResponse:
+    """Leads staff whose session is not enough to what is missing."""
+    if has_factor(user):
+        return ask(request, user, safe_next(request))
+    page = reverse("admin:second_factor", query={"next": safe_next(request)})
+    return HttpResponseRedirect(page)
+
+
+def _pending(request: HttpRequest) -> User | None:
+    """The user who has given the password, if that is not long ago and is still theirs."""
+    pending = request.session.get(PENDING)
+    if not pending or time.time() - pending["at"] > PENDING_TIMEOUT:
+        return None
+    user = User.objects.filter(
+        pk=pending["user"], is_active=True, is_staff=True
+    ).first()
+    same = user is not None and user.get_session_auth_hash() == pending["password"]
+    return user if same else None
+
+
+class CodeForm(code_forms.AuthenticateForm, RefusableForm):
+    """Asks for a code of the authenticator app, or a recovery code."""
+
+    def clean_code(self) -> str:
+        try:
+            return str(super().clean_code())
+        except Problem as problem:
+            raise self.refuse(problem) from None
+
+
+def code_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
+    """The page after the password, for users who have a second factor."""
+    user = _pending(request)
+    if user is None:
+        request.session.pop(PENDING, None)
+        return redirect("admin:login")
+    form = CodeForm(request.POST or None, user=user)  # type: ignore[call-arg]  # of allauth
+    if request.method == "POST" and form.is_valid():
+        to = request.session.pop(PENDING)["to"]
+        enter(request, user, form.authenticator)
+        entered = HttpResponseRedirect(to)
+        attempts.remember(entered, user, reverse("admin:index"))
+        return entered
+    shown = {
+        **site.each_context(request),
+        "title": "Second factor",
+        "form": form,
+        "has_permission": False,
+        "available_apps": [],
+    }
+    page = "admin/accounts/code.html"
+    response = TemplateResponse(request, page, shown, status=form.status)
+    refused: HttpResponse = form.with_headers(response)
+    return refused
+
+
+# The page of the factor
+
+
+class ConfirmedForm(RefusableForm):
+    """A form that asks for the password as well, unless it was given minutes ago."""
+
+    password = forms.CharField(
+        label="Your password",
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._request = request
+        if did_recently_reauthenticate(request):
+            del self.fields["password"]
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        try:
+            right = get_account_adapter().reauthenticate(self._request.user, password)
+        except Problem as problem:
+            raise self.refuse(problem) from None
+        if not right:
+            raise ValidationError("The password is wrong.")
+        reauthenticate_by_password(self._request)
+        return password
+
+
+class SetUpForm(ConfirmedForm, totp_forms.ActivateTOTPForm):
+    """Shows a new secret, and takes a code that the app has made of it."""
+
+    code = forms.CharField(
+        label="Code that the app shows",
+        widget=forms.TextInput(
+            {"autocomplete": "one-time-code", "inputmode": "numeric"}
+        ),
+    )
+
+    def clean_code(self) -> str:
+        try:
+            return str(super().clean_code())
+        except Problem as problem:
+            raise self.refuse(problem) from None
+
+
+def factor_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
+    """The page on which staff set up, replace and remove their second factor, and make
+    new recovery codes. In required mode it is the only page without one."""
+    user = request.user
+    assert isinstance(user, User)
+    if has_factor(user) and not was_given(request):
+        return ask(request, user, reverse("admin:second_factor"))
+    act = request.POST.get("act", "")
+    sent: dict[str, Any] = {act: request.POST} if act in ACTS else {}
+    forms_shown: dict[str, ConfirmedForm] = {
+        "set_up": SetUpForm(sent.get("set_up"), user=user, request=request),
+        "codes": ConfirmedForm(sent.get("codes"), request=request, prefix="codes"),
+        "remove": ConfirmedForm(sent.get("remove"), request=request, prefix="remove"),
+    }
+    codes: Sequence[str] | None = None
+    form = forms_shown.get(act)
+    if form is not None and form.is_valid():
+        codes = ACTS[act](request, user, form)
+        if codes is None:
+            return redirect("admin:second_factor")
+        # Their fields depend on what was done.
+        forms_shown["set_up"] = SetUpForm(user=user, request=request)
+    adapter = get_adapter()
+    url = adapter.build_totp_url(user, forms_shown["set_up"].secret)  # type: ignore[attr-defined]
+    shown = {
+        **site.each_context(request),
+        "title": "Second factor",
+        "factors": Authenticator.objects.filter(user=user).order_by("pk"),
+        "is_on": has_factor(user),
+        "required": settings.STAFF_MFA == "REQUIRED",
+        "forms": forms_shown,
+        "secret": forms_shown["set_up"].secret,  # type: ignore[attr-defined]
+        "image": _image(adapter.build_totp_svg(url)),
+        "codes": codes,
+        "next": safe_next(request),
+    }
+    if not shown["has_permission"]:
+        shown["available_apps"] = []
+    page = "admin/accounts/second_factor.html"
+    status = form.status if form is not None else 200
+    response = TemplateResponse(request, page, shown, status=status)
+    return form.with_headers(response) if form is not None else response
+
+
+def _image(svg: str) -> str:
+    """The QR code as a part of the page: black on white, in dark mode too."""
+    _, start, drawing = svg.partition("<svg ")
+    head, end, paths = drawing.partition(">")
+    white = '<rect width="100%" height="100%" fill="white"/>'
+    return mark_safe(f"{start}{head}{end}{white}{paths}")
+
+
+def _set_up(request: HttpRequest, user: User, form: SetUpForm) -> list[str]:
+    """Replaces the secret. Returns the recovery codes, if they are new."""
+    with transaction.atomic():
+        Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).delete()
+        totp, codes = activate_totp(request, form)
+    totp.wrap().validate_code(form.cleaned_data["code"])  # It opens nothing any more.
+    request.session.cycle_key()
+    UserSession.objects.create_from_request(request)
+    post_authentication(request, totp)
+    end_sessions(user, but=request.session.session_key)
+    _log(user, "Set up a second factor.")
+    return list(codes.wrap().get_unused_codes()) if codes else []
+
+
+def _make_codes(request: HttpRequest, user: User, form: ConfirmedForm) -> list[str]:
+    codes = generate_recovery_codes(request)
+    _log(user, "Made new recovery codes.")
+    return list(codes.wrap().get_unused_codes())
+
+
+def _remove(request: HttpRequest, user: User, form: ConfirmedForm) -> None:
+    totp = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).first()
+    if totp is not None and get_adapter().can_delete_authenticator(totp):
+        deactivate_totp(request, totp)
+        _log(user, "Removed the second factor.")
+
+
+#: What the page does. The result is the recovery codes to show, or None.
+ACTS: dict[str, Any] = {"set_up": _set_up, "codes": _make_codes, "remove": _remove}
+
+
+def reset(user: User) -> int:
+    """Removes the factors of a user who has lost them, and ends the sessions. Returns how
+    many factors there were."""
+    with transaction.atomic():
+        found = Authenticator.objects.filter(user=user).delete()
+        end_sessions(user)
+    return int(found[0])
+
+
+def end_sessions(user: User, but: str | None = None) -> None:
+    for session in UserSession.objects.filter(user=user).exclude(session_key=but):
+        session.end()
+
+
+def _log(user: User, message: str) -> None:
+    LogEntry.objects.log_actions(user.pk, [user], CHANGE, message, single_object=True)

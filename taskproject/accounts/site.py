@@ -1,0 +1,105 @@
+"""The admin site, and how staff sign in to it."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.admin import AdminSite
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+
+from taskproject.accounts import attempts, second_factor
+from taskproject.accounts.privileges import viewer
+from taskproject.accounts.signin import SignInForm
+
+
+class StaffSite(AdminSite):
+    site_header = site_title = "Tasks"
+    index_title = "Administration"
+    # It would take a quarter of the width of the list of tasks.
+    enable_nav_sidebar = False
+    login_form = SignInForm
+
+    def get_urls(self) -> list[URLResolver | URLPattern]:
+        return [
+            path("login/code/", self.login_code, name="login_code"),
+            path("second-factor/", self.second_factor, name="second_factor"),
+            *super().get_urls(),
+        ]
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Also that a second factor was given in the session, where staff need one. Without
+        it they may sign out."""
+        if not super().has_permission(request):
+            return False
+        if settings.STAFF_MFA != "REQUIRED" or second_factor.was_given(request):
+            return True
+        return request.path == reverse("admin:logout")
+
+    @method_decorator(never_cache)
+    @login_not_required
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """As Django's view, with another form. Staff whose session is not enough are led
+        to what is missing."""
+        if request.method == "GET" and super().has_permission(request):
+            if self.has_permission(request):
+                return redirect("admin:index")
+            return second_factor.lead_on(request, viewer(request))
+        context = {
+            **self.each_context(request),
+            "title": "Log in",
+            "subtitle": None,
+            "app_path": request.get_full_path(),
+            "username": request.user.get_username(),
+            **(extra_context or {}),
+        }
+        response = SignInView.as_view(extra_context=context)(request)
+        assert isinstance(response, HttpResponse)
+        return response
+
+    @method_decorator([never_cache, csrf_protect, sensitive_post_parameters()])
+    @login_not_required
+    def login_code(self, request: HttpRequest) -> HttpResponse:
+        return second_factor.code_view(self, request)
+
+    @method_decorator([never_cache, csrf_protect, sensitive_post_parameters()])
+    @login_not_required
+    def second_factor(self, request: HttpRequest) -> HttpResponse:
+        """For all staff who are signed in, with a second factor or without."""
+        if not super().has_permission(request):
+            return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+        return second_factor.factor_view(self, request)
+
+
+class SignInView(LoginView):
+    """Signs staff in, or asks for the second factor of those who have one."""
+
+    authentication_form = SignInForm
+    template_name = "admin/login.html"
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        user = form.get_user()
+        if second_factor.has_factor(user):
+            return second_factor.ask(self.request, user, self.get_success_url())
+        second_factor.enter(self.request, user, None)
+        response = HttpResponseRedirect(self.get_success_url())
+        attempts.remember(response, user, reverse("admin:index"))
+        return response
+
+    def render_to_response(
+        self, context: dict[str, Any], **options: Any
+    ) -> HttpResponse:
+        """With the status of the form's refusal, and the headers of its limit."""
+        form = context["form"]
+        page = super().render_to_response(context, status=form.status, **options)
+        response: HttpResponse = form.with_headers(page)
+        return response
