@@ -9,6 +9,7 @@ from typing import ClassVar
 import orjson
 
 from taskproject.stderr import shared
+from taskproject.tracebacks import describe
 
 # Not computed, because no line has it ("Optimization" in Python's logging HOWTO): 0.02 ms.
 logging._srcfile = None
@@ -65,7 +66,8 @@ class JSONFormatter(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            error = record.exc_info[1]
+            line["traceback"] = describe(error) if error else ""
         try:
             return orjson.dumps(line, default=str).decode()
         except TypeError:  # a lone surrogate, which UTF-8 cannot encode

@@ -89,4 +89,4 @@ def test_an_exception_brings_its_traceback_on_the_same_line() -> None:
     assert len(written.splitlines()) == 1
     traceback = json.loads(written)["traceback"]
     assert traceback.startswith("Traceback (most recent call last):\n")
-    assert traceback.endswith("ValueError: first\nsecond")
+    assert traceback.endswith("\nValueError: first")
