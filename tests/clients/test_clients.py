@@ -1,4 +1,4 @@
-"""The document is without an error, clients made of it compile, and two of them work.
+"""The document is without an error, clients made of it compile, and they work.
 
 Not a part of `make test`, because it needs Node: see `make test-clients`."""
 
@@ -89,7 +89,9 @@ def test_types_are_small() -> None:
     assert size < 150 * KILOBYTE
 
 
-def test_a_client_in_python_passes_strict_mypy(tmp_path: Path) -> None:
+def test_a_client_in_python_passes_strict_mypy_and_does_the_tour(
+    server: Server, tmp_path: Path
+) -> None:
     client = tmp_path / "client"
     path = f"{VENV}{os.pathsep}{os.environ['PATH']}"  # for ruff
     execute(
@@ -98,10 +100,14 @@ def test_a_client_in_python_passes_strict_mypy(tmp_path: Path) -> None:
         "--config=openapi-python-client.yaml", PATH=path,
     )  # fmt: skip
     cache = f"--cache-dir={tmp_path / 'cache'}"
-    execute(VENV / "mypy", "--config-file=mypy.ini", cache, client)
+    tour = HERE / "tour" / "openapi_python_client.py"
+    found = {"MYPYPATH": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    execute(VENV / "mypy", "--config-file=mypy.ini", cache, client, tour, **found)
+    token = manage(server.database_url, "create_token", "anna", "--create-user")
+    execute(VENV / "python", tour, SERVER=server.url, TOKEN=token, **found)
 
 
-@pytest.mark.parametrize("client", ["openapi-fetch", "hey-api"])
+@pytest.mark.parametrize("client", ["openapi-fetch", "hey-api", "orval"])
 def test_a_client_does_the_tour_of_the_readme(server: Server, client: str) -> None:
     bundle = GENERATED / f"{client}.mjs"
     run(
