@@ -132,4 +132,10 @@ INDEXES = (
     Index(fields=["owner", "-id"], name="task_owner_trash", condition=TRASHED),
     Index(fields=["deleted_at"], name="task_trashed", condition=TRASHED),
     Index(fields=["created_at"], name="task_created"),
+    # What all owners completed on a day.
+    Index(
+        fields=["completed_at", "owner"],
+        name="task_completed",
+        condition=LIVE & Q(completed_at__isnull=False),
+    ),
 )

@@ -1,0 +1,165 @@
+"""The numbers on the first page of the admin, each with the filtered list that it counts."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import NamedTuple, Self
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from taskproject.accounts.privileges import may_see, viewer
+from taskproject.models import Job
+from tasks.models import Task, TaskList, overview
+from tasks.models.due_dates import Clock, clock
+
+DAYS = 30
+# The size of the chart, in the units of its viewBox.
+WIDTH, HEIGHT, GAP = 600, 120, 4
+
+
+class Figure(NamedTuple):
+    """A number of tasks, and the address of their list."""
+
+    label: str
+    number: int
+    address: str
+    colour: str = ""
+    #: The owner, if the label does not say whose tasks they are.
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"{self.number:,}"
+
+
+class Bar(NamedTuple):
+    """A day of the chart: the number of tasks completed on it, and its rectangle."""
+
+    day: date
+    number: int
+    address: str
+    x: float
+    y: float
+    height: float
+    #: Whether there are more than `number`.
+    capped: bool
+
+    @property
+    def text(self) -> str:
+        return _text(self.number, self.capped)
+
+
+@dataclass
+class Dashboard:
+    figures: list[Figure]
+    bars: list[Bar]
+    owners: list[Figure]
+    #: None for users who may not view lists.
+    lists: list[Figure] | None
+    #: The numbers of changes of the last 24 hours by what they were.
+    writes: dict[str, int]
+    zone: str
+    #: Changes of thousands of tasks that go on in the background.
+    jobs: int
+
+    width, height, bar_width = WIDTH, HEIGHT, WIDTH / DAYS - GAP
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> Self | None:
+        """The numbers that the user of the page may see."""
+        if not may_see(request, Task):
+            return None
+        now = clock(viewer(request).timezone)
+        opened, completed, owners = overview.owners(None)
+        due = overview.due(None, now)
+        bars = _bars(now)
+        return cls(
+            figures=[
+                Figure("Open", opened, _list(completed__exact=0)),
+                Figure(
+                    "Overdue",
+                    due.overdue,
+                    _list(due="overdue"),
+                    "danger" if due.overdue else "",
+                ),
+                Figure(
+                    "Due today",
+                    due.today,
+                    _list(due="today", completed__exact=0),
+                    "warning" if due.today else "",
+                ),
+                Figure(
+                    "Due in 7 days", due.week, _list(due="week", completed__exact=0)
+                ),
+                Figure("Completed", completed, _list(completed__exact=1)),
+            ],
+            bars=bars,
+            owners=[
+                Figure(name, number, _list(owner=key, completed__exact=0))
+                for key, name, number in owners
+            ],
+            lists=_lists() if may_see(request, TaskList) else None,
+            writes=overview.writes(None, now.now - timedelta(days=1)),
+            zone=str(now.zone),
+            jobs=Job.objects.unfinished().count(),
+        )
+
+    @property
+    def completed_text(self) -> str:
+        number = sum(bar.number for bar in self.bars)
+        return _text(number, any(bar.capped for bar in self.bars))
+
+    @property
+    def changes(self) -> list[str]:
+        return [f"{number:,} {verb}" for verb, number in self.writes.items()]
+
+    @property
+    def written_text(self) -> str:
+        number = sum(self.writes.values())
+        return _text(number, number >= overview.MOST)
+
+
+def _text(number: int, capped: bool) -> str:
+    return f"at least {number:,}" if capped else f"{number:,}"
+
+
+def _lists() -> list[Figure]:
+    return [
+        Figure(
+            row.name,
+            number,
+            _list(list=row.pk, completed__exact=0),
+            note=str(row.owner),
+        )
+        for row, number in overview.lists(None)
+    ]
+
+
+def _bars(now: Clock) -> list[Bar]:
+    days = [now.today - timedelta(days=back) for back in range(DAYS - 1, -2, -1)]
+    moments = [now.begin(day) for day in days]
+    numbers = overview.completed_by_day(None, moments)
+    most = max(*numbers, 1)
+    bars = []
+    for place, number in enumerate(numbers):
+        height = max(HEIGHT * number / most, 2 if number else 0)
+        bars.append(
+            Bar(
+                days[place],
+                min(number, overview.MOST),
+                _completed(moments[place], moments[place + 1]),
+                place * WIDTH / DAYS + GAP / 2,
+                round(HEIGHT - height, 1),
+                round(height, 1),
+                number > overview.MOST,
+            )
+        )
+    return bars
+
+
+def _completed(start: datetime, end: datetime) -> str:
+    return _list(completed_at__gte=start.isoformat(), completed_at__lt=end.isoformat())
+
+
+def _list(**query: object) -> str:
+    return reverse("admin:tasks_task_changelist", query=query)

@@ -1,0 +1,126 @@
+"""Numbers of the tasks of all owners, or of one, for the admin's dashboard.
+
+They are sums of tallies and short ranges of indexes, so that they cost the same for any
+number of tasks. Where a range may be long, at most `MOST` rows of it are counted."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.db.models import Count, Q, QuerySet, Sum, Window
+
+from taskproject.sql import adapted, fetch
+from taskproject.times import midnight
+from tasks.models.due_dates import Clock
+from tasks.models.lists import TaskList
+from tasks.models.tallies import Tally, day_key
+from tasks.models.tasks import Task
+
+#: Most tasks completed on one day, and most events, that are counted.
+MOST = 5_000
+#: The number of owners and lists that are named.
+BUSIEST = 5
+# A range of the index task_completed.
+_COMPLETED = f"""SELECT count(*) FROM (SELECT 1 FROM "tasks_task"
+    WHERE "completed_at" >= %s AND "completed_at" < %s AND "deleted_at" IS NULL{{}}
+    LIMIT {MOST + 1}) "found" """
+_WRITES = f"""SELECT "verb", count(*) FROM (SELECT "verb", "at" FROM "tasks_event" {{}}
+    ORDER BY "sequence" DESC LIMIT {MOST}) "newest" WHERE "at" >= %s
+    GROUP BY "verb" ORDER BY 2 DESC"""
+
+
+class Owner(NamedTuple):
+    """An owner with tasks."""
+
+    key: int
+    name: str
+    open: int
+
+
+class Due(NamedTuple):
+    """Numbers of open tasks: overdue, due today, and due today or in the six days after."""
+
+    overdue: int
+    today: int
+    week: int
+
+
+def owners(owner_id: int | None) -> tuple[int, int, list[Owner]]:
+    """The numbers of open and of completed tasks, and the owners with most open ones."""
+    tallies = _tallies(owner_id, "all").order_by("-open", "owner_id")
+    rows = tallies.annotate(
+        all_open=Window(Sum("open")), all_completed=Window(Sum("completed"))
+    ).values_list("owner_id", "owner__username", "open", "all_open", "all_completed")
+    found = list(rows[:BUSIEST])
+    if not found:
+        return 0, 0, []
+    named = [Owner(*row[:3]) for row in found if row[2]]
+    return int(found[0][3]), int(found[0][4]), named
+
+
+def lists(owner_id: int | None) -> list[tuple[TaskList, int]]:
+    """The lists with most open tasks, and the number of these."""
+    tallies = _tallies(owner_id, "list").filter(key__gt=0, open__gt=0)
+    found = dict(tallies.order_by("-open", "key").values_list("key", "open")[:BUSIEST])
+    rows = TaskList.objects.select_related("owner").in_bulk(found)
+    return [(rows[key], number) for key, number in found.items() if key in rows]
+
+
+def due(owner_id: int | None, clock: Clock) -> Due:
+    """Whole days that are over everywhere are a sum of tallies; tasks of the days about
+    `clock.today` are read."""
+    today = clock.today
+    begin, end = today - timedelta(days=1), today + timedelta(days=8)
+    past = _tallies(owner_id, "due").filter(key__lt=day_key(begin))
+    # The index begins with the owner: see `_by_owner` in the filters of the admin.
+    people = get_user_model()._default_manager.order_by()
+    if owner_id is not None:
+        people = people.filter(pk=owner_id)
+    near = Task.objects.live().filter(
+        owner__in=people.values("pk"),
+        completed=False,
+        due_moment__gte=midnight(begin),
+        due_moment__lte=midnight(end) + timedelta(days=1),
+    )
+    present, first = clock.present.before(), clock.boundary(today).not_before()
+    numbers = near.aggregate(
+        overdue=Count("pk", filter=present),
+        today=Count("pk", filter=first & _before(clock, today + timedelta(days=1))),
+        week=Count("pk", filter=first & _before(clock, today + timedelta(days=7))),
+    )
+    before = past.aggregate(number=Sum("open"))["number"] or 0
+    return Due(int(before) + numbers["overdue"], numbers["today"], numbers["week"])
+
+
+def _before(clock: Clock, day: date) -> Q:
+    return clock.boundary(day).before()
+
+
+def completed_by_day(owner_id: int | None, moments: Sequence[datetime]) -> list[int]:
+    """The numbers of tasks completed between each two of these instants, at most MOST + 1
+    each. One statement."""
+    mine = "" if owner_id is None else ' AND "owner_id" = %s'
+    one = _COMPLETED.format(mine)
+    ends = list(pairwise(moments))
+    statement = " UNION ALL ".join(
+        f"SELECT {place:d}, ({one})" for place in range(len(ends))
+    )
+    owner = [] if owner_id is None else [owner_id]
+    values = [value for pair in ends for value in (*map(adapted, pair), *owner)]
+    rows = fetch(statement, values, prepare=False)
+    return [number for _, number in sorted(rows)]
+
+
+def writes(owner_id: int | None, since: datetime) -> dict[str, int]:
+    """The numbers of events since then by their verbs, of the newest MOST events."""
+    mine = "" if owner_id is None else 'WHERE "owner_id" = %s'
+    owner = [] if owner_id is None else [owner_id]
+    rows = fetch(_WRITES.format(mine), [*owner, adapted(since)], prepare=False)
+    return dict(rows)
+
+
+def _tallies(owner_id: int | None, kind: str) -> QuerySet[Tally]:
+    tallies = Tally.objects.filter(kind=kind)
+    return tallies if owner_id is None else tallies.filter(owner_id=owner_id)

@@ -1,0 +1,135 @@
+"""The first page of the admin: numbers, each of which leads to the list that it counts."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from taskproject.accounts.models import User
+from tasks.models import Task, overview
+from tests.conftest import BY, make_task
+from tests.support.admin import ESCAPED, SCRIPT, as_staff
+from tests.support.rows import StillClock, make_list
+
+
+def board(staff: Client) -> Any:
+    answer = staff.get("/admin/")
+    assert answer.status_code == 200
+    return answer.context["board"]
+
+
+def listed(staff: Client, address: str) -> int:
+    answer = staff.get(address)
+    assert answer.status_code == 200, address
+    count: int = answer.context["cl"].result_count
+    return count
+
+
+@pytest.mark.parametrize(
+    ("now", "zone"),
+    [
+        ("2026-03-10T00:00:00+00:00", "UTC"),
+        ("2026-03-10T12:00:00+00:00", "UTC"),
+        ("2026-03-10T23:30:00+00:00", "Pacific/Kiritimati"),
+        ("2026-03-10T00:30:00+00:00", "Pacific/Pago_Pago"),
+    ],
+)
+def test_every_number_is_that_of_the_list_that_it_leads_to(
+    staff: Client,
+    carol: User,
+    alice: User,
+    bob: User,
+    monkeypatch: pytest.MonkeyPatch,
+    now: str,
+    zone: str,
+) -> None:
+    moment = StillClock(monkeypatch).at(now)
+    User.objects.filter(pk=carol.pk).update(timezone=zone)
+    row = make_list(alice, "Home")
+    for days in range(-4, 10):
+        make_task(alice, list_id=row.pk, due_date=date(2026, 3, 10) + timedelta(days))
+        for hours in (-12, -1, 0, 1, 11):
+            make_task(bob, due_at=moment + timedelta(days, hours=hours))
+    make_task(alice)
+    keys = list(Task.objects.filter(owner=bob).values_list("pk", flat=True))
+    Task.objects.filter(pk__in=keys[::9]).complete(BY)
+    Task.objects.filter(pk__in=keys[1::9]).trash(BY)
+
+    shown = board(staff)
+
+    numbers = {figure.label: figure.number for figure in shown.figures}
+    assert numbers["Overdue"] > 10 and numbers["Due in 7 days"] > numbers["Due today"]
+    figures = [*shown.figures, *shown.owners, *shown.lists]
+    assert len(figures) == 8 and all(figure.number for figure in figures)
+    for figure in figures:
+        assert listed(staff, figure.address) == figure.number, figure
+    assert [figure.label for figure in shown.owners] == ["bob", "alice"]
+
+
+def test_completed_tasks_are_counted_by_the_days_of_the_viewer(
+    staff: Client, carol: User, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    StillClock(monkeypatch).at("2026-03-30T12:00:00+00:00")
+    # Clocks are put forward there on the 29th, which has 23 hours.
+    User.objects.filter(pk=carol.pk).update(timezone="Europe/Berlin")
+    for at in ("28T22:59", "28T23:00", "29T21:59", "29T22:00"):
+        task = make_task(alice, completed=True)
+        done = datetime.fromisoformat(f"2026-03-{at}:00+00:00")
+        Task.objects.filter(pk=task.pk).update(completed_at=done)
+    Task.objects.filter(pk=make_task(alice, completed=True).pk).trash(BY)
+
+    shown = board(staff)
+
+    found = {bar.day.day: bar for bar in shown.bars if bar.number}
+    assert {day: bar.number for day, bar in found.items()} == {28: 1, 29: 2, 30: 1}
+    assert len(shown.bars) == 30 and shown.bars[-1].day == date(2026, 3, 30)
+    for bar in found.values():
+        assert listed(staff, bar.address) == bar.number
+
+
+def test_long_ranges_are_counted_in_part(
+    staff: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_task(alice)
+    assert board(staff).written_text == "1"
+
+    monkeypatch.setattr(overview, "MOST", 1)
+    assert board(staff).written_text == "at least 1"
+
+
+def test_the_changes_of_the_last_day_are_counted(staff: Client, alice: User) -> None:
+    task = make_task(alice)
+    Task.objects.filter(pk=task.pk).complete(BY)
+
+    assert board(staff).writes == {"created": 1, "completed": 1}
+
+
+def test_it_shows_no_number_of_what_staff_may_not_view(alice: User, bob: User) -> None:
+    make_task(alice, list_id=make_list(alice, "Secret").pk)
+
+    assert board(as_staff(alice, "view_tag")) is None
+    seen = board(as_staff(bob, "view_task"))
+    assert seen.figures and seen.lists is None
+
+
+def test_names_stay_text(staff: Client, alice: User) -> None:
+    make_task(alice, list_id=make_list(alice, SCRIPT).pk)
+
+    page = staff.get("/admin/").content.decode()
+
+    assert ESCAPED in page and SCRIPT not in page
+
+
+def test_it_takes_as_many_statements_for_many_tasks(staff: Client, alice: User) -> None:
+    with CaptureQueriesContext(connection) as none:
+        board(staff)
+    for number in range(8):
+        row = make_list(alice, f"List {number}")
+        make_task(alice, list_id=row.pk, due_date=date(2026, 3, 10))
+    with CaptureQueriesContext(connection) as many:
+        board(staff)
+
+    assert len(many) <= len(none) + 1 <= 13  # the names of lists
