@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.forms import Media
@@ -20,9 +21,13 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.http import urlencode
 
 from taskproject import timezones
 from taskproject.accounts.models import User
+from taskproject.accounts.privileges import viewer
+from taskproject.problems import Conflict, Invalid
+from tasks.admin import quick_add
 from tasks.admin.actions import TaskActions
 from tasks.admin.badges import completion_button, due_badge, priority_badge
 from tasks.admin.chips import TaskChangeList
@@ -36,9 +41,10 @@ from tasks.admin.filters import (
     TrashFilter,
 )
 from tasks.admin.pages import CalendarQuerySet
-from tasks.admin.versioned import actor
+from tasks.admin.versioned import actor, reason
 from tasks.forms.fields import moment_text
-from tasks.models import Task
+from tasks.models import Task, TaskList
+from tasks.models.due_dates import clock
 from tasks.models.search import holding
 from tasks.models.statements import UNREAD
 from tasks.models.words import MAX_WORDS, query_words
@@ -48,6 +54,9 @@ MAX_USERS = 20
 LIST = "admin:tasks_task_changelist"
 # Most characters of the query of a list to which a form returns.
 MAX_QUERY = 4_000
+# Most characters of a line that adds a task, and its key in the session if it was refused.
+MAX_LINE = 2_000
+QUICK_ADD = "quick_add"
 
 
 class TaskChangeListAdmin(TaskActions):
@@ -177,19 +186,86 @@ class TaskChangeListAdmin(TaskActions):
     def tag_names(self, task: Task) -> str:
         return ", ".join(task.tags)
 
+    # Adding in one line
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
+    ) -> HttpResponse:
+        context = {
+            "quick_add": request.session.pop(QUICK_ADD, ""),
+            "quick_add_help": quick_add.HELP,
+            "quick_add_example": quick_add.EXAMPLE,
+        }
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    def quick_add_view(self, request: HttpRequest) -> HttpResponse:
+        """Adds the task of a line, by the form of a new task. A line that is refused is shown
+        again."""
+        if request.method != "POST" or not self.has_add_permission(request):
+            raise PermissionDenied
+        line = request.POST.get("line", "")[:MAX_LINE]
+        try:
+            with transaction.atomic():
+                task = self._add(request, line)
+        except ValidationError as refusal:
+            self._refuse_line(request, line, " ".join(refusal.messages))
+        except (Invalid, Conflict) as refusal:
+            self._refuse_line(request, line, reason(refusal))
+        else:
+            told = format_html(
+                'Added <a href="{}">{}</a> for {}{}.',
+                reverse("admin:tasks_task_change", args=[task.pk]),
+                task,
+                task.owner,
+                f" to {task.list}" if task.list else "",
+            )
+            self.message_user(request, told, messages.SUCCESS)
+        return self.back_to_list(request, "#quick-add")
+
+    def _refuse_line(self, request: HttpRequest, line: str, why: str) -> None:
+        self.message_user(request, f"Nothing was added. {why}", messages.ERROR)
+        request.session[QUICK_ADD] = line
+
+    def _add(self, request: HttpRequest, line: str) -> Task:
+        """Raises ValidationError, Invalid or Conflict."""
+        lists = self.admin_site.get_model_admin(TaskList)
+        seen = lists.get_queryset(request)
+        if not lists.has_view_permission(request):
+            seen = seen.none()
+        user = viewer(request)
+        values = quick_add.parse(line, clock(user.timezone).today)
+        values = quick_add.place(values, user.pk, request.POST, seen)
+        form = self.get_form(request)(QueryDict(urlencode(values)))
+        if not form.is_valid():
+            raise ValidationError(
+                [
+                    f"{form[name].label}: {error}" if name in form.fields else error
+                    for name, errors in form.errors.items()
+                    for error in errors
+                ]
+            )
+        task: Task = self.save_form(request, form, change=False)
+        self.save_model(request, task, form, change=False)
+        self.log_addition(request, task, [{"added": {}}])
+        return task
+
     # The buttons of rows
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
-            path(
-                f"<int:object_id>/{verb}/",
-                wrap(self.complete_view),
-                {"completed": verb == "complete"},
-                name=f"tasks_task_{verb}_row",
-            )
-            for verb in ("complete", "reopen")
-        ] + super().get_urls()
+            path("quick-add/", wrap(self.quick_add_view), name="tasks_task_quick_add"),
+            *(
+                path(
+                    f"<int:object_id>/{verb}/",
+                    wrap(self.complete_view),
+                    {"completed": verb == "complete"},
+                    name=f"tasks_task_{verb}_row",
+                )
+                for verb in ("complete", "reopen")
+            ),
+            *super().get_urls(),
+        ]
 
     def complete_view(
         self, request: HttpRequest, object_id: int, completed: bool

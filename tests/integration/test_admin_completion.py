@@ -28,7 +28,7 @@ def button(client: Client, task: Task, query: str = "") -> tuple[str, dict[str, 
     page = text(client.get(f"{LIST}?{query}"))
     [found] = re.findall(rf'<button [^>]*id="completion-{task.pk}"[^>]*>', page)
     named = dict(re.findall(r'([a-z-]+)="([^"]*)"', found))
-    [back] = re.findall(r'name="back" value="([^"]*)"', page)
+    [back] = re.findall(r'id="row-form".*name="back" value="([^"]*)"', page)
     assert named["form"] == "row-form"
     assert named["aria-pressed"] == str(task.completed).lower()
     return named["formaction"], {"version": named["value"], "back": unescape(back)}
