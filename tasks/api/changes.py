@@ -14,7 +14,7 @@ from taskproject.inputs import DIGITS
 from taskproject.operations import checks_token_itself
 from taskproject.problems import CursorExpired
 from tasks import cursors
-from tasks.api.members import NextCursor
+from tasks.api.members import Id, NextCursor
 from tasks.api.responses import (
     clock_of,
     find,
@@ -138,6 +138,12 @@ class ChangesQuery(InZone):
     limit: Annotated[int, Field(ge=1, le=500), DIGITS] = Field(
         100, description="Changes on a page."
     )
+    task: Annotated[Id, DIGITS] | None = Field(
+        None, description="Only of this task and its subtasks."
+    )
+    list: Annotated[Id, DIGITS] | None = Field(
+        None, description="Only of this list and its tasks."
+    )
 
     def sequence(self) -> int | None:
         """The sequence after which the page begins; None: after the newest."""
@@ -154,8 +160,9 @@ def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpRespons
     """Your changes in the order of their commits, each with what changed as it is now.
     Begin with the `cursor` of `GET /api/snapshot`, then send each `next_cursor`. A cursor
     older than the kept changes is 410."""
-    after = query.sequence()
-    page = feed.page(request.auth.user_id, after, query.limit, request.auth.guard)
+    after, wanted = query.sequence(), feed.Filter(query.task, query.list)
+    asked = after, query.limit, request.auth.guard, wanted
+    page = feed.page(request.auth.user_id, *asked)
     if query.after and after is not None and after < page.horizon:
         raise _expired(page)
     return _changes(page, clock_of(request, query))

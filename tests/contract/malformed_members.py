@@ -358,6 +358,10 @@ CASES: list[Case] = [
     *(case for name in ("created_after", "updated_after") for case in asked(
         f"/{name}", "instant", "", "2026-01-01", "%00", *NO_QUERY_INSTANTS)),
     *(case for name in ("overdue", "has_due") for case in asked(f"/{name}", "wrong_type", "yes", "1", "True", "", "%00", "null")),
+    *(case for name in ("task", "list") for case in (
+        *asked(f"/{name}", "wrong_type", "", "x", "1.0", "none", "null", "%00", "1%00", "1,2", "%D9%A1", "%201", path="/api/changes"),
+        *asked(f"/{name}", "too_small", "0", "-1", path="/api/changes"), *asked(f"/{name}", "too_large", str(BEYOND), path="/api/changes"),
+        *asked(f"/{name}", "repeated", f"1&{name}=1", path="/api/changes"))),
     *asked("/fields/0", "unknown_value", "", "titel", "Title", "list_id", "search", "owner_id", "%00", "title;id", ",title"),
     *asked("/fields/1", "unknown_value", "title,", "title,,id", "title,%20id", "title&fields=x"),
     *asked("/fields", "too_many", ",".join(["title"] * 40)),
