@@ -46,6 +46,7 @@ OPERATIONS = {
     "update_me": "PATCH /api/me",
     "export_me": "GET /api/me/export",
     "delete_me": "DELETE /api/me",
+    "get_deletion": "GET /api/deletions/{receipt}",
     "list_tokens": "GET /api/tokens",
     "create_token": "POST /api/tokens",
     "revoke_token": "DELETE /api/tokens/{token_id}",

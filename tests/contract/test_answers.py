@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from taskproject.accounts.deletion import receipt
 from taskproject.accounts.models import ApiToken, User
 from tasks.models import CalendarFeed, Event, Tag
 from tests.conftest import ApiClient, make_task, make_token
@@ -109,6 +110,7 @@ def test_each_answer_is_what_the_document_says(
         ("list_tokens", "GET", "/api/tokens?limit=1", None),
         ("revoke_token", "DELETE", f"/api/tokens/{spare.pk}", None),
         ("get_job", "GET", f"/api/jobs/{make_job(alice).pk}", None),
+        ("get_deletion", "GET", f"/api/deletions/{receipt(make_job(alice))}", None),
         ("list_problems", "GET", "/api/problems", None),
         ("delete_me", "DELETE", "/api/me?confirm=alice", None),
     ]

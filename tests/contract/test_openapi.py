@@ -20,7 +20,7 @@ from tests.conftest import ApiClient
 from tests.contract.document import OPERATIONS, operations, resolve, validate
 from tests.support.servers import manage
 
-PUBLIC = {"list_problems", "read_calendar"}
+PUBLIC = {"list_problems", "read_calendar", "get_deletion"}
 WAYS_IN: list[dict[str, list[str]]] = [
     {"TokenAuth": []},
     {"SessionTokenAuth": []},

@@ -97,9 +97,9 @@ def delete_me(request: ApiRequest, deletion: Query[Deletion]) -> HttpResponse:
     return json_response(job.as_dict(), 202, **headers)
 
 
-@public.get("/deletions/{receipt}", response=JobOut, include_in_schema=False)
+@public.get("/deletions/{receipt}", response=JobOut)
 def get_deletion(request: HttpRequest, receipt: str) -> HttpResponse:
-    """The progress of the deletion of a user, by the address in the response to it."""
+    """The progress of the deletion of a user."""
     return json_response(job_of(receipt).as_dict())
 
 
