@@ -23,6 +23,7 @@ from typing_extensions import TypeAliasType
 from taskproject import uuids
 from taskproject.inputs import NO_NUL, STRIPPED, Closed
 from taskproject.names import BREAKS, INVISIBLE_OF_FIRST_PLANE, ON_ONE_LINE, fault
+from taskproject.problem_responses import with_names
 from taskproject.uuids import parse_uuid
 from tasks.cursors import BIGINT
 from tasks.fields import FIELDS
@@ -307,11 +308,15 @@ Question = Annotated[
 #: The names of the members of a task, and of their short form.
 SHORT = "short"
 FIELD_NAMES = (*(field.name for field in FIELDS), SHORT)
-FieldNames = Annotated[
-    list[Annotated[str, AfterValidator(_field_name)]],
-    BeforeValidator(_separated),
-    WithJsonSchema({"type": "array", "items": {"enum": [*FIELD_NAMES]}}),
-]
+TaskField = TypeAliasType(
+    "TaskField",
+    Annotated[
+        str,
+        AfterValidator(_field_name),
+        WithJsonSchema(with_names({"type": "string", "enum": [*FIELD_NAMES]})),
+    ],
+)
+FieldNames = Annotated[list[TaskField], BeforeValidator(_separated)]
 NextCursor = TypeAliasType(
     "NextCursor",
     Annotated[

@@ -94,7 +94,7 @@ def list_tokens(request: ApiRequest, page: Query[Page]) -> HttpResponse:
     return page_response(request, mine, page, "tokens", _represent)
 
 
-@router.post("/tokens", response={201: OwnTokenOut})
+@router.post("/tokens", response={201: OwnTokenOut}, summary="Create a token")
 def create_token(request: ApiRequest, body: TokenIn) -> HttpResponse:
     """Creates an API token; only this response has its `secret`. A token creates only
     tokens with scopes that it has, and that expire no later."""
@@ -107,7 +107,7 @@ def create_token(request: ApiRequest, body: TokenIn) -> HttpResponse:
     return json_response(shown, 201, **headers)
 
 
-@router.delete("/tokens/{int:token_id}", response={204: None})
+@router.delete("/tokens/{int:token_id}", response={204: None}, summary="Revoke a token")
 def revoke_token(request: ApiRequest, token_id: int) -> HttpResponse:
     """Revokes one of your API tokens at once."""
     tokens.revoke(request.auth, token_id)

@@ -36,6 +36,12 @@ export const sorted: Query = { sort: "id" };
 // @ts-expect-error No title
 export const untitled: Task = {};
 
+type Field = Exclude<components["schemas"]["TaskField"], "short">;
+export type Part<F extends Field> = Pick<components["schemas"]["TaskOut"], "id" | "version" | F>;
+export const titled = (part: Part<"title">): string => part.title;
+// @ts-expect-error A member that was not asked for
+export const described = (part: Part<"title">): string => part.description;
+
 export function titles(results: Results): string[] {
   return results.flatMap((result) => {
     if (result.status === 200 || result.status === 201) return [result.task.title];
