@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -110,6 +110,12 @@ def _pattern(pattern: str, escape: str) -> re.Pattern[str]:
     return re.compile(
         "".join(any_of.get(part) or re.escape(part[-1]) for part in parts), re.DOTALL
     )
+
+
+@lru_cache(maxsize=1_000)
+def _marked(statement: str) -> str:
+    """The statement with a ? for each parameter."""
+    return statement.replace("%s", "?")
 
 
 if TYPE_CHECKING:
@@ -256,11 +262,28 @@ class DatabaseWrapper(_DatabaseWrapper):
     def fetch(
         self, statement: str, parameters: Sequence[Any], prepare: bool
     ) -> list[Row]:
-        """The rows of a statement: see `taskproject.sql.fetch`."""
-        with self.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            rows: list[Row] = cursor.fetchall()
-            return rows
+        """The rows of a hand-written statement: see `taskproject.sql.fetch`."""
+        if self.queries_logged or self.execute_wrappers:
+            # Query logging and wrappers work with Django's cursor only.
+            with self.cursor() as cursor:
+                cursor.execute(statement, parameters)
+                return cast("list[Row]", cursor.fetchall())
+        # The checks that Django's cursor does, except that of the thread, whose own
+        # connection this is. The cursor would take 0.03 ms more, mostly to find the
+        # parameters in the statement each time.
+        if self.needs_rollback:
+            self.validate_no_broken_transaction()
+        if self.connection is None:
+            self.ensure_connection()
+        started = time.perf_counter()
+        try:
+            with self.wrap_database_errors:
+                rows: list[Row] = self.connection.execute(
+                    _marked(statement), parameters
+                ).fetchall()
+                return rows
+        finally:
+            this_thread.usage.add_since(started)
 
     @contextmanager
     def no_lock_wait(self) -> Iterator[None]:
