@@ -33,6 +33,7 @@ from taskproject.sql import NO_GUARD, GuardFailed, check_guard
 H = TypeVar("H", bound=Callable[..., object])
 _parser = StrictParser()
 _no_request = HttpRequest()
+ABSENT = (None, "", "0")  # values of Content-Length, after `check_body_headers`
 
 
 def checks_token_itself(handler: H) -> H:
@@ -66,7 +67,13 @@ class OperationRun:
         )
         self._query, self._body = models.pop("query", None), models.pop("body", None)
         assert not models
-        assert self._body is None or [*self._body.model_fields] == ["body"]
+        # What an absent body is read as; None if the body is required.
+        self._no_body: object = None
+        if self._body is not None:
+            [(name, field)] = self._body.model_fields.items()
+            assert name == "body"
+            if not field.is_required():
+                self._no_body = field.get_default()
         # Clients send the same few queries again and again. (The arguments are not mutated.)
         self._read_query = lru_cache(maxsize=1_000)(self._read_query_anew)
 
@@ -153,7 +160,7 @@ class OperationRun:
         wrong: list[tuple[type[ParamModel], ValidationError]] = []
         if self._body is not None:
             try:
-                inputs["body"] = _read_body(self._body, request)
+                inputs["body"] = self._read_body(self._body, request)
             except ValidationError as error:
                 wrong.append((self._body, error))
         refusal = None
@@ -184,9 +191,10 @@ class OperationRun:
         check_query(given, self._parameters)
         return values
 
-
-def _read_body(model: type[ParamModel], request: HttpRequest) -> object:
-    """The body as the model's one field declares it; raises `ValidationError`. (The
-    model's `resolve` takes 0.01 ms more.)"""
-    given = {"body": _parser.parse_body(request)} if request.body else {}
-    return vars(model.model_validate(given))["body"]
+    def _read_body(self, model: type[ParamModel], request: HttpRequest) -> object:
+        """The body as the model's one field declares it; raises `ValidationError`. (The
+        model's `resolve` takes 0.01 ms more, and validating an absent body 0.02.)"""
+        if self._no_body and request.META.get("CONTENT_LENGTH") in ABSENT:
+            return self._no_body
+        given = {"body": _parser.parse_body(request)} if request.body else {}
+        return vars(model.model_validate(given))["body"]
