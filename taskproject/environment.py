@@ -117,6 +117,16 @@ def token(name: str) -> str:
     return value
 
 
+def domain(name: str) -> str:
+    """A domain without a port, or an empty string."""
+    value = text(name)
+    if value and not re.fullmatch(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){0,8}", value):
+        raise ImproperlyConfigured(
+            f"{name} is {value[:60]!r}; it looks like example.com or app.example.com."
+        )
+    return value
+
+
 def url(name: str) -> str:
     """An http or https URL, or an empty string."""
     value = text(name)

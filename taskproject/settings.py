@@ -349,6 +349,12 @@ ACCOUNT_USERNAME_BLACKLIST = [API_GUEST] if API_GUEST else []
 ACCOUNT_RATE_LIMITS = False
 MFA_ADAPTER = "taskproject.accounts.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+# The domain that passkeys belong to (the relying party id); empty: there are none.
+PASSKEY_DOMAIN = environment.domain("PASSKEY_DOMAIN")
+if PASSKEY_DOMAIN:
+    MFA_SUPPORTED_TYPES.append("webauthn")
+MFA_PASSKEY_LOGIN_ENABLED = bool(PASSKEY_DOMAIN)
+MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}
 MFA_TOTP_ISSUER = "Tasks"
 CACHES = {
     "default": {

@@ -127,6 +127,11 @@ class MFAAdapter(DefaultMFAAdapter):
         """Staff who need a factor can replace it in the admin, and not remove it."""
         return settings.STAFF_MFA != "REQUIRED" or not authenticator.user.is_staff
 
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """The relying party of passkeys. fido2 accepts pages of this domain, and of those
+        below it, over https, and of localhost."""
+        return {"id": settings.PASSKEY_DOMAIN, "name": SITE["name"]}
+
 
 SITE = {"name": "Tasks", "domain": "Tasks"}
 EXISTS = """\

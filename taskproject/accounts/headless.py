@@ -3,10 +3,14 @@
 This is a URLconf of its own, which the first request loads: allauth's views take 12 MB
 and 0.1 s to import."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import wraps
 
+import orjson
 from allauth.headless import urls
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, path
+from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
 #: Views of allauth for what is not offered: telephones, codes instead of passwords, and
 #: tokens of its own.
@@ -22,6 +26,48 @@ NOT_OFFERED = {
 }
 
 
+View = Callable[..., HttpResponse]
+Parser = type[RegistrationResponse] | type[AuthenticationResponse]
+#: What the views that take a passkey's answer parse it as.
+PASSKEYS: dict[str, Parser] = {
+    "manage_webauthn": RegistrationResponse,
+    "authenticate_webauthn": AuthenticationResponse,
+    "reauthenticate_webauthn": AuthenticationResponse,
+    "login_webauthn": AuthenticationResponse,
+}
+
+
+def _parsed(view: View, parser: Parser) -> View:
+    """The view; where it fails at a credential that cannot be parsed, that is refused."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: object, **options: object) -> HttpResponse:
+        try:
+            return view(request, *args, **options)
+        except Exception:
+            if request.method != "POST" or _parses(request.body, parser):
+                raise
+        error = {
+            "message": "Send what the browser's WebAuthn interface returns, as JSON.",
+            "code": "incorrect_code",
+            "param": "credential",
+        }
+        return JsonResponse({"status": 400, "errors": [error]}, status=400)
+
+    return wrapped
+
+
+def _parses(body: bytes, parser: Parser) -> bool:
+    try:
+        credential = orjson.loads(body)["credential"]
+        parser.from_dict(credential)
+        if "userHandle" in credential["response"]:
+            return isinstance(credential["response"]["userHandle"], str)
+    except Exception:  # noqa: BLE001  # fido2 raises many, at bytes that are no CBOR
+        return False
+    return True
+
+
 def _offered(
     patterns: list[URLPattern | URLResolver], prefix: str = ""
 ) -> Iterator[URLPattern]:
@@ -30,7 +76,10 @@ def _offered(
         if isinstance(pattern, URLResolver):
             yield from _offered(pattern.url_patterns, route)
         elif pattern.name not in NOT_OFFERED:
-            yield path(f"api/auth/{route}", pattern.callback)
+            view, name = pattern.callback, str(pattern.name)
+            if name in PASSKEYS:
+                view = _parsed(view, PASSKEYS[name])
+            yield path(f"api/auth/{route}", view)
 
 
 urlpatterns = [*_offered(urls.urlpatterns)]

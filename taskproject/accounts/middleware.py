@@ -49,7 +49,13 @@ class HeadlessMiddleware:
         "/auth/password/reset",
     )
     #: What signs in.
-    ENTRANCES = ("/auth/login", "/auth/2fa/authenticate", "/auth/password/reset")
+    ENTRANCES = (
+        "/auth/login",
+        "/auth/2fa/authenticate",
+        "/auth/webauthn/login",
+        "/auth/webauthn/authenticate",
+        "/auth/password/reset",
+    )
     _parser = StrictParser()
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

@@ -1,4 +1,4 @@
-"""The settings of an identity provider"""
+"""The settings of an identity provider, and of passkeys"""
 
 import pytest
 
@@ -16,6 +16,9 @@ ISSUER = "https://id.example.com/"
         ("OIDC_ISSUER", "https://id.example.com?tenant=1"),
         ("OIDC_JWKS_URL", "http://id.example.com/keys"),
         ("OIDC_REQUIRE_SCOPES", "some"),
+        ("PASSKEY_DOMAIN", "https://example.com"),
+        ("PASSKEY_DOMAIN", "example.com:443"),
+        ("PASSKEY_DOMAIN", "Example.com"),
     ],
 )
 def test_a_malformed_value_is_refused(variable: str, value: str) -> None:
@@ -35,3 +38,13 @@ def test_one_on_the_same_host_needs_no_https_in_development(issuer: str) -> None
     found = load("OIDC_ISSUER", "OIDC_AUDIENCE", HTTPS="off", **audiences)
 
     assert found == [issuer, ["tasks", "other"]]
+
+
+def test_passkeys_need_a_domain() -> None:
+    names = ("PASSKEY_DOMAIN", "MFA_SUPPORTED_TYPES", "MFA_PASSKEY_LOGIN_ENABLED")
+    codes = ["totp", "recovery_codes"]
+
+    assert load(*names) == ["", codes, False]
+    assert load(*names, PASSKEY_DOMAIN="example.com") == [
+        *("example.com", [*codes, "webauthn"], True),
+    ]
