@@ -9,6 +9,7 @@ PUBLIC = ["/", "/api/docs", "/admin/login/"]
 ADMIN = [
     "/admin/",
     "/admin/password_change/",
+    "/admin/second-factor/",
     "/admin/accounts/apitoken/",
     "/admin/accounts/apitoken/add/",
     "/admin/accounts/invitation/",
@@ -19,6 +20,7 @@ ADMIN = [
     "/admin/tasks/tag/",
     "/admin/tasks/task/",
     "/admin/tasks/task/add/",
+    "/admin/tasks/task/import/",
     "/admin/tasks/tasklist/",
     "/admin/tasks/tasklist/add/",
 ]

@@ -80,3 +80,18 @@ def test_a_title_with_markup_stays_text(staff_page: Page, server: Server) -> Non
         page.goto(admin_page(path, where))
         expect(page.get_by_text(title).first).to_be_visible()
     page.goto("/admin/")
+
+
+def test_the_numbers_of_the_first_page_lead_to_lists(
+    staff_page: Page, server: Server
+) -> None:
+    make_task(server, "Count me", due_date="2020-01-01")
+    staff_page.goto("/admin/")
+    figures = staff_page.get_by_role("list", name="Tasks").get_by_role("link")
+    addresses = [figure.get_attribute("href") for figure in figures.all()]
+    assert addresses
+
+    for address in addresses:
+        response = staff_page.goto(str(address))
+        assert response and response.ok, address
+        expect(staff_page.get_by_role("heading", level=1)).to_be_visible()
