@@ -37,6 +37,7 @@ from taskproject.deadlines import deadline
 from taskproject.health import PROBES
 from taskproject.logs import Line
 from taskproject.sql import Usage, this_thread
+from taskproject.throttles import throttle
 
 logger = logging.getLogger("taskproject.requests")
 
@@ -85,6 +86,7 @@ class PipelineMiddleware:
         self.get_response = get_response
         self._routes: dict[str, tuple[ResolverMatch, list[str]]] = {}
         self._cors = CorsMiddleware(get_response)
+        self._throttle = throttle()
 
     def __call__(self, request: IdentifiedRequest) -> HttpResponseBase:
         started = time.perf_counter()
@@ -127,6 +129,8 @@ class PipelineMiddleware:
         probe = PROBES.get(request.path_info)
         if probe is not None:
             return probe(request)
+        if self._throttle and (refusal := self._throttle.refusal(request)):
+            return refusal
         host = request.META.get("HTTP_HOST")
         if host not in _hosts:
             try:
@@ -221,6 +225,8 @@ def _add_headers(request: IdentifiedRequest, response: HttpResponseBase) -> None
         **own,
         "x-request-id": ("X-Request-ID", request.id),
     }
+    for name, value in getattr(request, "rate_limit", {}).items():
+        response.headers.setdefault(name, value)
     if vary:
         patch_vary_headers(response, VARY)
     if response.status_code in (204, 304):

@@ -349,9 +349,9 @@ class VersionRequired(Problem):
 
 
 class TooManyRequests(Problem):
-    """Too many attempts to sign in or sign up; retry after Retry-After."""
+    """Too many requests, or attempts to sign in or sign up; retry after Retry-After."""
 
-    status, code, title = 429, "too_many_requests", "Too many attempts"
+    status, code, title = 429, "too_many_requests", "Too many requests"
     headers: ClassVar[dict[str, str]] = {"Retry-After": "60"}
 
 

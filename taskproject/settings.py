@@ -206,6 +206,8 @@ CORS_EXPOSE_HEADERS = [
     "Link",
     "ETag",
     "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
     "X-Request-ID",
     "API-Version",
     "Deprecation",
@@ -377,6 +379,11 @@ if OIDC_ISSUER and not OIDC_AUDIENCE:
 OIDC_JWKS_URL = environment.issuer("OIDC_JWKS_URL", HTTPS)
 # Whether a token that names none of this service's scopes may do nothing.
 OIDC_REQUIRE_SCOPES = environment.boolean("OIDC_REQUIRE_SCOPES", False)
+
+# API requests a minute: of one caller, which is a credential or else an address, and of one
+# address with whatever credentials. 0: without limit.
+RATE_LIMIT = environment.integer("RATE_LIMIT", 6_000, 0, 1_000_000)
+RATE_LIMIT_ADDRESS = environment.integer("RATE_LIMIT_ADDRESS", 30_000, 0, 1_000_000)
 
 # Whether API requests send Django's signals `request_started` and `request_finished`,
 # which agents such as Sentry's hook into; 0.05 ms a request.

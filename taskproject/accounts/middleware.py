@@ -83,8 +83,6 @@ class HeadlessMiddleware:
         if request.path_info.startswith(self.BROWSER):
             response.headers["X-CSRFToken"] = get_token(request)
             self._remember(request, response)
-        for name, value in vars(request).get("rate_limit", {}).items():
-            response.headers.setdefault(name, value)
         return response
 
     def _remember(self, request: HttpRequest, response: HttpResponseBase) -> None:

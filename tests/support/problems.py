@@ -37,7 +37,7 @@ TITLES = {
     "invalid": (422, "The input is not valid"),
     "key_reused": (422, "The Idempotency-Key belongs to another request"),
     "version_required": (428, "If-Match is needed"),
-    "too_many_requests": (429, "Too many attempts"),
+    "too_many_requests": (429, "Too many requests"),
     "server_error": (500, "The service failed"),
     "unavailable": (503, "The service is unavailable for now"),
 }
