@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.utils import label_for_field
+from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import BooleanField, Q, QuerySet
@@ -27,7 +29,7 @@ from taskproject import timezones
 from taskproject.accounts.models import User
 from taskproject.accounts.privileges import viewer
 from taskproject.problems import Conflict, Invalid
-from tasks.admin import quick_add
+from tasks.admin import quick_add, saved_views
 from tasks.admin.actions import TaskActions
 from tasks.admin.badges import completion_button, due_badge, priority_badge
 from tasks.admin.chips import TaskChangeList
@@ -41,6 +43,7 @@ from tasks.admin.filters import (
     TrashFilter,
 )
 from tasks.admin.pages import CalendarQuerySet
+from tasks.admin.saved_views import VIEW_VAR
 from tasks.admin.versioned import actor, reason
 from tasks.forms.fields import moment_text
 from tasks.models import Task, TaskList
@@ -148,11 +151,15 @@ class TaskChangeListAdmin(TaskActions):
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         if _in_trash(request):
             return self.trash_display
+        shown = saved_views.columns(request, self.list_display)
         if self.has_change_permission(request):
-            return self.list_display
-        return tuple(
-            "completed" if name == "completion" else name for name in self.list_display
-        )
+            return shown
+        return tuple("completed" if name == "completion" else name for name in shown)
+
+    def _numbered_columns(self, request: HttpRequest) -> tuple[str, ...]:
+        """The columns as the numbers in the parameter `o` count them."""
+        boxes = ("action_checkbox",) if self.get_actions(request) else ()
+        return (*boxes, *self.get_list_display(request))
 
     @admin.display(description="Done")
     def completion(self, task: Task) -> str:
@@ -191,12 +198,68 @@ class TaskChangeListAdmin(TaskActions):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
+        only_view = request.method == "GET" and [*request.GET] == [VIEW_VAR]
+        view = saved_views.named(request, request.GET.get(VIEW_VAR, ""))
+        if only_view and view is None:
+            told = "There is no such view any more. This is the list without filters."
+            self.message_user(request, told, messages.WARNING)
+            return HttpResponseRedirect(reverse(LIST))
+        if only_view and view is not None:
+            query = QueryDict(view.query, mutable=True)
+            query[VIEW_VAR] = str(view.pk)
+            query = self._in_order(request, query, query.get(ORDER_VAR, ""))
+            if len(query) > 1:
+                return HttpResponseRedirect(f"{reverse(LIST)}?{query.urlencode()}")
+        shown = saved_views.columns(request, self.list_display)
         context = {
+            "views": saved_views.offered(request),
+            "view": view,
+            "may_edit_view": view is not None and saved_views.may_edit(request, view),
+            "may_share_views": saved_views.may_share(request),
+            "columns": [
+                (name, label_for_field(name, Task, self), name in shown)
+                for name in self.list_display
+                if name != saved_views.TITLE
+            ],
             "quick_add": request.session.pop(QUICK_ADD, ""),
             "quick_add_help": quick_add.HELP,
             "quick_add_example": quick_add.EXAMPLE,
         }
         return super().changelist_view(request, context | (extra_context or {}))
+
+    # Saved views, and the choice of columns
+
+    def _in_order(
+        self, request: HttpRequest, query: QueryDict, order: str
+    ) -> QueryDict:
+        """The query, in an order by names of columns."""
+        request.GET = QueryDict(query.urlencode())  # which decides on the columns
+        ordered = query.copy()
+        ordered.pop(ORDER_VAR, None)
+        if numbers := saved_views.numbered(order, self._numbered_columns(request)):
+            ordered[ORDER_VAR] = numbers
+        return ordered
+
+    def views_view(self, request: HttpRequest) -> HttpResponse:
+        """Keeps the chosen columns for the session, or saves, updates or deletes a view."""
+        if request.method != "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
+        request.GET = QueryDict(request.POST.get("back", "")[:MAX_QUERY])
+        order = request.GET.get(ORDER_VAR, "")
+        order = saved_views.by_names(order, self._numbered_columns(request))
+        shown = saved_views.columns(request, self.list_display)
+        query = saved_views.query_of(request.GET, order)
+        if "columns" in request.POST:
+            chosen = request.POST.getlist("column")
+            known = [name for name in self.list_display if name in chosen]
+            request.session[saved_views.COLUMNS] = known
+            query = self._in_order(request, query, order)
+            return HttpResponseRedirect(f"{reverse(LIST)}?{query.urlencode()}")
+        level, told, at = saved_views.save(request, query.urlencode(), shown)
+        self.message_user(request, told, level)
+        if at is None:
+            return self.back_to_list(request)
+        return HttpResponseRedirect(f"{reverse(LIST)}{at}")
 
     def quick_add_view(self, request: HttpRequest) -> HttpResponse:
         """Adds the task of a line, by the form of a new task. A line that is refused is shown
@@ -254,6 +317,7 @@ class TaskChangeListAdmin(TaskActions):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
+            path("views/", wrap(self.views_view), name="tasks_task_views"),
             path("quick-add/", wrap(self.quick_add_view), name="tasks_task_quick_add"),
             *(
                 path(

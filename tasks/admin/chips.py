@@ -13,9 +13,10 @@ from django.contrib.admin.views.main import (
 )
 
 from tasks.admin.filters import FormFilter
+from tasks.admin.saved_views import VIEW_VAR
 
 # Parameters of the address that are no filters.
-NO_FILTERS = {ALL_VAR, IS_POPUP_VAR, ORDER_VAR, TO_FIELD_VAR}
+NO_FILTERS = {ALL_VAR, IS_POPUP_VAR, ORDER_VAR, TO_FIELD_VAR, VIEW_VAR}
 _DATE = ("created_at__year", "created_at__month", "created_at__day")
 
 
@@ -27,6 +28,14 @@ class Chip(NamedTuple):
 
 
 class TaskChangeList(ChangeList):
+    def get_filters_params(
+        self, params: dict[str, list[str]] | None = None
+    ) -> dict[str, list[str]]:
+        """The name of a saved view is no filter."""
+        found: dict[str, list[str]] = super().get_filters_params(params)
+        found.pop(VIEW_VAR, None)
+        return found
+
     def chips(self) -> Iterator[Chip]:
         """The filters, in their order; then the search, and what else is in the address."""
         left = dict(self.params)
