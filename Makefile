@@ -5,6 +5,8 @@ PYTHON ?= $(shell for python in python3.12 python3.13 python3.11 python3; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$python && break; done)
 NEXT_DJANGO = 6.1.3
+PIP_AUDIT = 2.10.1
+CYCLONEDX = 7.5.0
 BIN = .venv/bin
 RUFF = $(BIN)/ruff
 # The suite on a database, in as many processes as there are processors, each with a
@@ -12,6 +14,9 @@ RUFF = $(BIN)/ruff
 SUITE = -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --database
 CLIENTS = tests/clients
 NODE_20_19 = const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || major == 20 && minor >= 19 ? 0 : 1)
+# With hashes of the files for all platforms, which pip compares.
+LOCK = $(BIN)/uv pip compile --quiet --universal --upgrade --no-header --generate-hashes \
+	--python-version 3.11
 FASTIFY = bench/peers/fastify_pg
 
 .DEFAULT_GOAL := help
@@ -60,11 +65,21 @@ lint: .venv/tests ## Checks format, style, imports, types, migrations and the de
 	$(BIN)/python manage.py check --deploy --fail-level WARNING
 
 lock: .venv/tests ## Pins the newest versions that pyproject.toml allows, transitive ones too.
-	$(BIN)/uv pip compile --quiet --universal --upgrade --no-header --python-version 3.11 \
-		pyproject.toml --output-file requirements.txt
-	{ echo '-r ../requirements.txt'; $(BIN)/uv pip compile --quiet --universal --upgrade --no-header \
-		--python-version 3.11 --constraints requirements.txt --group pyproject.toml:tests; } \
-		> tests/requirements.txt
+	$(LOCK) pyproject.toml --output-file requirements.txt
+	{ echo '-r ../requirements.txt'; $(LOCK) --constraints requirements.txt \
+		--group pyproject.toml:tests; } > tests/requirements.txt
+
+audit: .venv-audit ## Looks for known vulnerabilities of the pinned versions (needs pypi.org; else skipped).
+	@if $(PYTHON) -c 'import json, urllib.request as web; json.load(web.urlopen( \
+		"https://pypi.org/pypi/django/5.2/json", timeout=10))["vulnerabilities"]' 2>/dev/null; \
+	then .venv-audit/bin/pip-audit --strict --disable-pip --requirement requirements.txt; \
+	else echo 'Skipped: pypi.org, which knows the vulnerabilities, cannot be reached; nothing was audited.'; fi
+
+sbom: .venv-audit ## Writes sbom.json (CycloneDX): what the service is made of, with licences.
+	rm -rf .venv-sbom && $(PYTHON) -m venv --without-pip .venv-sbom
+	.venv-audit/bin/pip --python .venv-sbom install --quiet --disable-pip-version-check -r requirements.txt
+	.venv-audit/bin/cyclonedx-py environment .venv-sbom --pyproject pyproject.toml --output-file sbom.json
+	rm -rf .venv-sbom
 
 .env: .env.example
 	@test -f .env || { umask 077; sed "s|^SECRET_KEY=.*|SECRET_KEY=$$($(PYTHON) -c \
@@ -87,6 +102,12 @@ lock: .venv/tests ## Pins the newest versions that pyproject.toml allows, transi
 	$(PYTHON) -m venv .venv-next
 	.venv-next/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	.venv-next/bin/python -m pip install --quiet --disable-pip-version-check Django==$(NEXT_DJANGO)
+	@touch $@
+
+.venv-audit:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check \
+		--upgrade pip pip-audit==$(PIP_AUDIT) cyclonedx-bom==$(CYCLONEDX)
 	@touch $@
 
 .venv-peers: bench/peers/requirements.txt
@@ -112,4 +133,4 @@ clients: .venv-clients $(CLIENTS)/node_modules
 
 bench-peers: .venv-peers $(FASTIFY)/node_modules
 
-.PHONY: help run test test-faults test-browser test-clients clients bench bench-peers bench-growth test-next lint lock
+.PHONY: help run test test-faults test-browser test-clients clients bench bench-peers bench-growth test-next lint lock audit sbom

@@ -1,8 +1,12 @@
 """Rules of the source that neither import-linter nor ruff can state (see pyproject.toml)."""
 
 import ast
+import re
 from collections.abc import Iterator
+from importlib.metadata import metadata
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE_LINES = 500
@@ -16,6 +20,8 @@ FORBIDDEN_NAMES = {
     "signals",
     "mixins",
 }
+#: Parts of the licences that dependencies may have: see docs/operations.md.
+LICENCES = ("MIT", "BSD", "Apache", "PSF", "MPL", "LGPL-3.0", "ISC")
 #: Django looks for a database backend under this name.
 BACKENDS = {"taskproject/postgresql/base.py", "taskproject/sqlite/base.py"}
 
@@ -80,3 +86,24 @@ def test_models_do_not_import_django_http() -> None:
     for path, text in _sources("taskproject", "tasks"):
         if "models" in path:
             assert "django.http" not in text, path
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "tests/requirements.txt"])
+def test_every_pinned_version_has_hashes(name: str) -> None:
+    text = (ROOT / name).read_text()
+    pins = re.findall(r"^\S+==.*(?:\n    --hash=.*)*", text, re.MULTILINE)
+
+    assert pins
+    assert [pin for pin in pins if "--hash=sha256:" not in pin] == []
+
+
+def test_the_licences_of_dependencies_are_known() -> None:
+    text = (ROOT / "requirements.txt").read_text()
+    for line in re.findall(r"^(\S+)==(.*)", text, re.MULTILINE):
+        name = line[0].partition("[")[0]
+        if "sys_platform" in line[1]:
+            continue  # not installed everywhere
+        told = metadata(name).json
+        places = ("license_expression", "license", "classifier")
+        licence = str([told.get(place) for place in places])
+        assert any(known in licence for known in LICENCES), f"{name}: {licence}"
