@@ -9,6 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
+from taskproject.accounts import password_reset
 from taskproject.api import api, todo_backend
 from taskproject.front import front
 
@@ -36,6 +37,9 @@ urlpatterns = [
     path("favicon.ico", csrf_exempt(require_safe(favicon))),
 ]
 
+if settings.EMAIL_BACKEND:
+    # Before the admin, which answers every other path below its own.
+    urlpatterns[:0] = password_reset.urlpatterns
 if settings.TODO_BACKEND:
     urlpatterns.append(path("", todo_backend.urls))
 

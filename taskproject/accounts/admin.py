@@ -28,6 +28,7 @@ from taskproject.accounts.models import (
     User,
 )
 from taskproject.accounts.privileges import may_see, viewer
+from taskproject.accounts.second_factor import reset
 from taskproject.problems import Unavailable
 from tasks.jobs import remove_user
 from tasks.models import Actor
@@ -65,6 +66,8 @@ class PersonAdmin(UserAdmin):
     def identity(self, user: User) -> str:
         """What OIDC_ISSUER calls the user."""
         return ", ".join(map(str, user.identities.all()))
+
+    actions = ("reset_mfa",)
 
     def has_change_permission(
         self, request: HttpRequest, obj: User | None = None
@@ -129,6 +132,21 @@ class PersonAdmin(UserAdmin):
                     if not may(request):
                         forbidden.add(name)
         return [str(user) for user in objs], counts, forbidden, []
+
+    @admin.action(
+        description="Remove the second factors of the selected users",
+        permissions=["change"],
+    )
+    def reset_mfa(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """For those who have lost them; also ends their sessions."""
+        mine = [user for user in queryset if self.has_change_permission(request, user)]
+        lost = [user for user in mine if reset(user)]
+        editor = viewer(request)
+        LogEntry.objects.log_actions(
+            editor.pk, lost, CHANGE, "Removed the second factor."
+        )
+        names = ", ".join(map(str, lost)) or "nobody"
+        self.message_user(request, f"Removed the second factor of {names}.")
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         # The row is deleted by its key: `obj` is named in the message afterwards.

@@ -102,9 +102,14 @@ def test_a_code_opens_once(carol: User, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_recovery_code_opens_once_in_parallel_too() -> None:
+@pytest.mark.parametrize("kind", ["app", "recovery"])
+def test_a_code_opens_once_in_parallel_too(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     carol = User.objects.create_superuser("carol", password=PASSWORD)
-    _, [code, *_] = with_factor(carol)
+    secret, [code, *_] = with_factor(carol)
+    if kind == "app":
+        code = next_code(secret, monkeypatch)
     clients = [Client() for _ in range(4)]
     for client in clients:
         sign_in(client)
