@@ -347,7 +347,7 @@ ACCOUNT_REAUTHENTICATION_METHODS = ["password", "mfa"]
 ACCOUNT_SESSION_REMEMBER = True
 # Nobody may become the guest, as whom everybody acts.
 ACCOUNT_USERNAME_BLACKLIST = [API_GUEST] if API_GUEST else []
-# `accounts/attempts.py` counts instead of allauth.
+# `accounts/attempts.py` counts instead of allauth, as for MFA_RATE_LIMITS.
 ACCOUNT_RATE_LIMITS = False
 MFA_ADAPTER = "taskproject.accounts.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
@@ -356,7 +356,7 @@ PASSKEY_DOMAIN = environment.domain("PASSKEY_DOMAIN")
 if PASSKEY_DOMAIN:
     MFA_SUPPORTED_TYPES.append("webauthn")
 MFA_PASSKEY_LOGIN_ENABLED = bool(PASSKEY_DOMAIN)
-MFA_RATE_LIMITS = {"webauthn_login": "30/m/ip"}
+MFA_RATE_LIMITS = False
 MFA_TOTP_ISSUER = "Tasks"
 CACHES = {
     "default": {

@@ -47,6 +47,7 @@ class HeadlessMiddleware:
         "/auth/email/verify/resend",
         "/auth/password/request",
         "/auth/password/reset",
+        "/auth/webauthn/login",
     )
     #: What signs in.
     ENTRANCES = (

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
-from pytest_django import Settings
 
+from taskproject.accounts import attempts
 from taskproject.accounts.models import User
 from tests.support.passkeys import Passkey
 from tests.support.people import ANNA, PASSWORD, App, Browser, flows, signed_in
@@ -167,10 +167,7 @@ RESPONSE_BREAKS = [
 
 
 @pytest.mark.parametrize("path", [OWN, LOGIN])
-def test_what_no_browser_answers_is_refused(
-    anna: User, settings: Settings, path: str
-) -> None:
-    settings.MFA_RATE_LIMITS = {"webauthn_login": None}
+def test_what_no_browser_answers_is_refused(anna: User, path: str) -> None:
     passkey, app = Passkey(), App()
     register(app, passkey)
 
@@ -205,8 +202,10 @@ def test_a_second_factor_that_no_browser_answers_is_refused(anna: User) -> None:
         assert_refused(answer, credential)
 
 
-def test_attempts_of_an_address_are_limited(db: None, settings: Settings) -> None:
-    settings.MFA_RATE_LIMITS = {"webauthn_login": "2/m/ip"}
+def test_attempts_of_an_address_are_limited(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts, "MAX_OF_ACCOUNTS", 2)
 
     statuses = [sign_in(App(), Passkey()).status_code for _ in range(3)]
 
