@@ -12,6 +12,7 @@ from ninja.renderers import BaseRenderer
 
 from taskproject import inputs, problems
 from taskproject.deprecation import announced
+from taskproject.docs import DocsPage
 from taskproject.document import Document
 from taskproject.idempotency import idempotent
 from taskproject.operations import OperationRun
@@ -48,6 +49,7 @@ class API(NinjaAPI):
             servers=[{"url": "/", "description": "This service"}],
             parser=inputs.StrictParser(),
             renderer=Renderer(),
+            docs=DocsPage(),
             docs_decorator=lambda view: csrf_exempt(require_safe(view)),
         )
         self.add_decorator(idempotent)

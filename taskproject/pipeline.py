@@ -242,7 +242,7 @@ def _choose_headers(response: HttpResponseBase) -> None:
     documentation is a page; what the API responds with a cookie is none."""
     is_page = response.headers.get("Content-Type", "").startswith("text/html")
     if is_page and response.status_code < 400:
-        response.headers[CSP] = settings.CONTENT_SECURITY_POLICY
+        response.headers.setdefault(CSP, settings.CONTENT_SECURITY_POLICY)
     else:
         for name in PAGE_HEADERS:
             response.headers.pop(name, None)

@@ -130,7 +130,9 @@ class AutocompleteFilter(FormFilter):
         self.offered = may_see(request, self.rows)
         relation = Task._meta.get_field(self.field)
         widget = OwnedAutocomplete(
-            relation, model_admin.admin_site, {"style": "width: 100%"}
+            relation,
+            model_admin.admin_site,
+            {"aria-label": str(self.title).capitalize()},
         )
         # The owner by whom the tasks are filtered, if they are.
         widget.owner_id = request.GET.get("owner")
@@ -179,7 +181,7 @@ class TagFilter(AutocompleteFilter):
     title, parameters, field, rows = "tag", ("tag",), "labels", Tag
 
 
-DAY_INPUT = forms.DateInput({"type": "date", "style": "width: 100%"})
+DAY_INPUT = forms.DateInput({"type": "date"})
 
 
 class DueForm(forms.Form):

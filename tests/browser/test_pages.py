@@ -1,11 +1,14 @@
 """Every page, opened by a person: no error on the console, and nothing for axe-core."""
 
+from typing import Literal
+
 from playwright.sync_api import Page, expect
 
 from tests.support.browsers import accessible
 from tests.support.servers import Server
 
-PUBLIC = ["/", "/api/docs", "/admin/login/"]
+DOCS = "/api/docs"
+PUBLIC = ["/", DOCS, "/admin/login/"]
 ADMIN = [
     "/admin/",
     "/admin/password_change/",
@@ -24,8 +27,9 @@ ADMIN = [
     "/admin/tasks/tasklist/",
     "/admin/tasks/tasklist/add/",
 ]
-#: In which axe-core finds nothing; to become all of them.
-ACCESSIBLE = {"/", "/admin/"}
+#: What is wrong with Swagger UI itself: its headings, links within buttons, and the choice of
+#: the one server.
+SWAGGER = ["heading-order", "nested-interactive", "select-name"]
 
 
 def test_public_pages(page: Page) -> None:
@@ -35,7 +39,7 @@ def test_public_pages(page: Page) -> None:
 def test_the_docs_page_calls_an_operation_with_a_token(
     page: Page, server: Server
 ) -> None:
-    page.goto("/api/docs")
+    page.goto(DOCS)
     page.get_by_role("button", name="Authorize").click()
     page.get_by_label("auth-bearer-value").fill(server.token)
     page.get_by_label("Apply credentials").first.click()
@@ -43,7 +47,6 @@ def test_the_docs_page_calls_an_operation_with_a_token(
 
     operation = page.locator("#operations-accounts-get_me")
     operation.click()
-    operation.get_by_role("button", name="Try it out").click()
     operation.get_by_role("button", name="Execute").click()
 
     answer = operation.locator(".live-responses-table")
@@ -58,9 +61,13 @@ def problems(page: Page, paths: list[str]) -> dict[str, object]:
     """What is wrong with each page, beside what it writes to the console."""
     found: dict[str, object] = {}
     for path in paths:
-        response = page.goto(path)
+        # Swagger UI reads the document first.
+        ready: Literal["load", "networkidle"] = (
+            "networkidle" if path == DOCS else "load"
+        )
+        response = page.goto(path, wait_until=ready)
         if response is None or response.status != 200:
             found[path] = response
-        elif path in ACCESSIBLE and (violations := accessible(page)):
+        elif violations := accessible(page, but=SWAGGER if path == DOCS else []):
             found[path] = violations
     return found

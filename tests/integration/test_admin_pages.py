@@ -80,7 +80,9 @@ def test_every_page_is_rendered_without_a_script_that_its_policy_would_block(
     if answer.status_code == 200:
         assert shown.rstrip().endswith("</html>")
         assert '<link rel="stylesheet" href="/static/taskproject/theme.css">' in shown
-    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    assert " style=" not in shown
     assert INLINE_SCRIPT.findall(shown) == []
     assert INLINE_HANDLER.findall(shown) == []
     assert re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"', shown) == []

@@ -1,0 +1,22 @@
+'use strict';
+// Gives what the admin's own scripts make a name, for screen readers.
+{
+    const give = () => {
+        for (const box of document.querySelectorAll('.select2-selection[role="combobox"]')) {
+            const select = box.closest('.select2-container').previousElementSibling;
+            const name = select.labels[0] || select;
+            const value = box.querySelector('.select2-selection__rendered');
+            name.id ||= `${select.id}_label`;
+            value.removeAttribute('role');
+            value.removeAttribute('aria-readonly');
+            box.setAttribute('aria-labelledby', `${name.id} ${value.id}`);
+        }
+        for (const tip of document.querySelectorAll('.help-tooltip[aria-label]')) {
+            tip.setAttribute('role', 'img');
+        }
+    };
+
+    // Some are made when jQuery says that the page is ready, others when it is loaded.
+    window.django?.jQuery?.(give);
+    window.addEventListener('load', give);
+}
