@@ -16,7 +16,7 @@ from taskproject.accounts.privileges import may_see, viewer
 from taskproject.problems import Conflict, Invalid
 from tasks.admin.changelist import TaskChangeListAdmin
 from tasks.admin.choices import CHOICES, KEY, choices_view
-from tasks.admin.timeline import earlier, lost, refused
+from tasks.admin.timeline import earlier, lost, refused, timeline
 from tasks.admin.versioned import Row, actor, add_link, first_tasks, reason
 from tasks.forms import TaskForm
 from tasks.forms.tasks import DUE, ORGANIZATION
@@ -25,9 +25,15 @@ from tasks.models import Event, EventQuerySet, Task, TaskList
 if TYPE_CHECKING:
     from tasks.admin.versioned import FieldsetOptions, Fieldsets
 
+#: The number of the newest events on the page of a task.
+SHOWN_EVENTS = 5
+
 
 @admin.register(Task)
 class TaskAdmin(TaskChangeListAdmin):
+    class Media:
+        js = ("taskproject/due.js",)
+
     form = TaskForm
     subject = "task_id"
     autocomplete_fields = ("owner", "list", "parent")
@@ -187,6 +193,14 @@ class TaskAdmin(TaskChangeListAdmin):
         if obj is not None and obj.deleted_at is not None:
             context["purged_on"] = self.purged_on(obj)
             context["may_restore"] = self.has_restore_permission(request)
+        if obj is not None and not context.get("is_popup"):
+            events = timeline(self.events_of(obj), SHOWN_EVENTS + 1)
+            may = obj.deleted_at is None and self.has_change_permission(request, obj)
+            context |= {
+                "timeline": events[:SHOWN_EVENTS],
+                "timeline_more": len(events) > SHOWN_EVENTS,
+                "may_restore_values": may,
+            }
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def has_change_permission(
@@ -240,7 +254,8 @@ class TaskAdmin(TaskChangeListAdmin):
         event = get_object_or_404(Event, sequence=sequence, task_id=task.pk)
         level, message = self._restore(request, task, event, name)
         self.message_user(request, message, level)
-        return HttpResponseRedirect(reverse("admin:tasks_task_history", args=[task.pk]))
+        page = "change" if request.GET.get("back") == "task" else "history"
+        return HttpResponseRedirect(reverse(f"admin:tasks_task_{page}", args=[task.pk]))
 
     def _restore(
         self, request: HttpRequest, task: Task, event: Event, name: str

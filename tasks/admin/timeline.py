@@ -18,10 +18,10 @@ KEYS: dict[str, type[User] | type[TaskList] | type[Task]] = {
 }
 
 
-def timeline(events: EventQuerySet) -> list[dict[str, object]]:
-    """The newest events of one row, newest first, for the template."""
+def timeline(events: EventQuerySet, most: int = LENGTH) -> list[dict[str, object]]:
+    """At most this many of the newest events of one row, newest first, for the template."""
     # One of each version: a transfer has an event in both owners' feeds.
-    shown = {event.version: event for event in events.in_order().reverse()[:LENGTH]}
+    shown = {event.version: event for event in events.in_order().reverse()[:most]}
     names = _names(shown.values())
     return [_represent(event, names) for event in shown.values()]
 

@@ -52,7 +52,11 @@ class VersionedAdmin(admin.ModelAdmin):
 
     class Media:
         css: ClassVar = {"all": ("taskproject/admin.css",)}
-        js = ("taskproject/unsaved.js", "taskproject/filters.js")
+        js = (
+            "taskproject/unsaved.js",
+            "taskproject/filters.js",
+            "taskproject/neighbours.js",
+        )
 
     # Facets would count the rows of each choice, and so read every row.
     show_facets = admin.ShowFacets.NEVER

@@ -446,3 +446,34 @@ def test_a_task_in_the_trash_offers_no_value_to_restore(
 
 def test_a_malformed_place_in_the_timeline_is_not_found(staff: Client) -> None:
     assert staff.post(f"{LIST}abc/timeline/1/title/").status_code in (302, 404)
+
+
+def test_the_page_of_a_task_shows_its_last_changes_and_restores_there(
+    staff: Client, alice: User
+) -> None:
+    task = make_task(alice, "First")
+    for number in range(6):
+        Task.objects.filter(pk=task.pk).edit(BY, title=f"Title {number}")
+    page = f"/admin/tasks/task/{task.pk}/change/"
+
+    shown = staff.get(page)
+
+    assert [event["version"] for event in shown.context["timeline"]] == [7, 6, 5, 4, 3]
+    assert "The whole history" in shown.content.decode()
+    restore = re.search('action="([^"]+/title/[^"]*)"', shown.content.decode())
+    assert restore is not None
+    assert staff.post(unescape(restore[1])).headers["Location"] == page
+    task.refresh_from_db()
+    assert task.title == "Title 4"
+
+
+def test_the_page_of_a_task_in_the_trash_offers_no_earlier_value(
+    staff: Client, alice: User
+) -> None:
+    task = make_task(alice, "First")
+    Task.objects.filter(pk=task.pk).edit(BY, title="Second")
+    Task.objects.filter(pk=task.pk).trash(BY)
+
+    shown = staff.get(f"/admin/tasks/task/{task.pk}/change/").content.decode()
+
+    assert "Last changes" in shown and "/timeline/" not in shown

@@ -21,7 +21,7 @@
     let sent = false;
 
     window.addEventListener('submit', event => {
-        sent = event.target.matches('#content form[method="post"]');
+        sent = event.target.matches('#content form[method="post"]:not(.restore)');
     });
     window.addEventListener('pageshow', () => {
         sent = false;
