@@ -11,12 +11,20 @@ from django.contrib.admin.views.main import (
     SEARCH_VAR,
     ChangeList,
 )
+from django.http import HttpRequest
 
+from taskproject.accounts.privileges import viewer
+from tasks.admin.choices import KEY
 from tasks.admin.filters import FormFilter
 from tasks.admin.saved_views import VIEW_VAR
+from tasks.models import overview
 
 # Parameters of the address that are no filters.
 NO_FILTERS = {ALL_VAR, IS_POPUP_VAR, ORDER_VAR, TO_FIELD_VAR, VIEW_VAR}
+#: The parameter of open and of completed tasks.
+STATE = "completed__exact"
+# The filters of which the numbers of tasks are stored.
+_TALLIED = ("owner", "list", "tag")
 _DATE = ("created_at__year", "created_at__month", "created_at__day")
 
 
@@ -27,7 +35,40 @@ class Chip(NamedTuple):
     without: str
 
 
+class State(NamedTuple):
+    """The open or the completed ones of the listed tasks."""
+
+    name: str
+    number: int
+    query: str
+    chosen: bool
+
+
 class TaskChangeList(ChangeList):
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.viewer = viewer(request)
+
+    def states(self) -> list[State]:
+        """How many tasks are open and completed, if that is stored: of all, or of those that
+        are filtered by an owner, by a list or by a tag."""
+        used = {n: str(v) for n, v in self.params.items() if v and n not in NO_FILTERS}
+        chosen, of = used.pop(STATE, ""), {n: used.pop(n, "") for n in _TALLIED}
+        if of["list"] == "none":
+            of["list"] = "0"
+        sound = all(KEY.fullmatch(key) for key in of.values() if key)
+        mine = of["owner"] == str(self.viewer.pk)
+        hidden = not mine and not self.viewer.has_perm("tasks.view_all_tasks")
+        if used or hidden or not sound or (of["list"] and of["tag"]):
+            return []
+        numbers = overview.states(*(int(key) if key else None for key in of.values()))
+        return [
+            State(name, number, self.get_query_string({STATE: value}), chosen == value)
+            for name, value, number in zip(
+                ("Open", "Completed"), "01", numbers, strict=True
+            )
+        ]
+
     def get_filters_params(
         self, params: dict[str, list[str]] | None = None
     ) -> dict[str, list[str]]:

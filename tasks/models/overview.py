@@ -15,6 +15,7 @@ from taskproject.sql import adapted, fetch
 from taskproject.times import midnight
 from tasks.models.due_dates import Clock
 from tasks.models.lists import TaskList
+from tasks.models.tags import Tag
 from tasks.models.tallies import Tally, day_key
 from tasks.models.tasks import Task
 
@@ -58,6 +59,30 @@ def owners(owner_id: int | None) -> tuple[int, int, list[Owner]]:
         return 0, 0, []
     named = [Owner(*row[:3]) for row in found if row[2]]
     return int(found[0][3]), int(found[0][4]), named
+
+
+def states(
+    owner_id: int | None, list_id: int | None = None, tag_id: int | None = None
+) -> tuple[int, int]:
+    """The numbers of open and of completed tasks: all, those of a list (0: in no list), or
+    those with a tag; of the owner, if one is given."""
+    if tag_id is not None:
+        tallies = _tallies(owner_id, "tag").filter(key=tag_id)
+        tallies = tallies.filter(
+            owner__in=Tag.objects.filter(pk=tag_id).values("owner")
+        )
+    elif list_id:
+        tallies = _tallies(owner_id, "list").filter(key=list_id)
+        its = TaskList.objects.filter(pk=list_id)
+        tallies = tallies.filter(owner__in=its.values("owner"))
+    else:
+        kind = "all" if list_id is None else "list"
+        tallies = _tallies(owner_id, kind).filter(key=0)
+        # A search of the index for each owner, not a scan of the tallies of everything.
+        people = get_user_model()._default_manager.order_by()
+        tallies = tallies.filter(owner__in=people.values("pk"))
+    found = tallies.aggregate(open=Sum("open"), completed=Sum("completed"))
+    return found["open"] or 0, found["completed"] or 0
 
 
 def lists(owner_id: int | None) -> list[tuple[TaskList, int]]:
