@@ -49,6 +49,7 @@ def test_times_are_shown_in_the_zone_of_who_looks(staff: Client, carol: User) ->
     task = make_task(carol)
     noon = datetime(2026, 1, 31, 23, tzinfo=UTC)
     Task.objects.filter(pk=task.pk).update(created_at=noon)
+    staff.post(f"{LIST}views/", {"columns": "", "column": "created_at"})
 
     assert "Feb. 1, 2026, 8 a.m." in text(staff.get(LIST))
     assert "When (Asia/Tokyo)" in text(staff.get(f"{LIST}{task.pk}/history/"))
