@@ -32,8 +32,8 @@ from tasks.api.undo import router as undo
 DESCRIPTION = """\
 **Credentials**: `Authorization: Bearer tk_...` (from `POST /api/tokens` or
 `manage.py create_token`), `X-Session-Token`, or the session cookie with, on writes,
-`X-CSRFToken` (from `GET /api/me`). People sign up and in at `/api/auth/`, by
-[django-allauth](https://docs.allauth.org/en/latest/headless/openapi-specification/).
+`X-CSRFToken` (from `GET /api/me`). People sign up and in at `/api/auth/`, which has a
+[document of its own](/api/auth/openapi.json).
 An installation may have a guest, as which all other requests act.
 
 **Errors** are `application/problem+json` (RFC 9457); decide by `code`. Every response

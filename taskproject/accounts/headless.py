@@ -10,6 +10,7 @@ import orjson
 from allauth.headless import urls
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, path
+from django.views.decorators.http import require_safe
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
 #: Views of allauth for what is not offered: telephones, codes instead of passwords, and
@@ -82,4 +83,17 @@ def _offered(
             yield path(f"api/auth/{route}", view)
 
 
-urlpatterns = [*_offered(urls.urlpatterns)]
+_operations = [*_offered(urls.urlpatterns)]
+
+
+@require_safe
+def document(request: HttpRequest) -> HttpResponse:
+    """The OpenAPI document of these operations."""
+    # Imported where it is used: it imports PyYAML, and reads 120 KB.
+    from taskproject.accounts.headless_document import document
+
+    paths = frozenset(f"/{operation.pattern}" for operation in _operations)
+    return HttpResponse(document(paths), content_type="application/json")
+
+
+urlpatterns = [*_operations, path("api/auth/openapi.json", document)]
