@@ -2,6 +2,8 @@
 permission through the admin that the editor does not have, and only superusers edit
 superusers."""
 
+from typing import TypeVar
+
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Model, Q, QuerySet
@@ -9,8 +11,13 @@ from django.http import HttpRequest
 
 from taskproject.accounts.models import User
 
+Row = TypeVar("Row", bound=Model)
+
 # What the holder of a token can do, as permissions.
-_READ = ("tasks.view_task", "tasks.view_tasklist", "tasks.view_tag")
+_READ = (
+    *("tasks.view_task", "tasks.view_tasklist", "tasks.view_tag"),
+    "tasks.view_all_tasks",
+)
 _WRITE = (
     *(f"tasks.{verb}_task" for verb in ("add", "change", "delete", "remove")),
     *(f"tasks.{verb}_tasklist" for verb in ("add", "change", "delete")),
@@ -30,6 +37,21 @@ def viewer(request: HttpRequest) -> User:
 def may_see(request: HttpRequest, model: type[Model]) -> bool:
     """Whether the user may view the rows of this model, and so choose among them."""
     return admin.site.get_model_admin(model).has_view_permission(request)
+
+
+def sees_all(request: HttpRequest) -> bool:
+    """Whether the user may see the tasks, lists and tags of other users."""
+    return viewer(request).has_perm("tasks.view_all_tasks")
+
+
+def visible(request: HttpRequest, rows: QuerySet[Row]) -> QuerySet[Row]:
+    """Those of the tasks, lists or tags that the user may see: all, or their own."""
+    return rows if sees_all(request) else rows.filter(owner=viewer(request))
+
+
+def may_choose_owner(request: HttpRequest) -> bool:
+    """Whether the user may give tasks and lists to other users."""
+    return sees_all(request) and may_see(request, User)
 
 
 def held(user: User) -> QuerySet[Permission]:

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from taskproject import jobs, timezones
-from taskproject.accounts.privileges import viewer
+from taskproject.accounts.privileges import may_choose_owner, viewer
 from taskproject.models import Job
 from taskproject.problems import Conflict
 from tasks.admin.versioned import VersionedAdmin
@@ -37,10 +37,8 @@ class BulkPages(VersionedAdmin):
         )
 
     def has_assign_permission(self, request: HttpRequest) -> bool:
-        """Choosing a user requires the permission to view users."""
-        return self.has_change_permission(request) and request.user.has_perm(
-            "accounts.view_user"
-        )
+        """Choosing a user requires the permission to view users and their tasks."""
+        return self.has_change_permission(request) and may_choose_owner(request)
 
     def has_restore_permission(self, request: HttpRequest) -> bool:
         """Users who may move tasks to the trash may restore them."""

@@ -27,7 +27,7 @@ from django.utils.http import urlencode
 
 from taskproject import timezones
 from taskproject.accounts.models import User
-from taskproject.accounts.privileges import viewer
+from taskproject.accounts.privileges import viewer, visible
 from taskproject.problems import Conflict, Invalid
 from tasks.admin import quick_add, saved_views
 from tasks.admin.actions import TaskActions
@@ -115,7 +115,8 @@ class TaskChangeListAdmin(TaskActions):
         return TaskChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Task]:
-        return CalendarQuerySet(Task).defer(*UNREAD).order_by(*self.ordering)
+        rows = CalendarQuerySet(Task).defer(*UNREAD).order_by(*self.ordering)
+        return visible(request, rows)
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """A year or a month is read by the index of the dates."""

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 from django.http import HttpRequest
 from django.urls import reverse
 
-from taskproject.accounts.privileges import may_see, viewer
+from taskproject.accounts.privileges import may_see, sees_all, viewer
 from taskproject.models import Job
 from tasks.models import Task, TaskList, overview
 from tasks.models.due_dates import Clock, clock
@@ -70,9 +70,12 @@ class Dashboard:
         if not may_see(request, Task):
             return None
         now = clock(viewer(request).timezone)
-        opened, completed, owners = overview.owners(None)
-        due = overview.due(None, now)
-        bars = _bars(now)
+        # None: those of all users.
+        whose = None if sees_all(request) else viewer(request).pk
+        jobs = Job.objects.unfinished()
+        opened, completed, owners = overview.owners(whose)
+        due = overview.due(whose, now)
+        bars = _bars(now, whose)
         return cls(
             figures=[
                 Figure("Open", opened, _list(completed__exact=0)),
@@ -98,10 +101,10 @@ class Dashboard:
                 Figure(name, number, _list(owner=key, completed__exact=0))
                 for key, name, number in owners
             ],
-            lists=_lists() if may_see(request, TaskList) else None,
-            writes=overview.writes(None, now.now - timedelta(days=1)),
+            lists=_lists(whose) if may_see(request, TaskList) else None,
+            writes=overview.writes(whose, now.now - timedelta(days=1)),
             zone=str(now.zone),
-            jobs=Job.objects.unfinished().count(),
+            jobs=(jobs if whose is None else jobs.filter(owner_id=whose)).count(),
         )
 
     @property
@@ -123,7 +126,7 @@ def _text(number: int, capped: bool) -> str:
     return f"at least {number:,}" if capped else f"{number:,}"
 
 
-def _lists() -> list[Figure]:
+def _lists(whose: int | None) -> list[Figure]:
     return [
         Figure(
             row.name,
@@ -131,14 +134,14 @@ def _lists() -> list[Figure]:
             _list(list=row.pk, completed__exact=0),
             note=str(row.owner),
         )
-        for row, number in overview.lists(None)
+        for row, number in overview.lists(whose)
     ]
 
 
-def _bars(now: Clock) -> list[Bar]:
+def _bars(now: Clock, whose: int | None) -> list[Bar]:
     days = [now.today - timedelta(days=back) for back in range(DAYS - 1, -2, -1)]
     moments = [now.begin(day) for day in days]
-    numbers = overview.completed_by_day(None, moments)
+    numbers = overview.completed_by_day(whose, moments)
     most = max(*numbers, 1)
     bars = []
     for place, number in enumerate(numbers):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -12,7 +12,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from taskproject.accounts.models import User
-from taskproject.accounts.privileges import may_see, viewer
+from taskproject.accounts.privileges import may_see, viewer, visible
 from tasks.admin.choices import KEY, OwnedAutocomplete
 from tasks.models import Tag, Task, TaskList, TaskQuerySet
 from tasks.models.due_dates import HAS_DUE, NO_DUE, Clock, clock, read_day
@@ -128,6 +128,7 @@ class AutocompleteFilter(FormFilter):
         super().__init__(request, params, model, model_admin)
         (name,) = self.parameters
         self.offered = may_see(request, self.rows)
+        self._shown = self.shown(request)
         relation = Task._meta.get_field(self.field)
         widget = OwnedAutocomplete(
             relation,
@@ -136,10 +137,15 @@ class AutocompleteFilter(FormFilter):
         )
         # The owner by whom the tasks are filtered, if they are.
         widget.owner_id = request.GET.get("owner")
-        rows = self.rows._default_manager.order_by("pk")
+        rows = self._shown.order_by("pk")
         choice = forms.ModelChoiceField(rows, required=False, widget=widget)
         self.form = forms.Form({name: self.value()}, auto_id=f"filter_{name}")
         self.form.fields[name] = choice
+
+    def shown(self, request: HttpRequest) -> QuerySet[Any]:
+        """The rows whose names the user may see."""
+        rows = self.rows._default_manager.all()
+        return rows if self.rows is User else visible(request, rows)
 
     def has_output(self) -> bool:
         """Also shown if the address sets it, so that it can be removed."""
@@ -162,7 +168,7 @@ class AutocompleteFilter(FormFilter):
         value = super().chosen() or self.value()
         if not (self.offered and KEY.fullmatch(value)):
             return value
-        row = self.rows._default_manager.filter(pk=int(value)).first()
+        row = self._shown.filter(pk=int(value)).first()
         return f"{value} (deleted)" if row is None else str(row)
 
 

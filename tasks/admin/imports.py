@@ -15,8 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from taskproject import jobs
-from taskproject.accounts.models import User
-from taskproject.accounts.privileges import may_see, viewer
+from taskproject.accounts.privileges import may_choose_owner, viewer
 from taskproject.deadlines import extend
 from taskproject.downloads import CHUNK_TIMEOUT
 from taskproject.models import Job
@@ -62,7 +61,7 @@ class ImportPages(VersionedAdmin):
         return view
 
     def _import_view(self, request: HttpRequest) -> HttpResponse:
-        only = None if may_see(request, User) else viewer(request)
+        only = None if may_choose_owner(request) else viewer(request)
         sent = (request.POST, request.FILES) if request.method == "POST" else ()
         form = UploadForm(only, *sent)
         if form.is_valid():

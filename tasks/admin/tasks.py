@@ -12,7 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from taskproject.accounts.models import User
-from taskproject.accounts.privileges import may_see, viewer
+from taskproject.accounts.privileges import may_see, viewer, visible
 from taskproject.problems import Conflict, Invalid
 from tasks.admin.changelist import TaskChangeListAdmin
 from tasks.admin.choices import CHOICES, KEY, choices_view
@@ -93,8 +93,9 @@ class TaskAdmin(TaskChangeListAdmin):
         """The initial values in the address of the form of a new task. A list or a parent
         sets the owner, and is ignored if the address has another owner."""
         initial = super().get_changeform_initial_data(request)
-        tops = Task.objects.live().filter(parent__isnull=True)
-        for name, rows in (("list", TaskList.objects.all()), ("parent", tops)):
+        tops = visible(request, Task.objects.live().filter(parent__isnull=True))
+        lists = visible(request, TaskList.objects.all())
+        for name, rows in (("list", lists), ("parent", tops)):
             key = initial.pop(name, "")
             known = KEY.fullmatch(str(key))
             row = rows.filter(pk=int(known[0])).first() if known else None
@@ -173,7 +174,7 @@ class TaskAdmin(TaskChangeListAdmin):
 
     def restore_task_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Restores a task from the trash, from its page."""
-        task = get_object_or_404(Task, pk=object_id)
+        task = get_object_or_404(self.get_queryset(request), pk=object_id)
         may = self.has_restore_permission(request)
         if request.method != "POST" or not may:
             raise PermissionDenied
@@ -248,7 +249,7 @@ class TaskAdmin(TaskChangeListAdmin):
         self, request: HttpRequest, object_id: int, sequence: int, name: str
     ) -> HttpResponse:
         """Restores one field to the value that it had before an event."""
-        task = get_object_or_404(Task, pk=object_id)
+        task = get_object_or_404(self.get_queryset(request), pk=object_id)
         if request.method != "POST" or not self.has_change_permission(request, task):
             raise PermissionDenied
         event = get_object_or_404(Event, sequence=sequence, task_id=task.pk)

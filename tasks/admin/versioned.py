@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import PermissionDenied
 from django.db.models import Field, ForeignKey, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -18,7 +19,12 @@ from django.utils.html import format_html
 
 from taskproject import jobs, timezones
 from taskproject.accounts.models import User
-from taskproject.accounts.privileges import may_see, viewer
+from taskproject.accounts.privileges import (
+    may_choose_owner,
+    may_see,
+    viewer,
+    visible,
+)
 from taskproject.models import Job
 from taskproject.problems import Conflict, Invalid, Problem
 from tasks.admin.choices import KEY, OwnedAutocomplete
@@ -86,20 +92,21 @@ class VersionedAdmin(admin.ModelAdmin):
         form.zone = timezones.known(viewer(request).timezone)
         form.refusal = getattr(request, "refusal", None)
         owner = form.base_fields.get("owner")
-        if isinstance(owner, forms.ModelChoiceField) and not may_see(request, User):
+        if isinstance(owner, forms.ModelChoiceField) and not may_choose_owner(request):
             owner.widget, owner.empty_label = forms.Select(), None
             owner.queryset = self.known_owners(request, obj)
         return form
 
     def known_owners(self, request: HttpRequest, row: Row | None) -> QuerySet[User]:
-        """The owners that staff who may not view users can choose: themselves, the owner
+        """The owners that staff who may not choose others can choose: themselves, the owner
         of the row, and the owner of the list or parent that is chosen for it."""
         known = {viewer(request).pk} | ({row.owner_id} if row else set())
         for name, model in (("list", TaskList), ("parent", Task)):
             for query in (request.GET, request.POST):
                 key = query.get(name, "")
                 if KEY.fullmatch(key) and may_see(request, model):
-                    rows = model._default_manager.filter(pk=int(key))
+                    every = model._default_manager.filter(pk=int(key))
+                    rows = visible(request, every)
                     known.update(rows.values_list("owner_id", flat=True))
         return User.objects.filter(pk__in=known).order_by("username")
 
@@ -123,6 +130,9 @@ class VersionedAdmin(admin.ModelAdmin):
         self, db_field: ForeignKey, request: HttpRequest, **kwargs: object
     ) -> forms.ModelChoiceField | None:
         kwargs.setdefault("widget", OwnedAutocomplete(db_field, self.admin_site))
+        if db_field.name in ("list", "parent"):
+            rows = db_field.related_model._default_manager.all()
+            kwargs.setdefault("queryset", visible(request, rows))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(
@@ -136,6 +146,10 @@ class VersionedAdmin(admin.ModelAdmin):
         return field
 
     # The list
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Row]:
+        """The rows that the user may see; other pages of theirs are not found."""
+        return visible(request, super().get_queryset(request))
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, object] | None = None
@@ -253,6 +267,8 @@ class VersionedAdmin(admin.ModelAdmin):
         extra_context: dict[str, object] | None = None,
     ) -> HttpResponse:
         """Django's history page, with the events of the row instead of the admin log."""
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
         row = self.get_object(request, unquote(object_id))
         events = self.events_of(row) if row else Event.objects.none()
         context = {"timeline": timeline(events)}

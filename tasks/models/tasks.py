@@ -473,7 +473,10 @@ class Task(models.Model):
     open_subtasks: int = 0
 
     class Meta:
-        permissions = (("remove_task", "Can delete tasks permanently"),)
+        permissions = (
+            ("remove_task", "Can delete tasks permanently"),
+            ("view_all_tasks", "Can view tasks, lists and tags of all users"),
+        )
         indexes = constraints.INDEXES
         constraints = constraints.CONSTRAINTS
 

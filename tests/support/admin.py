@@ -142,6 +142,12 @@ def open_form(client: Client, row: Task | TaskList | Tag) -> Form:
 
 
 def as_staff(user: User, *permissions: str) -> Client:
+    """The admin, with the user signed in, who has these permissions only, and sees the
+    tasks of all users."""
+    return as_editor(user, *permissions, "view_all_tasks")
+
+
+def as_editor(user: User, *permissions: str) -> Client:
     """The admin, with the user signed in, who has these permissions only."""
     user.is_staff = True
     user.save()
