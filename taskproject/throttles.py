@@ -62,7 +62,7 @@ class Throttle:
         address = client_address(request)
         if address in LOCAL:
             return None
-        caller = _credential(request)
+        caller = credential(request)
         asked = [(self._caller, caller or address)]
         if caller:
             asked.append((self._address, address))
@@ -116,7 +116,7 @@ def throttle() -> Throttle | None:
     return Throttle(caller, address) if caller or address else None
 
 
-def _credential(request: HttpRequest) -> str:
+def credential(request: HttpRequest) -> str:
     """The credential of the request, checked or not; empty if it has none."""
     meta = request.META
     token: str = meta.get("HTTP_AUTHORIZATION") or meta.get("HTTP_X_SESSION_TOKEN", "")

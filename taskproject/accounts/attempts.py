@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import SignInAttempt, User
 from taskproject.problems import TooManyRequests
-from taskproject.throttles import Limit, client_address
+from taskproject.throttles import Limit, client_address, credential
 
 #: How long a failed attempt counts.
 WINDOW = timedelta(minutes=15)
@@ -113,6 +113,12 @@ def code(request: HttpRequest, user: User) -> Attempt:
     device = _known_device(request, user=user)
     key = _key("code-device", device) if device else _key("code", str(user.pk))
     return Attempt.begin({key: Limit("code", MAX_CODES, SECONDS)})
+
+
+def password(request: HttpRequest) -> Attempt:
+    """An attempt to give the old password for a new one, in a session that may be stolen."""
+    limit = Limit("password", MAX_BY_NAME, SECONDS)
+    return Attempt.begin({_key("password", credential(request)): limit})
 
 
 def account(request: HttpRequest, email: str) -> Attempt:

@@ -49,6 +49,8 @@ class HeadlessMiddleware:
         "/auth/password/reset",
         "/auth/webauthn/login",
     )
+    #: What asks for the old password.
+    PASSWORD = "/account/password/change"
     #: What signs in.
     ENTRANCES = (
         "/auth/login",
@@ -65,9 +67,12 @@ class HeadlessMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if not request.path_info.startswith(self.PREFIX):
             return self.get_response(request)
+        changing: attempts.Attempt | None = None
         try:
             require_https(request)
             body = self._read_body(request)
+            if request.method == "POST" and request.path_info.endswith(self.PASSWORD):
+                changing = attempts.password(request)
             if request.method == "POST" and request.path_info.endswith(self.COUNTED):
                 email = body.get("email")
                 attempt = attempts.account(
@@ -79,6 +84,8 @@ class HeadlessMiddleware:
             return problems.respond(request, problem)
         vars(request)["urlconf"] = "taskproject.accounts.headless"
         response = self.get_response(request)
+        if changing is not None and response.status_code != 400:
+            changing.forget()
         if response.status_code >= 400:
             response = self._error(request, response)
         if request.path_info.startswith(self.BROWSER):

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from threading import BoundedSemaphore, Lock
 from types import MappingProxyType
 
+from allauth.core import context
 from django import forms
 from django.conf import settings
-from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
@@ -54,6 +55,19 @@ class RefusableForm(forms.Form):
         for name, value in self.headers.items():
             response.headers[name] = value
         return response
+
+
+class ChangeForm(RefusableForm, AdminPasswordChangeForm):
+    """The admin's form for one's own password."""
+
+    def clean_old_password(self) -> str:
+        try:
+            attempt = attempts.password(context.request)
+        except TooManyRequests as problem:
+            raise self.refuse(problem) from None
+        old: str = super().clean_old_password()
+        attempt.forget()
+        return old
 
 
 class SignInForm(RefusableForm, AdminAuthenticationForm):

@@ -6,18 +6,19 @@ from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
-from django.contrib.auth.views import LoginView, redirect_to_login
+from django.contrib.auth.views import LoginView, PasswordChangeView, redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
-from django.urls import URLPattern, URLResolver, path, reverse
+from django.urls import URLPattern, URLResolver, path, reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
+from django.views.generic import FormView
 
 from taskproject.accounts import attempts, second_factor
 from taskproject.accounts.privileges import viewer
-from taskproject.accounts.signin import SignInForm
+from taskproject.accounts.signin import ChangeForm, SignInForm
 
 
 class StaffSite(AdminSite):
@@ -66,6 +67,15 @@ class StaffSite(AdminSite):
         assert isinstance(response, HttpResponse)
         return response
 
+    def password_change(  # type: ignore[override]  # it redirects as well
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """As Django's view, with another form."""
+        context = {**self.each_context(request), **(extra_context or {})}
+        response = PasswordView.as_view(extra_context=context)(request)
+        assert isinstance(response, HttpResponse)
+        return response
+
     @method_decorator([never_cache, csrf_protect, sensitive_post_parameters()])
     @login_not_required
     def login_code(self, request: HttpRequest) -> HttpResponse:
@@ -80,7 +90,24 @@ class StaffSite(AdminSite):
         return second_factor.factor_view(self, request)
 
 
-class SignInView(LoginView):
+class RefusingView(FormView):
+    """A view of a form that may refuse, by its status and headers."""
+
+    def render_to_response(
+        self, context: dict[str, Any], **options: Any
+    ) -> HttpResponse:
+        form = context["form"]
+        page = super().render_to_response(context, status=form.status, **options)
+        response: HttpResponse = form.with_headers(page)
+        return response
+
+
+class PasswordView(RefusingView, PasswordChangeView):
+    form_class = ChangeForm
+    success_url = reverse_lazy("admin:password_change_done")
+
+
+class SignInView(RefusingView, LoginView):
     """Signs staff in, or asks for the second factor of those who have one."""
 
     authentication_form = SignInForm
@@ -93,13 +120,4 @@ class SignInView(LoginView):
         second_factor.enter(self.request, user, None)
         response = HttpResponseRedirect(self.get_success_url())
         attempts.remember(response, user, reverse("admin:index"))
-        return response
-
-    def render_to_response(
-        self, context: dict[str, Any], **options: Any
-    ) -> HttpResponse:
-        """With the status of the form's refusal, and the headers of its limit."""
-        form = context["form"]
-        page = super().render_to_response(context, status=form.status, **options)
-        response: HttpResponse = form.with_headers(page)
         return response

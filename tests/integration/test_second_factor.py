@@ -404,3 +404,41 @@ def test_a_forged_cookie_makes_no_browser_known(carol: User, forged: str) -> Non
         sign_in(client, "wrong")
 
     assert sign_in(client).status_code == 429
+
+
+# A session that was stolen
+
+
+def test_it_does_not_guess_the_password_to_change_it(carol: User) -> None:
+    client = Client()
+    sign_in(client)
+    new = {"new_password1": "another horse", "new_password2": "another horse"}
+    path = "/admin/password_change/"
+    for _ in range(MAX_BY_NAME):
+        assert client.post(path, new | {"old_password": "wrong"}).status_code == 200
+
+    refused = client.post(path, new | {"old_password": PASSWORD})
+
+    assert refused.status_code == 429
+    assert int(refused["Retry-After"]) > 800
+
+
+def test_the_right_password_is_not_counted(carol: User) -> None:
+    client = Client()
+    sign_in(client)
+    for _ in range(MAX_BY_NAME + 1):
+        sent = {"old_password": PASSWORD, "new_password1": "x", "new_password2": "y"}
+        assert client.post("/admin/password_change/", sent).status_code == 200
+
+
+def test_it_does_not_guess_the_password_by_the_api_either(carol: User) -> None:
+    app = App()
+    app.call("POST", "/auth/login", {"username": "carol", "password": PASSWORD})
+    sent = {"current_password": "wrong", "new_password": "another horse battery"}
+    path = "/account/password/change"
+    for _ in range(MAX_BY_NAME):
+        assert app.call("POST", path, sent).status_code == 400
+
+    refused = app.call("POST", path, sent | {"current_password": PASSWORD})
+
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
