@@ -20,7 +20,7 @@ from tasks.admin.timeline import earlier, lost, refused, timeline
 from tasks.admin.versioned import Row, actor, add_link, first_tasks, reason
 from tasks.forms import TaskForm
 from tasks.forms.tasks import DUE, ORGANIZATION
-from tasks.models import Event, EventQuerySet, Task, TaskList
+from tasks.models import Event, EventQuerySet, Tag, Task, TaskList
 
 if TYPE_CHECKING:
     from tasks.admin.versioned import FieldsetOptions, Fieldsets
@@ -201,6 +201,7 @@ class TaskAdmin(TaskChangeListAdmin):
                 "timeline": events[:SHOWN_EVENTS],
                 "timeline_more": len(events) > SHOWN_EVENTS,
                 "may_restore_values": may,
+                "tags": obj.labels.order_by("key") if may_see(request, Tag) else (),
             }
         return super().render_change_form(request, context, add, change, form_url, obj)
 

@@ -467,6 +467,19 @@ def test_the_page_of_a_task_shows_its_last_changes_and_restores_there(
     assert task.title == "Title 4"
 
 
+def test_the_page_of_a_task_links_its_tags_to_the_tasks_with_them(
+    staff: Client, alice: User
+) -> None:
+    task = make_task(alice, tags=["errand"])
+    make_task(alice)
+
+    page = staff.get(f"/admin/tasks/task/{task.pk}/change/").content.decode()
+
+    link = re.search(r'href="([^"]+\?tag=[0-9]+)">errand<', page)
+    assert link is not None
+    assert list(staff.get(link[1]).context["cl"].result_list) == [task]
+
+
 def test_the_page_of_a_task_in_the_trash_offers_no_earlier_value(
     staff: Client, alice: User
 ) -> None:
