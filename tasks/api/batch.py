@@ -24,8 +24,8 @@ from tasks.api.members import Id, TaskId, Version
 from tasks.api.responses import batch_of, clock_of, json_response, represent
 from tasks.api.schemas import (
     InZone,
-    Move,
     TaskCreate,
+    TaskMove,
     TaskOut,
     TaskPatch,
     to_model_fields,
@@ -39,7 +39,7 @@ router = Router(tags=["tasks"])
 BODIES: dict[str, type[Closed]] = {
     "create": TaskCreate,
     "update": TaskPatch,
-    "move": Move,
+    "move": TaskMove,
 }
 STATUSES = {"create": 201, "delete": 204}
 
@@ -66,7 +66,7 @@ class MoveOperation(Closed):
     op: Literal["move"]
     id: TaskId
     version: Version = absent()
-    body: Move
+    body: TaskMove
 
 
 class SimpleOperation(Closed):

@@ -34,6 +34,7 @@ from tasks.api.members import (
     Question,
     Tags,
     TagWanted,
+    TaskId,
     TaskSort,
     Title,
     Version,
@@ -199,6 +200,15 @@ OptionalBody = Annotated[
 ]
 
 
+def _check_place(move: BaseModel) -> None:
+    if len(move.model_fields_set - {"version"}) != 1:
+        raise PydanticCustomError(
+            "one_place",
+            "Send one of before or after, with the id of another one, or position, with "
+            "first or last.",
+        )
+
+
 class Move(Closed):
     """The new place: one of `before`, `after` (ids) and `position`."""
 
@@ -211,12 +221,23 @@ class Move(Closed):
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        if len(self.model_fields_set - {"version"}) != 1:
-            raise PydanticCustomError(
-                "one_place",
-                "Send one of before or after, with the id of another one, or position, with "
-                "first or last.",
-            )
+        _check_place(self)
+        return self
+
+
+class TaskMove(Closed):
+    """As Move, in the list of the other task."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"before": 41}]})
+
+    before: TaskId = absent()
+    after: TaskId = absent()
+    position: ListEnd = absent()
+    version: Version = absent()
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        _check_place(self)
         return self
 
 

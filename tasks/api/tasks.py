@@ -19,9 +19,9 @@ from tasks.api.responses import (
 )
 from tasks.api.schemas import (
     InZone,
-    Move,
     OptionalBody,
     TaskIn,
+    TaskMove,
     TaskOut,
     TaskPatch,
     to_model_fields,
@@ -116,7 +116,7 @@ def reopen_task(
 @router.post("/tasks/{int:task_id}/move", response=TaskOut)
 @checks_token_itself
 def move_task(
-    request: ApiRequest, task_id: int, body: Move, zone: Query[InZone]
+    request: ApiRequest, task_id: int, body: TaskMove, zone: Query[InZone]
 ) -> HttpResponse:
     """Moves a task next to another one, in the list of that one, or to an end of its own
     list. No other task changes."""

@@ -43,6 +43,8 @@ RESTORE = "restore"
 MAX_NEW_TAGS = 5_000
 #: Most events that are read to find the changes since stale versions.
 MAX_READ = 5_000
+#: The fields of operations that refer to other tasks.
+OTHERS = ("parent_id", "before", "after")
 _NO_CLIENT_ID = (
     "You have no task with this client_id, and no earlier operation creates it."
 )
@@ -416,7 +418,7 @@ def _with_ids(
         for one in operations
         for value in (
             *(one.client_id, one.fields.get("client_id")),
-            one.fields.get("parent_id"),
+            *(one.fields.get(name) for name in OTHERS),
         )
         if isinstance(value, UUID)
     }
@@ -434,12 +436,14 @@ def _with_id(
     one: Operation, number: int, ids: dict[object, int], keys: Iterator[int]
 ) -> Operation:
     key, fields, refusal = one.key, one.fields, one.refusal
-    parent = fields.get("parent_id")
-    if isinstance(parent, UUID):
-        fields = {**fields, "parent_id": ids.get(parent)}
-        if parent not in ids:
-            told = Invalid.of("parent", _NO_CLIENT_ID, "not_found")
-            refusal = told.within(f"/operations/{number}/body")
+    for name in OTHERS:
+        other = fields.get(name)
+        if isinstance(other, UUID):
+            fields = {**fields, name: ids.get(other)}
+            if other not in ids:
+                member = name.removesuffix("_id")
+                told = Invalid.of(member, _NO_CLIENT_ID, "not_found")
+                refusal = told.within(f"/operations/{number}/body")
     if one.verb == "create":
         key, client_id = next(keys), fields.get("client_id")
         key = ids.setdefault(client_id, key) if client_id else key
@@ -455,5 +459,4 @@ def _place(task: Task) -> plans.Place:
 
 def _others(fields: Values) -> list[int]:
     """The ids of the other tasks in the fields of an operation."""
-    names = ("parent_id", "before", "after")
-    return [fields[name] for name in names if fields.get(name) is not None]
+    return [fields[name] for name in OTHERS if fields.get(name) is not None]

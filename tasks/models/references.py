@@ -17,6 +17,7 @@ from tasks.models.lists import TaskList
 from tasks.models.tags import Tag
 
 if TYPE_CHECKING:
+    from tasks.models.moves import Aim
     from tasks.models.tasks import Task, TaskQuerySet
 
 NO_LIST = ("list", "You have no list with this id.", "not_found")
@@ -43,6 +44,20 @@ def with_parent_ids(
         {**row, "parent_id": ids.get(row.get("parent_id"), row.get("parent_id"))}
         for row in rows
     ]
+
+
+def aim_by_id(
+    tasks: TaskQuerySet, owner_id: int, side: str, other: int | UUID | str
+) -> Aim:
+    """The target of a move with the id of the other task in place of its client_id. Raises
+    `Invalid` for a client_id that no task of the owner has."""
+    if not isinstance(other, UUID):
+        return {side: other}
+    found = tasks.filter(owner_id=owner_id, client_id=other)
+    key = found.values_list("pk", flat=True).first()
+    if key is None:
+        raise Invalid.of(side, NO_CLIENT_ID, "not_found")
+    return {side: key}
 
 
 def check(

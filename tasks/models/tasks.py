@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models
@@ -41,7 +42,7 @@ from tasks.models.bytewise import BytewiseField
 from tasks.models.due_dates import NEVER
 from tasks.models.events import Actor, lock_feeds
 from tasks.models.lists import TaskList
-from tasks.models.moves import Aim, moved
+from tasks.models.moves import moved
 from tasks.models.outcomes import Outcome, Versions, expected
 from tasks.models.positions import Ends
 from tasks.models.statements import OPEN_SUBTASKS, UNREAD
@@ -214,24 +215,27 @@ class TaskQuerySet(models.QuerySet["Task"]):
         by: Actor,
         versions: Versions = None,
         *,
-        before: int | None = None,
-        after: int | None = None,
+        before: int | UUID | None = None,
+        after: int | UUID | None = None,
         position: str | None = None,
     ) -> Outcome:
-        """Moves a task into the list of another task, to the place before or after it, or to
-        the `position` `first` or `last` of its own list.
+        """Moves a task into the list of another task, given by its id or client_id, to the
+        place before or after it, or to the `position` `first` or `last` of its own list.
 
-        Raises `Invalid` if the other task is not the owner's, and `NoRoom` if there is no
-        position left between two tasks, after thousands of moves.
+        Raises `Invalid` if the other task is not the owner's, and `NoRoom` without a place.
         """
-        aim: Aim = {"before": before} if before else {"after": after or 0}
-        if position:
-            aim = {"position": position}
-        return self.write(
-            by,
-            versions,
-            lambda tasks, now: moved(tasks, now, {task.pk: aim for task in tasks}),
-        )
+        side = "position" if position else "before" if before else "after"
+        other = position or before or after or 0
+        mine = Task.objects.all()
+
+        def plan(tasks: Iterable["Task"], now: datetime) -> Plan:
+            aims = {
+                task.pk: references.aim_by_id(mine, task.owner_id, side, other)
+                for task in tasks
+            }
+            return moved(tasks, now, aims)
+
+        return self.write(by, versions, plan)
 
     def retag(self, by: Actor, names: Mapping[str, str | None]) -> Outcome:
         """Replaces names of tags in tasks, in the trash or not; None removes a tag. The

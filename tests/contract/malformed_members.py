@@ -256,7 +256,8 @@ CASES: list[Case] = [
         *whole("one_place", {}, {"before": 1, "after": 2}, {"before": 1, "after": 1}, {"position": "first", "after": 1}, path=path),
         *refused("/position", "unknown_value", *({"position": end} for end in ["", "First", "top", " last", *NO_STRINGS]), path=path),
         *whole("wrong_type", None, [], [1], 1, "before", True, path=path),
-        *refused("/before", "wrong_type", *({"before": value} for value in [None, *NO_IDS]), path=path),
+        *refused("/before", "wrong_type", *({"before": value} for value in [None, *NO_IDS]
+                                            if own == "@list" or not isinstance(value, dict)), path=path),
         *refused("/after", "too_small", {"after": 0}, {"after": -1}, path=path),
         *refused("/after", "too_large", {"after": BEYOND}, {"after": 10**30}, path=path),
         *refused("/before", "not_found", {"before": BEYOND - 1}, {"before": 999_999}, {"before": theirs}, {"before": own}, path=path),
@@ -266,7 +267,10 @@ CASES: list[Case] = [
         Case(f"{path} without a body", 400, "malformed_body", path=path),
         Case(f"{path} with half a body", 400, "malformed_body", path=path, body=b'{"before":'),
     )),
-    *refused("/after", "not_found", {"after": "@trashed"}, path=f"{ONE}/move"),
+    *refused("/after", "not_found", {"after": "@trashed"}, {"after": {"client_id": UUID}}, path=f"{ONE}/move"),
+    *refused("/before/client_id", "missing", {"before": {}}, path=f"{ONE}/move"),
+    *refused("/before/client_id", "uuid", *({"before": {"client_id": value}} for value in [None, *NO_UUIDS]), path=f"{ONE}/move"),
+    *refused("/before/id", "unknown", {"before": {"client_id": UUID, "id": 1}}, path=f"{ONE}/move"),
     # Lists
     *(case for method, path in (("POST", LISTS), ("PATCH", LIST)) for case in (
         *refused("/name", "too_short", {"name": ""}, {"name": " "}, {"name": "\n\u3000"}, {"name": "\x1f"},

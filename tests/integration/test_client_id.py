@@ -20,6 +20,7 @@ from tests.support.rows import alone, ids, make_list
 from tests.support.threads import at_once, request
 
 OWN = "3f2b1c0e-7d4a-4c6b-9e1f-2a5d8c7b6e90"
+OTHER = "0b8e2f6a-1c3d-4e5f-8a9b-7c6d5e4f3a2b"
 NEW = {"title": "Buy milk", "client_id": OWN}
 
 
@@ -383,3 +384,57 @@ def test_a_batch_takes_two_statements_more(api: ApiClient, alice: User) -> None:
         statements.append(len(queries))
 
     assert statements[1] <= statements[0] + 2
+
+
+def test_a_task_is_moved_beside_the_one_that_has_it(
+    api: ApiClient, alice: User
+) -> None:
+    key = make_list(alice).pk
+    target = make_task(alice, client_id=UUID(OWN), list_id=key).pk
+    moved = make_task(alice, "Moved").pk
+    path = f"/api/tasks/{moved}/move"
+
+    answer = api.send("POST", path, {"before": {"client_id": OWN}})
+
+    assert answer.json()["list"] == key
+    assert ids(api.send("GET", f"/api/tasks?list={key}&sort=position")) == [
+        moved,
+        target,
+    ]
+
+
+@pytest.mark.parametrize("key", [OTHER, OWN])
+def test_no_task_is_moved_beside_one_that_is_not_there(
+    api: ApiClient, alice: User, bob: User, key: str
+) -> None:
+    make_task(bob, client_id=UUID(OTHER))
+    path = f"/api/tasks/{make_task(alice).pk}/move"
+
+    answer = api.send("POST", path, {"after": {"client_id": key}})
+
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert (error["pointer"], error["code"]) == ("/after", "not_found")
+
+
+def test_a_batch_moves_tasks_beside_those_that_it_creates(
+    api: ApiClient, alice: User
+) -> None:
+    one = make_task(alice, "One").pk
+
+    def move(side: str, key: str) -> Any:
+        body = {side: {"client_id": key}}
+        return {"op": "move", "id": one, "body": body}
+
+    made = {"op": "create", "body": NEW}
+    answer = api.send(
+        "POST", "/api/tasks/batch", {"operations": [made, move("after", OWN)]}
+    )
+
+    new = answer.json()["results"][0]["task"]["id"]
+    assert ids(api.send("GET", "/api/tasks?sort=position")) == [new, one]
+    operations = {"operations": [move("before", OTHER)]}
+    answer = api.send("POST", "/api/tasks/batch", operations)
+    [error] = answer.json()["errors"]
+    assert error["pointer"] == "/operations/0/body/before"
+    assert (answer.status_code, error["code"]) == (422, "not_found")
