@@ -1,4 +1,4 @@
-"""`/api/undo`: changes of tasks, undone."""
+"""`/api/undo`: changes of tasks, lists and tags, undone."""
 
 from typing import Annotated, Self
 
@@ -12,6 +12,7 @@ from taskproject.inputs import NO_NUL, Closed, absent
 from tasks.api.members import Id
 from tasks.api.responses import batch_of, clock_of, json_response, represent
 from tasks.api.schemas import InZone, TaskOut
+from tasks.api.versioned import ListOut, TagOut, represent_row
 from tasks.models import Task, undo
 
 router = Router(tags=["changes"])
@@ -36,18 +37,22 @@ class UndoIn(Closed):
 
 class UndoneOut(BaseModel):
     tasks: list[TaskOut]
+    lists: list[ListOut]
+    tags: list[TagOut]
 
 
 @router.post("/undo", response=UndoneOut, summary="Undo changes")
 def undo_changes(
     request: ApiRequest, body: UndoIn, zone: Query[InZone]
 ) -> HttpResponse:
-    """Undoes your changes of at most 500 tasks. 409 if others have changed them since."""
+    """Undoes your changes of at most 500 tasks, or of lists or tags. 409 if others have
+    changed them since."""
     clock, user_id = clock_of(request, zone), request.auth.user_id
     events = undo.of_request(user_id, body.request)
     if "event" in body.model_fields_set:
         events = undo.of_event(user_id, body.event)
     undone = undo.undo(batch_of(request, clock, atomic=True), events)
-    tasks = {task.pk: task for task in undone if isinstance(task, Task)}
+    tasks = {task.pk: task for task in undone.tasks if isinstance(task, Task)}
     shown = [represent(task, clock) for task in tasks.values() if not task.deleted_at]
-    return json_response({"tasks": shown})
+    lists, tags = ([*map(represent_row, rows)] for rows in (undone.lists, undone.tags))
+    return json_response({"tasks": shown, "lists": lists, "tags": tags})

@@ -1,19 +1,33 @@
-"""Undoing of changes of tasks: ordinary changes back to the values before."""
+"""Undoing of changes of tasks, lists and tags: ordinary changes back to the values before."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import Any, NamedTuple
 
+from taskproject.models import Job
 from taskproject.problems import Conflict, Invalid, NotFound, Problem
 from tasks.fields import Values
 from tasks.models.batches import MAX_OPERATIONS, Batch, Operation
 from tasks.models.due_dates import read_instant
 from tasks.models.events import Event, EventQuerySet, as_json, lock_feeds
+from tasks.models.lists import TaskList
+from tasks.models.tags import Tag
 from tasks.models.tasks import Task
 
 #: The newest events of an owner, among which those of a request are looked for.
 NEWEST = 10_000
+#: Most tasks of a tag that is renamed back; with more, renaming it takes a job.
+MAX_OF_TAG = 1_000
+
+
+class Undone(NamedTuple):
+    """The rows after it. A list of which the creation was undone is not among them."""
+
+    tasks: list[Task | Problem]
+    lists: list[TaskList]
+    tags: list[Tag]
 
 
 def of_event(user_id: int, sequence: int) -> EventQuerySet:
@@ -29,22 +43,21 @@ def of_request(user_id: int, request: str) -> EventQuerySet:
     return mine.filter(actor_id=user_id, request=request, sequence__gt=first)
 
 
-def undo(batch: Batch, events: EventQuerySet) -> list[Task | Problem]:
-    """Undoes these events of the owner, and returns their tasks, in one transaction.
+def undo(batch: Batch, events: EventQuerySet) -> Undone:
+    """Undoes these events of the owner in one transaction.
 
-    Raises `NotFound` without events of tasks, and `Conflict` where a change cannot be
-    undone, or others have changed the same fields since."""
+    Raises `NotFound` without events, and `Conflict` where a change cannot be undone, or
+    others have changed the same fields since."""
     with lock_feeds([batch.owner_id]):
-        of_tasks = events.filter(task_id__isnull=False).order_by("sequence")
-        changes: dict[int, list[Event]] = {}
-        for event in of_tasks[: 2 * MAX_OPERATIONS + 1]:
-            changes.setdefault(event.task_id or 0, []).append(event)
-        if not changes:
-            raise NotFound("You have made no such change of tasks, or not lately.")
-        if len(changes) > MAX_OPERATIONS:
-            raise Conflict(
-                f"A request undoes changes of {MAX_OPERATIONS} tasks at most."
-            )
+        # Lists and tags first: a tag gets its name back in its tasks too.
+        lists = _rows(batch, TaskList, _by_row(events, "list_id"))
+        named = events.exclude(tag_id__isnull=False, verb=Event.Verb.CREATED)
+        tags = _rows(batch, Tag, _by_row(named, "tag_id"))
+        changes = _by_row(events, "task_id")
+        if not (lists or tags or changes):
+            if events.exists():
+                raise Conflict("A tag that was created is kept. Delete it instead.")
+            raise NotFound("You have made no such change, or not lately.")
         tasks = Task.objects.owned_by(batch.owner_id).in_bulk(changes)
         operations = [
             operation
@@ -52,9 +65,63 @@ def undo(batch: Batch, events: EventQuerySet) -> list[Task | Problem]:
             for operation in operations_of(key, tasks.get(key), undone)
         ]
         try:
-            return batch.run(operations)
+            done = batch.run(operations) if operations else []
         except Invalid as error:
             raise Conflict(f"It cannot be as it was: {error.detail}") from None
+    return Undone(done, *([row for row in rows if row.pk] for rows in (lists, tags)))
+
+
+def _by_row(events: EventQuerySet, column: str) -> dict[int, list[Event]]:
+    """The events in order, by the ids of their rows in this column."""
+    found: dict[int, list[Event]] = {}
+    about = events.filter(**{f"{column}__isnull": False}).order_by("sequence")
+    for event in about[: 2 * MAX_OPERATIONS + 1]:
+        found.setdefault(getattr(event, column), []).append(event)
+    if len(found) > MAX_OPERATIONS:
+        kind = column.removesuffix("_id")
+        raise Conflict(f"A request undoes changes of {MAX_OPERATIONS} {kind}s at most.")
+    return found
+
+
+def _rows(batch: Batch, model: Any, changes: dict[int, list[Event]]) -> list[Any]:
+    """The owner's lists or tags after these changes of them are undone."""
+    mine = model.objects.owned_by(batch.owner_id).select_for_update()
+    rows = mine.in_bulk(changes)
+    for key, undone in reversed(changes.items()):
+        kind = model._meta.verbose_name
+        subject, row = f"{kind.capitalize()} {key}", rows.get(key)
+        if row is None or undone[-1].verb == Event.Verb.DELETED:
+            raise Conflict(
+                f"{subject} was deleted permanently, which cannot be undone."
+            )
+        if undone[0].verb == Event.Verb.CREATED:
+            _remove_unused(batch, row, subject, undone[-1])
+            continue
+        now = {name: getattr(row, name) for event in undone for name in event.changes}
+        fields = _back(subject, now, undone)
+        if isinstance(row, TaskList):
+            row.edit(batch.by, **fields)
+        elif fields:
+            _check_few(row, subject)
+            row.rename(batch.by, str(fields["name"]))
+    return [*rows.values()]
+
+
+def _remove_unused(batch: Batch, row: TaskList, subject: str, last: Event) -> None:
+    """Deletes a list that nobody has changed or used since. Raises `Conflict`."""
+    if row.version != last.version:
+        events = Event.objects.filter(list_id=row.pk)
+        later = events.changed_fields_since(last.version, row.version)
+        _check_same(subject, later or ["version"])
+    if row.tasks.exists():
+        raise Conflict(f"{subject} has tasks. Delete it, with or without them.")
+    row.remove(batch.by)
+
+
+def _check_few(tag: Tag, subject: str) -> None:
+    """Raises `Conflict` for a tag that only a job can rename."""
+    if tag.tasks.count() > MAX_OF_TAG or Job.objects.about("tag", tag.pk):
+        raise Conflict(f"{subject} has thousands of tasks. Rename it instead.")
 
 
 def operations_of(
@@ -70,7 +137,7 @@ def operations_of(
             if task.version != last.version:
                 events = Event.objects.of_task(key)
                 later = events.changed_fields_since(last.version, task.version)
-                _check_same(key, later or ())
+                _check_same(f"Task {key}", later or ())
             yield Operation("delete", key)
         return
     trashed = [
@@ -91,25 +158,32 @@ def operations_of(
 
 def _fields(key: int, task: Task, undone: Sequence[Event]) -> Values:
     """The fields of the task that differ from those before the changes, as they were."""
+    # The place of a task that was restored had been taken.
+    undone = [event for event in undone if event.verb != Event.Verb.RESTORED]
+    now = {name: _shown(task, name) for event in undone for name in event.changes}
+    fields = _back(f"Task {key}", now, undone)
+    return {name: _value(name, old) for name, old in fields.items()}
+
+
+def _back(subject: str, now: Values, undone: Sequence[Event]) -> Values:
+    """Those of the fields whose values differ from the ones before the changes, with these.
+    Raises `Conflict` where they differ from the ones after the changes too."""
     old: Values = {}
     new: Values = {}
     for event in undone:
-        if event.verb == Event.Verb.RESTORED:
-            continue  # Its place was taken.
         for name, (before, after) in event.changes.items():
             old.setdefault(name, before)
             new[name] = after
-    now = {name: _shown(task, name) for name in new}
-    fields = {name for name in new if old[name] != now[name]}
-    _check_same(key, sorted(name for name in fields if now[name] != new[name]))
-    return {name: _value(name, old[name]) for name in fields}
+    fields = {name: old[name] for name in new if old[name] != now[name]}
+    _check_same(subject, sorted(name for name in fields if now[name] != new[name]))
+    return fields
 
 
-def _check_same(key: int, changed: Sequence[str]) -> None:
+def _check_same(subject: str, changed: Sequence[str]) -> None:
     if changed:
         names = [name.removesuffix("_id") for name in changed]
         raise Conflict(
-            f"Task {key} was changed since, in: {', '.join(names)}.",
+            f"{subject} was changed since, in: {', '.join(names)}.",
             changed=names,
         )
 

@@ -31,6 +31,7 @@ NO_MOMENTS: list[Any] = [
     10**40, 253402214400000001, -62135596800000001,
 ]  # fmt: skip
 NO_STRINGS: list[Any] = [None, True, 1, 1.5, [], {}, ["a"]]
+UNDO = "/api/undo"
 NO_IDS: list[Any] = [
     "3", "", "none", "@", 1.5, 1.0, True, [], [1], {}, {"id": 1},
 ]  # fmt: skip
@@ -271,6 +272,19 @@ CASES: list[Case] = [
     *refused("/before/client_id", "missing", {"before": {}}, path=f"{ONE}/move"),
     *refused("/before/client_id", "uuid", *({"before": {"client_id": value}} for value in [None, *NO_UUIDS]), path=f"{ONE}/move"),
     *refused("/before/id", "unknown", {"before": {"client_id": UUID, "id": 1}}, path=f"{ONE}/move"),
+    # Undo
+    *whole("one_change", {}, {"event": 1, "request": "a"}, path=UNDO),
+    *whole("wrong_type", None, [], [1], 1, "7", True, path=UNDO),
+    *refused("/event", "wrong_type", *({"event": value} for value in [None, *NO_IDS]), path=UNDO),
+    *refused("/event", "too_small", {"event": 0}, {"event": -1}, path=UNDO),
+    *refused("/event", "too_large", {"event": BEYOND}, {"event": 10**30}, path=UNDO),
+    *refused("/request", "wrong_type", *({"request": value} for value in NO_STRINGS), path=UNDO),
+    *refused("/request", "too_short", {"request": ""}, path=UNDO),
+    *refused("/request", "too_long", {"request": "x" * 256}, {"request": "\U0001f600" * 256}, path=UNDO),
+    *refused("/request", "nul_character", {"request": "\x00"}, {"request": "a\x00b"}, path=UNDO),
+    *refused("/evnet", "unknown", {"evnet": 1}, path=UNDO), *refused("/version", "unknown", {"event": 1, "version": 1}, path=UNDO),
+    Case("undo without a body", 400, "malformed_body", path=UNDO),
+    Case("undo with half a body", 400, "malformed_body", path=UNDO, body=b'{"event":'),
     # Lists
     *(case for method, path in (("POST", LISTS), ("PATCH", LIST)) for case in (
         *refused("/name", "too_short", {"name": ""}, {"name": " "}, {"name": "\n\u3000"}, {"name": "\x1f"},

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from taskproject.accounts.models import User
-from tasks.models import Event, Task
+from tasks.models import Event, Tag, Task, TaskList, lock_feeds
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.answers import as_json
 from tests.support.batches import create
@@ -171,6 +171,112 @@ def test_what_is_lost_is_409(api: ApiClient, alice: User) -> None:
     answer = undo(api)
     assert answer.status_code == 409
     assert "deleted permanently" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("lists/{0}", {"name": "Food"}),
+        ("lists/{0}", {"name": "SHOPPING", "archived": True}),
+        ("lists/{0}/move", {"after": "other"}),
+        ("tags/{1}", {"name": "house"}),
+    ],
+)
+def test_a_change_of_a_list_or_tag_is_undone_and_done_again(
+    api: ApiClient, alice: User, path: str, body: Any
+) -> None:
+    row, other = make_list(alice), make_list(alice, "Other")
+    task = make_task(alice, tags=["home"], list_id=row.pk)
+    path = path.format(row.pk, Tag.objects.get().pk)
+    kind, _, rest = path.partition("/")
+    one = f"/api/{kind}/{rest.partition('/')[0]}"
+    method = "POST" if path.endswith("move") else "PATCH"
+    body = {name: other.pk if it == "other" else it for name, it in body.items()}
+
+    def now() -> Any:
+        shown = api.send("GET", one).json()
+        task.refresh_from_db()
+        return {it: shown[it] for it in shown if it not in ("version", "updated_at")}, (
+            task.tags
+        )
+
+    before = now()
+    assert api.send(method, f"/api/{path}", body).status_code == 200
+    after = now()
+
+    for number in range(3):
+        event = Event.objects.filter(task_id=None).latest("sequence").sequence
+        answer = undo(api, event=event)
+        assert answer.status_code == 200, answer.content
+        assert now() == (after if number % 2 else before)
+        assert answer.json()[kind] == [api.send("GET", one).json()]
+
+
+def test_renaming_a_tag_is_undone_by_its_request(api: ApiClient, alice: User) -> None:
+    task = make_task(alice, tags=["home"])
+    name = {"X-Request-ID": "renaming"}
+    path = f"/api/tags/{Tag.objects.get().pk}"
+    api.send("PATCH", path, {"name": "house"}, headers=name)
+
+    assert undo(api, request="renaming").status_code == 200
+
+    task.refresh_from_db()
+    assert (task.tags, Tag.objects.get().name) == (["home"], "home")
+
+
+def test_the_creation_of_a_list_is_undone_until_it_is_used(
+    api: ApiClient, alice: User
+) -> None:
+    for name in ("Empty", "Used", "Edited"):
+        api.send("POST", "/api/lists", {"name": name})
+    empty, used, edited = Event.objects.order_by("sequence")
+    make_task(alice, list_id=used.list_id)
+    row = TaskList.objects.get(name="Edited")
+    with lock_feeds([alice.pk]):
+        row.edit(BY, archived=True)
+
+    answer = undo(api, event=empty.sequence)
+
+    assert (answer.status_code, answer.json()["lists"]) == (200, [])
+    assert not TaskList.objects.filter(name="Empty").exists()
+    assert "has tasks" in undo(api, event=used.sequence).json()["detail"]
+    assert undo(api, event=edited.sequence).json()["changed"] == ["archived"]
+
+
+@pytest.mark.parametrize("kind", ["list", "tag"])
+def test_what_cannot_be_undone_of_a_list_or_tag_is_409(
+    api: ApiClient, alice: User, kind: str
+) -> None:
+    key = make_list(alice, "One").pk
+    if kind == "tag":
+        api.send("POST", "/api/tasks", {"title": "a", "tags": ["one"]})
+        key = Tag.objects.get().pk
+        creation = Event.objects.get(tag_id=key).sequence
+        assert "created is kept" in undo(api, event=creation).json()["detail"]
+    path = f"/api/{kind}s/{key}"
+    api.send("PATCH", path, {"name": "Two"})
+    renamed = Event.objects.filter(task_id=None).latest("sequence").sequence
+    api.send("PATCH", path, {"name": "Three"})
+
+    answer = undo(api, event=renamed)
+
+    assert (answer.status_code, answer.json()["changed"]) == (409, ["name"])
+    api.send("DELETE", path)
+    for event in Event.objects.filter(task_id=None).order_by("-sequence")[:2]:
+        answer = undo(api, event=event.sequence)
+        assert answer.status_code == 409
+        assert "was deleted permanently" in answer.json()["detail"]
+
+
+def test_a_name_that_was_taken_since_is_409(api: ApiClient, alice: User) -> None:
+    key = make_list(alice, "One").pk
+    api.send("PATCH", f"/api/lists/{key}", {"name": "Two"})
+    renamed = Event.objects.filter(list_id=key).latest("sequence").sequence
+    make_list(alice, "One")
+
+    answer = undo(api, event=renamed)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "name_taken")
 
 
 def test_only_ones_own_changes_are_undone(
