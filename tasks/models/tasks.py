@@ -3,8 +3,7 @@
 A write is one transaction: it locks the feeds of the owners and the rows, reads the rows,
 updates them with ``UPDATE ... RETURNING`` (one statement for all rows with the same
 changed fields), and appends an event for each changed task. A write of one task may be a
-single statement. If the task was changed by another transaction meanwhile, that statement
-writes nothing, and the write is done as above.
+single statement, which writes nothing if another transaction changed the task meanwhile.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -45,7 +44,6 @@ from tasks.models.lists import TaskList
 from tasks.models.moves import moved
 from tasks.models.outcomes import Outcome, Versions, expected
 from tasks.models.positions import Ends
-from tasks.models.statements import OPEN_SUBTASKS, UNREAD
 from tasks.models.tags import Tag, label, relabel
 from tasks.models.words import MATCH_KEY_LENGTH, SORT_KEY_LENGTH
 
@@ -98,8 +96,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def shown(self) -> Self:
         """With the number of open subtasks, without the columns that are used in SQL only."""
-        counted = RawSQL(OPEN_SUBTASKS, [], models.IntegerField())
-        return self.defer(*UNREAD).annotate(open_subtasks=counted)
+        counted = RawSQL(statements.OPEN_SUBTASKS, [], models.IntegerField())
+        return self.defer(*statements.UNREAD).annotate(open_subtasks=counted)
 
     # Each of these methods changes the tasks in the set that do not have the new values yet,
     # and appends an event for each change. With `versions`, it changes only tasks with one
@@ -426,8 +424,8 @@ class Task(models.Model):
     labels = models.ManyToManyField(
         Tag, through="tasks.Label", related_name="tasks", editable=False
     )
-    # Before a list or a parent is deleted, `leave_list` or `remove` clears the reference.
-    # The database refuses other deletions.
+    # `leave_list` and `remove` clear these before the list or the parent is deleted. The
+    # database refuses other deletions.
     list = models.ForeignKey(
         TaskList,
         models.DO_NOTHING,
@@ -489,8 +487,7 @@ class Task(models.Model):
 
 
 def _detach_subtasks(by: Actor, now: datetime, parents: Collection[int]) -> None:
-    """Removes the parent of subtasks whose parents are deleted or transferred, except of
-    subtasks that are among the parents."""
+    """Makes the subtasks of deleted or transferred tasks, unless they go along, plain tasks."""
     for keys in batched(parents):
         below = Task.objects.filter(parent_id__in=keys).values_list("pk", flat=True)
         for children in batched(key for key in below if key not in parents):
