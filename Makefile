@@ -38,6 +38,9 @@ test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 
 test-browser: .venv/tests ## Uses the pages in Chromium (without it skipped); 1 minute.
 	$(BIN)/python -m pytest tests/browser -rs
 
+screenshots: .venv/tests ## Takes the pictures of docs/pages.md anew (needs Chromium and ImageMagick).
+	$(BIN)/python -m pytest tests/browser/screenshots.py
+
 test-clients: .venv/tests ## Lints the OpenAPI document, and makes clients of it (needs Node 20; else skipped).
 	@if command -v npm >/dev/null && node -e '$(NODE_20_19)'; then $(MAKE) --no-print-directory clients && \
 		$(BIN)/python -m pytest tests/clients --database=sqlite; \
@@ -133,4 +136,4 @@ clients: .venv-clients $(CLIENTS)/node_modules
 
 bench-peers: .venv-peers $(FASTIFY)/node_modules
 
-.PHONY: help run test test-faults test-browser test-clients clients bench bench-peers bench-growth test-next lint lock audit sbom
+.PHONY: help run test test-faults test-browser screenshots test-clients clients bench bench-peers bench-growth test-next lint lock audit sbom
