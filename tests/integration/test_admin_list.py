@@ -1,9 +1,9 @@
 """Tasks in the admin: actions, deleting, finding, and who may do what."""
 
 import re
+from functools import partial
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -18,6 +18,7 @@ from tests.support.admin import (
     SCRIPT,
     Staff,
     act,
+    as_staff,
     listed,
     many_tasks,
     messages,
@@ -32,17 +33,9 @@ from tests.support.admin import (
 
 @pytest.fixture
 def staff_with(db: None) -> Staff:
-    """The admin, with somebody signed in who has these permissions only."""
-
-    def sign_in(*permissions: str) -> Client:
-        user = User.objects.create_user("dora", is_staff=True)
-        user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-        assert user.user_permissions.count() == len(permissions)
-        client = Client()
-        client.force_login(user)
-        return client
-
-    return sign_in
+    """The admin, with somebody signed in who has these permissions only, and sees the tasks
+    of all users."""
+    return partial(as_staff, User.objects.create_user("dora"))
 
 
 # Bulk actions
