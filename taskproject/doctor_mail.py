@@ -1,0 +1,64 @@
+"""The check of `manage.py doctor` of the server for mail."""
+
+import smtplib
+
+from django.conf import settings
+from django.core.mail import get_connection
+
+from taskproject.doctor import Options, Said, check
+
+LOG = "taskproject.mail.LogBackend"
+
+
+@check("mail")
+def check_mail(options: Options) -> Said:
+    """Whether the server of EMAIL_URL lets the service in; nothing is sent."""
+    where = f"The mail server {settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
+    if not settings.EMAIL_BACKEND:
+        if settings.SIGNUP != "CLOSED":
+            yield (
+                "error",
+                (
+                    f"SIGNUP is {settings.SIGNUP.lower()}, and nobody can get the mail that "
+                    "confirms an address: set EMAIL_URL, or SIGNUP=closed."
+                ),
+            )
+    elif settings.EMAIL_BACKEND == LOG:
+        yield (
+            "warning",
+            (
+                "EMAIL_URL is log:, so that codes which let people in stand in the log: set "
+                "it to a mail server, smtp://user:password@host:587?from=…"
+            ),
+        )
+    else:
+        try:
+            server = get_connection()
+            server.open()
+            server.close()
+        except smtplib.SMTPAuthenticationError as error:
+            yield (
+                "error",
+                (
+                    f"{where} refuses the user or the password ({error.smtp_code}): correct "
+                    "EMAIL_URL."
+                ),
+            )
+        except smtplib.SMTPNotSupportedError:
+            yield (
+                "error",
+                (
+                    f"{where} offers no STARTTLS or no password: correct EMAIL_URL "
+                    "(smtps:// for TLS from the start)."
+                ),
+            )
+        except (OSError, smtplib.SMTPException) as error:
+            yield (
+                "error",
+                (
+                    f"{where} cannot be used ({type(error).__name__}): compare EMAIL_URL with "
+                    "what its provider shows, and see that a firewall lets it through."
+                ),
+            )
+        else:
+            yield "ok", f"{where} lets this service in; nothing was sent."
