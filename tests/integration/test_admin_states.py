@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from taskproject.accounts.models import User
 from tasks.models import Tag, Task, TaskList
 from tests.conftest import BY, make_task
-from tests.support.admin import LIST, as_staff, text
+from tests.support.admin import LIST, as_editor, text
 from tests.support.rows import make_list
 
 
@@ -90,7 +90,7 @@ def test_they_take_one_query(staff: Client, home: TaskList) -> None:
 def test_who_sees_no_tasks_of_others_gets_no_numbers_of_others(
     home: TaskList, alice: User, bob: User
 ) -> None:
-    bobs = as_staff(bob, "view_task")
+    bobs = as_editor(bob, "view_task")
 
     assert states(bobs, "") == {}
     assert states(bobs, f"owner={alice.pk}") == {}

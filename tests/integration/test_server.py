@@ -192,7 +192,8 @@ def test_staff_sign_in_over_plain_http(server: Server) -> None:
 
     assert answer.url == f"{server.url}/admin/"
     assert "Log out" in page
-    assert {cookie.name for cookie in cookies} == {"sessionid", "csrftoken"}
+    names = {cookie.name for cookie in cookies}
+    assert names == {"sessionid", "csrftoken", "known_device"}
     assert not any(cookie.secure for cookie in cookies)
 
 
