@@ -99,13 +99,16 @@ def dump(stream: Hashed, progress: Progress) -> Contents:
 
 
 def restore(manifest: Manifest, chunks: Iterable[bytes], skip_ids: int) -> None:
-    """Replaces everything in the schema by the backup, in one transaction."""
+    """Replaces everything in the schema by the backup, in one transaction.
+
+    Its COMMIT is the last statement. psql's --single-transaction would commit at the end
+    of its input, and so half of a restore whose process was killed."""
     schema = manifest.contents.schema
     target, environment = _target()
     with (
         _running(
             *("psql", target, "--no-psqlrc", "--quiet", "--no-password"),
-            *("--set=ON_ERROR_STOP=1", "--single-transaction", "--file=-"),
+            *("--set=ON_ERROR_STOP=1", "--file=-"),
             environment=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -164,6 +167,7 @@ def check(manifest: Manifest | None) -> None:
 
 
 def _prepare(schema: str) -> Iterator[str]:
+    yield "BEGIN;"
     yield _SESSION.format(*[""] * 9)
     yield sql.SQL(_DROP).format(schema=sql.Literal(schema)).as_string()
 
@@ -194,7 +198,7 @@ def _prove(manifest: Manifest, skip_ids: int) -> Iterator[str]:
     if skip_ids:
         skip = {"schema": sql.Literal(schema), "skip": sql.Literal(skip_ids)}
         yield sql.SQL(_SKIP).format(**skip).as_string()
-    yield f"ANALYZE {', '.join(names)};\n"
+    yield f"ANALYZE {', '.join(names)};\nCOMMIT;\n"
 
 
 def _statements(parts: Iterable[str]) -> bytes:
@@ -289,7 +293,6 @@ def _running(
         try:
             yield process, said
         finally:
-            # Before its pipes are closed: psql would commit at the end of its input.
             process.kill()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:

