@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import SignInAttempt, User
 from taskproject.problems import TooManyRequests
-from taskproject.throttles import Limit, client_address, credential
+from taskproject.throttles import Limit, client_address
 
 #: How long a failed attempt counts.
 WINDOW = timedelta(minutes=15)
@@ -115,10 +115,11 @@ def code(request: HttpRequest, user: User) -> Attempt:
     return Attempt.begin({key: Limit("code", MAX_CODES, SECONDS)})
 
 
-def password(request: HttpRequest) -> Attempt:
-    """An attempt to give the old password for a new one, in a session that may be stolen."""
+def password(session: str) -> Attempt:
+    """An attempt to give the old password for a new one, in the session with this key, which
+    may be stolen."""
     limit = Limit("password", MAX_BY_NAME, SECONDS)
-    return Attempt.begin({_key("password", credential(request)): limit})
+    return Attempt.begin({_key("password", session): limit})
 
 
 def account(request: HttpRequest, email: str) -> Attempt:

@@ -72,7 +72,7 @@ class HeadlessMiddleware:
             require_https(request)
             body = self._read_body(request)
             if request.method == "POST" and request.path_info.endswith(self.PASSWORD):
-                changing = attempts.password(request)
+                changing = attempts.password(self._session_key(request))
             if request.method == "POST" and request.path_info.endswith(self.COUNTED):
                 email = body.get("email")
                 attempt = attempts.account(
@@ -92,6 +92,13 @@ class HeadlessMiddleware:
             response.headers["X-CSRFToken"] = get_token(request)
             self._remember(request, response)
         return response
+
+    def _session_key(self, request: HttpRequest) -> str:
+        """The key of the session that allauth will look for; other credentials of the request
+        open nothing here."""
+        if request.path_info.startswith(self.BROWSER):
+            return request.session.session_key or ""
+        return str(request.META.get("HTTP_X_SESSION_TOKEN", ""))
 
     def _remember(self, request: HttpRequest, response: HttpResponseBase) -> None:
         """Makes a browser known in which somebody has just signed in."""

@@ -62,7 +62,7 @@ class ChangeForm(RefusableForm, AdminPasswordChangeForm):
 
     def clean_old_password(self) -> str:
         try:
-            attempt = attempts.password(context.request)
+            attempt = attempts.password(context.request.session.session_key)
         except TooManyRequests as problem:
             raise self.refuse(problem) from None
         old: str = super().clean_old_password()

@@ -414,8 +414,11 @@ def test_it_does_not_guess_the_password_to_change_it(carol: User) -> None:
     sign_in(client)
     new = {"new_password1": "another horse", "new_password2": "another horse"}
     path = "/admin/password_change/"
-    for _ in range(MAX_BY_NAME):
-        assert client.post(path, new | {"old_password": "wrong"}).status_code == 200
+    for number in range(MAX_BY_NAME):
+        # Which opens nothing here, and makes no other caller of it.
+        other = {"authorization": f"Bearer {number}"}
+        sent = new | {"old_password": "wrong"}
+        assert client.post(path, sent, headers=other).status_code == 200
 
     refused = client.post(path, new | {"old_password": PASSWORD})
 
@@ -436,8 +439,9 @@ def test_it_does_not_guess_the_password_by_the_api_either(carol: User) -> None:
     app.call("POST", "/auth/login", {"username": "carol", "password": PASSWORD})
     sent = {"current_password": "wrong", "new_password": "another horse battery"}
     path = "/account/password/change"
-    for _ in range(MAX_BY_NAME):
-        assert app.call("POST", path, sent).status_code == 400
+    for number in range(MAX_BY_NAME):
+        other = {"Authorization": f"Bearer {number}"}
+        assert app.call("POST", path, sent, **other).status_code == 400
 
     refused = app.call("POST", path, sent | {"current_password": PASSWORD})
 
