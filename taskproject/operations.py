@@ -55,6 +55,7 @@ class OperationRun:
         self._access = access_to(operation)
         self._scope = self._access.scope
         self._authenticators = self._access.authenticators
+        self._takes_tokens = "token" in self._access.credentials
         self._checks_token = getattr(handler, "checks_token_itself", False)
         self._parameters = query_parameters(handler)
         models: dict[str, type[ParamModel]] = {
@@ -126,7 +127,7 @@ class OperationRun:
 
     def _known_caller(self, request: HttpRequest) -> Caller | None:
         """The cached caller, if there is one. Checks the token, unless the handler does."""
-        caller = cached_caller(request)
+        caller = cached_caller(request) if self._takes_tokens else None
         keyed = (
             "HTTP_IDEMPOTENCY_KEY" in request.META
         )  # a stored response needs no handler

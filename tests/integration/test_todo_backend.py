@@ -12,7 +12,7 @@ from taskproject import urls
 from taskproject.accounts.models import User
 from taskproject.api import todo_backend
 from tasks.models import Event, Task
-from tests.conftest import ApiClient, make_task
+from tests.conftest import ApiClient, make_task, make_token
 
 ROOT = "/todo-backend/"
 PAGE = {"Origin": "http://localhost:3000"}
@@ -64,6 +64,16 @@ def test_a_page_of_another_origin_is_let_in(api: ApiClient, method: str) -> None
     assert answer.headers["Access-Control-Allow-Origin"] == PAGE["Origin"]
     assert method in answer.headers["Access-Control-Allow-Methods"]
     assert "content-type" in answer.headers["Access-Control-Allow-Headers"]
+
+
+def test_a_token_that_is_known_to_the_process_opens_no_other_todos(
+    api: ApiClient, todo: Any, alice: User
+) -> None:
+    make_task(alice, "Pay the rent")
+    with_token = ApiClient(make_token(alice))
+    assert with_token.get("/api/tasks").json()["items"][0]["title"] == "Pay the rent"
+
+    assert with_token.get(ROOT).json() == [todo]
 
 
 def test_there_are_no_todos_after_all_are_deleted(api: ApiClient, todo: Any) -> None:
