@@ -1,7 +1,10 @@
 """manage.py doctor: each thing that can be wrong, made wrong for real"""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -26,6 +29,7 @@ from tests.support.commands import run
 from tests.support.copies import absent_database, connected_to, copy_of, empty_database
 from tests.support.issuer import AUDIENCE, running_issuer
 from tests.support.rows import make_list
+from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ON_POSTGRESQL = connection.vendor == "postgresql"
@@ -41,6 +45,20 @@ def copy(django_db_setup: str, transactional_db: None) -> Iterator[str]:
         if not ON_POSTGRESQL:
             execute("PRAGMA synchronous = FULL")  # which tests turn off
         yield url
+
+
+def test_the_command_makes_the_checks_of_all_modules(copy: str) -> None:
+    """In a process of its own: tests import modules that the command might not."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "doctor", "--json"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": copy},
+        capture_output=True,
+        check=False,
+    )
+
+    made = {it["check"] for it in json.loads(done.stdout)["checks"]}
+    assert {"database", "mail"} <= made
 
 
 def examined(*arguments: str) -> tuple[int, list[tuple[str, str, str]]]:

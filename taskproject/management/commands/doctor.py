@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 from taskproject import (  # noqa: F401  # their checks
     doctor_database,
     doctor_issuer,
+    doctor_mail,
     doctor_sqlite,
 )
 from taskproject.doctor import Options, examine
