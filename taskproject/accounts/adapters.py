@@ -97,6 +97,13 @@ class AccountAdapter(DefaultAccountAdapter):
             attempt.succeeds()
         return user
 
+    def set_password(self, user: User, password: str) -> None:
+        """Called where the user has proved who they are, by a code or the old password: the
+        browser is known from then on, and failures with their names are forgotten."""
+        super().set_password(user, password)
+        attempts.pardon(user)
+        vars(self.request)["known_user"] = user
+
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address that the list of sessions shows."""
         return client_address(request) or "0.0.0.0"

@@ -57,7 +57,6 @@ class HeadlessMiddleware:
         "/auth/2fa/authenticate",
         "/auth/webauthn/login",
         "/auth/webauthn/authenticate",
-        "/auth/password/reset",
     )
     _parser = StrictParser()
 
@@ -101,14 +100,15 @@ class HeadlessMiddleware:
         return str(request.META.get("HTTP_X_SESSION_TOKEN", ""))
 
     def _remember(self, request: HttpRequest, response: HttpResponseBase) -> None:
-        """Makes a browser known in which somebody has just signed in."""
+        """Makes a browser known in which somebody has just signed in or set a password."""
         entrance = request.method == "POST" and request.path_info.endswith(
             self.ENTRANCES
         )
+        user = getattr(request, "known_user", None)
         if entrance and response.status_code == 200:
             user = request.user
-            if isinstance(user, User):
-                attempts.remember(response, user, get_script_prefix() + "api/auth/")
+        if isinstance(user, User):
+            attempts.remember(response, user, get_script_prefix() + "api/auth/")
 
     def process_exception(
         self, request: HttpRequest, exception: Exception

@@ -233,6 +233,22 @@ def test_a_password_is_reset_by_a_code(anna: User) -> None:
     assert again.status_code == 200
 
 
+def test_a_reset_lets_in_a_user_whom_somebody_has_locked_out(anna: User) -> None:
+    for _ in range(MAX_BY_NAME):
+        App().call("POST", "/auth/login", ANNA | {"password": "wrong"})
+    browser, new = Browser(), "another-long-password"
+    browser.call("GET", "/config")
+    browser.call("POST", "/auth/password/request", {"email": anna.email})
+    code = code_of(mail.outbox[0])
+    browser.call("POST", "/auth/password/reset", {"key": code, "password": new})
+    for _ in range(MAX_BY_NAME):
+        App().call("POST", "/auth/login", ANNA | {"password": "wrong"})
+
+    answer = browser.call("POST", "/auth/login", ANNA | {"password": new})
+
+    assert answer.status_code == 200
+
+
 def test_a_reset_does_not_tell_whose_address_is_known(anna: User) -> None:
     unknown = App().call("POST", "/auth/password/request", {"email": "eve@example.com"})
 
