@@ -61,8 +61,11 @@ def restore(
     place = database.parent
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=place) as directory:
         copy = Path(directory) / MEMBER
-        with copy.open("wb") as file:
-            file.writelines(chunks)
+        try:
+            with copy.open("wb") as file:
+                file.writelines(chunks)
+        except OSError as error:
+            raise BackupError(f"{copy} cannot be written: {error}.") from error
         with _opened(copy) as source:
             _compare(_examine(source), manifest)
             source.execute("UPDATE sqlite_sequence SET seq = seq + ?", [skip_ids])
@@ -81,8 +84,15 @@ def is_empty(database: Path) -> bool:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(path, BUSY, isolation_level=None)) as session:
-        yield session
+    """A session on the file. Raises BackupError if SQLite cannot read or write it."""
+    try:
+        with closing(sqlite3.connect(path, BUSY, isolation_level=None)) as session:
+            yield session
+    except sqlite3.Error as error:
+        raise BackupError(
+            f"{path} cannot be read or written: {error}. A file that is damaged must be "
+            "moved away before a restore."
+        ) from error
 
 
 def _copy(

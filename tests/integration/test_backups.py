@@ -34,7 +34,7 @@ from tests.support.commands import refused, run
 from tests.support.copies import connected_to, copy_of, empty_database
 from tests.support.rows import make_list
 from tests.support.servers import ROOT
-from tests.support.threads import Threads, until
+from tests.support.threads import Threads, until, waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ON_POSTGRESQL = connection.vendor == "postgresql"
@@ -300,24 +300,15 @@ def test_a_restore_that_is_killed_changes_nothing(file: Path, source: str) -> No
     make_task(User.objects.get(username="alice"), "Later")
     before = everything()
     command = [sys.executable, "manage.py", "restore", str(file), "--replace", name()]
-    ours = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
-
-    def others(where: str = "") -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(ours + where, [name()])
-            return cursor.fetchone() is not None
 
     with psycopg.connect(source) as reader:
         reader.execute("SELECT FROM tasks_task LIMIT 1")
+        env = {**os.environ, "DATABASE_URL": source}
         # It waits to drop the table until the reader ends, and is killed before that.
-        with subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, "DATABASE_URL": source}
-        ) as process:
-            until(lambda: others(" AND wait_event_type = 'Lock'"))
+        with subprocess.Popen(command, cwd=ROOT, env=env) as process:
+            until(lambda: waiting() > 0)
             process.kill()
-    until(lambda: not others())
-
-    assert everything() == before
+    assert everything() == before  # reading waits until psql has ended
 
 
 @on_postgresql
@@ -493,3 +484,16 @@ def test_the_password_is_no_argument(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hunter2horse" not in target
     assert environment["PGPASSWORD"] == "hunter2horse"
     assert shutil.which("psql", path=environment["PATH"])
+
+
+@on_sqlite
+def test_a_damaged_file_is_named(any_file: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.sqlite3"
+    damaged.write_bytes(b"this is no database" * 1_000)
+    with connected_to(f"sqlite:///{damaged}"):
+        saved = refused("backup", str(tmp_path / "new.backup"), "--verbosity=0")
+        restored = refused("restore", str(any_file), "--verbosity=0")
+
+    for said in (saved, restored):
+        assert f"{damaged} cannot be read or written: file is not a database" in said
+        assert "moved away" in said
