@@ -102,7 +102,8 @@ class AccountAdapter(DefaultAccountAdapter):
         browser is known from then on, and failures with their names are forgotten."""
         super().set_password(user, password)
         attempts.pardon(user)
-        vars(self.request)["known_user"] = user
+        request: HttpRequest = self.request
+        vars(request)["known_user"] = user
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """The address that the list of sessions shows."""
