@@ -186,13 +186,21 @@ class _Runner:
                 connection.close()
 
     def _round(self) -> bool:
-        """Does a portion of each unfinished job. False if there is none."""
+        """Does a portion of each unfinished job. False if there is none. A job that fails does
+        not keep those after it from their turn."""
         with deadline(PORTION_SECONDS):
             keys = list(Job.objects.unfinished().values_list("pk", flat=True)[:100])
-        worked = False
+        worked, failure = False, None
         for key in keys:
-            with deadline(PORTION_SECONDS):
-                worked = do_portion(key) is not None or worked
+            try:
+                with deadline(PORTION_SECONDS):
+                    worked = do_portion(key) is not None or worked
+            except OperationalError:
+                raise  # the database is away
+            except Exception as error:  # noqa: BLE001  # raised after the other jobs
+                failure = error
+        if failure is not None:
+            raise failure
         if keys and not worked:
             time.sleep(1.0)  # other processes do them, and may be stopped
         return bool(keys)

@@ -55,6 +55,28 @@ def lives() -> None:
         )
 
 
+def test_a_job_that_fails_does_not_keep_the_next_from_its_turn(
+    api: ApiClient, alice: User, no_time: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = make_list(alice)
+    many(alice, list_id=row.pk)
+    broken = Job.objects.create(
+        verb="break", subject="list", subject_id=0, owner_id=alice.pk, total=1
+    )
+    api.send("DELETE", f"/api/lists/{row.pk}?tasks=keep")
+
+    def fail(job: Job) -> None:
+        raise ValueError
+
+    monkeypatch.setitem(jobs._steps, "break_list", fail)
+    for _ in range(MANY):
+        with pytest.raises(ValueError):
+            jobs._runner._round()
+
+    assert list(Job.objects.unfinished()) == [broken]
+    assert not TaskList.objects.exists()
+
+
 @pytest.mark.parametrize("tasks", ["keep", "delete"])
 def test_a_list_of_many_tasks_is_deleted_within_the_request_where_there_is_time(
     api: ApiClient, alice: User, tasks: str
