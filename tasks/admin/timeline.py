@@ -21,9 +21,10 @@ KEYS: dict[str, type[User] | type[TaskList] | type[Task]] = {
 def timeline(events: EventQuerySet, most: int = LENGTH) -> list[dict[str, object]]:
     """At most this many of the newest events of one row, newest first, for the template."""
     # One of each version: a transfer has an event in both owners' feeds.
-    shown = {event.version: event for event in events.in_order().reverse()[:most]}
-    names = _names(shown.values())
-    return [_represent(event, names) for event in shown.values()]
+    newest = events.in_order().reverse()[: 2 * most]
+    shown = [*{event.version: event for event in newest}.values()][:most]
+    names = _names(shown)
+    return [_represent(event, names) for event in shown]
 
 
 def earlier(event: Event, field: str) -> Values | None:

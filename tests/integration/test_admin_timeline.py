@@ -16,8 +16,7 @@ from tests.support.rows import make_list
 
 
 def timeline(client: Client, task: Task) -> str:
-    page = client.get(f"{LIST}{task.pk}/history/").content.decode()
-    return unescape(page)
+    return unescape(client.get(f"{LIST}{task.pk}/history/").content.decode())
 
 
 def restore(
@@ -465,6 +464,15 @@ def test_the_page_of_a_task_shows_its_last_changes_and_restores_there(
     assert staff.post(unescape(restore[1])).headers["Location"] == page
     task.refresh_from_db()
     assert task.title == "Title 4"
+
+
+def test_a_transfer_is_one_change(staff: Client, alice: User, bob: User) -> None:
+    task = make_task(alice)
+    for changes in ({"owner_id": bob.pk}, *[{"title": name} for name in "abcd"]):
+        Task.objects.filter(pk=task.pk).edit(BY, **changes)
+    shown = staff.get(f"/admin/tasks/task/{task.pk}/change/").context
+    assert [event["version"] for event in shown["timeline"]] == [6, 5, 4, 3, 2]
+    assert shown["timeline_more"]
 
 
 def test_the_page_of_a_task_links_its_tags_to_the_tasks_with_them(
