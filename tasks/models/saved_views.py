@@ -4,7 +4,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, When
 
 NAME_LENGTH, QUERY_LENGTH, COLUMNS_LENGTH = 60, 2_000, 200
 #: Most views that a user has, and most that a list offers.
@@ -13,9 +13,10 @@ MAX_VIEWS, MAX_OFFERED = 50, 100
 
 class SavedViewQuerySet(models.QuerySet["SavedView"]):
     def seen_by(self, user_id: int) -> Self:
-        """Those of the user, and the shared ones; each with its owner."""
+        """Those of the user, which are first, and the shared ones; each with its owner."""
         seen = self.filter(Q(owner_id=user_id) | Q(shared=True))
-        return seen.select_related("owner").order_by("name", "pk")
+        others = Case(When(owner_id=user_id, then=0), default=1)
+        return seen.select_related("owner").order_by(others, "name", "pk")
 
     def keep(self, owner_id: int, name: str, **values: object) -> "SavedView | None":
         """Adds a view, or replaces the owner's view of this name. None if the owner has

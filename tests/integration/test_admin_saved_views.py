@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
+from tasks.admin import saved_views
 from tasks.models import SavedView
 from tasks.models.saved_views import MAX_VIEWS
 from tests.conftest import BY, make_task
@@ -45,6 +46,18 @@ def columns(page: Any) -> list[str]:
 def offered(client: Client) -> list[str]:
     nav = text(client.get(LIST)).split('aria-label="Saved views"')[1].split("</nav>")[0]
     return [unescape(name) for name in re.findall(r"<a [^>]*>([^<]*)</a>", nav)][1:]
+
+
+def test_own_views_are_offered_before_many_shared_ones(
+    staff: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(saved_views, "MAX_OFFERED", 2)
+    for name in "AB":
+        SavedView.objects.create(owner=alice, name=name, shared=True, columns="title")
+
+    save(staff, "Mine")
+
+    assert offered(staff) == ["Mine", "A (shared by alice)"]
 
 
 def test_a_view_keeps_filters_search_order_and_columns(
