@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from taskproject import jobs, timezones
-from taskproject.accounts.privileges import may_choose_owner, viewer
+from taskproject.accounts.privileges import may_choose_owner, sees_all, viewer, visible
 from taskproject.models import Job
 from taskproject.problems import Conflict
 from tasks.admin.versioned import VersionedAdmin
@@ -77,6 +77,14 @@ class BulkPages(VersionedAdmin):
         may = getattr(self, f"has_{change.kind.permission}_permission")
         if not may(request):
             raise PermissionDenied
+        if change.state == State.SELECTED and _has_hidden_tasks(request, change):
+            self.message_user(
+                request,
+                "Some of these tasks belong to other users now. Nothing was changed: "
+                "select the tasks again.",
+                messages.ERROR,
+            )
+            return HttpResponseRedirect(_list(change))
         if request.method == "POST":
             match request.POST.get("step"):
                 case "confirm":
@@ -121,7 +129,9 @@ class BulkPages(VersionedAdmin):
         if change.state in (State.RUNNING, State.UNDOING):
             jobs.start()  # the process that ran it may have been stopped
         refused = change.refused()
-        titles = Task.objects.filter(pk__in=[key for key, _ in refused])
+        titles = visible(
+            request, Task.objects.filter(pk__in=[key for key, _ in refused])
+        )
         named = dict(titles.values_list("pk", "title"))
         counts = change.counts()
         return context | {
@@ -179,7 +189,9 @@ class BulkPages(VersionedAdmin):
         kept = change.refused()
         if kept:
             address = reverse(f"admin:{PAGE}", args=[change.pk])
-            titles = Task.objects.in_bulk([key for key, _ in kept[:NAMED]])
+            titles = visible(request, Task.objects.all()).in_bulk(
+                [key for key, _ in kept[:NAMED]]
+            )
             named = [f"{key} “{titles.get(key, '')}”: {why}" for key, why in kept]
             parts += named[:NAMED]
             parts.append(format_html('<a href="{}">All reasons.</a>', address))
@@ -188,6 +200,13 @@ class BulkPages(VersionedAdmin):
         level = messages.WARNING if kept else messages.SUCCESS
         text = format_html(" ".join(["{}"] * len(parts)), *parts)
         self.message_user(request, text, level)
+
+
+def _has_hidden_tasks(request: HttpRequest, change: BulkChange) -> bool:
+    """Whether the selection has tasks that the user may not see any more."""
+    if sees_all(request):
+        return False
+    return change.tasks().exclude(owner_id=viewer(request).pk).exists()
 
 
 def _to(change: BulkChange) -> HttpResponseRedirect:

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
-from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
+from taskproject.models import horizon
 from taskproject.names import casefold_key
 from taskproject.problems import Conflict
 from taskproject.sql import ON_POSTGRESQL
@@ -102,8 +102,7 @@ class BulkChangeQuerySet(models.QuerySet["BulkChange"]):
 
     def expired(self) -> Self:
         """Those that are as old as stored responses may be."""
-        horizon = timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS)
-        return self.filter(created_at__lt=horizon)
+        return self.filter(created_at__lt=horizon())
 
 
 class State(models.TextChoices):

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
 from taskproject.names import casefold_key
@@ -33,6 +33,10 @@ NOT_FOUND = {
     "place": OTHERS,
 }
 MEANWHILE = "It was assigned to another user at this moment; try again."
+SAME_ID = "The user has a task with the same external_id."
+SAME_ID_BEFORE = (
+    "Its earlier owner has a task with the same client_id or external_id by now."
+)
 TOO_MANY_TAGS = f"It would have more than {MAX_TAGS} tags."
 
 
@@ -46,8 +50,9 @@ def do(change: BulkChange, keys: list[int]) -> dict[str, object]:
             outcome = _written(change, keys, refused)
     except Invalid as refusal:
         # The list was deleted meanwhile: of every task the same.
-        told = [error["detail"] for error in refusal.errors or ()]
-        refused = dict.fromkeys(keys, " ".join(told) or refusal.detail)
+        refused = dict.fromkeys(keys, _reason(refusal))
+    except IntegrityError:
+        outcome = _each_alone(change, keys, refused)
     for key in keys:
         task = outcome.found.get(key)
         if task and task.deleted_at and change.kind.frozen and change.verb != "trash":
@@ -70,6 +75,24 @@ def do(change: BulkChange, keys: list[int]) -> dict[str, object]:
             task.pk: str(task.client_id) for task in found if task.client_id
         }
     return done
+
+
+def _each_alone(
+    change: BulkChange, keys: list[int], refused: dict[int, str]
+) -> Outcome:
+    """Changes the tasks one by one, so that those whose identifiers the new owner has
+    already do not keep the others from it."""
+    outcome = Outcome()
+    for key in keys:
+        try:
+            with transaction.atomic():
+                one = _written(change, [key], refused)
+        except IntegrityError:
+            refused[key] = SAME_ID
+        else:
+            outcome.found |= one.found
+            outcome.changed |= one.changed
+    return outcome
 
 
 def _written(change: BulkChange, keys: list[int], refused: dict[int, str]) -> Outcome:
@@ -145,7 +168,7 @@ def undo(change: BulkChange, done: Mapping[str, Any]) -> dict[str, object]:
         for event in events
         if event.version == versions[event.task_id or 0]
     }
-    owners = set(events.values_list("owner_id", flat=True)) if versions else set()
+    owners = {event.owner_id for event in events}
     with lock_feeds(owners):
         everybodys = Task.objects.in_bulk(versions)
         tasks = {key: it for key, it in everybodys.items() if it.owner_id in owners}
@@ -188,6 +211,8 @@ def _given_back(
                 Task.objects.filter(pk=operation.key).edit(change.by(), **fields)
         except Invalid as refusal:
             refused[operation.key] = _reason(refusal)
+        except IntegrityError:
+            refused[operation.key] = SAME_ID_BEFORE
     return refused
 
 

@@ -7,10 +7,10 @@ process or machine does it. Both are deleted with the upload (see `expired`)."""
 from datetime import timedelta
 from typing import Any, Self
 
-from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from taskproject.models import horizon
 from taskproject.problems import Conflict
 from tasks.models.events import Actor
 
@@ -28,8 +28,7 @@ class UploadState(models.TextChoices):
 class UploadQuerySet(models.QuerySet["Upload"]):
     def expired(self) -> Self:
         """Those that are as old as stored responses may be."""
-        horizon = timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS)
-        return self.filter(created_at__lt=horizon)
+        return self.filter(created_at__lt=horizon())
 
 
 class Upload(models.Model):

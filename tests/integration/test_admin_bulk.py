@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.test import Client
@@ -16,6 +17,7 @@ from tests.conftest import BY, make_task
 from tests.support.admin import (
     LIST,
     act,
+    as_editor,
     as_staff,
     many_tasks,
     messages,
@@ -138,6 +140,49 @@ def test_a_task_gets_no_more_tags_than_it_may_have(staff: Client, alice: User) -
     assert f"{full.pk} “Full”: It would have more than 20 tags." in message
     task.refresh_from_db()
     assert (task.tags, full.version) == (["one", "tag 1"], 1)
+
+
+def test_an_id_that_the_new_owner_has_keeps_no_other_task_from_it(
+    staff: Client, alice: User, bob: User
+) -> None:
+    make_task(bob, external_id="7")
+    taken, free = make_task(alice, external_id="7"), make_task(alice, external_id="8")
+
+    answer = act(staff, "assign", taken, free, username="bob")
+
+    shown = messages(answer)[0]
+    assert "Assigned to bob: 1 of 2 tasks." in shown
+    assert "The user has a task with the same external_id." in shown
+    assert set(bob.tasks.values_list("external_id", flat=True)) == {"7", "8"}
+
+
+def test_an_id_that_was_used_again_is_a_reason_not_to_undo(
+    staff: Client, alice: User, bob: User
+) -> None:
+    again = UUID(int=1)
+    task, other = make_task(alice, client_id=again), make_task(alice)
+    act(staff, "assign", task, other, username="bob")
+    make_task(alice, client_id=again)
+
+    answer = undo(staff)
+
+    assert "Undone: 1 of 2 tasks." in messages(answer)[0]
+    assert "same client_id or external_id" in messages(answer)[0]
+
+
+def test_a_task_that_may_not_be_seen_any_more_is_not_shown_or_changed(
+    alice: User, bob: User
+) -> None:
+    client = as_editor(alice, "view_task", "change_task")
+    task = make_task(alice, "Secret")
+    select(client, "complete", task)
+    where = path()
+    Task.objects.all().edit(BY, owner_id=bob.pk)
+
+    for answer in (client.get(where, follow=True), step(client, where, "confirm")):
+        assert "select the tasks again" in messages(answer)[0]
+        assert "Secret" not in text(answer)
+    assert not Task.objects.get().completed
 
 
 def test_a_family_is_not_separated_by_an_assignment(
