@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from io import BytesIO
+from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
 from taskproject.accounts.models import User
@@ -70,7 +71,7 @@ def read_upload(
     Stores no task. Takes no transaction: an upload that was not read to its end is in the
     state READING, and cannot be confirmed."""
     file = LineCounter(stream)
-    rows = READERS[upload.format](cast(BinaryIO, file), upload.name.rpartition(".")[0])
+    rows = READERS[upload.format](cast(BinaryIO, file), PurePath(upload.name).stem)
     with closing(FateRecorder(owner)) as recorder:
         recorder.validate(_bounded(rows, before_read), file)
         importer = Importer(dry_run=True, by=upload.by())

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -117,11 +118,9 @@ class ImportPages(VersionedAdmin):
         )
         if request.method == "POST":
             return self._import(request, upload)
-        pages = upload.pages.order_by("pk")
-        count = pages.count()
-        given = request.GET.get("page", "1")
-        number = int(given) if given.isdecimal() and len(given) < 6 else 1
-        number = min(max(1, number), max(1, count))
+        # Each stored page is one of the paginator's.
+        pages = Paginator(upload.pages.order_by("pk"), 1)
+        page = pages.get_page(request.GET.get("page"))
         counts, refused = outcome(upload)
         running = upload.state == UploadState.RUNNING
         if running:
@@ -133,11 +132,8 @@ class ImportPages(VersionedAdmin):
             "title": f"Import of {upload.name}",
             "upload": upload,
             "summary": upload.summary,
-            "rows": [row for page in pages[number - 1 : number] for row in page.rows],
-            "number": number,
-            "previous": number - 1,
-            "next": number + 1 if number < count else 0,
-            "count": count,
+            "rows": [row for stored in page for row in stored.rows],
+            "page": page,
             "outcome": counts,
             "refused": refused,
             "running": running,

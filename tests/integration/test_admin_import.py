@@ -62,6 +62,16 @@ def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs.run, "__defaults__", (0.0,))
 
 
+def test_a_list_has_the_name_of_its_file(staff: Client, alice: User) -> None:
+    file = SimpleUploadedFile(
+        "Garden", b"TYPE,CONTENT,PRIORITY,INDENT\ntask,Rake,4,1\n"
+    )
+    staff.post(IMPORT, {"file": file, "format": "todoist", "owner": "alice"})
+    confirm(staff)
+
+    assert TaskList.objects.get().name == "Garden"
+
+
 def test_every_row_has_a_fate_before_anything_is_stored(
     staff: Client, alice: User, carol: User
 ) -> None:
