@@ -468,11 +468,11 @@ def test_the_page_of_a_task_shows_its_last_changes_and_restores_there(
 
 def test_a_transfer_is_one_change(staff: Client, alice: User, bob: User) -> None:
     task = make_task(alice)
-    for changes in ({"owner_id": bob.pk}, *[{"title": name} for name in "abcd"]):
-        Task.objects.filter(pk=task.pk).edit(BY, **changes)
+    Task.objects.filter(pk=task.pk).edit(BY, owner_id=bob.pk)
+    for name in "abcd":
+        Task.objects.filter(pk=task.pk).edit(BY, title=name)
     shown = staff.get(f"/admin/tasks/task/{task.pk}/change/").context
-    assert [event["version"] for event in shown["timeline"]] == [6, 5, 4, 3, 2]
-    assert shown["timeline_more"]
+    assert len(shown["timeline"]) == 5 and shown["timeline_more"]
 
 
 def test_the_page_of_a_task_links_its_tags_to_the_tasks_with_them(
