@@ -94,6 +94,11 @@ def json_response(value: object, status: int = 200, **headers: str) -> HttpRespo
     return JSONResponse(content, status, headers)
 
 
+def json_line(members: Mapping[str, object]) -> bytes:
+    """A line of JSON Lines."""
+    return orjson.dumps(members, option=JSON_OPTIONS | orjson.OPT_APPEND_NEWLINE)
+
+
 def page_response(
     request: HttpRequest,
     rows: QuerySet[M],

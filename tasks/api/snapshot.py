@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from functools import partial
 
-import orjson
 from django.http import StreamingHttpResponse
 from ninja import Query, Router
 
@@ -12,7 +11,7 @@ from taskproject.deadlines import extend
 from taskproject.downloads import CHUNK_TIMEOUT, download
 from taskproject.sql import this_thread
 from tasks import cursors
-from tasks.api.responses import JSON_OPTIONS, clock_of, represent
+from tasks.api.responses import clock_of, json_line, represent
 from tasks.api.schemas import InZone
 from tasks.api.versioned import represent_row
 from tasks.formats import WRITERS
@@ -56,21 +55,21 @@ def _lines(
     within one `snapshot()` of the connection, so that all of them read the same state."""
     before_read()
     tasks, sequence = _tasks(owner_id, None, clock)
-    yield _line(HEADER | {"cursor": cursors.encode("after", sequence)})
+    yield json_line(HEADER | {"cursor": cursors.encode("after", sequence)})
     numbers = {"lists": 0, "tags": 0, "tasks": 0}
     for row in _rows(TaskList, "position", owner_id, before_read):
         numbers["lists"] += 1
-        yield _line({"kind": "list", **represent_row(row)})
+        yield json_line({"kind": "list", **represent_row(row)})
     for row in _rows(Tag, "key", owner_id, before_read):
         numbers["tags"] += 1
-        yield _line({"kind": "tag", **represent_row(row)})
+        yield json_line({"kind": "tag", **represent_row(row)})
     while tasks:
         for task in tasks:
-            yield _line({"kind": "task", **represent(task, clock)})
+            yield json_line({"kind": "task", **represent(task, clock)})
         numbers["tasks"] += len(tasks)
         before_read()
         tasks, _ = _tasks(owner_id, listing.Place.of(tasks[-1]), clock)
-    yield _line({"kind": "end", **numbers})
+    yield json_line({"kind": "end", **numbers})
 
 
 def _tasks(
@@ -99,7 +98,3 @@ def _rows(
         if len(found) < CHUNK:
             return
         page = rows.after_cursor(found[-1].pk, getattr(found[-1], order))
-
-
-def _line(members: dict[str, object]) -> bytes:
-    return orjson.dumps(members, option=JSON_OPTIONS | orjson.OPT_APPEND_NEWLINE)

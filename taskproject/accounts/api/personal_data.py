@@ -5,7 +5,6 @@ The lines of lists, tags and tasks are those of `GET /api/tasks/export`."""
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-import orjson
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
@@ -19,7 +18,7 @@ from taskproject.accounts.models import ApiToken, Identity, Invitation, User
 from taskproject.deadlines import extend
 from taskproject.downloads import CHUNK_TIMEOUT, download
 from taskproject.sql import NO_GUARD, this_thread
-from tasks.api.responses import JSON_OPTIONS, represent_event
+from tasks.api.responses import json_line, represent_event
 from tasks.exports import records_of
 from tasks.formats import WRITERS, jsonl
 from tasks.models import CalendarFeed, feed
@@ -67,19 +66,19 @@ def _lines(user_id: int, before_read: Callable[[], None]) -> Iterator[bytes]:
     """The lines, in constant memory; the last one says that they are complete, and their
     number. Takes several statements, and calls `before_read` before each. Call it within
     one `snapshot()` of the connection, so that all of them read the same state."""
-    yield _line(HEADER)
+    yield json_line(HEADER)
     number = 0
     for line in _records(user_id, before_read):
         number += 1
         yield line
-    yield _line({"kind": "end", "records": number})
+    yield json_line({"kind": "end", "records": number})
 
 
 def _records(user_id: int, before_read: Callable[[], None]) -> Iterator[bytes]:
     for kind, rows, columns in _account(user_id):
         before_read()
         for row in rows.order_by("pk").values(*columns):
-            yield _line({"kind": kind, **row})
+            yield json_line({"kind": kind, **row})
     for record in records_of(user_id, None, before_read):
         yield jsonl.line(record)
     after, has_more = 0, True
@@ -87,7 +86,7 @@ def _records(user_id: int, before_read: Callable[[], None]) -> Iterator[bytes]:
         before_read()
         page = feed.page(user_id, after, CHUNK, NO_GUARD)
         for event, username in page.events:
-            yield _line({"kind": "event", **represent_event(event, username)})
+            yield json_line({"kind": "event", **represent_event(event, username)})
         after, has_more = page.cursor, page.has_more
 
 
@@ -115,7 +114,3 @@ def _account(user_id: int) -> Iterator[tuple[str, Rows, Sequence[str]]]:
     )
     invitations = Invitation.objects.filter(theirs)
     yield "invitation", invitations, ("email", "created_at", "accepted_at")
-
-
-def _line(members: dict[str, object]) -> bytes:
-    return orjson.dumps(members, option=JSON_OPTIONS | orjson.OPT_APPEND_NEWLINE)
