@@ -70,7 +70,7 @@ class TokenIn(Closed):
     scopes: Scopes = Field(["read", "write"])
     expires_at: Instant | None = Field(
         default_factory=lambda: None,
-        description=f"null: never. Default: in {LIFETIME.days} days, or with the token used.",
+        description=f"null: never. Default: in {LIFETIME.days} days, or with the API token used.",
     )
 
 
@@ -96,8 +96,8 @@ def list_tokens(request: ApiRequest, page: Query[Page]) -> HttpResponse:
 
 @router.post("/tokens", response={201: OwnTokenOut}, summary="Create a token")
 def create_token(request: ApiRequest, body: TokenIn) -> HttpResponse:
-    """Creates an API token; only this response has its `secret`. A token creates only
-    tokens with scopes that it has, and that expire no later."""
+    """Creates an API token; only this response has its `secret`. An API token creates
+    only tokens with scopes that it has, and that expire no later."""
     expires_at = body.expires_at
     if "expires_at" not in body.model_fields_set:
         expires_at = tokens.default_expiry(request.auth)
