@@ -52,6 +52,8 @@ def do(change: BulkChange, keys: list[int]) -> dict[str, object]:
         # The list was deleted meanwhile: of every task the same.
         refused = dict.fromkeys(keys, _reason(refusal))
     except IntegrityError:
+        if change.verb != "assign":
+            raise
         outcome = _each_alone(change, keys, refused)
     for key in keys:
         task = outcome.found.get(key)
