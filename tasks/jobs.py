@@ -1,5 +1,5 @@
 """Deletion and renaming of lists, tags and users with many tasks, emptying of the trash, and
-bulk changes of staff, in portions."""
+bulk changes and imports of staff, in portions."""
 
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ from tasks.models import (
 )
 from tasks.models.bulk import State
 from tasks.models.uploads import Upload, UploadState
-from tasks.uploads import import_portion
+from tasks.uploads import import_portion, undo_portion
 
 # Call these inside `lock_feeds`, with the row locked
 
@@ -147,52 +147,38 @@ def undo_bulk_change(change: BulkChange) -> Job | None:
     return _begin(change, State.DONE, State.UNDOING, "undo")
 
 
-def _begin(change: BulkChange, before: State, after: State, verb: str) -> Job | None:
-    with transaction.atomic():
-        # Locked, so that of two requests only one does it.
-        change = BulkChange.objects.select_for_update().get(pk=change.pk)
-        if change.state != before:
-            return None
-        change.check_in_time()
-        change.state = after
-        change.save(update_fields=["state"])
-        if change.portions.count() > 1:
-            return jobs.create(
-                verb,
-                "selection",
-                change.pk,
-                owner_id=0,  # of staff: not in the API
-                total=change.total,
-                actor_id=change.actor_id,
-                via="admin",
-            )
-        while change.do_portion() is not None:
-            pass
-    return None
-
-
 def confirm_upload(upload: Upload) -> Job | None:
     """Imports what an upload showed, unless it was confirmed before; returns a job as above.
     Raises `Conflict` if it was shown too long ago."""
+    return _begin(upload, UploadState.SHOWN, UploadState.RUNNING, "import")
+
+
+def undo_upload(upload: Upload) -> Job | None:
+    """Undoes an import, unless it is undone already; returns a job as above. Raises `Conflict`
+    if it is too late."""
+    return _begin(upload, UploadState.DONE, UploadState.UNDOING, "undo")
+
+
+def _begin(row: BulkChange | Upload, before: str, after: str, verb: str) -> Job | None:
     with transaction.atomic():
-        upload = Upload.objects.select_for_update().get(pk=upload.pk)
-        if upload.state in (UploadState.RUNNING, UploadState.DONE):
+        # Locked, so that of two requests only one does it.
+        row = type(row)._default_manager.select_for_update().get(pk=row.pk)
+        if row.state != before:
             return None
-        upload.check_in_time()
-        upload.state = UploadState.RUNNING
-        upload.save(update_fields=["state"])
-        owners = upload.portions.values_list("owners", flat=True)
-        if len(owners) > 1:
+        row.check_in_time()
+        row.state = after
+        row.save(update_fields=["state"])
+        if row.portions.count() > 1:
             return jobs.create(
-                "import",
-                "upload",
-                upload.pk,
+                verb,
+                "selection" if isinstance(row, BulkChange) else "upload",
+                row.pk,
                 owner_id=0,  # of staff: not in the API
-                total=sum(map(len, owners)),
-                actor_id=upload.actor_id,
+                total=row.total,
+                actor_id=row.actor_id,
                 via="admin",
             )
-        while import_portion(upload) is not None:
+        while _do_portion(row) is not None:
             pass
     return None
 
@@ -203,18 +189,28 @@ def confirm_upload(upload: Upload) -> Job | None:
 @jobs.step("change_selection")
 @jobs.step("undo_selection")
 def _change_selection(job: Job) -> Progress:
-    locked = BulkChange.objects.select_for_update()
-    change = locked.filter(pk=job.subject_id).first()
-    rows = change.do_portion() if change else None
-    return Progress(rows or 0, finished=rows is None)
+    return _progress(BulkChange.objects.filter(pk=job.subject_id))
 
 
 @jobs.step("import_upload")
+@jobs.step("undo_upload")
 def _import_upload(job: Job) -> Progress:
-    locked = Upload.objects.select_for_update()
-    upload = locked.filter(pk=job.subject_id).first()
-    rows = import_portion(upload) if upload else None
+    return _progress(Upload.objects.filter(pk=job.subject_id))
+
+
+def _progress(found: models.QuerySet[Any]) -> Progress:
+    row = found.select_for_update().first()
+    rows = _do_portion(row) if row else None
     return Progress(rows or 0, finished=rows is None)
+
+
+def _do_portion(row: BulkChange | Upload) -> int | None:
+    """Does, or undoes, the next portion, of this locked row. Returns the number of its rows;
+    None at the end."""
+    if isinstance(row, BulkChange):
+        return row.do_portion()
+    undoing = row.state == UploadState.UNDOING
+    return undo_portion(row) if undoing else import_portion(row)
 
 
 def _actor(job: Job) -> Actor:

@@ -1,19 +1,22 @@
-"""The import of uploaded files: what would become of each row, and then the import, in
-portions."""
+"""The import of uploaded files: what would become of each row, then the import, in portions,
+and its undoing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from io import BytesIO
 from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
+from django.utils import timezone
+
 from taskproject.accounts.models import User
 from taskproject.sql import batched
 from tasks.formats import READERS, ListRecord, Record, Row, TaskRecord, jsonl
 from tasks.imports import Importer, ImportValidator, LineCounter, known
-from tasks.models import Actor, lock_feeds
+from tasks.models import Actor, Event, Tag, Task, TaskList, lock_feeds
+from tasks.models.events import Changes, EventQuerySet, changed_fields
 from tasks.models.uploads import Upload, UploadPage, UploadPortion, UploadState
 
 #: Most bytes, and most rows, of a file. Larger ones are for `manage.py import_tasks`.
@@ -25,7 +28,10 @@ PORTION = 250
 #: What becomes of a row.
 ADDED, KNOWN, BY_NAME = "added", "known", "by name"
 REFUSED, ADJUSTED = "refused", "adjusted"
+#: The columns of events that name a created row.
+SUBJECTS = ("task_id", "list_id", "tag_id")
 NO_USER = "Its owner does not exist any more."
+IN_TRASH, GONE = "Was moved to the trash since.", "It does not exist any more."
 NO_PARENT = "Its parent does not exist any more."
 
 
@@ -151,8 +157,8 @@ def import_portion(upload: Upload) -> int | None:
     a transaction that has locked the row of the upload."""
     portion = upload.portions.filter(done__isnull=True).order_by("pk").first()
     if portion is None:
-        upload.state = UploadState.DONE
-        upload.save(update_fields=["state"])
+        upload.state, upload.finished_at = UploadState.DONE, timezone.now()
+        upload.save(update_fields=["state", "finished_at"])
         return None
     portion.done = _imported(portion, upload.by())
     portion.save(update_fields=["done"])
@@ -167,6 +173,7 @@ def _imported(portion: UploadPortion, by: Actor) -> dict[str, Any]:
         owners.setdefault(owner_id, []).append((line, record))
     importer, refused = Importer(by=by), list[tuple[int, str]]()
     with lock_feeds(owners):
+        before = Event.objects.last_sequence()
         # Users are deleted under this lock too.
         users = User.objects.in_bulk(owners)
         for owner_id, some in owners.items():
@@ -180,6 +187,8 @@ def _imported(portion: UploadPortion, by: Actor) -> dict[str, Any]:
             importer.store_batch(
                 owner_id, [record for _, record in some if id(record) not in orphans]
             )
+        # While the feeds are locked, nobody else appends events to them.
+        created = _created(Event.objects.after(before).filter(owner_id__in=owners))
     summary = importer.summary
     return {
         "tasks": summary.tasks,
@@ -187,6 +196,16 @@ def _imported(portion: UploadPortion, by: Actor) -> dict[str, Any]:
         "lists": summary.lists,
         "tags": summary.tags,
         "refused": refused,
+        "created": created,
+    }
+
+
+def _created(events: EventQuerySet) -> dict[str, list[int]]:
+    """The ids of the rows that were created, by the columns of events."""
+    rows = events.filter(verb=Event.Verb.CREATED).values_list(*SUBJECTS)
+    return {
+        column: [key for key in keys if key is not None]
+        for column, keys in zip(SUBJECTS, zip(*rows, strict=True), strict=False)
     }
 
 
@@ -201,10 +220,88 @@ def _orphans(owner_id: int, records: list[Record]) -> set[int]:
 
 def outcome(upload: Upload) -> tuple[Counter[str], list[tuple[int, str]]]:
     """The numbers of what was stored so far, and the records that were refused."""
+    return _summed(upload.portions.values_list("done", flat=True))
+
+
+def undone(upload: Upload) -> tuple[Counter[str], list[tuple[int, str]]]:
+    """The numbers of what was undone so far, and the ids of tasks that stay, with reasons; of
+    lists, 0."""
+    return _summed(upload.portions.values_list("undone", flat=True))
+
+
+def _summed(
+    portions: Iterable[dict[str, Any] | None],
+) -> tuple[Counter[str], list[tuple[int, str]]]:
     counts: Counter[str] = Counter()
     refused: list[tuple[int, str]] = []
-    for portion in upload.portions.defer("records", "owners"):
-        done = dict(portion.done or {})
-        refused += [(line, why) for line, why in done.pop("refused", ())]
-        counts.update(done)
-    return counts, refused[:PAGE]
+    for told in portions:
+        numbers = dict(told or {})
+        numbers.pop("created", None)
+        some = numbers.pop("refused", ())
+        counts.update({**numbers, "refused": len(some)})
+        refused += [(key, why) for key, why in some[: PAGE - len(refused)]]
+    return counts, refused
+
+
+def undo_portion(upload: Upload) -> int | None:
+    """Deletes what the last portion that is not undone yet has created, unless others have
+    changed it since. Returns the number of its records; None at the end. Call it in a
+    transaction that has locked the row of the upload."""
+    # Subtasks are not imported before their parents, nor tasks before their lists and tags.
+    todo = upload.portions.filter(done__isnull=False, undone__isnull=True)
+    portion = todo.order_by("-pk").first()
+    if portion is None:
+        upload.state = UploadState.UNDONE
+        upload.save(update_fields=["state"])
+        return None
+    portion.undone = _undone(portion, upload.by())
+    portion.save(update_fields=["undone"])
+    return len(portion.owners)
+
+
+def _undone(portion: UploadPortion, by: Actor) -> dict[str, Any]:
+    created = (portion.done or {}).get("created", {})
+    tasks, lists, tags = (created.get(column, ()) for column in SUBJECTS)
+    with lock_feeds({owner_id for owner_id, _ in portion.owners}):
+        reasons = _reasons_to_stay(tasks)
+        refused = [*reasons.items()]
+        gone = Task.objects.filter(pk__in=[key for key in tasks if key not in reasons])
+        removed = gone.remove(by).changed
+        emptied = 0
+        for row in TaskList.objects.select_for_update().filter(pk__in=lists):
+            if row.version > 1 or row.tasks.exists():
+                why = "was changed since" if row.version > 1 else "has other tasks"
+                refused.append((0, f"The list “{row.name}” {why}."))
+                continue
+            row.remove(by)
+            emptied += 1
+        unused = Tag.objects.filter(pk__in=tags, version=1).remove_unused(by)
+    return {
+        "tasks": len(removed),
+        "lists": emptied,
+        "tags": unused,
+        "refused": refused,
+    }
+
+
+def _reasons_to_stay(keys: Collection[int]) -> dict[int, str]:
+    """The reasons why tasks that were imported are not to be deleted, by their ids: others have
+    changed them, or given them subtasks. Call it with the feeds of their owners locked."""
+    tasks = Task.objects.filter(pk__in=keys)
+    versions = dict(tasks.values_list("pk", "version"))
+    trashed = {*tasks.trashed().values_list("pk", flat=True)}
+    reasons = dict.fromkeys(set(keys) - versions.keys(), GONE)
+    changed = {key: version for key, version in versions.items() if version > 1}
+    told: dict[int, dict[int, Changes]] = {}
+    events = Event.objects.filter(task_id__in=changed, version__gt=1)
+    for key, version, changes in events.values_list("task_id", "version", "changes"):
+        told.setdefault(key or 0, {})[version] = changes
+    for key, version in changed.items():
+        names = changed_fields(told.get(key, {}), 1, version) or ()
+        fields = ", ".join(name.removesuffix("_id") for name in names)
+        where = f", in: {fields}" if fields else ""
+        reasons[key] = IN_TRASH if key in trashed else f"Was changed since{where}."
+    below = Task.objects.filter(parent_id__in=versions.keys() - reasons.keys())
+    staying = below.exclude(pk__in=versions.keys() - reasons.keys())
+    has_subtasks = set(staying.values_list("parent_id", flat=True))
+    return reasons | {key: "Has subtasks that stay." for key in has_subtasks if key}

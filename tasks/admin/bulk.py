@@ -128,16 +128,11 @@ class BulkPages(VersionedAdmin):
             return context
         if change.state in (State.RUNNING, State.UNDOING):
             jobs.start()  # the process that ran it may have been stopped
-        refused = change.refused()
-        titles = visible(
-            request, Task.objects.filter(pk__in=[key for key, _ in refused])
-        )
-        named = dict(titles.values_list("pk", "title"))
         counts = change.counts()
         return context | {
             "counts": counts,
             "same": change.total - counts["changed"] - counts["refused"],
-            "refused": [(key, named.get(key), why) for key, why in refused],
+            "refused": with_titles(request, change.refused()),
             "running": change.state in (State.RUNNING, State.UNDOING),
             "job": Job.objects.about("selection", change.pk),
         }
@@ -200,6 +195,15 @@ class BulkPages(VersionedAdmin):
         level = messages.WARNING if kept else messages.SUCCESS
         text = format_html(" ".join(["{}"] * len(parts)), *parts)
         self.message_user(request, text, level)
+
+
+def with_titles(
+    request: HttpRequest, refused: list[tuple[int, str]]
+) -> list[tuple[int, str | None, str]]:
+    """The ids of tasks that were refused, with the titles that the user may see, and the reasons."""
+    tasks = visible(request, Task.objects.filter(pk__in=[key for key, _ in refused]))
+    named = dict(tasks.values_list("pk", "title"))
+    return [(key, named.get(key), why) for key, why in refused]
 
 
 def _has_hidden_tasks(request: HttpRequest, change: BulkChange) -> bool:

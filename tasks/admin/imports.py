@@ -1,6 +1,7 @@
 """The pages from which staff import a file of tasks: the upload, the preview of what becomes of
-every row, and the outcome."""
+every row, the outcome, and its undoing."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import BinaryIO, cast
 
@@ -21,12 +22,20 @@ from taskproject.deadlines import extend
 from taskproject.downloads import CHUNK_TIMEOUT
 from taskproject.models import Job
 from taskproject.problems import Conflict
+from tasks.admin.bulk import with_titles
 from tasks.admin.versioned import VersionedAdmin
 from tasks.forms.uploads import UploadForm
-from tasks.jobs import confirm_upload
+from tasks.jobs import confirm_upload, undo_upload
 from tasks.models import Upload
 from tasks.models.uploads import UploadState
-from tasks.uploads import MAX_BYTES, MAX_ROWS, TooManyRows, outcome, read_upload
+from tasks.uploads import (
+    MAX_BYTES,
+    MAX_ROWS,
+    TooManyRows,
+    outcome,
+    read_upload,
+    undone,
+)
 
 FORM, PAGE = "tasks_task_import", "tasks_task_upload"
 #: Bytes of a request beside its file.
@@ -116,13 +125,20 @@ class ImportPages(VersionedAdmin):
             pk=key,
             actor_id=viewer(request).pk,
         )
+        if not may_choose_owner(request) and upload.has_others():
+            raise PermissionDenied
         if request.method == "POST":
-            return self._import(request, upload)
+            undoing = request.POST.get("step") == "undo"
+            return self._import(
+                request, upload, undo_upload if undoing else confirm_upload
+            )
         # Each stored page is one of the paginator's.
         pages = Paginator(upload.pages.order_by("pk"), 1)
         page = pages.get_page(request.GET.get("page"))
         counts, refused = outcome(upload)
-        running = upload.state == UploadState.RUNNING
+        undoing = upload.state in (UploadState.UNDOING, UploadState.UNDONE)
+        undone_counts, kept = undone(upload) if undoing else ({}, [])
+        running = upload.state in (UploadState.RUNNING, UploadState.UNDOING)
         if running:
             jobs.start()  # the process that ran it may have been stopped
         context = {
@@ -136,14 +152,21 @@ class ImportPages(VersionedAdmin):
             "page": page,
             "outcome": counts,
             "refused": refused,
+            "undone": undone_counts,
+            "kept": with_titles(request, kept),
             "running": running,
             "job": Job.objects.about("upload", upload.pk) if running else None,
         }
         return TemplateResponse(request, "admin/tasks/task/upload.html", context)
 
-    def _import(self, request: HttpRequest, upload: Upload) -> HttpResponse:
+    def _import(
+        self,
+        request: HttpRequest,
+        upload: Upload,
+        begin: Callable[[Upload], Job | None],
+    ) -> HttpResponse:
         try:
-            job = confirm_upload(upload)
+            job = begin(upload)
         except Conflict as conflict:
             self.message_user(request, conflict.detail, messages.ERROR)
             return _to(upload)

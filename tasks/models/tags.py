@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import orjson
 from django.conf import settings
 from django.db import connection, models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Length, Trim
 from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 from django.utils import timezone
@@ -95,6 +95,18 @@ class TagQuerySet(models.QuerySet["Tag"]):
             known |= {tag.key: tag for tag in new}
             append(by, [created(now, owner_id, tag.pk, tag.name) for tag in new])
         return [known[key] for key in wanted]
+
+    def remove_unused(self, by: Actor) -> int:
+        """Deletes those that no task has, and returns their number. Call it inside
+        `lock_feeds`."""
+        labels = Label.objects.filter(tag_id=OuterRef("pk"))
+        unused = list(self.filter(~Exists(labels)).select_for_update(of=("self",)))
+        now = database_now()
+        for tag in unused:
+            tag.version += 1
+        append(by, [_event(now, tag, Event.Verb.DELETED) for tag in unused])
+        Tag.objects.filter(pk__in=[tag.pk for tag in unused]).delete()
+        return len(unused)
 
 
 class Tag(models.Model):

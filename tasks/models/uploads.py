@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from taskproject.models import horizon
 from taskproject.problems import Conflict
+from tasks.models.bulk import UNDONE_WITHIN
 from tasks.models.events import Actor
 
 #: How long an upload can be confirmed after it was shown.
@@ -23,6 +24,8 @@ class UploadState(models.TextChoices):
     SHOWN = "shown"
     RUNNING = "running"
     DONE = "done"
+    UNDOING = "undoing"
+    UNDONE = "undone"
 
 
 class UploadQuerySet(models.QuerySet["Upload"]):
@@ -32,7 +35,7 @@ class UploadQuerySet(models.QuerySet["Upload"]):
 
 
 class Upload(models.Model):
-    """One file: read, shown, then confirmed and imported."""
+    """One file: read, shown, then confirmed and imported, and perhaps undone."""
 
     id = models.BigAutoField(primary_key=True)
     # No foreign key: events keep their actor too.
@@ -43,6 +46,7 @@ class Upload(models.Model):
     # What would become of its rows, in numbers: see `tasks.uploads.read_upload`.
     summary: "models.JSONField[dict[str, Any]]" = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    finished_at = models.DateTimeField(null=True)
 
     objects = UploadQuerySet.as_manager()
 
@@ -52,14 +56,32 @@ class Upload(models.Model):
     def by(self) -> Actor:
         return Actor(self.actor_id, "admin")
 
+    @property
+    def total(self) -> int:
+        """The number of its records."""
+        return sum(map(len, self.portions.values_list("owners", flat=True)))
+
     def is_confirmable(self) -> bool:
         fresh = timezone.now() < self.created_at + CONFIRMED_WITHIN
         return self.state == UploadState.SHOWN and fresh
 
+    def is_undoable(self) -> bool:
+        """Whether its import ended, ten minutes ago at most."""
+        last = self.finished_at and self.finished_at + UNDONE_WITHIN
+        fresh = last is not None and timezone.now() < last
+        return self.state == UploadState.DONE and fresh
+
     def check_in_time(self) -> None:
-        """Raises `Conflict` if it is too late to confirm it."""
-        if not self.is_confirmable():
+        """Raises `Conflict` if it is too late to confirm or to undo it."""
+        if self.state == UploadState.SHOWN and not self.is_confirmable():
             raise Conflict("It was shown more than an hour ago. Upload the file again.")
+        if self.state == UploadState.DONE and not self.is_undoable():
+            raise Conflict("An import can be undone for ten minutes.")
+
+    def has_others(self) -> bool:
+        """Whether it has records of other users than the one who uploaded it."""
+        owners = self.portions.values_list("owners", flat=True)
+        return any(owner != self.actor_id for some in owners for owner, _ in some)
 
 
 class UploadPage(models.Model):
@@ -82,8 +104,10 @@ class UploadPortion(models.Model):
     #: The owner and the line of each record, and the records, as JSON Lines.
     owners = models.JSONField()
     records = models.TextField()
-    # What was stored: numbers, and the lines and reasons of records that were not.
+    # What was stored: numbers, the lines and reasons of records that were not, and the ids of
+    # the new rows; what was undone of it: numbers, and the reasons of rows that stay.
     done: "models.JSONField[dict[str, Any] | None]" = models.JSONField(null=True)
+    undone: "models.JSONField[dict[str, Any] | None]" = models.JSONField(null=True)
 
     def __str__(self) -> str:
         return f"{len(self.owners)} records of {self.upload_id}"

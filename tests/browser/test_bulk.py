@@ -95,6 +95,11 @@ def test_a_csv_with_a_bad_row_is_imported_without_it(
     expect(page.get_by_text("1 task imported.")).to_be_visible()
     assert accessible(page) == []
     assert found(server, word)[0]["priority"] == "high"
+    page.get_by_role("button", name="Undo the import").click()
+
+    expect(page.get_by_text("Undone: 1 of these tasks deleted.")).to_be_visible()
+    assert accessible(page) == []
+    assert len(found(server, word)) == 2
 
 
 def test_the_shown_tasks_are_downloaded(
