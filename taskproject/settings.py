@@ -455,3 +455,10 @@ WORKERS = environment.integer("WORKERS", min(os.cpu_count() or 1, 32), 1, 256)
 # installed (100 connections, 3 of them reserved) has enough for all, and for one of each
 # process's `/readyz`.
 THREADS = environment.integer("THREADS", min(6, max(2, 90 // WORKERS - 1)), 1, 64)
+# Whether it runs `manage.py work` too.
+SERVE_WORK = environment.boolean("SERVE_WORK", True)
+
+# manage.py work
+
+# Seconds after which it asks the database at the latest for what was added meanwhile.
+WORK_INTERVAL = environment.integer("WORK_INTERVAL", 5, 1, 3_600)

@@ -22,6 +22,7 @@ from tests.support.servers import manage
         ("revoke_token", ["--user"]),
         ("seed_tasks", ["--seed"]),
         ("serve", ["--host", "--port", "--workers", "--threads"]),
+        ("work", ["--once"]),
         ("migrate", []),
         ("backup", []),
         ("restore", ["--dry-run", "--replace", "--skip-ids"]),

@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "EMAIL_URL": "log:",
     "PASSKEY_DOMAIN": "localhost",
     "LOG_LEVEL": "WARNING",
+    "SERVE_WORK": "off",
 }
 
 

@@ -14,6 +14,7 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
+from taskproject.companions import running
 from taskproject.server import BACKLOG, Port, PortError, Server
 from taskproject.sqlite.base import remember
 
@@ -69,7 +70,8 @@ class Command(BaseCommand):
             "Stop with Ctrl-C."
         )
         self.stdout.flush()
-        with _metrics_directory():
+        commands = ["work"] if settings.SERVE_WORK else []
+        with _metrics_directory(), running(commands):
             self._server(listening, options).run()
 
     def _server(self, listening: Port, options: dict[str, Any]) -> Server:

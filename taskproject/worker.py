@@ -1,0 +1,152 @@
+"""The worker: what is done when it is due, without a request (`manage.py work`).
+
+Kinds of work register a function each, which claims some of what is due, does it, and
+returns the seconds until it is to be called again. A claim is a lock on rows (`FOR UPDATE
+SKIP LOCKED`) that ends with the transaction: what a worker had claimed when it was killed,
+another one claims. Therefore any number of workers may run, on any number of machines.
+
+Each kind has a thread and a connection, so that a slow one delays no other."""
+
+import logging
+import math
+import os
+import signal
+import time
+from collections.abc import Callable
+from threading import Event, Thread
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from taskproject.deadlines import deadline
+
+logger = logging.getLogger("taskproject.worker")
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
+#: Seconds that one call may wait for PostgreSQL. A call that waits for something else moves
+#: the deadline afterwards (`deadlines.extend`).
+CALL_SECONDS = 20.0
+#: Seconds until a call that failed is repeated: the first, doubled to the longest.
+FIRST_RETRY, LONGEST_RETRY = 0.25, 30.0
+#: Seconds between two checks for a signal to stop, and for the end of the parent.
+CHECK_INTERVAL = 0.25
+#: Seconds that calls in progress have to return, when the worker stops.
+STOP_SECONDS = 1.0
+
+#: Does some of what is due, in well under a second if it can, and returns the seconds until
+#: it is to be called again: 0 if more is due. It is called after WORK_INTERVAL seconds at
+#: the latest, for what others have added meanwhile.
+Work = Callable[[], float]
+_kinds: dict[str, Work] = {}
+_loops: dict[str, "_Loop"] = {}
+
+
+def work(kind: str) -> Callable[[Work], Work]:
+    """Registers the function that does this kind of work."""
+
+    def register(function: Work) -> Work:
+        _kinds[kind] = function
+        return function
+
+    return register
+
+
+def wake(kind: str) -> None:
+    """Has this process's worker, if it is one, call this kind at once: something was added."""
+    if loop := _loops.get(kind):
+        loop.wanted.set()
+
+
+class _Loop(Thread):
+    """The calls of one kind of work, until `stop`."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(name=kind, daemon=True)
+        self.kind = kind
+        self.wanted = Event()
+        self._stopping = False
+        self._failures = 0
+
+    def stop(self) -> None:
+        self._stopping = True
+        self.wanted.set()
+
+    def run(self) -> None:
+        try:
+            while not self._stopping:
+                self.wanted.clear()
+                pause = self._call()
+                if not self._stopping and pause > 0:
+                    self.wanted.wait(min(pause, settings.WORK_INTERVAL))
+        finally:
+            connection.close()
+
+    def _call(self) -> float:
+        """The seconds until the next call."""
+        try:
+            pause = call(self.kind)
+        except Exception as error:
+            # No error may end the thread.
+            connection.close()
+            pause = min(math.ldexp(FIRST_RETRY, self._failures), LONGEST_RETRY)
+            self._failures = min(self._failures + 1, 16)
+            away = is_away(error)
+            logger.log(
+                logging.WARNING if away else logging.ERROR,
+                "the database is unavailable" if away else "work has failed",
+                # An unavailable database needs no traceback.
+                exc_info=not away,
+                extra={"fields": {"kind": self.kind, "retry_in_s": pause}},
+            )
+            return pause
+        if self._failures:
+            self._failures = 0
+            logger.info("work goes on", extra={"fields": {"kind": self.kind}})
+        return pause
+
+
+def call(kind: str) -> float:
+    """Calls a kind of work once. Returns the seconds until the next call."""
+    connection.close_if_unusable_or_obsolete()
+    with deadline(CALL_SECONDS):
+        return _kinds[kind]()
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the error is that of a database that cannot be reached, or is busy."""
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+def do_all() -> None:
+    """Does all that is due now, and returns. Errors are raised after every kind had its turn."""
+    failure: Exception | None = None
+    for kind in _kinds:
+        try:
+            while call(kind) <= 0:
+                pass
+        except Exception as error:  # noqa: BLE001  # raised below
+            failure = error
+    if failure:
+        raise failure
+
+
+def run(parent: int | None = None) -> None:
+    """Works until SIGTERM or SIGINT, or until this process is no longer a child of `parent`."""
+    received: list[int] = []
+    for number in STOPS:
+        signal.signal(number, lambda number, _: received.append(number))
+    logger.info("worker started", extra={"fields": {"kinds": [*_kinds]}})
+    _loops.update({kind: _Loop(kind) for kind in _kinds})
+    for loop in _loops.values():
+        loop.start()
+    while not received and parent in (None, os.getppid()):
+        time.sleep(CHECK_INTERVAL)
+    for loop in _loops.values():
+        loop.stop()
+    give_up = time.monotonic() + STOP_SECONDS
+    for loop in _loops.values():
+        loop.join(max(0.0, give_up - time.monotonic()))
+    # A call that has not returned ends with the process, and the database undoes its transaction.
+    unfinished = [kind for kind, loop in _loops.items() if loop.is_alive()]
+    _loops.clear()
+    logger.info("worker stopped", extra={"fields": {"unfinished": unfinished}})

@@ -1,0 +1,161 @@
+"""`manage.py work`: what is done when it is due, and what happens when that fails."""
+
+import os
+import signal
+import threading
+import time
+
+import psutil
+import pytest
+from django.db import InterfaceError, OperationalError
+
+from taskproject import worker
+from tests.support.commands import refused, run
+from tests.support.copies import copy_of
+from tests.support.servers import Server, live_server
+
+REPLACED_WITHIN = 15.0  # seconds: Python has to start
+
+
+@pytest.fixture
+def kinds(monkeypatch: pytest.MonkeyPatch) -> dict[str, worker.Work]:
+    """The kinds of work, of which there are none but those that the test adds."""
+    kinds: dict[str, worker.Work] = {}
+    monkeypatch.setattr(worker, "_kinds", kinds)
+    return kinds
+
+
+@pytest.mark.django_db
+def test_once_does_all_that_is_due_and_ends(kinds: dict[str, worker.Work]) -> None:
+    pauses, later = [0.0, 0.0, 5.0], [60.0]
+    kinds |= {"first": lambda: pauses.pop(0), "second": lambda: later.pop(0)}
+
+    run("work", "--once")
+
+    assert not pauses
+    assert not later
+
+
+@pytest.mark.django_db
+def test_once_says_that_the_database_is_away_after_every_kind_had_its_turn(
+    kinds: dict[str, worker.Work],
+) -> None:
+    pauses = [1.0]
+
+    def away() -> float:
+        raise OperationalError("connection refused")
+
+    kinds |= {"away": away, "after": lambda: pauses.pop(0)}
+
+    assert "The database is unavailable" in refused("work", "--once")
+    assert not pauses
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (OperationalError("away"), "WARNING"),
+        (InterfaceError("closed"), "WARNING"),
+        (ValueError("a bug"), "ERROR"),
+    ],
+)
+def test_a_kind_that_fails_goes_on_and_stops_no_other(
+    kinds: dict[str, worker.Work],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    level: str,
+) -> None:
+    monkeypatch.setattr(worker, "FIRST_RETRY", 0.01)
+    failures, done, other = [error, error], threading.Event(), threading.Event()
+
+    def failing() -> float:
+        if failures:
+            raise failures.pop()
+        done.set()
+        return 60.0
+
+    def well() -> float:
+        other.set()
+        return 60.0
+
+    kinds |= {"failing": failing, "well": well}
+    _run_until(done, other)
+
+    assert [record.levelname for record in caplog.records] == [level, level]
+    assert bool(caplog.records[0].exc_info) == (level == "ERROR")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_kind_is_called_when_it_said_when_it_is_woken_and_not_in_between(
+    kinds: dict[str, worker.Work],
+) -> None:
+    calls: list[float] = []
+    soon, woken = threading.Event(), threading.Event()
+
+    def work() -> float:
+        calls.append(time.monotonic())
+        if len(calls) == 1:
+            return 0.1
+        (soon if len(calls) == 2 else woken).set()
+        if len(calls) == 2:
+            threading.Timer(0.1, worker.wake, ["work"]).start()
+        return 60.0
+
+    kinds["work"] = work
+    _run_until(soon, woken)
+
+    assert len(calls) == 3
+    assert calls[1] - calls[0] >= 0.1
+    worker.wake("work")  # No worker runs in this process: nothing happens.
+
+
+def test_serve_runs_a_worker_replaces_it_and_stops_it(migrated: str) -> None:
+    with (
+        copy_of(migrated) as database_url,
+        live_server(
+            database_url, WORKERS="1", SERVE_WORK="on", LOG_LEVEL="INFO"
+        ) as server,
+    ):
+        killed = _worker(server, 1)
+        killed.kill()
+        second = _worker(server, 2)
+        server.terminate()
+
+        assert server.exit_code() == 0
+        assert not second.is_running()
+        assert server.output.count('"worker stopped","unfinished":[]') == 1
+        assert '"a process has ended and will be replaced"' in server.output
+
+
+def _worker(server: Server, number: int) -> psutil.Process:
+    """The process of the worker that was started as this one, once it works."""
+    give_up = time.monotonic() + REPLACED_WITHIN
+    while server.output.count('"worker started"') < number:
+        assert time.monotonic() < give_up, server.output
+        time.sleep(0.02)
+    [found] = [
+        child
+        for child in psutil.Process(server.process.pid).children()
+        if child.status() != psutil.STATUS_ZOMBIE and "work" in child.cmdline()
+    ]
+    return found
+
+
+def _run_until(*events: threading.Event) -> None:
+    """Runs a worker until all of these happened; it is stopped by SIGTERM."""
+
+    def stop() -> None:
+        for event in events:
+            event.wait(10)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    handlers = [(number, signal.getsignal(number)) for number in worker.STOPS]
+    threading.Thread(target=stop).start()
+    try:
+        worker.run()
+    finally:
+        for number, handler in handlers:
+            signal.signal(number, handler)
+    assert all(event.is_set() for event in events)
