@@ -25,7 +25,6 @@ from django.core.exceptions import DisallowedHost, ImproperlyConfigured
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils.cache import patch_vary_headers
@@ -57,7 +56,7 @@ LONGEST_ORIGIN = 300
 
 CSP = "Content-Security-Policy"
 #: Headers of Django's middleware that concern pages alone.
-PAGE_HEADERS = ("Cross-Origin-Opener-Policy", "Referrer-Policy")
+PAGE_HEADERS = ("Cross-Origin-Opener-Policy", "Referrer-Policy", "X-Frame-Options")
 VARY = ("origin", "Accept-Encoding")
 RELATIVE_LINK = re.compile(r"<(/[^>]*)>")
 
@@ -227,6 +226,8 @@ def _add_headers(request: IdentifiedRequest, response: HttpResponseBase) -> None
     }
     for name, value in getattr(request, "rate_limit", {}).items():
         response.headers.setdefault(name, value)
+    if "access-control-expose-headers" in shared:
+        _expose_present(response.headers._store)
     if vary:
         patch_vary_headers(response, VARY)
     if response.status_code in (204, 304):
@@ -235,6 +236,14 @@ def _add_headers(request: IdentifiedRequest, response: HttpResponseBase) -> None
     elif not response.streaming and "content-length" not in own:
         assert isinstance(response, HttpResponse)
         response.headers["Content-Length"] = str(len(response.content))
+
+
+def _expose_present(headers: Headers) -> None:
+    """Names only those headers to pages that the response has: all are 200 bytes."""
+    name, names = headers["access-control-expose-headers"]
+    if names != "*":
+        present = [word for word in names.split(", ") if word.lower() in headers]
+        headers["access-control-expose-headers"] = name, ", ".join(present)
 
 
 def _choose_headers(response: HttpResponseBase) -> None:
@@ -292,7 +301,6 @@ def shared_headers(
 
     CorsMiddleware(unused).add_response_headers(request, response)
     SecurityMiddleware(unused).process_response(request, response)
-    XFrameOptionsMiddleware(unused).process_response(request, response)
     for name in PAGE_HEADERS:
         response.headers.pop(name, None)
     patch_vary_headers(response, VARY)

@@ -218,6 +218,10 @@ CORS_EXPOSE_HEADERS = [
     "Content-Disposition",
     "X-CSRFToken",
 ]
+if not CORS_ALLOW_CREDENTIALS:
+    # For requests with credentials browsers take it for a name (Fetch, "CORS protocol and
+    # credentials"); the pipeline then lists the headers that a response has.
+    CORS_EXPOSE_HEADERS = ["*"]
 if CORS_ALLOW_ALL_ORIGINS:
     if CORS_ALLOW_CREDENTIALS:
         raise ImproperlyConfigured(

@@ -64,6 +64,27 @@ def test_it_says_where_everything_is_and_how_to_make_the_first_user(
     assert command and Path(command[1]).exists()
 
 
+@pytest.mark.parametrize(
+    ("origin", "most"), [("", 360), ("Origin: http://localhost:3000\r\n", 515)]
+)
+def test_a_poll_without_changes_is_short(
+    server: Server, origin: str, most: int
+) -> None:
+    cursor = server.send("GET", "/api/changes?after=latest").json()["next_cursor"]
+    answer = b""
+    with server.socket() as client:
+        client.sendall(
+            f"GET /api/changes?after={cursor} HTTP/1.1\r\nHost: localhost\r\n{origin}"
+            f"Authorization: Bearer {server.token}\r\n\r\n".encode()
+        )
+        while not answer.endswith(b'"has_more":false}'):
+            answer += client.recv(4_096)
+
+    # The bytes of the status line, the headers and the body.
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert len(answer) <= most
+
+
 def test_it_serves_the_scripts_of_the_docs_page(server: Server) -> None:
     answer = server.send("GET", "/static/ninja/swagger-ui-bundle.js")
 

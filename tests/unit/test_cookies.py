@@ -52,3 +52,10 @@ def test_none_without_what_it_needs_is_refused_by_name(
 
 def test_another_value_is_refused() -> None:
     assert "SESSION_COOKIE_SAMESITE" in refusal(SESSION_COOKIE_SAMESITE="sometimes")
+
+
+def test_pages_that_send_no_credentials_may_read_all_headers() -> None:
+    [listed] = load("CORS_EXPOSE_HEADERS", CORS_ALLOW_CREDENTIALS="on")
+
+    assert {"ETag", "X-CSRFToken"} <= {*listed}
+    assert load("CORS_EXPOSE_HEADERS", CORS_ALLOW_CREDENTIALS="off") == [["*"]]
