@@ -70,8 +70,11 @@ PROXIES: dict[str, Setup] = {
         ["caddy", "run", "--config", "{file}", "--adapter", "caddyfile"],
         "Caddyfile",
         [
-            (r"127\.0\.0\.1:8000", "127.0.0.1:{behind}"),
-            (r"^tasks\.example\.com", "{{\n\tadmin off\n}}\n\nhttp://:{port}"),
+            (r"\{\$UPSTREAM:127\.0\.0\.1:8000\}", "127.0.0.1:{behind}"),
+            (
+                r"^\{\$DOMAIN:tasks\.example\.com\}",
+                "{{\n\tadmin off\n}}\n\nhttp://:{port}",
+            ),
         ],
     ),
 }
