@@ -26,6 +26,8 @@ from tests.support.databases import ENVIRONMENT
 STARTS_WITHIN = 60.0  # seconds
 ANSWERS_WITHIN = 5.0  # seconds, or it has stopped answering
 SEEDS_WITHIN = 3_600.0  # seconds
+# The same tasks on every day.
+SEEDING = ("--until", "2026-01-01", "--verbosity", "0")
 NOISE = "noise"
 COLUMNS = (
     "id, title, description, completed, completed_at, created_at, updated_at, version"
@@ -185,7 +187,7 @@ def make_service(name: str, title: str, database_url: str, stage: Stage) -> Targ
     for owner, count in many.items():
         tokens.append(manage(env, "create_token", owner, "--create-user"))
         if count:
-            manage(env, "seed_tasks", str(count), "--owner", owner, "--verbosity", "0")
+            manage(env, "seed_tasks", str(count), "--owner", owner, *SEEDING)
     owner_id, ids = _users_tasks(database_url)
     if len(ids) != each * stage.users:
         raise RuntimeError(f"{title}: the ids of the tasks have gaps")

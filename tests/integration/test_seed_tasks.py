@@ -1,12 +1,15 @@
 """manage.py seed_tasks"""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from taskproject.accounts.models import User
+from taskproject.times import midnight
 from tasks.models import Tag, Task, TaskList
 from tests.conftest import ApiClient
 from tests.support.commands import refused, run
@@ -34,7 +37,8 @@ def seeded_anew(count: str) -> list[Any]:
     """All that is stored of new tasks. Ids differ from run to run: a parent is told by
     its place among the tasks. So do positions, which are of the clock: the tasks are told
     in their order."""
-    run("seed_tasks", count, "--owner", "alice", "--seed", "7", "-v", "0")
+    given = "--seed=7", "--until=2026-01-01", "-v0"
+    run("seed_tasks", count, "--owner", "alice", *given)
     rows: list[Any] = list(Task.objects.order_by("position", "pk").values())
     places = {row.pop("id"): place for place, row in enumerate(rows)}
     for row in rows:
@@ -65,11 +69,20 @@ def test_seed_tasks_makes_tasks_as_the_service_would(alice: User) -> None:
     assert {task.priority for task in tasks} == set(Task.Priority)
     assert {bool(task.due_date) + 2 * bool(task.due_at) for task in tasks} == {0, 1, 2}
     assert 8 == TaskList.objects.count() == len({t.list_id for t in tasks} - {None})
+    today = midnight(timezone.now().date())
+    assert today - timedelta(days=366) <= tasks[0].created_at
+    assert today - timedelta(days=15) < max(task.updated_at for task in tasks) <= today
     for task in tasks:
         task.full_clean()
         assert [*task.labels.order_by("key")] == [
             *Tag.objects.named(task.tags).order_by("key")
         ]
+
+
+def test_seed_tasks_refuses_what_is_no_day(alice: User) -> None:
+    told = refused("seed_tasks", "5", "--owner", "alice", "--until", "2026-02-30")
+
+    assert told == "--until must be a day as YYYY-MM-DD."
 
 
 def test_seed_tasks_makes_subtasks_and_lists_once(alice: User) -> None:

@@ -4,6 +4,7 @@ that were filled and never analysed, as after a restore, as on analysed ones"""
 import json
 import re
 from collections.abc import Iterator
+from datetime import date
 from io import StringIO
 from itertools import islice
 
@@ -198,7 +199,7 @@ def never_analysed(db: None) -> Iterator[None]:
 def fill(user: User) -> TaskList:
     """Half of the tasks, as `seed_tasks` makes them; one of their lists."""
     lists = [make_list(user, f"List {number}") for number in range(4)]
-    rows = make_rows(lists, TASKS // 2, seed=1)
+    rows = make_rows(lists, TASKS // 2, seed=1, until=date(2026, 1, 1))
     tops: list[int] = []
     while batch := list(islice(rows, BATCH)):
         for row in batch:

@@ -2,22 +2,24 @@
 
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
 from random import Random
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 from tqdm import tqdm
 
 from taskproject.accounts.management.users import user_named
 from taskproject.accounts.models import User
 from taskproject.sql import analyze, batched
+from taskproject.times import midnight
 from tasks.fields import Values
 from tasks.models import Actor, Event, Label, Tag, Tally, Task, TaskList, lock_feeds
+from tasks.models.due_dates import read_day
 
 BATCH = 2_000
 BY = Actor(None, "command")
-FIRST_DAY = datetime(2025, 1, 1, tzinfo=UTC)
 PERIOD = timedelta(days=365)
 
 VERBS = [
@@ -74,9 +76,9 @@ ZONES = ["Europe/Lisbon", "Europe/Berlin", "America/New_York", "Asia/Tokyo"]
 
 class Command(BaseCommand):
     help = (
-        "Adds COUNT realistic tasks to a user, spread over the year 2025 and eight lists, "
-        "with tags, priorities, due dates and subtasks. The same COUNT and --seed give the "
-        "same tasks. Running the command again adds them again, to the same lists."
+        "Adds COUNT realistic tasks to a user, spread over a year and eight lists, with "
+        "tags, priorities, due dates and subtasks. The same COUNT, --seed and --until give "
+        "the same tasks. Running the command again adds them again, to the same lists."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -91,15 +93,31 @@ class Command(BaseCommand):
         parser.add_argument(
             "--seed", type=int, default=1, help="of the random numbers; default: 1"
         )
+        parser.add_argument(
+            "--until",
+            metavar="DAY",
+            help="the day (YYYY-MM-DD, UTC) before which the tasks were created and "
+            "completed, in the year before it; default: today",
+        )
 
     def handle(
-        self, *, count: int, owner: str, seed: int, verbosity: int, **options: object
+        self,
+        *,
+        count: int,
+        owner: str,
+        seed: int,
+        until: str | None,
+        verbosity: int,
+        **options: object,
     ) -> None:
         if not 1 <= count <= 10_000_000:
             raise CommandError("COUNT must be from 1 to 10,000,000.")
+        day = read_day(until) if until else timezone.now().date()
+        if day is None:
+            raise CommandError("--until must be a day as YYYY-MM-DD.")
         user = self._owner(owner)
         lists = [self._list(user, name) for name in LISTS]
-        rows = make_rows(lists, count, seed)
+        rows = make_rows(lists, count, seed, day)
         tops: list[int] = []
         with tqdm(total=count, unit=" tasks", disable=verbosity < 1) as bar:
             for batch in batched(rows, BATCH):
@@ -130,14 +148,19 @@ class Command(BaseCommand):
         return user_named(username, hint=True)
 
 
-def make_rows(lists: list[TaskList], count: int, seed: int) -> Iterator[Values]:
-    """The fields of `count` tasks, oldest first, the same for the same `count` and `seed`.
-    `parent` is a random number by which the caller chooses a parent, or None."""
+def make_rows(
+    lists: list[TaskList], count: int, seed: int, until: date
+) -> Iterator[Values]:
+    """The fields of `count` tasks of the year before the day `until`, oldest first, the same
+    for the same arguments. `parent` is a random number by which the caller chooses a
+    parent, or None."""
     random = Random(seed)
+    end = midnight(until)
     for number in range(count):
-        created = FIRST_DAY + PERIOD * number / count
+        created = end - PERIOD + PERIOD * number / count
         done = random.random() < 0.6
         completed_at = created + timedelta(minutes=random.randint(1, 20_000))
+        done = done and completed_at < end
         chosen = random.random()
         row: Values = {
             "title": f"{random.choice(VERBS)} {random.choice(THINGS)}"
