@@ -22,6 +22,7 @@ from tasks.api.exports import public as calendars
 from tasks.api.exports import router as exports
 from tasks.api.jobs import router as jobs
 from tasks.api.lists import router as lists
+from tasks.api.reminders import router as reminders
 from tasks.api.snapshot import router as snapshot
 from tasks.api.tags import router as tags
 from tasks.api.tasks import router as tasks
@@ -75,6 +76,7 @@ api.add_router("", jobs)
 api.add_router("", changes)
 api.add_router("", undo)
 api.add_router("", snapshot)
+api.add_router("", reminders)
 api.add_router("", exports)
 api.add_router("", calendars)
 

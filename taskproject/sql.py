@@ -233,8 +233,9 @@ class Columns(Generic[M]):
         conversions: list[tuple[int, Callable[..., object]]] = []
         for number, field in enumerate(self.fields):
             column = field.get_col(self.model._meta.db_table)
-            if isinstance(field, models.JSONField) and not field.null:
-                conversions.append((number, orjson.loads))  # 5 calls less
+            if isinstance(field, models.JSONField):  # 5 calls less
+                convert = _json_or_none if field.null else orjson.loads
+                conversions.append((number, convert))
                 continue
             steps = [
                 *connection.ops.get_db_converters(column),
@@ -243,6 +244,10 @@ class Columns(Generic[M]):
             if steps:
                 conversions.append((number, _converter(steps, column)))
         return conversions
+
+
+def _json_or_none(value: str | None) -> object:
+    return None if value is None else orjson.loads(value)
 
 
 def _converter(

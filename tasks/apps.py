@@ -8,4 +8,7 @@ class TasksConfig(AppConfig):
     verbose_name = "Tasks, lists and tags"
 
     def ready(self) -> None:
-        from tasks import jobs  # noqa: F401 - registers what jobs do
+        from tasks import (  # noqa: F401 - registers what jobs and workers do
+            jobs,
+            reminders,
+        )

@@ -154,6 +154,10 @@ def record_of(row: Values, parent: str | None, owner: str | None) -> TaskRecord:
     values = dict(zip(_FIELDS, columns, strict=True))
     zone = values["due_timezone"]
     values["tags"] = tuple(orjson.loads(values["tags"]))
+    if reminders := values["reminders"]:
+        values["reminders"] = tuple(orjson.loads(reminders))
+    else:
+        values["reminders"] = ()
     values["priority"] = PRIORITIES[values["priority"]]
     values["due_timezone"] = zone and timezones.known(zone)
     values["position"] = values["position"] or None

@@ -50,6 +50,7 @@ FIELDS = (
     Field("due_date"),
     Field("due_at"),
     Field("due_timezone"),
+    Field("reminders"),
     Field("overdue", computed=True, writable=False),
     Field("position", writable=False, tracked=True),
     Field("open_subtasks", writable=False),

@@ -457,4 +457,5 @@ def _fields(
         "list_id": None if record.list is None else lists[casefold_key(record.list)],
         "parent_id": None if parent is None else parent.parent_id or parent.pk,
         "priority": PRIORITIES[record.priority],
+        "reminders": [*record.reminders],
     }

@@ -12,6 +12,9 @@ LIST_NAME_LENGTH = 100
 TAG_LENGTH = 50
 #: Most tags of one task.
 MAX_TAGS = 20
+#: Most reminders of one task, and the longest time before its due date: 366 days.
+MAX_REMINDERS = 20
+MAX_MINUTES_BEFORE = 527_040
 #: In the order of their numbers in the database, from 0.
 PRIORITIES = ("none", "low", "medium", "high", "urgent")
 #: Of a name in the IANA's time zone database.

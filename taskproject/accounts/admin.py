@@ -32,6 +32,7 @@ from taskproject.accounts.second_factor import reset
 from taskproject.problems import Unavailable
 from tasks.jobs import remove_user
 from tasks.models import Actor
+from tasks.reminders import change_timezone
 
 #: The lookups of filters and of the date hierarchy.
 LOOKUPS = {"exact", "isnull", "gte", "lt"}
@@ -68,6 +69,13 @@ class PersonAdmin(UserAdmin):
         return ", ".join(map(str, user.identities.all()))
 
     actions = ("reset_mfa",)
+
+    def save_model(
+        self, request: HttpRequest, obj: User, form: ModelForm, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "timezone" in form.changed_data:
+            change_timezone(obj, obj.timezone)
 
     def has_change_permission(
         self, request: HttpRequest, obj: User | None = None

@@ -98,6 +98,7 @@ PERMISSIONS = {
     "delete_tag": WRITE,
     "get_job": READ,
     "get_snapshot": READ,
+    "list_reminders": READ,
     "list_changes": READ,
     "undo_changes": WRITE,
     "get_calendar": READ,

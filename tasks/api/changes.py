@@ -56,6 +56,7 @@ EventVerb = TypeAliasType(
         "deleted",
         "transferred",
         "moved",
+        "reminded",
     ],
 )
 EventVia = TypeAliasType(

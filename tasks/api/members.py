@@ -4,7 +4,7 @@ A type with a name is a component of the OpenAPI document of this name."""
 
 import re
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -15,13 +15,14 @@ from pydantic import (
     PlainValidator,
     StringConstraints,
     TypeAdapter,
+    model_validator,
 )
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError, PydanticKnownError
 from typing_extensions import TypeAliasType
 
 from taskproject import uuids
-from taskproject.inputs import NO_NUL, STRIPPED, Closed
+from taskproject.inputs import NO_NUL, STRIPPED, Closed, absent
 from taskproject.names import BREAKS, INVISIBLE_OF_FIRST_PLANE, ON_ONE_LINE, fault
 from taskproject.problem_responses import with_names
 from taskproject.uuids import parse_uuid
@@ -31,12 +32,15 @@ from tasks.limits import (
     DESCRIPTION_LENGTH,
     LIST_NAME_LENGTH,
     LOCATION_LENGTH,
+    MAX_MINUTES_BEFORE,
+    MAX_REMINDERS,
     MAX_TAGS,
     TAG_LENGTH,
     TITLE_LENGTH,
 )
 from tasks.models.due_dates import read_day, read_instant
 from tasks.models.words import MAX_WORDS, QUERY_LENGTH, query_words
+from tasks.reminder_rules import DEFAULT_HOUR
 
 # JSON Schema's formats have no bounds, and its patterns define white space differently than
 # Python. (White space at the ends of a name, which is removed, is not described.)
@@ -284,6 +288,35 @@ ParentId = TypeAliasType(
 )
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema(DAY_SCHEMA)]
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(INSTANT_SCHEMA)]
+
+
+class Reminder(Closed):
+    """At an instant, or minutes before the due date: before this hour of a day, by the clock of your
+    time zone."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"hour": 9, "minutes_before": 30}]}
+    )
+
+    at: Instant = absent()
+    minutes_before: Annotated[int, Field(ge=0, le=MAX_MINUTES_BEFORE)] = absent()
+    hour: Annotated[int, Field(ge=0, le=23)] = DEFAULT_HOUR
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        given = self.model_fields_set
+        if len(given & {"at", "minutes_before"}) != 1:
+            detail = "Send one of at, an instant, or minutes_before, a number."
+            raise PydanticCustomError("refused", detail)
+        if given == {"at", "hour"}:
+            detail = "Send hour together with minutes_before only."
+            raise PydanticCustomError("refused", detail)
+        return self
+
+
+Reminders = Annotated[
+    list[Reminder], Field(max_length=MAX_REMINDERS, description="When to remind you.")
+]
 DayOrInstant = Annotated[
     date | datetime,
     BeforeValidator(_day_or_instant),

@@ -48,8 +48,12 @@ def represent(task: Task | Row, clock: Clock) -> dict[str, object]:
     if type(task) is tuple:
         shown.update(zip(_STORED, task))
         shown["tags"] = orjson.loads(shown["tags"])
+        if reminders := shown["reminders"]:
+            shown["reminders"] = orjson.loads(reminders)
     else:
         shown.update(zip(_STORED, _attributes(task)))
+    if shown["reminders"] is None:
+        shown["reminders"] = []
     shown["priority"] = WORDS[shown["priority"]]
     day, instant = shown["due_date"], shown["due_at"]
     if day or instant:

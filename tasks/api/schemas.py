@@ -3,7 +3,7 @@ a task in responses."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from ninja import Body
@@ -13,7 +13,7 @@ from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from taskproject.inputs import DIGITS, WORD, Closed, Zone, absent
-from tasks import cursors
+from tasks import cursors, reminder_rules
 from tasks.api.members import (
     FIELD_NAMES,
     SHORT,
@@ -32,6 +32,8 @@ from tasks.api.members import (
     ParentId,
     Priority,
     Question,
+    Reminder,
+    Reminders,
     Tags,
     TagWanted,
     TaskId,
@@ -51,7 +53,20 @@ def to_model_fields(members: Mapping[str, object]) -> dict[str, object]:
     fields = {ATTRIBUTES.get(name, name): value for name, value in members.items()}
     if "priority" in fields:
         fields["priority"] = PRIORITIES[str(fields["priority"])]
+    if "reminders" in fields:
+        fields["reminders"] = reminder_rules.each_once(
+            map(_rule, fields["reminders"])  # type: ignore[call-overload]  # an object here
+        )
     return fields
+
+
+def _rule(given: Reminder | Mapping[str, Any]) -> reminder_rules.Rule:
+    """The reminder as it is stored."""
+    members = vars(given) if isinstance(given, Reminder) else given
+    if members.get("at") is not None:
+        return reminder_rules.absolute(members["at"])
+    hour = members.get("hour", reminder_rules.DEFAULT_HOUR)
+    return reminder_rules.relative(members["minutes_before"], hour)
 
 
 class InZone(Closed):
@@ -99,6 +114,7 @@ class TaskMembers(Closed):
     due_date: Annotated[Day | None, Field(description=DUE)] = None
     due_at: Annotated[Instant | None, Field(description=DUE_AT)] = None
     due_timezone: Annotated[Zone | None, Field(description=ZONE)] = None
+    reminders: Reminders = Field([])
 
     @model_validator(mode="after")
     def _one_due(self) -> Self:
@@ -173,6 +189,7 @@ class TaskPatch(Closed):
     due_date: Annotated[Day | None, Field(description=DUE)] = None
     due_at: Annotated[Instant | None, Field(description=DUE_AT)] = None
     due_timezone: Zone = absent()
+    reminders: Reminders = absent()
     version: Version = absent()
 
     @model_validator(mode="after")
@@ -254,6 +271,7 @@ EXAMPLE: JsonDict = {
     "due_date": "2026-11-30",
     "due_at": None,
     "due_timezone": None,
+    "reminders": [],
     "overdue": False,
     "position": "n0hog8tngddri",
     "open_subtasks": 0,
@@ -271,6 +289,7 @@ REPRESENTATION = 3
 
 # Within TaskOut `list` is a member.
 Names = list[str]
+RemindersOut = list[Reminder]
 
 
 class TaskOut(BaseModel):
@@ -288,6 +307,7 @@ class TaskOut(BaseModel):
     due_date: date | None = Field(description="The day that it is due.")
     due_at: datetime | None = Field(description="The instant that it is due.")
     due_timezone: str | None = Field(description="The time zone of due_at.")
+    reminders: RemindersOut
     overdue: bool = Field(description="Open, and its due date has passed.")
     position: str = Field(description="The manual order; compare as ASCII text.")
     open_subtasks: int

@@ -42,9 +42,11 @@ from tasks.formats.records import (
 from tasks.formats.times import read_day, read_instant, write_instant
 
 T = TypeVar("T")
+#: Fields that only jsonl has.
+NOT_IN_TABLES = ("client_id", "position", "reminders")
 COLUMNS = (
     "external_id",
-    *(name for name in TASK_FIELDS if name not in ("client_id", "position")),
+    *(name for name in TASK_FIELDS if name not in NOT_IN_TABLES),
 )
 #: Also who owns each task: in files of several owners.
 OWNED_COLUMNS = (*COLUMNS, "owner")

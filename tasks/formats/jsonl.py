@@ -198,6 +198,13 @@ def _strings(member: str, value: list[object]) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def _objects(member: str, value: list[object]) -> tuple[dict[str, object], ...]:
+    objects = tuple(item for item in value if isinstance(item, dict))
+    if len(objects) != len(value):
+        raise Refused(f"{member} has something else than objects in it; give these.")
+    return objects
+
+
 def _uuid(member: str, text: str) -> UUID:
     value = uuids.parse_uuid(text)
     if value is None:
@@ -217,6 +224,7 @@ _TYPES: dict[str, _Type] = {
     "archived": _BOOLEAN,
     "completed": _BOOLEAN,
     "tags": (list, "an array of strings", _strings),
+    "reminders": (list, "an array of reminders", _objects),
     "due_date": _DAY,
     **dict.fromkeys(
         ("completed_at", "created_at", "updated_at", "deleted_at", "due_at"), _INSTANT

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from taskproject import timezones
 from taskproject.names import casefold_key, close_to, one_line, unknown, visible
-from taskproject.times import midnight
+from taskproject.times import midnight, parse_instant
+from tasks import reminder_rules
 from tasks.fields import FIELDS, ONE_LINE
 from tasks.limits import (
     DESCRIPTION_LENGTH,
@@ -22,6 +23,8 @@ from tasks.limits import (
     LAST_DAY,
     LIST_NAME_LENGTH,
     LOCATION_LENGTH,
+    MAX_MINUTES_BEFORE,
+    MAX_REMINDERS,
     MAX_TAGS,
     POSITION_LENGTH,
     PRIORITIES,
@@ -84,6 +87,7 @@ class TaskRecord:
     due_date: date | None = None
     due_at: datetime | None = None
     due_timezone: str | None = None
+    reminders: tuple[reminder_rules.Rule, ...] = ()
     position: str | None = None
     client_id: UUID | None = None
     owner: str | None = None
@@ -193,6 +197,7 @@ def checked_task(record: TaskRecord) -> TaskRecord:
         due_date=record.due_date,
         due_at=_instant("due_at", record.due_at),
         due_timezone=record.due_timezone,
+        reminders=_reminders(record.reminders),
         position=_position(record.position),
         client_id=record.client_id,
         owner=_owner(record.owner),
@@ -260,6 +265,39 @@ def _tags(values: tuple[str, ...]) -> tuple[str, ...]:
     if len(names) > MAX_TAGS:
         raise Refused(f"tags has {len(names)} names; at most {MAX_TAGS} are accepted.")
     return tuple(names.values())
+
+
+def _reminders(
+    rules: tuple[reminder_rules.Rule, ...],
+) -> tuple[reminder_rules.Rule, ...]:
+    if not rules:
+        return ()
+    found = tuple(reminder_rules.each_once(map(_reminder, rules)) or ())
+    if len(found) > MAX_REMINDERS:
+        raise Refused(
+            f"reminders has {len(found)} of them; at most {MAX_REMINDERS} are accepted."
+        )
+    return found
+
+
+def _reminder(rule: reminder_rules.Rule) -> reminder_rules.Rule:
+    """The reminder as it is stored."""
+    match rule:
+        case {"at": str(text), **others} if not others:
+            at = parse_instant(text)
+            if at and (instant := _instant("reminders", at)):
+                return reminder_rules.absolute(instant)
+        case {"hour": int(hour), "minutes_before": int(minutes), **others} if (
+            not others
+            and type(hour) is type(minutes) is int
+            and 0 <= hour <= 23
+            and 0 <= minutes <= MAX_MINUTES_BEFORE
+        ):
+            return reminder_rules.relative(minutes, hour)
+    raise Refused(
+        f"reminders has {shown(rule)} in it; give {{'at': '2026-01-31T12:00:00Z'}}, or "
+        f"{{'hour': 9, 'minutes_before': 30}} with at most {MAX_MINUTES_BEFORE:,} minutes."
+    )
 
 
 @lru_cache(10_000)

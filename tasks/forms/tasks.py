@@ -67,7 +67,7 @@ class TaskForm(OptimisticLockForm[Task]):
             *(
                 field.name
                 for field in FIELDS
-                if field.writable and field.name != "tags"
+                if field.writable and field.name not in ("tags", "reminders")
             ),
         )
         field_classes: ClassVar = dict.fromkeys(ONE_LINE, OneLineField)

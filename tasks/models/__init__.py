@@ -5,6 +5,7 @@ from tasks.models.calendars import CalendarFeed
 from tasks.models.events import Actor, Event, EventQuerySet, FeedHorizon, lock_feeds
 from tasks.models.lists import TaskList, TaskListQuerySet
 from tasks.models.outcomes import Outcome
+from tasks.models.reminders import Reminder
 from tasks.models.saved_views import SavedView
 from tasks.models.tags import Label, Tag, TagQuerySet
 from tasks.models.tallies import Tally
@@ -24,6 +25,7 @@ __all__ = [
     "FeedHorizon",
     "Label",
     "Outcome",
+    "Reminder",
     "SavedView",
     "Tag",
     "TagQuerySet",

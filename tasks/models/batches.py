@@ -33,6 +33,7 @@ from tasks.models.lists import TaskList
 from tasks.models.moves import Order
 from tasks.models.outcomes import Outcome, expected
 from tasks.models.positions import Ends, Row
+from tasks.models.reminders import schedule
 from tasks.models.tags import Tag, created, label, relabel, store
 from tasks.models.tasks import Task
 
@@ -224,7 +225,7 @@ class _Changes:
                 left -= behind
                 wanted |= Q(task_id=key, version__gt=version)
         if wanted:
-            told = Event.objects.filter(wanted)
+            told = Event.objects.filter(wanted).changes_only()
             for key_told, version, changes in told.values_list(
                 "task_id", "version", "changes"
             ):
@@ -396,6 +397,7 @@ class _Changes:
         statements.overwrite(Task, _FIELDS, others)
         label(new)
         relabel(pairs)
+        schedule(self.now, [*((None, task) for task in new), *pairs])
         append(
             by,
             [

@@ -46,6 +46,9 @@ def with_locked_now(*, counted: bool = False) -> str:
 
 
 _LOCK_FEED = f'{with_locked_now()} SELECT "now" FROM "moment"'
+# Those of several, in this order.
+_LOCK_FEEDS = """SELECT CASE WHEN pg_advisory_xact_lock(%s, "key") IS NOT NULL
+    THEN clock_timestamp() END FROM unnest(%s::int[]) AS "key" """
 _PLACEHOLDERS = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
@@ -170,8 +173,11 @@ def lock_feeds(owner_ids: Iterable[int]) -> Iterator[datetime]:
     with transaction.atomic(savepoint=False):
         now = None
         if settings.ON_POSTGRESQL:
-            for owner_id in sorted(set(owner_ids)):
-                [(now,)] = fetch(_LOCK_FEED, feed_lock_key(owner_id))
+            keys = [feed_lock_key(owner_id)[1] for owner_id in sorted(set(owner_ids))]
+            if len(keys) == 1:
+                [(now,)] = fetch(_LOCK_FEED, [FEED_LOCK, *keys])
+            elif keys:
+                *_, (now,) = fetch(_LOCK_FEEDS, [FEED_LOCK, keys])
         yield now or database_now()
 
 
@@ -209,6 +215,10 @@ class EventQuerySet(models.QuerySet["Event"]):
     def before(self, sequence: int) -> Self:
         return self.filter(sequence__lt=sequence)
 
+    def changes_only(self) -> Self:
+        """Without those that change no row."""
+        return self.exclude(verb=_Verb.REMINDED)
+
     def superseded(self) -> Self:
         """All events except the newest of each owner."""
         newer = Event.objects.filter(
@@ -225,7 +235,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         between them was purged, or if there are more than MOST_COMPARED."""
         if not 1 <= version < current or current - version > MOST_COMPARED:
             return None
-        events = self.filter(version__gt=version, version__lte=current)
+        events = self.filter(version__gt=version, version__lte=current).changes_only()
         # A transfer has two events of one version, one in each feed.
         changes_of = dict(events.values_list("version", "changes"))
         return changed_fields(changes_of, version, current)
@@ -247,6 +257,8 @@ class _Verb(models.TextChoices):
     DELETED = "deleted"
     TRANSFERRED = "transferred"
     MOVED = "moved"
+    # Not a change of the task: it has the version that the task had before.
+    REMINDED = "reminded"
 
 
 class Event(models.Model):

@@ -67,6 +67,7 @@ def new(
     if task.due_at:
         task.due_timezone = timezones.known(task.due_timezone or "UTC")
     task.due_moment = due_moment(task.due_date, task.due_at)
+    task.reminders = task.reminders or None
     task.__dict__.update(_derived(task.__dict__))
     return task
 
@@ -143,6 +144,8 @@ def edited(
     if moved and "position" not in values:
         values["position"] = end((owner_id, values["list_id"]))
     values |= due(task, zone, values)
+    if "reminders" in values:
+        values["reminders"] = values["reminders"] or None
     if changes(task, {name: values[name] for name in TEXTS if name in values}):
         values |= _derived(
             {name: values.get(name, getattr(task, name)) for name in TEXTS}

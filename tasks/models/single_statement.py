@@ -60,7 +60,10 @@ _ONCE = (
     ' ON CONFLICT ("owner_id", "client_id") WHERE "client_id" IS NOT NULL DO NOTHING'
 )
 # Fields of a new task that `add` does not support.
-_UNSUPPORTED = (*plans.REFERENCES, "position", "deleted_at", "updated_at")
+_UNSUPPORTED = (
+    *plans.REFERENCES,
+    *("position", "deleted_at", "updated_at", "reminders"),
+)
 # The columns that the tallies depend on.
 _COUNTED_COLUMNS = {"completed", "deleted_at", "due_moment", "list_id", "owner_id"}
 
@@ -227,7 +230,8 @@ def _edit(
     # The changes of the versions after the expected one.
     since = (
         '(SELECT jsonb_object_agg("version", "changes") FROM "tasks_event" WHERE '
-        '"task_id" = "tasks_task"."id" AND "version" > "expected"."version" AND '
+        '"task_id" = "tasks_task"."id" AND "verb" <> \'reminded\' AND '
+        '"version" > "expected"."version" AND '
         '"expected"."version" BETWEEN "tasks_task"."version" - '
         f'{events.MOST_COMPARED} AND "tasks_task"."version" - 1)::text'
         if versioned

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tasks.fields import TRACKED
 from tasks.models.events import Actor, Changes, Event, NewEvent, append, changes_between
+from tasks.models.reminders import schedule
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
@@ -23,8 +24,11 @@ LEFT_BY_DELETED = ("list_id", "parent_id")
 def record(
     by: Actor, now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]
 ) -> None:
-    """Appends the events of these changes. Call it inside `lock_feeds`."""
+    """Appends the events of these changes, and schedules the reminders of the tasks. Call it inside
+    `lock_feeds`."""
+    pairs = list(pairs)
     append(by, new_events(now, pairs))
+    schedule(now, pairs)
 
 
 def new_events(

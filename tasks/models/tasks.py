@@ -18,15 +18,8 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from taskproject.sql import batched, check_guard
+from tasks import limits
 from tasks.fields import Values
-from tasks.limits import (
-    DESCRIPTION_LENGTH,
-    EXTERNAL_ID_LENGTH,
-    LOCATION_LENGTH,
-    POSITION_LENGTH,
-    TIMEZONE_LENGTH,
-    TITLE_LENGTH,
-)
 from tasks.models import (
     constraints,
     plans,
@@ -405,11 +398,13 @@ class Task(models.Model):
     )
     # Given by the client that created it; unique among the tasks of its owner.
     client_id = models.UUIDField(null=True, editable=False)
-    title = models.CharField(max_length=TITLE_LENGTH)
+    title = models.CharField(max_length=limits.TITLE_LENGTH)
     description = models.TextField(
-        max_length=DESCRIPTION_LENGTH, blank=True, default=""
+        max_length=limits.DESCRIPTION_LENGTH, blank=True, default=""
     )
-    location = models.CharField(max_length=LOCATION_LENGTH, null=True, blank=True)
+    location = models.CharField(
+        max_length=limits.LOCATION_LENGTH, null=True, blank=True
+    )
     # Its case-folded key, for filters (see words.py).
     location_key = BytewiseField(max_length=MATCH_KEY_LENGTH, null=True, editable=False)
     completed = models.BooleanField(default=False)
@@ -448,11 +443,16 @@ class Task(models.Model):
     due_date = models.DateField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
     # The time zone in which `due_at` was given: a name in the IANA time zone database.
-    due_timezone = models.CharField(max_length=TIMEZONE_LENGTH, null=True, blank=True)
+    due_timezone = models.CharField(
+        max_length=limits.TIMEZONE_LENGTH, null=True, blank=True
+    )
+    reminders = models.JSONField(null=True, editable=False)  # see reminders.py
     # The sort key of the due date (see due_dates.py).
     due_moment = models.DateTimeField(default=NEVER, db_default=NEVER, editable=False)
     # The manual order (see positions.py).
-    position = BytewiseField(max_length=POSITION_LENGTH, db_default="", editable=False)
+    position = BytewiseField(
+        max_length=limits.POSITION_LENGTH, db_default="", editable=False
+    )
     # The sort key of the title, and the words of the search index (see words.py).
     sorted_title = BytewiseField(
         max_length=SORT_KEY_LENGTH, db_default="", editable=False
@@ -460,7 +460,7 @@ class Task(models.Model):
     search = models.TextField(db_default="", editable=False)
     # The id of the task in the service that it was imported from.
     external_id = models.CharField(
-        max_length=EXTERNAL_ID_LENGTH, null=True, editable=False
+        max_length=limits.EXTERNAL_ID_LENGTH, null=True, editable=False
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -42,6 +42,7 @@ OPERATIONS = {
     "list_changes": "GET /api/changes",
     "undo_changes": "POST /api/undo",
     "get_snapshot": "GET /api/snapshot",
+    "list_reminders": "GET /api/reminders",
     "get_me": "GET /api/me",
     "update_me": "PATCH /api/me",
     "export_me": "GET /api/me/export",

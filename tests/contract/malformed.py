@@ -242,6 +242,8 @@ CASES: list[Case] = [
     # Query strings
     *query("limit=1", "after=latest", "tz=Lisbon", "tz=", "tz=UTC&tz=UTC", path="/api/snapshot"),
     *query("format=csv", "limit=1", path="/api/me/export"),
+    *query("status=", "status=done", "status=FIRED", "status=fired&status=fired", "task=0", "task=none", "task=1&task=2", "limit=0",
+           "cursor=abc", "tz=UTC", "x=1", path="/api/reminders"),
     *query("limit=0", "limit=-1", "limit=501", "limit=1e2", "limit=1.0", "limit=abc", "limit=", "limit", "limit=%201",
            "limit=%2B1", "limit=%EF%BC%99", f"limit={2**63}", f"limit={10**30}", "limit=NaN", "limit=true", "limit=0x10",
            "limit=5&limit=6", "limit=" + "9" * 5_000, "limit=%00", "limit=%FF", "limit=5;completed=true"),

@@ -182,6 +182,19 @@ CASES: list[Case] = [
     *whole("zone_alone", titled(due_timezone="UTC"), method="PUT", path=ONE),
     *refused("/due_timezone", "zone_alone", {"due_timezone": "UTC"}, {"due_date": "2026-12-31", "due_timezone": "UTC"},
              {"due_at": None, "due_timezone": "UTC"}, method="PATCH", path=ONE),
+    # Reminders
+    *member("reminders", "too_many", [{"minutes_before": number} for number in range(21)]),
+    *member("reminders", "wrong_type", None, True, 1, "09:00", {}, {"minutes_before": 30}),
+    *(case for code, place, value in (
+        ("wrong_type", "0", None), ("wrong_type", "0", 30), ("wrong_type", "0", "PT30M"), ("refused", "0", {}), ("refused", "0", {"hour": 9}),
+        ("refused", "0", {"at": AT, "minutes_before": 30}), ("refused", "0", {"at": AT, "hour": 9}),
+        ("unknown", "0/minutes", {"minutes": 30}), ("instant", "0/at", {"at": None}), ("instant", "0/at", {"at": "2026-12-31"}),
+        ("wrong_type", "0/minutes_before", {"minutes_before": None}), ("wrong_type", "0/minutes_before", {"minutes_before": "30"}),
+        ("wrong_type", "0/minutes_before", {"minutes_before": 1.5}), ("wrong_type", "0/minutes_before", {"minutes_before": True}),
+        ("too_small", "0/minutes_before", {"minutes_before": -1}), ("too_large", "0/minutes_before", {"minutes_before": 527_041}),
+        ("too_large", "0/hour", {"minutes_before": 0, "hour": 24}), ("too_small", "0/hour", {"minutes_before": 0, "hour": -1}),
+        ("wrong_type", "0/hour", {"minutes_before": 0, "hour": None}))
+      for case in refused(f"/reminders/{place}", code, titled(reminders=[value]))),
     # Tags
     *member("tags", "too_many", [f"tag {number}" for number in range(21)], ["same"] * 21, ["a"] * 50_000),
     *member("tags", "wrong_type", None, True, 1, 1.5, "home", "", {}, {"a": 1}, {"0": "home"}),

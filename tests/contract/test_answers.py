@@ -20,6 +20,13 @@ FILTERS = (
 )
 
 
+REMINDED = {
+    "title": "Pay the rent",
+    "due_date": "2990-12-31",
+    "reminders": [{"minutes_before": 30}, {"at": "2990-12-30T08:00:00Z"}],
+}
+
+
 def test_the_example_of_a_new_task_is_accepted(api: ApiClient, document: Any) -> None:
     for example in document["components"]["schemas"]["TaskIn"]["examples"]:
         fulfils(document, "create_task", api.send("POST", "/api/tasks", example))
@@ -95,6 +102,8 @@ def test_each_answer_is_what_the_document_says(
         ("list_changes", "GET", "/api/changes", None),
         ("undo_changes", "POST", "/api/undo", {"event": made}),
         ("get_snapshot", "GET", "/api/snapshot?tz=Asia/Tokyo", None),
+        ("create_task", "POST", "/api/tasks", REMINDED),
+        ("list_reminders", "GET", "/api/reminders?status=pending", None),
         *(
             ("export_tasks", "GET", f"/api/tasks/export?format={kind}", None)
             for kind in ("jsonl", "csv", "ics")

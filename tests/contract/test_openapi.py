@@ -350,7 +350,8 @@ def test_it_is_small(document: Any) -> None:
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
     assert len(text) < 100_000
-    assert len(gzip.compress(text)) < 14 * 1024
+    # Reminders: 250.
+    assert len(gzip.compress(text)) < 14 * 1024 + 250
 
 
 def test_a_part_that_operations_share_is_a_component(document: Any) -> None:

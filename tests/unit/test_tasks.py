@@ -72,6 +72,7 @@ def test_add_stores_a_new_task(alice: User) -> None:
         "due_date": None,
         "due_at": None,
         "due_timezone": None,
+        "reminders": None,
         "due_moment": NEVER,
         "position": positions.at_end(task.created_at),
         "sorted_title": "buy milk",

@@ -16,6 +16,7 @@ from taskproject.accounts.deletion import delete_caller, job_of, receipt
 from taskproject.inputs import NO_NUL, Closed, Zone
 from tasks.api.jobs import JobOut
 from tasks.api.responses import json_response, no_content
+from tasks.reminders import change_timezone
 
 router = Router(tags=["accounts"])
 #: The user who is deleted has no credential any more.
@@ -76,7 +77,7 @@ def get_me(request: ApiRequest) -> MeOut:
 def update_me(request: ApiRequest, body: MePatch) -> HttpResponse:
     """Changes your time zone."""
     caller = request.auth
-    caller.user.move_to(body.timezone)
+    change_timezone(caller.user, body.timezone)
     me = _me(caller, _csrf_token(request))
     # A response can be stored for an Idempotency-Key.
     return HttpResponse(

@@ -1,0 +1,186 @@
+"""Reminders: when each of a task's fires, and whether it has.
+
+What a user sets is in the task's `reminders` (see `tasks.reminder_rules`). Here is a row for
+each, with the instant at which it fires, which the writes of tasks keep up to date. It fires
+by the task as it is then, in the transaction that stores its event: once, and never for a
+task that is completed, in the trash or gone, nor at an instant that has moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import models
+from django.db.models import Q
+
+from taskproject import timezones
+from tasks import reminder_rules
+
+if TYPE_CHECKING:
+    from tasks.models.tasks import Task
+
+_NAMES = ("at", "minutes_before", "hour")
+
+
+class ReminderQuerySet(models.QuerySet["Reminder"]):
+    def owned_by(self, user_id: int) -> Self:
+        return self.filter(owner_id=user_id)
+
+    def pending(self) -> Self:
+        return self.filter(status=Reminder.Status.PENDING)
+
+    def due(self, now: datetime) -> Self:
+        """Those that fire now, first those that have waited for longest."""
+        return self.pending().filter(fire_at__lte=now).order_by("fire_at")
+
+
+class _Status(models.TextChoices):
+    PENDING = "pending"
+    FIRED = "fired"
+    # Does not fire: the task has no due date, is completed or in the trash, or the instant had
+    # passed when it was set.
+    INACTIVE = "inactive"
+
+
+class Reminder(models.Model):
+    """One reminder of one task."""
+
+    Status: TypeAlias = _Status
+
+    id = models.BigAutoField(primary_key=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+    # No constraint: deleting a task without reminders takes no statement more.
+    task_id = models.BigIntegerField()
+    # The reminder as in the task: an instant, or minutes before the due date at an hour.
+    at = models.DateTimeField(null=True)
+    minutes_before = models.IntegerField(null=True)
+    hour = models.SmallIntegerField(null=True)
+    # The instant that it means; None without a due date.
+    fire_at = models.DateTimeField(null=True)
+    status = models.CharField(max_length=8, choices=Status.choices)
+    fired_at = models.DateTimeField(null=True)
+
+    objects = ReminderQuerySet.as_manager()
+
+    class Meta:
+        indexes = (
+            models.Index(
+                fields=["fire_at"], condition=Q(status="pending"), name="reminder_due"
+            ),
+            models.Index(fields=["task_id"], name="reminder_of_task"),
+            models.Index(fields=["owner", "status", "id"], name="reminder_of_owner"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.status} reminder of task {self.task_id}"
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        """As in the task."""
+        if self.at is not None:
+            return reminder_rules.absolute(self.at)
+        return reminder_rules.relative(self.minutes_before or 0, self.hour or 0)
+
+    def is_late(self) -> bool:
+        """Whether it fired more than `LATE` seconds after its instant."""
+        if self.fire_at is None or self.fired_at is None:
+            return False
+        return (self.fired_at - self.fire_at).total_seconds() > LATE
+
+
+#: Seconds after its instant from which a reminder that fires is late.
+LATE = 60.0
+
+
+def schedule(now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]) -> None:
+    """Brings the rows up to date after these changes, given as pairs of the task before (None: it
+    is new) and after (None: it is deleted). Takes no statement for tasks without reminders. Call
+    it inside `lock_feeds`."""
+    changed = [
+        (old, new)
+        for old, new in pairs
+        if (old is not None and old.reminders) or (new is not None and new.reminders)
+        if old is None or new is None or _about(old) != _about(new)
+    ]
+    if not changed:
+        return
+    keys = [(new or old).pk for old, new in changed]  # type: ignore[union-attr]  # one is given
+    rows: dict[int, list[Reminder]] = {}
+    if any(old for old, _ in changed):
+        for row in Reminder.objects.filter(task_id__in=keys):
+            rows.setdefault(row.task_id, []).append(row)
+    zones = _zones(new.owner_id for _, new in changed if new)
+    added: list[Reminder] = []
+    kept: list[Reminder] = []
+    gone: list[int] = []
+    for (_, task), key in zip(changed, keys, strict=True):
+        left: dict[tuple[object, ...], Reminder | None]
+        left = {_identity(row.rule): row for row in rows.get(key, ())}
+        for rule in (task.reminders or ()) if task else ():
+            assert task is not None
+            known = left.pop(_identity(rule), None)
+            row = known or Reminder(task_id=key, **_columns(rule))
+            (kept if known else added).append(row)
+            row.owner_id = task.owner_id
+            _set(row, now, task, zones[task.owner_id])
+        gone += [row.pk for row in left.values() if row]
+    if gone:
+        Reminder.objects.filter(pk__in=gone).delete()
+    names = ["owner", "fire_at", "status", "fired_at"]
+    Reminder.objects.bulk_update(kept, names, batch_size=500)
+    Reminder.objects.bulk_create(added, batch_size=500)
+
+
+def is_active(task: Task) -> bool:
+    """Whether reminders of the task fire."""
+    return not task.completed and task.deleted_at is None
+
+
+def moment_of(row: Reminder, task: Task, zone: str) -> datetime | None:
+    """The instant of a reminder of this task, whose owner is in this time zone."""
+    return _moment(row, task, timezones.zone(zone))
+
+
+def _moment(row: Reminder, task: Task, zone: Any) -> datetime | None:
+    return reminder_rules.moment(row.rule, task.due_date, task.due_at, zone)
+
+
+def _set(row: Reminder, now: datetime, task: Task, zone: Any) -> None:
+    moment = _moment(row, task, zone)
+    same, row.fire_at = moment == row.fire_at, moment
+    if same and row.status == Reminder.Status.FIRED:
+        return
+    waits = same and row.status == Reminder.Status.PENDING
+    row.fired_at = None
+    # One that was missed and waits for a worker goes on waiting.
+    if is_active(task) and moment is not None and (waits or moment > now):
+        row.status = Reminder.Status.PENDING
+    else:
+        row.status = Reminder.Status.INACTIVE
+
+
+def _about(task: Task) -> tuple[object, ...]:
+    """What the rows depend on."""
+    due = task.due_date, task.due_at
+    return task.owner_id, task.reminders, task.completed, task.deleted_at, *due
+
+
+def _identity(rule: reminder_rules.Rule) -> tuple[object, ...]:
+    return tuple(map(rule.get, _NAMES))
+
+
+def _columns(rule: reminder_rules.Rule) -> dict[str, Any]:
+    columns = {name: rule.get(name) for name in _NAMES}
+    columns["at"] = reminder_rules.moment(rule, None, None, timezones.zone("UTC"))
+    return columns
+
+
+def _zones(owner_ids: Iterable[int]) -> dict[int, Any]:
+    users = get_user_model().objects.filter(pk__in=set(owner_ids))
+    names = users.values_list("pk", "timezone")
+    return {key: timezones.zone(name) for key, name in names}

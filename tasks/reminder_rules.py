@@ -1,0 +1,75 @@
+"""The reminders of a task as they are written, and the instants that they mean.
+
+A reminder is a JSON object: an instant, `{"at": "2026-12-31T17:00:00Z"}`, or a number of
+minutes before the due date, `{"hour": 9, "minutes_before": 30}`. An instant that a task is
+due is taken as it is. A day that it is due is taken at this hour, by the clock of the
+owner's time zone, and so are the minutes: a day before 9:00 is 9:00 of the day before, also
+when the clocks are changed in between."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from taskproject.times import parse_instant
+
+#: One reminder. Its members are strings and integers.
+Rule = Mapping[str, Any]
+DEFAULT_HOUR = 9
+
+
+def relative(minutes_before: int, hour: int = DEFAULT_HOUR) -> dict[str, Any]:
+    """The reminder so many minutes before the due date."""
+    return {"hour": hour, "minutes_before": minutes_before}  # in the order of jsonb
+
+
+def absolute(at: datetime) -> dict[str, Any]:
+    """The reminder at an instant."""
+    return {"at": at.astimezone(UTC).isoformat().replace("+00:00", "Z")}
+
+
+def each_once(rules: Iterable[Rule]) -> list[Rule] | None:
+    """The reminders as they are stored: without repetitions; None without any."""
+    found: list[Rule] = []
+    for rule in rules:
+        if rule not in found:
+            found.append(rule)
+    return found or None
+
+
+def of_next_occurrence(rules: Iterable[Rule] | None) -> list[Rule] | None:
+    """The reminders that the next occurrence of a task has too: those relative to its due date. One
+    at an instant is of this occurrence alone."""
+    return each_once(rule for rule in rules or () if "at" not in rule)
+
+
+def moment(
+    rule: Rule, due_date: date | None, due_at: datetime | None, zone: ZoneInfo
+) -> datetime | None:
+    """The instant that the reminder means, in UTC; None without a due date."""
+    if "at" in rule:
+        return parse_instant(rule["at"])
+    before = timedelta(minutes=rule["minutes_before"])
+    if due_at is not None:
+        return due_at.astimezone(UTC) - before
+    if due_date is None:
+        return None
+    at_hour = datetime(due_date.year, due_date.month, due_date.day, rule["hour"])
+    return instant_of(at_hour - before, zone)
+
+
+def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
+    """The instant at which a clock in this zone shows the time: the earlier, if it shows it twice;
+    the first after it, if it is passed over."""
+    first = local.replace(tzinfo=zone).astimezone(UTC)
+    if first.astimezone(zone).replace(tzinfo=None) == local:
+        return first
+    # Passed over: the clock was put forward between these two instants.
+    before, after = local.replace(tzinfo=zone, fold=1).astimezone(UTC), first
+    while after - before > timedelta(seconds=1):
+        middle = (before + (after - before) / 2).replace(microsecond=0)
+        if middle.astimezone(zone).replace(tzinfo=None) < local:
+            before = middle
+        else:
+            after = middle
+    return after
