@@ -39,6 +39,7 @@ class TaskAdmin(TaskChangeListAdmin):
     autocomplete_fields = ("owner", "list", "parent")
     readonly_fields = (
         "subtasks_shown",
+        "client_id",
         "position",
         "version",
         "completed_at",
@@ -78,7 +79,7 @@ class TaskAdmin(TaskChangeListAdmin):
                 subtasks["description"] = add_link(request, "Add a subtask", where)
             fieldsets += (
                 ("Subtasks", subtasks),
-                ("History", {"fields": (times, ("position", "version"))}),
+                ("History", {"fields": (times, ("client_id", "position", "version"))}),
             )
         return fieldsets
 

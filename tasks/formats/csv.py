@@ -11,8 +11,8 @@
   reading can remove exactly one.
 - Tags are joined by ", ". A tag with a comma, a quotation mark or a line break is put in
   quotation marks, and those inside are doubled, as in CSV itself.
-- Tasks in the trash, positions, owners and the ids of clients are left out: there are no
-  columns for them."""
+- Tasks in the trash, positions, owners and reminders are left out: there are no columns
+  for them."""
 
 import csv
 import json
@@ -25,6 +25,7 @@ from datetime import date, datetime
 from hashlib import sha256
 from io import StringIO
 from typing import Any, BinaryIO, TypeVar
+from uuid import UUID
 
 from taskproject.names import unknown
 from tasks.formats.csv_rows import Rows
@@ -37,16 +38,19 @@ from tasks.formats.records import (
     TaskRecord,
     checked_task,
     put_on_one_line,
+    read_uuid,
     shown,
 )
 from tasks.formats.times import read_day, read_instant, write_instant
 
 T = TypeVar("T")
 #: Fields that only jsonl has.
-NOT_IN_TABLES = ("client_id", "position", "reminders")
+NOT_IN_TABLES = ("position", "reminders")
 COLUMNS = (
     "external_id",
-    *(name for name in TASK_FIELDS if name not in NOT_IN_TABLES),
+    # The last one: the others stay where they are in what people have made of files.
+    *(name for name in TASK_FIELDS if name not in ("client_id", *NOT_IN_TABLES)),
+    "client_id",
 )
 #: Also who owns each task: in files of several owners.
 OWNED_COLUMNS = (*COLUMNS, "owner")
@@ -211,6 +215,11 @@ def _identifier_or_none(column: str, cell: str) -> str | None:
     return _identifier(column, cell) or None
 
 
+def _uuid(column: str, cell: str) -> UUID | None:
+    text = cell.strip()
+    return read_uuid(column, text) if text else None
+
+
 def _priority(column: str, cell: str) -> str:
     return cell.strip().lower() or "none"
 
@@ -304,6 +313,7 @@ _BY_KIND: dict[object, _Kind] = {
     str | None: (_or_empty(str), _text_or_none),
     bool: (lambda value: "true" if value else "false", _boolean),
     date | None: (_or_empty(date.isoformat), _day),
+    UUID | None: (_or_empty(str), _uuid),
     datetime | None: (_or_empty(write_instant), _instant),
     tuple[str, ...]: (tags_cell, _tags),
 }

@@ -14,7 +14,6 @@ from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, BinaryIO
-from uuid import UUID
 
 import orjson
 
@@ -32,6 +31,7 @@ from tasks.formats.records import (
     TaskRecord,
     checked,
     put_on_one_line,
+    read_uuid,
     shown,
 )
 from tasks.formats.times import read_day, read_instant, write_instant
@@ -205,22 +205,13 @@ def _objects(member: str, value: list[object]) -> tuple[dict[str, object], ...]:
     return objects
 
 
-def _uuid(member: str, text: str) -> UUID:
-    value = uuids.parse_uuid(text)
-    if value is None:
-        raise Refused(
-            f"{member} is {shown(text)}; give a UUID such as {uuids.EXAMPLE}."
-        )
-    return value
-
-
 _Type = tuple[type, str, Callable[..., object] | None]
 _STRING: _Type = (str, "a string", None)
 _BOOLEAN: _Type = (bool, "true or false", None)
 _INSTANT: _Type = (str, "a time such as 2026-01-31T12:00:00Z", read_instant)
 _DAY: _Type = (str, "a date such as 2026-01-31", read_day)
 _TYPES: dict[str, _Type] = {
-    "client_id": (str, f"a UUID such as {uuids.EXAMPLE}", _uuid),
+    "client_id": (str, f"a UUID such as {uuids.EXAMPLE}", read_uuid),
     "archived": _BOOLEAN,
     "completed": _BOOLEAN,
     "tags": (list, "an array of strings", _strings),

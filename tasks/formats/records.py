@@ -11,7 +11,7 @@ from functools import lru_cache
 from reprlib import Repr
 from uuid import UUID
 
-from taskproject import timezones
+from taskproject import timezones, uuids
 from taskproject.names import casefold_key, close_to, one_line, unknown, visible
 from taskproject.times import midnight, parse_instant
 from tasks import reminder_rules
@@ -135,6 +135,16 @@ class Refused(ValueError):
 def shown(value: object) -> str:
     """A value of the file for an error message: short and printable."""
     return _SHORT.repr(value)
+
+
+def read_uuid(member: str, text: str) -> UUID:
+    """Raises `Refused` if the text is no UUID."""
+    value = uuids.parse_uuid(text)
+    if value is None:
+        raise Refused(
+            f"{member} is {shown(text)}; give a UUID such as {uuids.EXAMPLE}."
+        )
+    return value
 
 
 def checked(record: Record) -> Record:

@@ -15,7 +15,7 @@ from taskproject.accounts.models import User
 from tasks.models import Event, Task
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.answers import as_json
-from tests.support.files import export, load, task, write
+from tests.support.files import load, task, write
 from tests.support.rows import alone, ids, make_list
 from tests.support.threads import at_once, request
 
@@ -175,18 +175,37 @@ def test_it_is_found(api: ApiClient, alice: User, bob: User) -> None:
 # Files
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
 def test_an_export_is_imported_with_it(
-    api: ApiClient, alice: User, bob: User, tmp_path: Path
+    api: ApiClient, bob: User, tmp_path: Path, kind: str
 ) -> None:
     create(api)
-    path = tmp_path / "tasks.jsonl"
-    written = export(path, "--owner=alice")
+    path, again = tmp_path / f"tasks.{kind}", tmp_path / f"again.{kind}"
+    call_command("export_tasks", owner="alice", format=kind, output=str(path))
 
-    load(path, "--owner=bob")
+    for new in (1, 0):
+        assert load(path, "--owner=bob", f"--format={kind}").startswith(
+            f"Imported {new} task"
+        )
+    call_command("export_tasks", owner="bob", format=kind, output=str(again))
 
-    assert f'"client_id":"{OWN}"'.encode() in path.read_bytes()
+    assert OWN.encode() in path.read_bytes()
     assert Task.objects.owned_by(bob.pk).get().client_id == UUID(OWN)
-    assert export(path, "--owner=bob") == written
+    assert again.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("term", [OWN, OWN.upper()])
+def test_staff_find_and_see_it(staff: Any, alice: User, bob: User, term: str) -> None:
+    for owner in (alice, bob):
+        make_task(owner, owner.username, client_id=UUID(OWN))
+    other = make_task(alice, "Other", client_id=UUID(OTHER))
+
+    page = staff.get("/admin/tasks/task/", {"q": term}).content.decode()
+
+    assert ">alice</a>" in page and ">bob</a>" in page
+    assert "Other" not in page
+    page = staff.get(f"/admin/tasks/task/{other.pk}/change/").content.decode()
+    assert OTHER in page and 'name="client_id"' not in page
 
 
 def test_a_row_with_the_client_id_of_a_task_is_that_task(
@@ -216,7 +235,12 @@ def import_errors(path: Path) -> str:
     error = StringIO()
     with pytest.raises(CommandError):
         call_command(
-            "import_tasks", str(path), owner="alice", stdout=error, stderr=error
+            "import_tasks",
+            str(path),
+            owner="alice",
+            format=path.suffix[1:],
+            stdout=error,
+            stderr=error,
         )
     return error.getvalue()
 
@@ -225,10 +249,12 @@ def import_errors(path: Path) -> str:
 def test_a_row_with_another_value_is_refused(
     alice: User, tmp_path: Path, value: object
 ) -> None:
-    path = tmp_path / "tasks.jsonl"
+    path, rows = tmp_path / "tasks.jsonl", tmp_path / "tasks.csv"
     write(path, task("a:1", client_id=value))
+    rows.write_text(f"title,client_id\nBuy milk,{value}\n")
 
-    assert "client_id is" in import_errors(path)
+    for file in (path, rows):
+        assert "client_id is" in import_errors(file)
     assert not Task.objects.exists()
 
 

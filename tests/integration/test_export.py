@@ -175,6 +175,7 @@ def test_a_csv_has_one_row_a_task(api: ApiClient, alice: User) -> None:
             "completed_at": "",
             "created_at": micro(task.created_at),
             "updated_at": micro(task.updated_at),
+            "client_id": "",
         }
     ]
 
