@@ -59,6 +59,7 @@ TIMES = {
 CURSORS = {
     "list_trash": ("cursor", [cursors.encode("trash", 1)]),
     "list_history": ("cursor", [cursors.encode("history", 1)]),
+    "list_reminders": ("cursor", [cursors.encode("reminders", 1)]),
     "list_lists": ("cursor", [cursors.encode("lists", 1, "i")]),
     "list_tokens": ("cursor", [cursors.encode("tokens", 1)]),
     "list_tags": ("cursor", [cursors.encode("tags", 1, "errand")]),
@@ -66,8 +67,8 @@ CURSORS = {
 }
 # The members of a task that say more together than each by itself, or name another row.
 SPARED = {
-    "create_task": ("list", "parent", "due_at", "due_timezone"),
-    "replace_task": ("list", "parent", "due_date", "due_timezone"),
+    "create_task": ("list", "parent", "due_at", "due_timezone", "reminders"),
+    "replace_task": ("list", "parent", "due_date", "due_timezone", "reminders"),
 }
 
 

@@ -1,6 +1,7 @@
 """Reminders: set with a task, fired by the worker, once."""
 
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from taskproject.accounts.models import User
+from tasks.exports import records_of
+from tasks.formats import BadRow, Record, jsonl
+from tasks.imports import Importer
 from tasks.models import Event, Reminder, Task, TaskQuerySet
 from tasks.reminder_rules import instant_of, moment, relative
 from tasks.reminders import fire_reminders
@@ -339,3 +343,39 @@ def test_tasks_without_them_take_no_statement_for_them(
     api.send("DELETE", f"{path}?permanent=true")
 
     assert not [one for one in queries if "tasks_reminder" in one["sql"]]
+
+
+# Files
+
+
+def test_jsonl_has_them(alice: User, bob: User) -> None:
+    remind(alice, AT, HALF, due_date=SOON.date())
+    written = b"".join(jsonl.write(records_of(alice.pk)))
+
+    read = [row for row in jsonl.read(BytesIO(written)) if isinstance(row, Record)]
+    for _ in Importer().store((bob, record) for record in read):
+        pass
+
+    assert Task.objects.owned_by(bob.pk).get().reminders == [AT, HALF]
+    assert Reminder.objects.owned_by(bob.pk).count() == 2
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        *("[1]", '"09:00"', "[{}]", '[{"at": "2026-12-31"}]', '[{"at": 1}]'),
+        '[{"minutes_before": 30}]',
+        '[{"hour": 24, "minutes_before": 30}]',
+        '[{"hour": 9, "minutes_before": true}]',
+        '[{"at": "2026-12-31T17:00:00Z", "hour": 9}]',
+        '[{"hour": 9, "minutes_before": 527041}]',
+    ],
+)
+def test_bad_ones_of_a_file_are_refused(rules: str) -> None:
+    header = b'{"kind":"header","format":"tasks","version":1}\n'
+    line = f'{{"kind":"task","external_id":"1","title":"a","reminders":{rules}}}\n'
+
+    [bad] = jsonl.read(BytesIO(header + line.encode()))
+
+    assert isinstance(bad, BadRow)
+    assert "reminders" in bad.reason
