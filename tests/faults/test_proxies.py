@@ -54,7 +54,7 @@ PROXIES: dict[str, Setup] = {
         [
             (r".*ssl.*\n", ""),
             (r"listen 80;", "listen 127.0.0.1:{port};"),
-            (r"127\.0\.0\.1:8000", "127.0.0.1:{behind}"),
+            (r"server 127\.0\.0\.1:8000( .*);", "{servers}"),
         ],
     ),
     "haproxy": (
@@ -144,13 +144,14 @@ def test_the_scheme_and_the_host_arrive_and_cannot_be_forged(
 
 
 @contextmanager
-def running(name: str, behind: int) -> Iterator[int]:
-    """The port of this proxy in front of the service."""
+def running(name: str, *behind: int) -> Iterator[int]:
+    """The port of this proxy in front of the service, or nginx of several instances."""
     command, configuration, replaced = PROXIES[name]
     with tempfile.TemporaryDirectory(prefix="tasks-proxy-") as place:
         port, file = free_port(), Path(place) / configuration
+        servers = "\n".join(rf"server 127.0.0.1:{each}\1;" for each in behind)
         filled: Callable[[str], str] = lambda text: text.format(
-            place=place, file=file, port=port, behind=behind
+            place=place, file=file, port=port, behind=behind[0], servers=servers
         )
         text = (DEPLOY / configuration).read_text()
         for pattern, other in replaced:

@@ -143,7 +143,7 @@ def starting_server(database_url: str, *args: str, **env: str) -> Iterator[Serve
     """The same as soon as it takes connections, before it answers any."""
     with tempfile.TemporaryDirectory(prefix="tasks-server-") as directory:
         log = Path(directory) / "output"
-        port = free_port()
+        port = int(env.get("PORT", 0)) or free_port()
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "manage.py", "serve", "--port", str(port), *args],
