@@ -21,13 +21,14 @@ from django.utils import timezone
 from taskproject.doctor import Options, Said, check, without_password
 from taskproject.models import Job, StoredResponse
 from taskproject.postgresql.base import DatabaseWrapper
-from tasks.models import tallies
+from tasks.models import Reminder, tallies
 
 OLDEST_POSTGRESQL = 14
 SLOW = 20.0  # milliseconds of one round trip
 PAGES = 10  # of 8 KB: smaller tables need no statistics
 SKEW = 5.0  # seconds between two clocks
 STUCK = timedelta(minutes=10)  # that a job may last
+UNFIRED = timedelta(minutes=5)  # after which a worker has fired a reminder
 OVERDUE = timedelta(days=2)  # after which a daily purge has not run
 LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 #: The triggers that the migrations create, and the indexes that no model declares.
@@ -400,7 +401,18 @@ def check_limits(options: Options) -> Said:
 
 @check("background", needs="migrations")
 def check_background(options: Options) -> Said:
-    """Jobs that nobody finishes, and rows that nobody purges."""
+    """Reminders that nobody fires, jobs that nobody finishes, and rows that nobody purges."""
+    due = Reminder.objects.due(timezone.now() - UNFIRED)
+    first = due.first()
+    if first is not None:
+        yield (
+            "warning",
+            (
+                f"{due.count()} reminders have not fired, the first since "
+                f"{first.fire_at:%F %R} UTC: no worker runs. Type manage.py work, or set "
+                "SERVE_WORK=on for manage.py serve."
+            ),
+        )
     oldest = Job.objects.unfinished().first()
     if oldest is not None and oldest.created_at < timezone.now() - STUCK:
         count = Job.objects.unfinished().count()

@@ -23,7 +23,7 @@ from taskproject import doctor_database, doctor_sqlite
 from taskproject.accounts.models import User
 from taskproject.models import Job, StoredResponse
 from taskproject.postgresql import base, direct
-from tasks.models import Tag, Tally
+from tasks.models import Reminder, Tag, Tally
 from tests.conftest import make_task
 from tests.support.commands import run
 from tests.support.copies import absent_database, connected_to, copy_of, empty_database
@@ -337,6 +337,17 @@ def test_a_job_that_nobody_finishes(copy: str) -> None:
     name, level, message = only()
     assert (name, level) == ("background", "warning")
     assert "1 jobs are unfinished" in message
+
+
+def test_reminders_that_no_worker_fires(copy: str) -> None:
+    then = timezone.now() - timedelta(minutes=6)
+    alice = User.objects.create_user("alice")
+    Reminder.objects.create(owner=alice, task_id=1, fire_at=then, status="pending")
+
+    name, level, message = only()
+    assert (name, level) == ("background", "warning")
+    assert "1 reminders have not fired" in message
+    assert "manage.py work" in message
 
 
 def test_what_nobody_purges(copy: str) -> None:

@@ -1,0 +1,111 @@
+"""Workers that are killed, and cut off from their database, while they fire reminders."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from tests.faults.databases import Database
+from tests.faults.load import until
+from tests.support.servers import ROOT, manage
+
+COUNT = 200
+SEED = f"""
+from datetime import timedelta
+from django.utils import timezone
+from taskproject.accounts.models import User
+from tasks.models import Actor, Reminder, Task
+from tasks.reminder_rules import absolute
+owner = User.objects.get(username="alice").pk
+rule = absolute(timezone.now() + timedelta(days=1))
+rows = [{{"title": "a", "reminders": [rule]}} for _ in range({COUNT})]
+Task.objects.add_all(Actor(owner, "command"), owner, rows)
+past = timezone.now() - timedelta(seconds=5)
+Reminder.objects.update(at=past, fire_at=past)
+print(owner)
+"""
+WAITING = """SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+    AND wait_event_type = 'Lock' AND wait_event = '{}'"""
+FIRED = "SELECT task_id FROM tasks_event WHERE verb = 'reminded'"
+Work = Callable[[], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def work(database: Database) -> Iterator[Work]:
+    """Starts a worker."""
+    with ExitStack() as stack:
+
+        def start() -> "subprocess.Popen[bytes]":
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", "work"],
+                cwd=ROOT,
+                env={**os.environ, "DATABASE_URL": database.url, "WORK_INTERVAL": "1"},
+                stderr=subprocess.PIPE,
+            )
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+@contextmanager
+def stuck(database: Database, lock: str, event: str) -> Iterator[Callable[[], int]]:
+    """Holds what a worker needs. Yields a function that waits until one waits for it, and returns
+    the id of its session; on SQLite nobody sees that, and it returns 0."""
+    with database.session() as session:
+        session.execute("BEGIN IMMEDIATE" if database.kind == "sqlite" else "BEGIN")
+        if database.kind == "postgresql":
+            session.execute(lock)
+
+        def wait() -> int:
+            if database.kind == "sqlite":
+                return 0
+            return int(until(lambda: database.rows(WAITING.format(event)))[0][0])
+
+        yield wait
+        session.execute("ROLLBACK")
+
+
+def test_killed_and_cut_at_each_step_they_lose_and_double_none(
+    database: Database, work: Work
+) -> None:
+    owner = manage(database.url, "shell", "--verbosity", "0", "-c", SEED)
+    steps = [
+        # Owners are claimed, and their feed is not locked.
+        (f"SELECT pg_advisory_xact_lock(7203114, {owner})", "advisory"),
+        # Reminders are marked as fired, and their events not stored.
+        ("LOCK TABLE tasks_event IN SHARE ROW EXCLUSIVE MODE", "relation"),
+    ]
+    for lock, event in steps if database.kind == "postgresql" else steps[:1]:
+        with stuck(database, lock, event) as wait:
+            killed = work()
+            if not wait():
+                _started(killed)
+            killed.kill()
+            killed.wait()
+        assert database.rows(FIRED) == []
+
+    with stuck(database, *steps[-1]) as wait:
+        first, second = work(), work()
+        if pid := wait():
+            database.rows(f"SELECT pg_terminate_backend({pid})")
+        else:
+            _started(first)
+
+    until(lambda: len(database.rows(FIRED)) >= COUNT)
+    for process in (first, second):
+        process.terminate()
+        assert process.wait(5) == 0
+    fired = Counter(task for (task,) in database.rows(FIRED))
+    assert len(fired) == COUNT
+    assert set(fired.values()) == {1}
+
+
+def _started(process: "subprocess.Popen[bytes]") -> None:
+    """Waits until the worker has told that the database is busy."""
+    assert process.stderr is not None
+    assert b"unavailable" in process.stderr.readline()
