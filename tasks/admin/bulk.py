@@ -128,13 +128,13 @@ class BulkPages(VersionedAdmin):
             return context
         if change.state in (State.RUNNING, State.UNDOING):
             jobs.start()  # the process that ran it may have been stopped
+            job = Job.objects.about("selection", change.pk)
+            return context | {"running": True, "job": job}
         counts = change.counts()
         return context | {
             "counts": counts,
             "same": change.total - counts["changed"] - counts["refused"],
             "refused": with_titles(request, change.refused()),
-            "running": change.state in (State.RUNNING, State.UNDOING),
-            "job": Job.objects.about("selection", change.pk),
         }
 
     def _confirm(self, request: HttpRequest, change: BulkChange) -> HttpResponse:

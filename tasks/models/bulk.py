@@ -94,7 +94,7 @@ class BulkChangeQuerySet(models.QuerySet["BulkChange"]):
                 query=query,
                 total=len(rows),
             )
-            keys = _cut(rows, PORTION // 10 if verb == "assign" else PORTION)
+            keys = _cut(rows, PORTION)
             BulkPortion.objects.bulk_create(
                 [BulkPortion(change=change, keys=some) for some in keys], batch_size=50
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -12,11 +12,13 @@ from django.db.models import Exists, OuterRef
 
 from taskproject.names import casefold_key
 from taskproject.problems import Conflict, Invalid, NotFound, Problem
+from tasks.fields import Values
 from tasks.limits import MAX_TAGS
-from tasks.models import references
+from tasks.models import plans, references
 from tasks.models.batches import Batch, Operation
 from tasks.models.events import Event, lock_feeds
 from tasks.models.outcomes import Outcome
+from tasks.models.positions import Ends
 from tasks.models.tasks import Plan, Task
 from tasks.models.undo import operations_of
 
@@ -45,16 +47,19 @@ def do(change: BulkChange, keys: list[int]) -> dict[str, object]:
     after = Event.objects.last_sequence()
     refused: dict[int, str] = {}
     outcome = Outcome()
+
+    def write(some: list[int]) -> Outcome:
+        return _written(change, some, refused)
+
     try:
-        with transaction.atomic():
-            outcome = _written(change, keys, refused)
+        if change.verb == "assign":
+            outcome = _halved(keys, write, refused, SAME_ID)
+        else:
+            with transaction.atomic():
+                outcome = write(keys)
     except Invalid as refusal:
         # The list was deleted meanwhile: of every task the same.
         refused = dict.fromkeys(keys, _reason(refusal))
-    except IntegrityError:
-        if change.verb != "assign":
-            raise
-        outcome = _each_alone(change, keys, refused)
     for key in keys:
         task = outcome.found.get(key)
         if task and task.deleted_at and change.kind.frozen and change.verb != "trash":
@@ -79,21 +84,27 @@ def do(change: BulkChange, keys: list[int]) -> dict[str, object]:
     return done
 
 
-def _each_alone(
-    change: BulkChange, keys: list[int], refused: dict[int, str]
+def _halved(
+    keys: list[int],
+    write: Callable[[list[int]], Outcome],
+    refused: dict[int, str],
+    same_id: str,
 ) -> Outcome:
-    """Changes the tasks one by one, so that those whose identifiers the new owner has
-    already do not keep the others from it."""
-    outcome = Outcome()
-    for key in keys:
-        try:
-            with transaction.atomic():
-                one = _written(change, [key], refused)
-        except IntegrityError:
-            refused[key] = SAME_ID
-        else:
-            outcome.found |= one.found
-            outcome.changed |= one.changed
+    """Writes the tasks in one go. Where the database refuses that, each half by itself, so
+    that the tasks whose identifiers or lists are at fault do not keep the others from it."""
+    try:
+        with transaction.atomic():
+            return write(keys)
+    except (Invalid, IntegrityError) as fault:
+        if len(keys) == 1:
+            told = _reason(fault) if isinstance(fault, Invalid) else same_id
+            refused[keys[0]] = told
+            return Outcome()
+    outcome, middle = Outcome(), len(keys) // 2
+    for half in (keys[:middle], keys[middle:]):
+        one = _halved(half, write, refused, same_id)
+        outcome.found |= one.found
+        outcome.changed |= one.changed
     return outcome
 
 
@@ -190,7 +201,7 @@ def undo(change: BulkChange, done: Mapping[str, Any]) -> dict[str, object]:
                 todo.setdefault(task.owner_id, []).extend(operations)
         for owner_id, some in todo.items():
             if change.verb == "assign":
-                refused |= _given_back(change, some, done["client_ids"])
+                refused |= _give_back(change, some, done["client_ids"])
                 continue
             batch = Batch(change.by(), owner_id, "UTC", _unchanged, atomic=False)
             for operation, result in zip(some, batch.run(some), strict=True):
@@ -199,22 +210,34 @@ def undo(change: BulkChange, done: Mapping[str, Any]) -> dict[str, object]:
     return {"count": len(versions) - len(refused), "refused": refused}
 
 
-def _given_back(
+def _give_back(
     change: BulkChange, operations: list[Operation], client_ids: Mapping[str, str]
 ) -> dict[int, str]:
-    """Assigns the tasks to their earlier owners; the reasons of those that stay."""
+    """Assigns the tasks of an owner to their earlier owners; the reasons of those that stay."""
     refused: dict[int, str] = {}
+    fields: dict[int, Values] = {}
+    owners: dict[int, list[int]] = {}
     for operation in operations:
-        fields = operation.fields
-        if client_id := client_ids.get(str(operation.key)):
-            fields = {**fields, "client_id": UUID(client_id)}
-        try:
-            with transaction.atomic():
-                Task.objects.filter(pk=operation.key).edit(change.by(), **fields)
-        except Invalid as refusal:
-            refused[operation.key] = _reason(refusal)
-        except IntegrityError:
-            refused[operation.key] = SAME_ID_BEFORE
+        key = operation.key
+        fields[key] = dict(operation.fields)
+        if client_id := client_ids.get(str(key)):
+            fields[key]["client_id"] = UUID(client_id)
+        owners.setdefault(fields[key]["owner_id"], []).append(key)
+
+    def planned(tasks: Iterable[Task], now: datetime) -> Plan:
+        edits, ends = [(task, fields[task.pk]) for task in tasks], Ends(now)
+        tags = references.resolve(Task.objects.all(), change.by(), now, edits)
+        return lambda task: plans.edited(
+            task, now, tags, "UTC", fields[task.pk], ends.next
+        )
+
+    for owner_id, keys in owners.items():
+
+        def write(some: list[int], owner_id: int = owner_id) -> Outcome:
+            tasks = Task.objects.filter(pk__in=some)
+            return tasks.write(change.by(), None, planned, new_owner=owner_id)
+
+        _halved(keys, write, refused, SAME_ID_BEFORE)
     return refused
 
 

@@ -170,6 +170,21 @@ def test_an_id_that_was_used_again_is_a_reason_not_to_undo(
     assert "same client_id or external_id" in messages(answer)[0]
 
 
+def test_a_list_that_was_deleted_keeps_its_own_tasks_only(
+    staff: Client, alice: User, bob: User
+) -> None:
+    home = make_list(alice, "Home")
+    there, elsewhere = make_task(alice, list_id=home.pk), make_task(alice)
+    act(staff, "assign", there, elsewhere, username="bob")
+    home.remove(BY)
+
+    answer = undo(staff)
+
+    assert "Undone: 1 of 2 tasks." in messages(answer)[0]
+    assert "You have no list with this id." in messages(answer)[0]
+    assert (alice.tasks.get(), bob.tasks.get()) == (elsewhere, there)
+
+
 def test_a_task_that_may_not_be_seen_any_more_is_not_shown_or_changed(
     alice: User, bob: User
 ) -> None:
@@ -395,18 +410,21 @@ def test_more_than_a_portion_goes_on_as_a_job_with_a_page(
     assert "Undone: 9." in text(staff.get(path()))
 
 
+@pytest.mark.parametrize("verb", ["add_tags", "assign"])
 def test_a_portion_has_the_same_statements_for_few_tasks_and_many(
-    staff: Client, alice: User, queries: CaptureQueriesContext
+    staff: Client, alice: User, bob: User, queries: CaptureQueriesContext, verb: str
 ) -> None:
     counts = []
     for count in (2, 40):
         tasks = many_tasks(alice, count)
+        values: dict[str, Any] = {"username": "bob", "tags": f"tag {count}"}
         before = len(queries)
-        act(staff, "add_tags", *tasks, tags=f"tag {count}")
+        act(staff, verb, *tasks, **values)
         undo(staff)
         counts.append(len(queries) - before)
 
     assert counts[0] == counts[1]
+    assert alice.tasks.count() == 42
 
 
 def test_the_jobs_of_staff_are_not_in_the_api(
