@@ -2,14 +2,15 @@
 `oidc.py`), a session, or as the guest. `permissions.py` says which operations they open.
 
 They are tried in this order, and the first credential in the request decides. A token that
-is not valid is refused, even if there is a guest.
+is not valid, or a session that has ended, is refused, even if there is a guest.
 """
 
 from collections.abc import Collection
 from typing import NamedTuple
 
 from django.conf import settings
-from django.contrib.auth import get_user
+from django.contrib.auth import SESSION_KEY, get_user
+from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from ninja.security import APIKeyCookie, APIKeyHeader, HttpBearer
@@ -26,6 +27,7 @@ from taskproject.sql import NO_GUARD, Guard
 
 BEARER = f"Bearer {TOKEN_PREFIX}"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+SESSION_ENDED = "The session has ended. Sign in again."
 
 
 # Prefixes of loopback addresses; IPv4 may be mapped to IPv6. Unix sockets have no address.
@@ -155,7 +157,7 @@ class SessionAuth(APIKeyCookie):
     )
 
     def __call__(self, request: HttpRequest) -> Caller | None:
-        if self.param_name not in request.COOKIES:
+        if not request.COOKIES.get(self.param_name):
             return None
         require_https(request)
         return self.authenticate(request, None)
@@ -163,6 +165,8 @@ class SessionAuth(APIKeyCookie):
     def authenticate(self, request: HttpRequest, key: str | None) -> Caller | None:
         user = request.user
         if not isinstance(user, User) or not user.is_active:
+            if settings.API_GUEST and self._has_ended(request.session):
+                raise InvalidToken(SESSION_ENDED)
             return None
         if request.method not in SAFE_METHODS and check_csrf(request):
             raise CSRFFailed(
@@ -170,6 +174,12 @@ class SessionAuth(APIKeyCookie):
                 "origin in CSRF_TRUSTED_ORIGINS."
             )
         return Caller(user, "session")
+
+    def _has_ended(self, session: SessionBase) -> bool:
+        """Whether there is no such session any more, or its user may not sign in; but not that
+        of a visitor who has not signed in. The response then removes the cookie of one that
+        is gone, because `SessionMiddleware` does so."""
+        return session.session_key is None or SESSION_KEY in session
 
 
 class SessionTokenAuth(APIKeyHeader):
@@ -190,7 +200,7 @@ class SessionTokenAuth(APIKeyHeader):
         request.session = SessionStore(key if key and key.isascii() else None)
         user = get_user(request)
         if not isinstance(user, User) or not user.is_active:
-            raise InvalidToken("The session has ended. Sign in again.")
+            raise InvalidToken(SESSION_ENDED)
         return Caller(user, "session")
 
 

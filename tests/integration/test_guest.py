@@ -1,6 +1,10 @@
 """Every operation, called without a credential where API_GUEST names a user"""
 
+from collections.abc import Callable
+
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from taskproject.accounts.models import User
@@ -77,6 +81,43 @@ def test_a_wrong_token_does_not_fall_through(guest: ApiClient, header: str) -> N
 
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
     assert not User.objects.exists()
+
+
+END_SESSION: dict[str, Callable[[User], object]] = {
+    "signed out elsewhere": lambda user: Session.objects.all().delete(),
+    "another password": lambda user: User.objects.update(password="x"),
+    "disabled": lambda user: User.objects.update(is_active=False),
+}
+
+
+@pytest.mark.parametrize("end", END_SESSION)
+def test_a_session_that_has_ended_is_not_the_guest(
+    guest: ApiClient, alice: User, end: str
+) -> None:
+    guest.force_login(alice)
+    body = {"title": "Buy milk"}
+    assert guest.send("GET", "/api/me").json()["username"] == "alice"
+    END_SESSION[end](alice)
+
+    answer = guest.send("POST", "/api/tasks", body)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+    assert answer.json()["detail"] == "The session has ended. Sign in again."
+    assert not Task.objects.exists()
+    if end != "disabled":  # the cookie is removed
+        assert guest.send("POST", "/api/tasks", body).status_code == 201
+
+
+@pytest.mark.parametrize("name", ["sessionid", "csrftoken", "other"])
+def test_a_visitor_who_has_not_signed_in_is_the_guest(
+    guest: ApiClient, name: str
+) -> None:
+    store = SessionStore()
+    store["cart"] = 1
+    store.save()
+    guest.cookies[name] = str(store.session_key)
+
+    assert guest.send("GET", "/api/me").json()["username"] == "guest"
 
 
 def test_a_token_is_not_the_guest(api: ApiClient, settings: Settings) -> None:
