@@ -272,9 +272,10 @@ class Gone(Problem):
 
 
 class CursorExpired(Gone):
-    """Events after this cursor have been purged; `restart` says how to start again."""
+    """Events after this cursor have been purged, or the database was restored from a backup
+    of before it; `restart` says how to start again."""
 
-    code, title = "cursor_expired", "The cursor is older than the kept history"
+    code, title = "cursor_expired", "The feed cannot go on from this cursor"
 
 
 class LengthRequired(Problem):

@@ -160,12 +160,12 @@ class ChangesQuery(InZone):
 def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpResponse:
     """Your changes in the order of their commits, each with what changed as it is now.
     Begin with the `cursor` of `GET /api/snapshot`, then send each `next_cursor`. A cursor
-    older than the kept changes is 410."""
+    older than the kept changes, or of before a restore of the database, is 410."""
     after, wanted = query.sequence(), feed.Filter(query.task, query.list)
     asked = after, query.limit, request.auth.guard, wanted
     page = feed.page(request.auth.user_id, *asked)
-    if query.after and after is not None and after < page.horizon:
-        raise _expired(page)
+    if query.after and after is not None:
+        _check_issued(page, after)
     return _changes(page, clock_of(request, query))
 
 
@@ -188,9 +188,19 @@ def _past_event(event: Event) -> dict[str, object]:
     return represent_event(event, event.actor.username if event.actor else None)
 
 
-def _expired(page: feed.Page) -> CursorExpired:
-    return CursorExpired(
-        "Read your tasks again, then continue with the cursor in `restart`.",
+def _check_issued(page: feed.Page, after: int) -> None:
+    """Raises `CursorExpired` for a cursor after which events are missing."""
+    if after < page.horizon:
+        advice = "Read your tasks again"
+    elif not page.was_issued:
+        advice = (
+            "The feed has no such cursor, because the database was restored from a backup: "
+            "read your tasks again by GET /api/snapshot"
+        )
+    else:
+        return
+    raise CursorExpired(
+        f"{advice}, then continue with the cursor in `restart`.",
         restart={
             "cursor": cursors.encode("after", page.latest),
             "tasks": "/api/tasks",

@@ -15,6 +15,8 @@ _LATEST = """COALESCE((SELECT "sequence" FROM "tasks_event" WHERE "owner_id" BET
     ORDER BY "owner_id" DESC, "sequence" DESC LIMIT 1), 0)"""
 _HORIZON = """COALESCE((SELECT "sequence" FROM "tasks_feedhorizon"
     WHERE "owner_id" = %s), 0)"""
+# Whether this is the sequence of an event of the owner, as that of every cursor is.
+_KNOWN = """(SELECT 1 FROM "tasks_event" WHERE "sequence" = %s AND "owner_id" = %s)"""
 # A range of one index in its order, which PostgreSQL takes for large without statistics,
 # and does not read to its end to sort it.
 _AFTER = """("tasks_event"."owner_id", "tasks_event"."sequence") > (%s, %s)
@@ -82,6 +84,9 @@ class Page(NamedTuple):
     #: Those of the owner's newest event, and of the newest one that was purged, or 0.
     latest: int
     horizon: int
+    #: Whether this feed has given the cursor of `after`. If not, the database was restored
+    #: from a backup since.
+    was_issued: bool
 
 
 def page(
@@ -92,7 +97,7 @@ def page(
     more even if the page has fewer than `limit`. Raises `GuardFailed`."""
     start = _LAST if after is None else after
     span = [owner_id, start, owner_id, _LAST]
-    state = [owner_id, owner_id, owner_id]
+    state = [owner_id, owner_id, owner_id, start, owner_id]
     if wanted == ALL:
         parameters: list[int] = []
         statement = _page(limit + 1, guard.condition)
@@ -102,10 +107,10 @@ def page(
         state += span
     rows = fetch(statement, [*state, *guard.parameters, *span, *parameters])
     check_found(guard, rows)
-    latest, horizon, window_end, *_ = rows[0]
+    latest, horizon, known, window_end, *_ = rows[0]
     found = [
         (_columns().instance(row), name)
-        for _, _, _, *row, name in rows
+        for _, _, _, _, *row, name in rows
         if row[0] is not None
     ]
     events, has_more = found[:limit], len(found) > limit
@@ -113,7 +118,8 @@ def page(
         cursor = events[-1][0].sequence
     else:
         cursor = window_end or max(latest, after or 0)
-    return Page(events, cursor < latest, cursor, latest, horizon)
+    was_issued = known is not None or start in (0, horizon, _LAST)
+    return Page(events, cursor < latest, cursor, latest, horizon, was_issued)
 
 
 def parents(event: Event, task: Task | None) -> set[int]:
@@ -153,7 +159,7 @@ def _statement(
     users = get_user_model()._meta.db_table
     # There is a first row even without events, and all is of the same moment.
     return (
-        f'SELECT "state".*, "page".* FROM (SELECT {_LATEST}, {_HORIZON}, {window_end} '
+        f'SELECT "state".*, "page".* FROM (SELECT {_LATEST}, {_HORIZON}, {_KNOWN}, {window_end} '
         f'WHERE {guard}) "state" LEFT JOIN (SELECT {_columns().sql}, "actor"."username" '
         f'FROM {events} LEFT JOIN "{users}" "actor" '
         f'ON "actor"."id" = "tasks_event"."actor_id" WHERE {condition} '

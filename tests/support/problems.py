@@ -28,7 +28,7 @@ TITLES = {
     "no_room": (409, "There is no room between the two"),
     "too_many_tokens": (409, "You have too many tokens"),
     "gone": (410, "This is in the trash"),
-    "cursor_expired": (410, "The cursor is older than the kept history"),
+    "cursor_expired": (410, "The feed cannot go on from this cursor"),
     "length_required": (411, "Content-Length is needed"),
     "stale_version": (412, "Somebody changed this meanwhile"),
     "altered_tag": (412, "If-Match holds an ETag that was altered on its way"),
