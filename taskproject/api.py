@@ -29,6 +29,7 @@ from tasks.api.tasks import router as tasks
 from tasks.api.todo_backend import router as todos
 from tasks.api.trash import router as trash
 from tasks.api.undo import router as undo
+from tasks.api.webhooks import router as webhooks
 
 DESCRIPTION = """\
 **Credentials**: `Authorization: Bearer tk_...` (from `POST /api/tokens` or
@@ -49,6 +50,7 @@ TAGS = {
     "tags": "Tags of tasks.",
     "jobs": "Changes of thousands of tasks.",
     "changes": "What changed, when and by whom.",
+    "webhooks": "Changes, sent to a URL.",
     "export": "Tasks for other programs.",
     "service": "The service itself.",
 }
@@ -77,6 +79,7 @@ api.add_router("", changes)
 api.add_router("", undo)
 api.add_router("", snapshot)
 api.add_router("", reminders)
+api.add_router("", webhooks)
 api.add_router("", exports)
 api.add_router("", calendars)
 

@@ -42,6 +42,7 @@ CODES: dict[str, tuple[str, ...]] = {
     "unexpected": (),
     "unknown": ("suggestion",),
     "unknown_value": ("known", "suggestion"),
+    "url": (),
     "uuid": (),
     "words": ("min", "max"),
     "wrong_type": ("expected",),

@@ -402,6 +402,14 @@ TRASH_DAYS = environment.integer("TRASH_DAYS", 30, 0, 36_500)
 IDEMPOTENCY_HOURS = environment.integer("IDEMPOTENCY_HOURS", 24, 1, 8_760)
 EVENT_DAYS = environment.integer("EVENT_DAYS", 90, 1, 36_500)
 ADMIN_LOG_DAYS = environment.integer("ADMIN_LOG_DAYS", 365, 1, 36_500)
+WEBHOOK_LOG_DAYS = environment.integer("WEBHOOK_LOG_DAYS", 14, 1, 36_500)
+
+# Webhooks
+
+# Hosts that webhooks may call by http too, and at private addresses.
+WEBHOOK_ALLOWED_HOSTS = [
+    host.lower().strip("[]") for host in environment.hosts("WEBHOOK_ALLOWED_HOSTS", "")
+]
 
 # Limits
 

@@ -11,4 +11,5 @@ class TasksConfig(AppConfig):
         from tasks import (  # noqa: F401 - registers what jobs and workers do
             jobs,
             reminders,
+            webhooks,
         )

@@ -11,6 +11,7 @@ from tasks.models.tags import Label, Tag, TagQuerySet
 from tasks.models.tallies import Tally
 from tasks.models.tasks import Task, TaskQuerySet
 from tasks.models.uploads import Upload
+from tasks.models.webhooks import Webhook, WebhookDelivery
 
 #: The words of priorities, and the numbers that the database orders.
 PRIORITIES: dict[str, int] = {kind.label: kind.value for kind in Task.Priority}
@@ -35,5 +36,7 @@ __all__ = [
     "TaskListQuerySet",
     "TaskQuerySet",
     "Upload",
+    "Webhook",
+    "WebhookDelivery",
     "lock_feeds",
 ]

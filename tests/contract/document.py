@@ -51,6 +51,15 @@ OPERATIONS = {
     "list_tokens": "GET /api/tokens",
     "create_token": "POST /api/tokens",
     "revoke_token": "DELETE /api/tokens/{token_id}",
+    "list_webhooks": "GET /api/webhooks",
+    "create_webhook": "POST /api/webhooks",
+    "get_webhook": "GET /api/webhooks/{webhook_id}",
+    "update_webhook": "PATCH /api/webhooks/{webhook_id}",
+    "delete_webhook": "DELETE /api/webhooks/{webhook_id}",
+    "rotate_webhook": "POST /api/webhooks/{webhook_id}/rotate",
+    "test_webhook": "POST /api/webhooks/{webhook_id}/test",
+    "list_deliveries": "GET /api/webhooks/{webhook_id}/deliveries",
+    "redeliver_webhook": "POST /api/webhooks/{webhook_id}/redeliver",
     "list_problems": "GET /api/problems",
 }
 # Headers that only some answers of their status carry.

@@ -23,6 +23,7 @@ LIST, LISTS = "/api/lists/{list}", "/api/lists"
 TAG, TAGS = "/api/tags/{tag}", "/api/tags"
 TASKS = "/api/tasks"
 TOKENS = "/api/tokens"
+HOOKS, HOOK = "/api/webhooks", "https://example.com/hook"
 BEYOND = 2**63
 NO_FLAGS: list[Any] = [None, "true", 1, 0, []]
 NO_TEXTS: list[Any] = [1, None, True, 1.5, [], {}, "\x00", "a\x00b"]
@@ -339,6 +340,27 @@ CASES: list[Case] = [
     Case("a token without a body", 400, "malformed_body", path=TOKENS),
     *asked("/limit", "too_small", "0", path=TOKENS), *asked("/cursor", "cursor", "x", cursor('["lists",1]'), path=TOKENS),
     *missing("/api/tokens/0", "/api/tokens/999999", f"/api/tokens/{BEYOND}", method="DELETE"),
+    # Webhooks
+    *(case for method, path in (("POST", HOOKS), ("PATCH", f"{HOOKS}/{{webhook}}")) for case in (
+        *refused("/url", "too_short", {"url": ""}, method=method, path=path),
+        *refused("/url", "too_long", {"url": "https://a/" + "x" * 491}, method=method, path=path),
+        *refused("/url", "url", *({"url": value} for value in ("a", "http://a/", "https://a/ b", "https://[::1]/")), method=method, path=path),
+        *refused("/url", "wrong_type", *({"url": value} for value in NO_STRINGS), method=method, path=path),
+        *refused("/description", "too_long", {"url": HOOK, "description": "x" * 201}, method=method, path=path),
+        *refused("/description", "nul_character", {"url": HOOK, "description": "\x00"}, method=method, path=path),
+        *refused("/verbs", "too_few", {"url": HOOK, "verbs": []}, method=method, path=path),
+        *refused("/verbs", "repeated", {"url": HOOK, "verbs": ["moved", "moved"]}, method=method, path=path),
+        *refused("/verbs/0", "unknown_value", {"url": HOOK, "verbs": ["MOVED"]}, {"url": HOOK, "verbs": [1]}, method=method, path=path),
+        *refused("/active", "wrong_type", *({"url": HOOK, "active": value} for value in NO_FLAGS), method=method, path=path),
+        *refused("/secret", "unknown", {"url": HOOK, "secret": "whsec_a"}, method=method, path=path),
+        *whole("wrong_type", None, [], HOOK, method=method, path=path))),
+    *refused("/url", "missing", {}, path=HOOKS),
+    *whole("one_change", {}, {"event": 1, "since": "2026-01-01T00:00:00Z"}, path=f"{HOOKS}/{{webhook}}/redeliver"),
+    *refused("/event", "not_found", {"event": 2**62}, path=f"{HOOKS}/{{webhook}}/redeliver"),
+    *refused("/event", "wrong_type", *({"event": value} for value in (None, *NO_IDS)), path=f"{HOOKS}/{{webhook}}/redeliver"),
+    *refused("/since", "instant", {"since": None}, {"since": 1}, {"since": "2026-01-01"}, path=f"{HOOKS}/{{webhook}}/redeliver"),
+    *missing(f"{HOOKS}/0", f"{HOOKS}/{BEYOND}", method="DELETE"), *missing(f"{HOOKS}/{BEYOND}/test", method="POST"),
+    *asked("/limit", "too_small", "0", path=HOOKS), *asked("/cursor", "cursor", "x", path=f"{HOOKS}/{{webhook}}/deliveries"),
     # Tags by themselves
     *refused("/name", "too_short", {"name": ""}, {"name": " "}, {"name": "\x1f"}, method="PATCH", path=TAG),
     *refused("/name", "too_long", {"name": "x" * 51}, method="PATCH", path=TAG),

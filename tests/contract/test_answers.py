@@ -7,7 +7,7 @@ import pytest
 
 from taskproject.accounts.deletion import receipt
 from taskproject.accounts.models import ApiToken, User
-from tasks.models import CalendarFeed, Event, Tag
+from tasks.models import CalendarFeed, Event, Tag, Webhook
 from tests.conftest import ApiClient, make_task, make_token
 from tests.contract.document import OPERATIONS, fulfils
 from tests.support.rows import alone, make_job, make_list
@@ -48,6 +48,8 @@ def test_each_answer_is_what_the_document_says(
     new = {"title": "New", "list": lists[0], "parent": another, "priority": "urgent"}
     _, secret = CalendarFeed.objects.issue(alice.pk)
     spare = ApiToken.objects.matching(make_token(alice)).get()
+    url = "https://example.com/"
+    hook = f"/api/webhooks/{Webhook.objects.issue(alice.pk, url=url).pk}"
     batch = {
         "atomic": False,
         "operations": [
@@ -118,6 +120,15 @@ def test_each_answer_is_what_the_document_says(
         ("create_token", "POST", "/api/tokens", {"name": "Phone", "scopes": ["read"]}),
         ("list_tokens", "GET", "/api/tokens?limit=1", None),
         ("revoke_token", "DELETE", f"/api/tokens/{spare.pk}", None),
+        ("create_webhook", "POST", "/api/webhooks", {"url": "https://example.com/"}),
+        ("list_webhooks", "GET", "/api/webhooks?limit=1", None),
+        ("get_webhook", "GET", hook, None),
+        ("update_webhook", "PATCH", hook, {"verbs": ["created"]}),
+        ("rotate_webhook", "POST", f"{hook}/rotate", None),
+        ("test_webhook", "POST", f"{hook}/test", None),
+        ("redeliver_webhook", "POST", f"{hook}/redeliver", {"event": made}),
+        ("list_deliveries", "GET", f"{hook}/deliveries", None),
+        ("delete_webhook", "DELETE", hook, None),
         ("get_job", "GET", f"/api/jobs/{make_job(alice).pk}", None),
         ("get_deletion", "GET", f"/api/deletions/{receipt(make_job(alice))}", None),
         ("list_problems", "GET", "/api/problems", None),

@@ -98,7 +98,7 @@ def test_a_break_is_found(document: Any, path: str, value: Any, found: str) -> N
         (f"{SCHEMAS} TaskOut properties new", {"type": "string"}),
         (f"{SCHEMAS} TaskIn required", []),
         (f"{SCHEMAS} BatchIn properties operations maxItems", 501),
-        (f"{SCHEMAS} EventVerb enum", ["created", "new"]),
+        (f"{SCHEMAS} EventVia enum", ["token", "new"]),
         (f"{SCHEMAS} ProblemCode enum", ["new"]),
         (f"{SCHEMAS} TaskPatch properties completed type", ["boolean", "string"]),
         (f"{TASKS} get responses 401", None),

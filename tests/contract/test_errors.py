@@ -59,6 +59,7 @@ class World(NamedTuple):
     theirs: int = 0
     their_list: int = 0
     their_tag: int = 0
+    webhook: int = 0
 
 
 Make = Callable[[str, Any], int]
@@ -82,6 +83,7 @@ def make_world(make: Make, make_theirs: Make, delete: Callable[[str], Any]) -> W
         theirs=tagged,
         their_list=make_theirs("lists", {"name": "Theirs"}),
         their_tag=make_theirs("tags", None),
+        webhook=make("webhooks", {"url": "https://example.com/"}),
     )
 
 

@@ -23,7 +23,15 @@ from taskproject.accounts.deletion import receipt
 from taskproject.accounts.models import ApiToken, Identity, User
 from taskproject.accounts.permissions import PERMISSIONS, Access
 from taskproject.api import api as api_object
-from tasks.models import CalendarFeed, Event, Tag, Task, TaskList
+from tasks.models import (
+    CalendarFeed,
+    Event,
+    Tag,
+    Task,
+    TaskList,
+    Webhook,
+    WebhookDelivery,
+)
 from tests.conftest import BY, ApiClient, make_task, make_token
 from tests.support.answers import assert_a_credential_is_needed
 from tests.support.issuer import AUDIENCE, Issuer
@@ -41,6 +49,9 @@ SUCCESS = {
     "create_calendar": 201,
     "create_list": 201,
     "create_token": 201,
+    "create_webhook": 201,
+    "test_webhook": 202,
+    "redeliver_webhook": 202,
 }
 #: The operations of the table that the document leaves out.
 PROVIDER = Issuer("https://id.example.com")
@@ -79,9 +90,10 @@ class Rows(NamedTuple):
     job_id: int
     token_id: int  # of a token that no way in uses
     receipt: str  # of a job, as of the deletion of a user
+    webhook_id: int
 
 
-ABSENT = Rows(2**62, 2**62, 2**62, 2**62, 2**62, "x", 2**62, 2**62, "x")
+ABSENT = Rows(2**62, 2**62, 2**62, 2**62, 2**62, "x", 2**62, 2**62, "x", 2**62)
 # The bodies that name a row; the others are the examples of the document.
 BODIES: dict[str, Callable[[Rows], Any]] = {
     "move_task": lambda rows: {"before": rows.other_task},
@@ -193,11 +205,13 @@ def make_rows(owner: User) -> Rows:
     job = make_job(owner)
     token = ApiToken.objects.matching(make_token(owner)).get()
     ids = (task.pk, lists[0].pk, tag.pk, other.pk, lists[1].pk)
-    return Rows(*ids, secret, job.pk, token.pk, receipt(job))
+    webhook = Webhook.objects.issue(owner.pk, url="https://example.com/")
+    return Rows(*ids, secret, job.pk, token.pk, receipt(job), webhook.pk)
 
 
 def stored() -> list[Any]:
-    kept = [list(model.objects.values()) for model in (Task, TaskList, Tag, Event)]
+    models = (Task, TaskList, Tag, Event, Webhook, WebhookDelivery)
+    kept = [list(model._default_manager.values()) for model in models]
     return [*kept, list(ApiToken.objects.values("pk", "name", "revoked_at"))]
 
 
@@ -260,7 +274,7 @@ def test_each_way_in_may_do_what_the_table_says(
         assert stored() == before
         assert User.objects.get(username="alice").timezone == zone
     path = document_operations()[operation][1].format(**rows._asdict())
-    noun = re.search(r"/(task|list|tag|job|token)s/\d", path)
+    noun = re.search(r"/(task|list|tag|job|token|webhook)s/\d", path)
     if status == 404 and noun:
         assert answer.json() == missing_row(path, noun[1])
     if way == "none" and status == 401:
@@ -276,6 +290,12 @@ def test_each_way_in_may_do_what_the_table_says(
         *("complete_task", "reopen_task", "restore_task", "move_task", "list_history"),
         *("get_list", "update_list", "delete_list", "move_list", "get_job"),
         *("get_tag", "rename_tag", "delete_tag", "revoke_token"),
+        *(
+            name
+            for name in PERMISSIONS
+            if name.endswith("_webhook") and "create" not in name
+        ),
+        "list_deliveries",
         *ROWS_WITHOUT_ID,
     ],
 )

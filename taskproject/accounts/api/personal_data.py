@@ -21,7 +21,7 @@ from taskproject.sql import NO_GUARD, this_thread
 from tasks.api.responses import json_line, represent_event
 from tasks.exports import records_of
 from tasks.formats import WRITERS, jsonl
-from tasks.models import CalendarFeed, feed
+from tasks.models import CalendarFeed, Webhook, feed
 
 router = Router(tags=["accounts"])
 
@@ -36,6 +36,7 @@ TOKEN = (
     *("name", "prefix", "scopes", "created_at", "expires_at", "revoked_at"),
     "last_used_at",
 )
+WEBHOOK = ("url", "description", "verbs", "active", "created_at")
 
 
 EXAMPLE = """\
@@ -109,6 +110,8 @@ def _account(user_id: int) -> Iterator[tuple[str, Rows, Sequence[str]]]:
     yield "token", of(ApiToken), TOKEN
     feeds = CalendarFeed.objects.filter(owner_id=user_id)
     yield "calendar", feeds, ("prefix", "created_at")
+    webhooks = Webhook.objects.owned_by(user_id)
+    yield "webhook", webhooks, WEBHOOK
     theirs = Q(invited_by_id=user_id) | Q(
         email__in=users.exclude(email="").values("email")
     )

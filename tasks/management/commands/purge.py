@@ -15,7 +15,15 @@ from taskproject import jobs
 from taskproject.accounts.attempts import WINDOW
 from taskproject.accounts.models import SignInAttempt
 from taskproject.models import CacheEntry, Job, StoredResponse
-from tasks.models import Actor, BulkChange, Event, FeedHorizon, Task, Upload
+from tasks.models import (
+    Actor,
+    BulkChange,
+    Event,
+    FeedHorizon,
+    Task,
+    Upload,
+    WebhookDelivery,
+)
 from tasks.models.keys import bring_up_to_date
 
 BATCH = 1_000
@@ -26,7 +34,7 @@ class Command(BaseCommand):
         "Removes tasks that have been in the trash for TRASH_DAYS, responses stored for "
         "Idempotency-Key for IDEMPOTENCY_HOURS, events older than EVENT_DAYS (except each "
         "owner's newest), expired sessions, entries of the admin's log older than "
-        "ADMIN_LOG_DAYS, and records of failed sign-ins, in small transactions. Run it "
+        "ADMIN_LOG_DAYS, deliveries of webhooks older than WEBHOOK_LOG_DAYS, and records of failed sign-ins, in small transactions. Run it "
         "daily; it can be interrupted. Requests for changes whose cursor is older than the "
         "kept events get 410."
     )
@@ -46,6 +54,8 @@ class Command(BaseCommand):
             old = Event.objects.filter(at__lt=events).superseded().count()
             self._report("Would remove", tasks, responses, old)
             self._report_staff("Would remove", [rows.count() for rows in self._staff()])
+            deliveries = WebhookDelivery.objects.expired().count()
+            self._report_deliveries("Would remove", deliveries)
             return
         quiet = verbosity < 1
         # Background jobs that were interrupted.
@@ -63,6 +73,8 @@ class Command(BaseCommand):
                 self._purge_events(events),
             )
             self._report_staff("Removed", [*map(self._purge_rows, self._staff())])
+            deliveries = self._purge_rows(WebhookDelivery.objects.expired())
+            self._report_deliveries("Removed", deliveries)
         # Keys that the previous release wrote while this one was being deployed.
         bring_up_to_date(connection)
 
@@ -71,6 +83,10 @@ class Command(BaseCommand):
             f"{done} {tasks:,} tasks from the trash, {responses:,} stored responses and "
             f"{events:,} events."
         )
+
+    def _report_deliveries(self, done: str, count: int) -> None:
+        if count:
+            self.stdout.write(f"{done} {count:,} deliveries of webhooks.")
 
     def _purge_trash(self, before: datetime) -> int:
         total = 0

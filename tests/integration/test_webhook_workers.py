@@ -1,0 +1,155 @@
+"""Workers that send webhooks: several at once, killed, and with requested deliveries."""
+
+from datetime import timedelta
+from threading import Event as Signal
+from typing import Any
+
+from taskproject.accounts.models import User
+from tasks import webhooks
+from tasks.models import Event, Webhook, WebhookDelivery
+from tasks.models.webhooks import LEASE
+from tests.support.receivers import Receiver, status
+from tests.support.webhooks import (
+    NOW,
+    Clock,
+    clock,
+    happen,
+    loopback,
+    outcomes,
+    receiver,
+    send_all,
+    webhook_to,
+)
+
+__all__ = ["clock", "loopback", "receiver"]
+
+
+def test_an_owner_has_no_more_requests_in_progress_than_a_share(
+    alice: User, bob: User, receiver: Receiver, clock: Clock
+) -> None:
+    release = Signal()
+    receiver.answers = [lambda handler: (release.wait(10), status(200)(handler))[1]]
+    for number in range(6):
+        webhook_to(alice, receiver.url(f"/{number}"))
+    webhook_to(bob, receiver.url("/bob"))
+    happen(alice)
+    happen(bob)
+    sender = webhooks.Sender(clock)
+
+    sender.work()
+
+    assert len(sender._messages) == webhooks.MOST_OF_OWNER + 1
+    release.set()
+    while sender.work() == 0:
+        pass
+    assert len(receiver.received) == 7
+
+
+def test_two_workers_send_nothing_twice(
+    alice: User, receiver: Receiver, clock: Clock
+) -> None:
+    webhook_to(alice, receiver.url())
+    events = happen(alice, 10)
+    senders = [webhooks.Sender(clock), webhooks.Sender(clock)]
+
+    while min(sender.work() for sender in senders) <= 0:
+        pass
+
+    assert receiver.events == events
+
+
+def test_killed_after_it_sent_the_next_worker_sends_the_same_id(
+    alice: User, receiver: Receiver, clock: Clock
+) -> None:
+    webhook_to(alice, receiver.url())
+    events = happen(alice, 2)
+    killed = webhooks.Sender(clock)
+    killed.work()  # and never records the response
+    assert receiver.events == events[:1]
+
+    send_all(clock)
+    assert receiver.events == events[:1]
+    clock.after(seconds=LEASE.total_seconds())
+    send_all(clock)
+
+    assert receiver.events == [events[0], *events]
+    assert receiver.received[0].id == receiver.received[1].id
+    # Late, its response changes nothing.
+    killed._record()
+    assert Webhook.objects.get().cursor == events[-1]
+    assert WebhookDelivery.objects.count() == 2
+
+
+def test_events_after_a_restored_backup_have_other_ids(alice: User) -> None:
+    webhook = webhook_to(alice, "https://example.com/")
+    happen(alice)
+    event = Event.objects.get()
+    before = webhooks.message_id(webhooks.Message(webhook, event))
+    assert webhooks.message_id(webhooks.Message(webhook, event)) == before
+    event.at += timedelta(microseconds=1)
+
+    assert webhooks.message_id(webhooks.Message(webhook, event)) != before
+
+
+def test_a_backlog_is_read_event_by_event(
+    alice: User, receiver: Receiver, clock: Clock, django_assert_num_queries: Any
+) -> None:
+    webhook = webhook_to(alice, receiver.url())
+    happen(alice, 50)
+
+    with django_assert_num_queries(3):
+        message = webhooks.next_message(webhook)
+
+    assert message is not None
+
+
+# Requested deliveries
+
+
+def test_a_test_comes_at_once_and_leaves_the_cursor(
+    alice: User, receiver: Receiver, clock: Clock
+) -> None:
+    webhook = webhook_to(alice, receiver.url(), next_attempt_at=NOW + timedelta(days=1))
+    happen(alice)
+    webhook.request(None)
+
+    send_all(clock)
+
+    [one] = receiver.received
+    assert (one.json()["type"], one.json()["data"]["event"]) == ("webhook.test", None)
+    assert outcomes(webhook) == [("delivered", 1, 204, "")]
+
+
+def test_an_event_is_sent_once_more_with_its_id(
+    alice: User, receiver: Receiver, clock: Clock
+) -> None:
+    webhook = webhook_to(alice, receiver.url())
+    events = happen(alice, 3)
+    send_all(clock)
+    webhook.request(events[1])
+    webhook.request(events[0])
+    webhook.request(10**9)
+
+    send_all(clock)
+
+    assert receiver.events == [*events, events[1], events[0]]
+    assert receiver.received[3].id == receiver.received[1].id
+    assert outcomes(webhook)[-1] == ("failed", 1, None, "event_purged")
+
+
+def test_all_events_since_a_time_are_sent_once_more(
+    alice: User, receiver: Receiver, clock: Clock
+) -> None:
+    webhook = webhook_to(alice, receiver.url())
+    events = happen(alice, 9)
+    send_all(clock)
+    for number, sequence in enumerate(events):
+        at = NOW - timedelta(hours=9 - number)
+        Event.objects.filter(sequence=sequence).update(at=at)
+    webhook.refresh_from_db()
+
+    webhook.rewind(NOW - timedelta(hours=3, minutes=30))
+    clock.now = max(clock.now, webhook.next_attempt_at)
+    send_all(clock)
+
+    assert receiver.events == events + events[6:]
