@@ -21,7 +21,7 @@ from django.utils import timezone
 from taskproject.doctor import Options, Said, check, without_password
 from taskproject.models import Job, StoredResponse
 from taskproject.postgresql.base import DatabaseWrapper
-from tasks.models import Reminder, tallies
+from tasks.models import Reminder, Webhook, tallies
 
 OLDEST_POSTGRESQL = 14
 SLOW = 20.0  # milliseconds of one round trip
@@ -395,6 +395,20 @@ def check_limits(options: Options) -> Said:
             (
                 f"The clocks of this host and of the database differ by {skew:+.0f} s: run "
                 "NTP on both (timedatectl set-ntp true)."
+            ),
+        )
+
+
+@check("webhooks", needs="migrations")
+def check_webhooks(options: Options) -> Said:
+    """Those that fail, or were switched off for that."""
+    count = Webhook.objects.failing().count()
+    if count:
+        yield (
+            "warning",
+            (
+                f"{count} webhooks fail or were switched off after failures: see their hosts and "
+                "errors in the admin, and whether this host may call them."
             ),
         )
 

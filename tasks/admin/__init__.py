@@ -6,7 +6,8 @@ from django.contrib import admin
 from tasks.admin.lists import ListAdmin
 from tasks.admin.tags import TagAdmin
 from tasks.admin.tasks import TaskAdmin
+from tasks.admin.webhooks import WebhookAdmin
 
 admin.site.index_template = "admin/tasks/dashboard.html"
 
-__all__ = ["ListAdmin", "TagAdmin", "TaskAdmin"]
+__all__ = ["ListAdmin", "TagAdmin", "TaskAdmin", "WebhookAdmin"]

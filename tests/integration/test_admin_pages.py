@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from taskproject.accounts.models import ApiToken, Invitation, User
-from tasks.models import Task, TaskList
+from tasks.models import Task, TaskList, Webhook
 from tests.conftest import BY, make_task, make_token
 from tests.support.admin import Form
 
@@ -36,6 +36,7 @@ def make_rows(owner: User, count: int) -> None:
         make_token(user)
         Group.objects.create(name=f"{owner}-{count}-{number}")
         Invitation.objects.invite(f"{user}@example.com", user)
+        Webhook.objects.issue(user.pk, url="https://example.com/").request(None)
 
 
 def address(model: type[Model], page: str) -> str:

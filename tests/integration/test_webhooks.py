@@ -6,10 +6,13 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.test.utils import override_settings
 
 from taskproject import outbound
 from taskproject.accounts.models import User
+from taskproject.doctor import Options
+from taskproject.doctor_database import check_webhooks
 from tasks import cursors, webhooks
 from tasks.models import Event, Webhook, WebhookDelivery
 from tasks.models.webhooks import MAX_PENDING, MAX_WEBHOOKS
@@ -342,3 +345,34 @@ def test_the_log_shows_neither_secrets_nor_the_path(
     webhook.refresh_from_db()
     for hidden in ("key=1", "/hook", webhook.secret, webhook.previous_secret):
         assert hidden not in text
+
+
+# Staff
+
+
+def test_staff_see_the_host_alone_and_switch_it_off(
+    staff: Client, webhook: Webhook
+) -> None:
+    webhook.request(None)
+    page = staff.get(f"/admin/tasks/webhook/{webhook.pk}/change/").content.decode()
+    assert "example.com" in page
+    assert "pending test" in page
+    for hidden in ("key=1", webhook.secret):
+        assert hidden not in page
+
+    staff.post(
+        "/admin/tasks/webhook/",
+        {"action": "switch_off", "_selected_action": [webhook.pk]},
+    )
+
+    webhook.refresh_from_db()
+    assert (webhook.active, webhook.stopped) == (False, "staff")
+
+
+def test_doctor_counts_those_that_fail(webhook: Webhook) -> None:
+    assert not list(check_webhooks(Options()))
+    Webhook.objects.update(failing_since=datetime.now(UTC))
+
+    [(level, message)] = check_webhooks(Options())
+
+    assert (level, message[:15]) == ("warning", "1 webhooks fail")
