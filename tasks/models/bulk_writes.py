@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
+from taskproject.models import Job
 from taskproject.names import casefold_key
 from taskproject.problems import Conflict, Invalid, NotFound, Problem
 from tasks.fields import Values
@@ -35,6 +37,7 @@ NOT_FOUND = {
     "place": OTHERS,
 }
 MEANWHILE = "It was assigned to another user at this moment; try again."
+NO_USER = "The user does not exist any more."
 SAME_ID = "The user has a task with the same external_id."
 SAME_ID_BEFORE = (
     "Its earlier owner has a task with the same client_id or external_id by now."
@@ -57,8 +60,8 @@ def do(change: BulkChange, keys: list[int]) -> dict[str, object]:
         else:
             with transaction.atomic():
                 outcome = write(keys)
-    except Invalid as refusal:
-        # The list was deleted meanwhile: of every task the same.
+    except (Invalid, NotFound) as refusal:
+        # The list or the user was deleted meanwhile: of every task the same.
         refused = dict.fromkeys(keys, _reason(refusal))
     for key in keys:
         task = outcome.found.get(key)
@@ -128,7 +131,10 @@ def _written(change: BulkChange, keys: list[int], refused: dict[int, str]) -> Ou
         case "assign":
             below = Task.objects.filter(parent_id=OuterRef("pk"))
             alone = tasks.filter(~Exists(below), parent__isnull=True)
-            return alone.edit(by, **change.fields())
+            fields = change.fields()
+            # Called when the feeds are locked, as they are while a user is deleted.
+            there = cache(lambda: _check_user(fields["owner_id"]))
+            return alone.edit(by, check=lambda _: there(), **fields)
         case "place":
             # A list of one owner.
             return tasks.filter(owner_id=change.values["owner"]).edit(
@@ -225,6 +231,7 @@ def _give_back(
         owners.setdefault(fields[key]["owner_id"], []).append(key)
 
     def planned(tasks: Iterable[Task], now: datetime) -> Plan:
+        _check_user(fields[next(iter(tasks)).pk]["owner_id"])
         edits, ends = [(task, fields[task.pk]) for task in tasks], Ends(now)
         tags = references.resolve(Task.objects.all(), change.by(), now, edits)
         return lambda task: plans.edited(
@@ -237,8 +244,20 @@ def _give_back(
             tasks = Task.objects.filter(pk__in=some)
             return tasks.write(change.by(), None, planned, new_owner=owner_id)
 
-        _halved(keys, write, refused, SAME_ID_BEFORE)
+        try:
+            _halved(keys, write, refused, SAME_ID_BEFORE)
+        except NotFound as refusal:
+            refused |= dict.fromkeys(keys, _reason(refusal))
     return refused
+
+
+def _check_user(key: int) -> None:
+    """Raises `NotFound` unless there is a user with this id, who is not being deleted."""
+    model = Task._meta.get_field("owner").related_model
+    assert not isinstance(model, str)
+    users = model._default_manager.filter(pk=key)
+    if not users.exists() or Job.objects.about("user", key):
+        raise NotFound(NO_USER)
 
 
 def _unchanged(outcome: Outcome, operation: Operation, differences: object) -> Task:

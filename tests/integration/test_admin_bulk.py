@@ -170,6 +170,25 @@ def test_an_id_that_was_used_again_is_a_reason_not_to_undo(
     assert "same client_id or external_id" in messages(answer)[0]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_user_who_is_deleted_meanwhile_gets_no_tasks(
+    staff: Client, alice: User, bob: User
+) -> None:
+    task = make_task(alice)
+    select(staff, "assign", task)
+    title = staff.post(path(), {"username": "bob"}, follow=True).context["title"]
+    first = path()
+    act(staff, "assign", make_task(bob), username="alice")
+    bob.delete()
+
+    answers = (step(staff, first, "confirm", title=title), undo(staff))
+
+    for answer in answers:
+        assert "0 of 1 tasks" in messages(answer)[0]
+        assert "The user does not exist any more." in messages(answer)[0]
+    assert alice.tasks.count() == 2
+
+
 def test_a_list_that_was_deleted_keeps_its_own_tasks_only(
     staff: Client, alice: User, bob: User
 ) -> None:
