@@ -28,6 +28,13 @@ def absolute(at: datetime) -> dict[str, Any]:
     return {"at": at.astimezone(UTC).isoformat().replace("+00:00", "Z")}
 
 
+def describe(rule: Rule) -> str:
+    """For staff."""
+    if "minutes_before" not in rule:
+        return str(rule.get("at"))
+    return f"{rule['minutes_before']} minutes before (of a day: {rule['hour']}:00)"
+
+
 def each_once(rules: Iterable[Rule]) -> list[Rule] | None:
     """The reminders as they are stored: without repetitions; None without any."""
     found: list[Rule] = []

@@ -293,7 +293,7 @@ def _reasons_to_stay(keys: Collection[int]) -> dict[int, str]:
     reasons = dict.fromkeys(set(keys) - versions.keys(), GONE)
     changed = {key: version for key, version in versions.items() if version > 1}
     told: dict[int, dict[int, Changes]] = {}
-    events = Event.objects.filter(task_id__in=changed, version__gt=1)
+    events = Event.objects.filter(task_id__in=changed, version__gt=1).changes_only()
     for key, version, changes in events.values_list("task_id", "version", "changes"):
         told.setdefault(key or 0, {})[version] = changes
     for key, version in changed.items():

@@ -42,7 +42,7 @@ def complete(task: Task, version: int, completed: bool, by: Actor) -> Result:
 
 def _changes(task: Task, version: int) -> str:
     """Who changed which fields after this version."""
-    events = Event.objects.of_task(task.pk).filter(version__gt=version)
+    events = Event.objects.of_task(task.pk).changes_only().filter(version__gt=version)
     told = []
     for event in timeline(events):
         changes = event["changes"]

@@ -8,6 +8,7 @@ from taskproject.names import fault
 from tasks.fields import ONE_LINE, Values
 from tasks.models import PRIORITIES, Event, EventQuerySet, Task, TaskList
 from tasks.models.due_dates import read_instant
+from tasks.reminder_rules import describe
 
 LENGTH = 200
 # The models of the fields that are foreign keys.
@@ -20,11 +21,18 @@ KEYS: dict[str, type[User] | type[TaskList] | type[Task]] = {
 
 def timeline(events: EventQuerySet, most: int = LENGTH) -> list[dict[str, object]]:
     """At most this many of the newest events of one row, newest first, for the template."""
-    # One of each version: a transfer has an event in both owners' feeds.
+    # One of each version: a transfer has an event in both owners' feeds. Reminders that fire
+    # change no version.
     newest = events.in_order().reverse()[: 2 * most]
-    shown = [*{event.version: event for event in newest}.values()][:most]
+    shown = [*{_change(event): event for event in newest}.values()][:most]
     names = _names(shown)
     return [_represent(event, names) for event in shown]
+
+
+def _change(event: Event) -> tuple[int, int]:
+    """What only the event, and another one of the same change, has."""
+    reminded = event.verb == Event.Verb.REMINDED
+    return event.version, event.sequence if reminded else 0
 
 
 def earlier(event: Event, field: str) -> Values | None:
@@ -47,7 +55,7 @@ def earlier(event: Event, field: str) -> Values | None:
 def restorable(event: Event, field: str) -> bool:
     """Whether the earlier value of the field can be restored. A position cannot: other
     tasks have moved since."""
-    made = event.verb == Event.Verb.CREATED
+    made = event.verb in (Event.Verb.CREATED, Event.Verb.REMINDED)
     return field in event.changes and field != "position" and not made
 
 
@@ -121,4 +129,6 @@ def _text(field: str, value: object, names: dict[tuple[str, object], str]) -> st
     if field in KEYS:
         kind = field.removesuffix("_id")
         return names.get((field, value), f"{kind} {value} (deleted)")
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ", ".join(_text("", one, names) for one in value)
+    return describe(value) if isinstance(value, dict) else str(value)

@@ -54,9 +54,8 @@ def to_model_fields(members: Mapping[str, object]) -> dict[str, object]:
     if "priority" in fields:
         fields["priority"] = PRIORITIES[str(fields["priority"])]
     if "reminders" in fields:
-        fields["reminders"] = reminder_rules.each_once(
-            map(_rule, fields["reminders"])  # type: ignore[call-overload]  # an object here
-        )
+        given: Any = fields["reminders"]
+        fields["reminders"] = given and reminder_rules.each_once(map(_rule, given))
     return fields
 
 

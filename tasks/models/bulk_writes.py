@@ -181,7 +181,8 @@ def undo(change: BulkChange, done: Mapping[str, Any]) -> dict[str, object]:
     the same fields; what is stored of it."""
     versions = {int(key): version for key, version in done["changed"].items()}
     refused: dict[int, str] = {}
-    events = Event.objects.filter(task_id__in=versions, sequence__gt=done["after"])
+    events = Event.objects.after(done["after"]).changes_only()
+    events = events.filter(task_id__in=versions)
     own = {
         event.task_id: event
         for event in events

@@ -14,7 +14,8 @@ from taskproject.accounts.models import User
 from tasks.exports import records_of
 from tasks.formats import BadRow, Record, jsonl
 from tasks.imports import Importer
-from tasks.models import Event, Reminder, Task, TaskQuerySet
+from tasks.jobs import confirm_bulk_change, undo_bulk_change
+from tasks.models import BulkChange, Event, Reminder, Task, TaskQuerySet
 from tasks.reminder_rules import instant_of, moment, relative
 from tasks.reminders import fire_reminders
 from tests.conftest import BY, ApiClient, make_task
@@ -379,3 +380,38 @@ def test_bad_ones_of_a_file_are_refused(rules: str) -> None:
 
     assert isinstance(bad, BadRow)
     assert "reminders" in bad.reason
+
+
+# The admin
+
+
+def test_staff_see_them_in_the_history_of_a_task(staff: Client, alice: User) -> None:
+    task = remind(alice, AT)
+    TaskQuerySet.one(alice.pk, task.pk).edit(BY, reminders=[AT, HALF])
+    pass_by(task)
+    fire()
+
+    page = staff.get(f"/admin/tasks/task/{task.pk}/history/").content.decode()
+    form = staff.get(f"/admin/tasks/task/{task.pk}/change/")
+
+    assert form.status_code == 200
+    assert "reminded" in page
+    assert f"{AT['at']}, 30 minutes before (of a day: 9:00)" in page
+
+
+def test_one_that_fires_does_not_keep_staff_from_undoing(alice: User) -> None:
+    task = remind(alice, AT)
+    change = BulkChange.objects.select(
+        alice.pk, "priority", Task.objects.all(), "", fields={"priority": 3}
+    )
+    assert change is not None
+    confirm_bulk_change(change)
+    change.refresh_from_db()
+    pass_by(task)
+    [event] = fire()
+    assert event.version == 2
+
+    undo_bulk_change(change)
+
+    task.refresh_from_db()
+    assert task.priority == 0
