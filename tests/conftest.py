@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from django.db import connection
-from django.test import Client
+from django.core.management.color import no_style
+from django.db import connection, transaction
+from django.test import Client, TransactionTestCase
 from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
@@ -168,3 +170,38 @@ def django_db_modify_db_settings(
         # Nothing of it needs to outlive the machine.
         options = database["OPTIONS"]
         options["init_command"] += "PRAGMA synchronous=OFF;"
+
+
+#: Tables whose rows `migrate` creates, and which no test changes.
+KEPT = {"django_content_type", "auth_permission"}
+# Tables of over 256 KiB are truncated: rows that are only deleted stay until VACUUM.
+EMPTY = """
+DO $$ DECLARE name text; BEGIN
+    FOREACH name IN ARRAY string_to_array({names}, ' ') LOOP
+        IF pg_relation_size(quote_ident(name)::regclass) > 262144 THEN
+            EXECUTE format('TRUNCATE %I CASCADE', name);
+        ELSIF pg_relation_size(quote_ident(name)::regclass) > 0 THEN
+            EXECUTE format('DELETE FROM %I', name);
+        END IF;
+    END LOOP;
+END $$"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tables_are_emptied_in_one_statement() -> Iterator[None]:
+    """After tests that commit. Django's `flush` truncates all tables and creates the
+    permissions again: 0.2 s a test, a quarter of the suite's time on PostgreSQL."""
+    with patch.object(TransactionTestCase, "_fixture_teardown", _empty_tables):
+        yield
+
+
+def _empty_tables(_: TransactionTestCase) -> None:
+    names = {*connection.introspection.django_table_names(only_existing=True)} - KEPT
+    if connection.vendor == "sqlite":
+        flush = connection.ops.sql_flush(no_style(), sorted(names))
+        connection.ops.execute_sql_flush(flush)
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Without triggers, and so without those of foreign keys.
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(EMPTY.format(names=f"'{' '.join(sorted(names))}'"))
