@@ -1,4 +1,5 @@
-"""Log lines: a JSON object each, so that values cannot forge lines or fields."""
+"""Log lines: a JSON object each, so that values cannot forge lines or fields; or, for people
+at a terminal, text."""
 
 import logging
 import time
@@ -72,3 +73,36 @@ class JSONFormatter(logging.Formatter):
             return orjson.dumps(line, default=str).decode()
         except TypeError:  # a lone surrogate, which UTF-8 cannot encode
             return orjson.dumps({key: ascii(line[key]) for key in line}).decode()
+
+
+class TextFormatter(logging.Formatter):
+    """Formats a record for people: the time in UTC, what happened, and the other fields. What no
+    terminal should get is escaped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = dict(getattr(record, "fields", {}))
+        told = record.getMessage()
+        if told == "request":
+            parts = ("method", "path", "status", "ms")
+            told = "{} {} {} {} ms".format(*(fields.pop(name, "-") for name in parts))
+        else:
+            told = f"{record.levelname} {record.name}: {told}"
+        time_of_day = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        given = (
+            f"{name}={value}" for name, value in fields.items() if value is not None
+        )
+        lines = [_printable(" ".join((time_of_day, told, *given)))]
+        if record.exc_info and record.exc_info[1]:
+            trace = describe(record.exc_info[1]).split("\n")
+            lines += [f"  {_printable(line)}" for line in trace]
+        return "\n".join(lines)
+
+
+def _printable(text: str) -> str:
+    """The text with escape sequences for line breaks and control characters."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode()
+        for one in text
+    )

@@ -5,6 +5,7 @@ service at once, with the name of the variable (see `environment.py`).
 """
 
 import os
+import sys
 import zoneinfo
 from pathlib import Path
 from typing import Any
@@ -422,17 +423,23 @@ STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
-# Logs: one JSON object a line, on standard error.
+# Logs, on standard error: one JSON object a line, or text for people at a terminal.
 
+LOG_FORMAT = environment.choice(
+    "LOG_FORMAT", "TEXT" if sys.stderr.isatty() else "JSON", ["JSON", "TEXT"]
+)
 LOG_LEVEL = environment.choice(
     "LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"]
 )
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "taskproject.logs.JSONFormatter"}},
+    "formatters": {
+        "JSON": {"()": "taskproject.logs.JSONFormatter"},
+        "TEXT": {"()": "taskproject.logs.TextFormatter"},
+    },
     "handlers": {
-        "stderr": {"class": "taskproject.logs.LineHandler", "formatter": "json"}
+        "stderr": {"class": "taskproject.logs.LineHandler", "formatter": LOG_FORMAT}
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {

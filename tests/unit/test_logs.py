@@ -8,10 +8,16 @@ from typing import Any
 
 import pytest
 
-from taskproject.logs import JSONFormatter
+from taskproject.logs import JSONFormatter, TextFormatter
+from tests.unit.test_settings import load
 
 
-def line(message: str = "request", *args: Any, **extra: Any) -> str:
+def line(
+    message: str = "request",
+    *args: Any,
+    formatter: type[logging.Formatter] = JSONFormatter,
+    **extra: Any,
+) -> str:
     """What the formatter makes of a record."""
     record = logging.getLogger("tasks").makeRecord(
         "tasks",
@@ -24,7 +30,7 @@ def line(message: str = "request", *args: Any, **extra: Any) -> str:
         extra=extra,
     )
     record.created = 1_795_422_600.5
-    return JSONFormatter().format(record)
+    return formatter().format(record)
 
 
 def test_a_line_is_one_json_object() -> None:
@@ -90,3 +96,48 @@ def test_an_exception_brings_its_traceback_on_the_same_line() -> None:
     traceback = json.loads(written)["traceback"]
     assert traceback.startswith("Traceback (most recent call last):\n")
     assert traceback.endswith("\nValueError: first")
+
+
+# For people
+
+
+def test_a_request_is_one_short_line() -> None:
+    fields: dict[str, Any] = {
+        "method": "GET",
+        "operation": "get_task",
+        "path": "/api/tasks/1",
+    }
+    fields |= {"status": "200", "ms": "3.2", "user": None}
+
+    assert line(formatter=TextFormatter, fields=fields) == (
+        "08:30:00 GET /api/tasks/1 200 3.2 ms operation=get_task"
+    )
+
+
+@pytest.mark.parametrize("text", ["a\nb\r\n08:30:00 GET", "\x00\x1b[31m\x7f", "\ud800"])
+def test_no_text_can_forge_a_line_or_reach_a_terminal(text: str) -> None:
+    written = line(text, formatter=TextFormatter, fields={"path": text})
+
+    assert written.isprintable()
+    assert written.encode().startswith(b"08:30:00 WARNING tasks: ")
+
+
+def test_a_traceback_follows_without_values() -> None:
+    try:
+        raise KeyError("Buy milk")
+    except KeyError:
+        written = line("failed", formatter=TextFormatter, exc_info=sys.exc_info())
+
+    first, *trace = written.splitlines()
+    assert first == "08:30:00 WARNING tasks: failed"
+    assert trace[-1] == "  KeyError: …"
+    assert all(one.startswith("  ") for one in trace)
+
+
+@pytest.mark.parametrize(
+    ("given", "formatter"), [("", "JSON"), ("json", "JSON"), ("text", "TEXT")]
+)
+def test_a_setting_chooses_who_reads_the_log(given: str, formatter: str) -> None:
+    [logs] = load("LOGGING", LOG_FORMAT=given)
+
+    assert logs["handlers"]["stderr"]["formatter"] == formatter
