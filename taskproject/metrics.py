@@ -37,7 +37,7 @@ from taskproject.deadlines import deadline
 from taskproject.metrics_files import fold
 from taskproject.models import Job
 from taskproject.sql import this_thread
-from tasks.models import Event
+from tasks.models import Event, Reminder
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +133,12 @@ jobs = Gauge(
 oldest_job = Gauge(
     "tasks_jobs_oldest_seconds",
     "Age of the oldest unfinished job, or 0",
+    multiprocess_mode="livemax",
+    registry=registry,
+)
+oldest_reminder = Gauge(
+    "tasks_reminders_oldest_seconds",
+    "Time that a reminder is due and has not fired, or 0",
     multiprocess_mode="livemax",
     registry=registry,
 )
@@ -309,6 +315,9 @@ class Collector:
                 oldest = unfinished.first()
                 age = timezone.now() - oldest.created_at if oldest else None
                 oldest_job.set(age.total_seconds() if age else 0)
+                due = Reminder.objects.due(timezone.now()).first()
+                late = timezone.now() - due.fire_at if due and due.fire_at else None
+                oldest_reminder.set(late.total_seconds() if late else 0)
         except DatabaseError:
             sample_failures.inc()
         finally:

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from taskproject.accounts.models import User
 from taskproject.sql import ON_POSTGRESQL, fetch
-from taskproject.worker import work
+from taskproject.worker import wake, work
 from tasks.models import Event, Reminder, Task, lock_feeds
 from tasks.models.events import Actor, NewEvent, append, as_json, database_now
 from tasks.models.reminders import is_active, moment_of
@@ -136,6 +136,9 @@ def _log(fired: list[Reminder], now: datetime) -> None:
         "late": late,
         "oldest_s": round((now - oldest).total_seconds(), 1),
     }
-    transaction.on_commit(
-        lambda: logger.info("reminders fired", extra={"fields": fields})
-    )
+
+    def tell() -> None:
+        logger.info("reminders fired", extra={"fields": fields})
+        wake("webhooks")
+
+    transaction.on_commit(tell)

@@ -8,16 +8,19 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from taskproject import metrics
 from taskproject.metrics import MetricsMiddleware, place
+from tasks.models import Reminder, Task
 from tests.conftest import ApiClient
 from tests.support.copies import copy_of
 from tests.support.servers import Server, live_server
@@ -192,10 +195,16 @@ def test_clients_cannot_make_up_labels(measured: Settings) -> None:
 
 
 def test_the_database_is_sampled(api: ApiClient, measured: Settings) -> None:
-    api.send("POST", "/api/tasks", {"title": "Buy milk"})
+    key = api.send("POST", "/api/tasks", {"title": "Buy milk"}).json()["id"]
+    due = timezone.now() - timedelta(seconds=70)
+    owner_id = Task.objects.get().owner_id
+    Reminder.objects.create(
+        owner_id=owner_id, task_id=key, fire_at=due, status="pending"
+    )
     metrics.collector.sample()
 
     found = scraped()
+    assert 70 <= value(found, "tasks_reminders_oldest_seconds") < 90
     assert value(found, "tasks_newest_event") > 0
     assert value(found, "tasks_jobs_unfinished") == 0
     assert value(found, "tasks_jobs_oldest_seconds") == 0
