@@ -1,8 +1,10 @@
 """The interactive documentation of the API: Swagger UI, as django-ninja ships it."""
 
+import json
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from ninja import NinjaAPI, Swagger
 
 #: Swagger UI sets styles by scripts, which a policy allows, and has its icons in its
@@ -10,6 +12,11 @@ from ninja import NinjaAPI, Swagger
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+#: The documents that the page can show: the query that chooses each, its address and name.
+DOCUMENTS = (
+    ("", "/api/openapi.json", "Tasks"),
+    ("?document=auth", "/api/auth/openapi.json", "Sign-up and sign-in"),
 )
 SETTINGS = {
     "layout": "BaseLayout",
@@ -33,6 +40,16 @@ class DocsPage(Swagger):
     def render_page(
         self, request: HttpRequest, api: NinjaAPI, **kwargs: Any
     ) -> HttpResponse:
-        response = super().render_page(request, api, **kwargs)
+        shown = DOCUMENTS[request.GET.get("document") == "auth"]
+        _, address, name = shown
+        context = {
+            "api": api,
+            "documents": DOCUMENTS,
+            "shown": shown,
+            "address": address,
+            "name": name,
+            "swagger_settings": json.dumps({**self.settings, "url": address}),
+        }
+        response = render(request, self.template, context)
         response.headers["Content-Security-Policy"] = POLICY
         return response
