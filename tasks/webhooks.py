@@ -27,6 +27,7 @@ from taskproject.sql import ON_POSTGRESQL, fetch
 from taskproject.worker import work
 from tasks import cursors
 from tasks.models import Event, Webhook, WebhookDelivery
+from tasks.models.webhooks import LEASE
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ JITTER = 0.2
 LONGEST_RETRY_AFTER = 86_400.0  # seconds
 #: Requests in progress: of one process, of one owner, and of webhooks that failed before.
 MOST, MOST_OF_OWNER, MOST_FAILING = 32, 4, 16
+#: Most events that a webhook is sent before others of its owner have their turn.
+MOST_AT_ONCE = 20
 WAIT = 0.25  # seconds that one call waits for the end of a request
 IDLE = 60.0  # seconds until the next call, if nothing is due
 
@@ -50,6 +53,8 @@ class Message(NamedTuple):
     event: Event | None
     #: The request of its owner or of staff that it answers.
     requested: WebhookDelivery | None = None
+    #: The number of those that its webhook has had since it was claimed.
+    run: int = 1
 
 
 def message_id(message: Message) -> str:
@@ -151,9 +156,15 @@ def send(message: Message, now: datetime) -> Response:
     return outbound.post(message.webhook.url, body, headers_of(message, body, now))
 
 
-def record(message: Message, response: Response, now: datetime) -> None:
-    """Stores what came of an attempt, unless the lease was lost, and gives the lease back."""
+def record(
+    message: Message, response: Response, now: datetime, keep: bool = False
+) -> Webhook | None:
+    """Stores what came of an attempt, unless the lease was lost, and gives the lease back. With
+    `keep` and a success, it is renewed in the same transaction, which SQLite writes to the disk,
+    and the webhook is returned as it is now, if it is still switched on."""
     webhook = message.webhook
+    keep = keep and not response.error and message.requested is None
+    lease = now + LEASE if keep else None
     with transaction.atomic():
         if message.requested is not None:
             outcome = Outcome.FAILED if response.error else Outcome.DELIVERED
@@ -164,8 +175,8 @@ def record(message: Message, response: Response, now: datetime) -> None:
             outcome, changes = _follow(message, response, now)
         if response.status == 410:
             changes |= {"active": False, "stopped": Webhook.Stopped.GONE}
-        if not _leased(webhook).update(**changes, leased_until=None):
-            return
+        if not _leased(webhook).update(**changes, leased_until=lease):
+            return None
         values = {
             "outcome": outcome,
             "attempt": attempt,
@@ -183,6 +194,10 @@ def record(message: Message, response: Response, now: datetime) -> None:
                 webhook_id=webhook.pk, sequence=sequence, **values
             )
     _log(webhook, outcome, response, changes)
+    if lease is None:
+        return None
+    kept = Webhook.objects.filter(pk=webhook.pk, leased_until=lease)
+    return kept.filter(active=True, owner__is_active=True).first()
 
 
 def _leased(webhook: Webhook) -> QuerySet[Webhook]:
@@ -274,14 +289,19 @@ class Sender:
             self._received.append(self._responses.get())
         while self._received:
             key, response = self._received[0]
+            message, kept, now = self._messages[key], None, self._clock()
+            # The next event follows at once, unless other webhooks may wait for room.
+            keep = message.run < MOST_AT_ONCE and len(self._messages) < MOST
             try:
-                record(self._messages[key], response, self._clock())
+                kept = record(message, response, now, keep)
             except (OperationalError, InterfaceError):
                 raise  # the database is away; the response waits for the next call
             except Exception:
                 # The others have their turn; the event is sent again after the lease.
                 logger.exception("a response to a webhook could not be stored")
             del self._messages[key], self._received[0]
+            if kept is not None:
+                self._start(kept, now, message.run + 1)
 
     def _begin(self) -> None:
         room = MOST - len(self._messages)
@@ -294,12 +314,17 @@ class Sender:
         if not chosen:
             return
         for webhook in Webhook.objects.claim(chosen, now):
-            message = next_message(webhook)
-            if message is None:
-                _leased(webhook).update(leased_until=None)
-                continue
-            self._messages[webhook.pk] = message
-            Thread(target=self._send, args=(message, now), daemon=True).start()
+            self._start(webhook, now, 1)
+
+    def _start(self, webhook: Webhook, now: datetime, run: int) -> None:
+        """Begins the next request of a leased webhook, or gives the lease back."""
+        message = next_message(webhook)
+        if message is None:
+            _leased(webhook).update(leased_until=None)
+            return
+        message = message._replace(run=run)
+        self._messages[webhook.pk] = message
+        Thread(target=self._send, args=(message, now), daemon=True).start()
 
     def _chosen(self, due: list[Webhook], room: int) -> list[Webhook]:
         webhooks = [message.webhook for message in self._messages.values()]

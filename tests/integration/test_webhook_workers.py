@@ -4,6 +4,8 @@ from datetime import timedelta
 from threading import Event as Signal
 from typing import Any
 
+import pytest
+
 from taskproject.accounts.models import User
 from tasks import webhooks
 from tasks.models import Event, Webhook, WebhookDelivery
@@ -153,3 +155,19 @@ def test_all_events_since_a_time_are_sent_once_more(
     send_all(clock)
 
     assert receiver.events == events + events[6:]
+
+
+def test_a_backlog_lets_the_other_webhooks_of_its_owner_have_their_turn(
+    alice: User, receiver: Receiver, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "MOST_OF_OWNER", 1)
+    monkeypatch.setattr(webhooks, "MOST_AT_ONCE", 3)
+    for path in ("/first", "/second"):
+        webhook_to(alice, receiver.url(path))
+    events = happen(alice, 5)
+
+    send_all(clock)
+
+    paths = [one.path for one in receiver.received]
+    assert paths[:6] == ["/first"] * 3 + ["/second"] * 3
+    assert sorted(receiver.events) == sorted(events * 2)
