@@ -7,6 +7,7 @@ service at once, with the name of the variable (see `environment.py`).
 import os
 import sys
 import zoneinfo
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -453,6 +454,14 @@ LOGGING = {
         "django.security": {"handlers": [], "level": "CRITICAL", "propagate": True},
     },
 }
+
+# Where errors are sent, as Sentry names it (a DSN); empty: nowhere.
+SENTRY_DSN = environment.text("SENTRY_DSN")
+if SENTRY_DSN and find_spec("sentry_sdk") is None:
+    raise ImproperlyConfigured(
+        "SENTRY_DSN is set and sentry-sdk is not installed: "
+        ".venv/bin/pip install 'sentry-sdk>=2.75,<3', or remove SENTRY_DSN."
+    )
 
 # /metrics for Prometheus: off (404) unless one of these is set. If both are, both must hold.
 

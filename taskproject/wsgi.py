@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponse, HttpResponseBase
 from django.urls import get_resolver, set_script_prefix
 
-from taskproject import jobs, timezones  # after the models are loaded
+from taskproject import error_reports, jobs, timezones  # after the models are loaded
 from taskproject.problems import is_api_path
 from taskproject.sql import this_thread
 
@@ -54,6 +54,7 @@ class Application(WSGIHandler):
         return response
 
 
+error_reports.start()
 application = Application()
 # Loads the operations (0.45 s), so that the first request does not: its deadline runs.
 get_resolver().url_patterns  # noqa: B018
