@@ -17,12 +17,8 @@ document.addEventListener('DOMContentLoaded', () => {
         for (const [step, word] of [[-1, '‹ Previous'], [1, 'Next ›']]) {
             const found = place >= 0 && shown[place + step];
             if (found) {
-                const link = document.createElement('a');
-                link.className = 'button plain';
-                link.href = found[1];
-                link.rel = step < 0 ? 'prev' : 'next';
-                link.textContent = word;
-                nav.append(link);
+                const shape = {className: 'button plain', href: found[1], rel: step < 0 ? 'prev' : 'next', textContent: word};
+                nav.append(Object.assign(document.createElement('a'), shape));
             }
         }
         if (heading && nav.children.length) {
