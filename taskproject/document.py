@@ -81,6 +81,8 @@ IDEMPOTENCY_KEY: Part = {
     "the first response again.",
     "schema": {"type": "string", "pattern": '^("[!#-\\[\\]-~]{1,255}"|[!#-~]{1,255})$'},
 }
+#: Things of which a user has one.
+ONE_EACH = {"calendar", "trash"}
 #: Operations whose response is not stored for an Idempotency-Key: it contains a secret, or
 #: its user is deleted.
 UNSTORED = {"create_calendar", "create_token", "delete_me"}
@@ -169,7 +171,7 @@ class Document(OpenAPISchema):
     def operation_details(self, operation: Operation) -> Part:
         details: Part = super().operation_details(operation)
         # ninja's default is the name in title case.
-        details["summary"] = details["summary"].capitalize()
+        details["summary"] = _with_article(details["summary"].capitalize())
         _mark_deprecated(details, deprecations(operation.view_func))
         if "security" in details:
             self.security = details.pop("security")
@@ -260,6 +262,15 @@ class Document(OpenAPISchema):
             self.shared["headers"][name] = HEADERS[name]
             reference = {"$ref": f"#/components/headers/{name}"}
             response.setdefault("headers", {})[name] = reference
+
+
+def _with_article(summary: str) -> str:
+    """A summary of a verb and one thing, such as `Get task`, with the article of the thing."""
+    verb, _, noun = summary.partition(" ")
+    if not noun or " " in noun or noun.endswith("s"):
+        return summary
+    article = "an" if noun[0] in "aeiou" else "a"
+    return f"{verb} {'the' if noun in ONE_EACH else article} {noun}"
 
 
 def _mark_deprecated(operation: Part, marks: Iterable[Deprecation]) -> None:
