@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import statistics
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from tests.faults.conftest import Service, Start
 from tests.faults.databases import Database
 from tests.faults.load import Client, Record, Reply, until
+from tests.support.servers import ROOT, manage
 
 
 def test_sixteen_writers_in_two_processes_are_never_told_that_it_is_locked(
@@ -239,3 +241,45 @@ def tmpfs(on_sqlite: Database, directory: Path) -> Iterator[Database]:
         yield Database(f"sqlite:///{file}", on_sqlite.token)
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+KILLED_RESTORE = """
+import os, signal, sys
+import django
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskproject.settings")
+django.setup()
+from django.core.management import call_command
+from taskproject.sqlite import copies
+def copy(source, target, progress):
+    steps = iter(range(10))
+    def report(*_):
+        if next(steps) == 9:
+            os.kill(os.getpid(), signal.SIGKILL)
+    source.backup(target, pages=5, progress=report)
+copies._copy = copy
+call_command("restore", sys.argv[1], replace=sys.argv[2])
+"""
+
+
+def test_a_restore_that_is_killed_amid_its_copy_leaves_the_database_as_before(
+    on_sqlite: Database, tmp_path: Path
+) -> None:
+    backup, replace = tmp_path / "tasks.backup", on_sqlite.file.name
+    users = "SELECT count(*) FROM accounts_user"
+    manage(on_sqlite.url, "backup", str(backup))
+    manage(on_sqlite.url, "create_token", "bob", "--create-user")
+
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_RESTORE, backup, replace],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": on_sqlite.url},
+        capture_output=True,
+        check=False,
+    )
+
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    on_sqlite.check_integrity()
+    assert on_sqlite.rows(users) == [(2,)]
+    manage(on_sqlite.url, "restore", str(backup), "--replace", replace)
+    on_sqlite.check_integrity()
+    assert on_sqlite.rows(users) == [(1,)]
