@@ -44,6 +44,7 @@ REFUSES_MORE = (
     *("list_tasks", "update_task", "move_task", "move_list", "batch_tasks"),
     "delete_me",
     "undo_changes",
+    "redeliver_webhook",
 )
 # Parameters with tests of their own: preconditions and keys depend on earlier requests,
 # and `fields` leaves members out of the items that the document requires.
@@ -62,6 +63,8 @@ CURSORS = {
     "list_reminders": ("cursor", [cursors.encode("reminders", 1)]),
     "list_lists": ("cursor", [cursors.encode("lists", 1, "i")]),
     "list_tokens": ("cursor", [cursors.encode("tokens", 1)]),
+    "list_webhooks": ("cursor", [cursors.encode("webhooks", 1)]),
+    "list_deliveries": ("cursor", [cursors.encode("deliveries", 1)]),
     "list_tags": ("cursor", [cursors.encode("tags", 1, "errand")]),
     "list_changes": ("after", ["latest", cursors.encode("after", 0)]),
 }
@@ -123,6 +126,8 @@ def _document(server: Server) -> Any:
     optional["type"] = [optional["type"], "null"]
     me = document["components"]["schemas"]["MePatch"]
     me["properties"]["timezone"] = ZONE
+    # Most hosts cannot be called.
+    document["components"]["schemas"]["Url"]["enum"] = ["https://example.com/"]
     # Most instants are in the past.
     del document["components"]["schemas"]["TokenIn"]["properties"]["expires_at"]
     return document
