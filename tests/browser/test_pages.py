@@ -24,6 +24,7 @@ ADMIN = [
     "/admin/tasks/task/import/",
     "/admin/tasks/tasklist/",
     "/admin/tasks/tasklist/add/",
+    "/admin/tasks/webhook/",
 ]
 #: What is wrong with Swagger UI itself: its headings, links within buttons, and the choice of
 #: the one server.
