@@ -22,6 +22,7 @@ from tasks.api.exports import public as calendars
 from tasks.api.exports import router as exports
 from tasks.api.jobs import router as jobs
 from tasks.api.lists import router as lists
+from tasks.api.recurrences import router as recurrences
 from tasks.api.reminders import router as reminders
 from tasks.api.snapshot import router as snapshot
 from tasks.api.tags import router as tags
@@ -71,6 +72,7 @@ api.add_router("", tokens)
 api.add_router("", collection)
 api.add_router("", tasks)
 api.add_router("", batch)
+api.add_router("", recurrences)
 api.add_router("", trash)
 api.add_router("", lists)
 api.add_router("", tags)

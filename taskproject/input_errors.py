@@ -15,6 +15,7 @@ from taskproject.problems import InputError
 CODES: dict[str, tuple[str, ...]] = {
     "cursor": (),
     "date": (),
+    "due_missing": (),
     "has_subtasks": (),
     "id_or_none": (),
     "instant": (),
@@ -28,6 +29,8 @@ CODES: dict[str, tuple[str, ...]] = {
     "one_place": (),
     "own_parent": (),
     "read_only": (),
+    "recurrence": (),
+    "recurrence_alone": (),
     "refused": (),
     "repeated": (),
     "timezone": (),

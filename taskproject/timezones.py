@@ -4,7 +4,7 @@ The files of a host (`/usr/share/zoneinfo`) differ from those of others in names
 rules; settings.py prevents `zoneinfo` from reading them.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import metadata, resources
 from zoneinfo import ZoneInfo
@@ -42,3 +42,20 @@ def zone(name: str) -> ZoneInfo:
 def _zone(name: str) -> ZoneInfo:
     # ZoneInfo's cache keeps eight; others would be read from their files again.
     return ZoneInfo(name)
+
+
+def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
+    """The instant at which a clock in this zone shows the time: the earlier, if it shows it twice;
+    the first after it, if it is passed over."""
+    first = local.replace(tzinfo=zone).astimezone(UTC)
+    if first.astimezone(zone).replace(tzinfo=None) == local:
+        return first
+    # Passed over: the clock was put forward between these two instants.
+    before, after = local.replace(tzinfo=zone, fold=1).astimezone(UTC), first
+    while after - before > timedelta(seconds=1):
+        middle = (before + (after - before) / 2).replace(microsecond=0)
+        if middle.astimezone(zone).replace(tzinfo=None) < local:
+            before = middle
+        else:
+            after = middle
+    return after

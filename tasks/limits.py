@@ -19,6 +19,9 @@ MAX_MINUTES_BEFORE = 527_040
 PRIORITIES = ("none", "low", "medium", "high", "urgent")
 #: Of a name in the IANA's time zone database.
 TIMEZONE_LENGTH = 64
+#: Of a rule of recurrence, and of the planned date of an occurrence with its time zone.
+RULE_LENGTH = 300
+PLAN_LENGTH = 100
 #: Of a position in the manual order: enough for 5,000 moves in a row into the same gap.
 POSITION_LENGTH = 1_000
 #: Of the id of a task where it was imported from.

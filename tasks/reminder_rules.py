@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from taskproject import timezones
 from taskproject.times import parse_instant
 
 #: One reminder. Its members are strings and integers.
@@ -62,21 +63,4 @@ def moment(
     if due_date is None:
         return None
     at_hour = datetime(due_date.year, due_date.month, due_date.day, rule["hour"])
-    return instant_of(at_hour - before, zone)
-
-
-def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
-    """The instant at which a clock in this zone shows the time: the earlier, if it shows it twice;
-    the first after it, if it is passed over."""
-    first = local.replace(tzinfo=zone).astimezone(UTC)
-    if first.astimezone(zone).replace(tzinfo=None) == local:
-        return first
-    # Passed over: the clock was put forward between these two instants.
-    before, after = local.replace(tzinfo=zone, fold=1).astimezone(UTC), first
-    while after - before > timedelta(seconds=1):
-        middle = (before + (after - before) / 2).replace(microsecond=0)
-        if middle.astimezone(zone).replace(tzinfo=None) < local:
-            before = middle
-        else:
-            after = middle
-    return after
+    return timezones.instant_of(at_hour - before, zone)

@@ -78,6 +78,8 @@ PERMISSIONS = {
     "toggle_task": WRITE,
     "complete_task": WRITE,
     "reopen_task": WRITE,
+    "skip_task": WRITE,
+    "preview_recurrence": READ,
     "restore_task": WRITE,
     "move_task": WRITE,
     "batch_tasks": WRITE,

@@ -19,7 +19,7 @@ from tasks.admin.choices import CHOICES, KEY, choices_view
 from tasks.admin.timeline import earlier, lost, refused, timeline
 from tasks.admin.versioned import Row, actor, add_link, first_tasks, reason
 from tasks.forms import TaskForm
-from tasks.forms.tasks import DUE, ORGANIZATION
+from tasks.forms.tasks import DUE, ORGANIZATION, SERIES
 from tasks.models import Event, EventQuerySet, Tag, Task, TaskList
 
 if TYPE_CHECKING:
@@ -62,10 +62,11 @@ class TaskAdmin(TaskChangeListAdmin):
         self, request: HttpRequest, obj: Task | None = None
     ) -> "Fieldsets":
         fields = TaskForm.Meta.fields
-        main = tuple(name for name in fields if name not in (*ORGANIZATION, *DUE))
-        due: tuple[str, ...] = ("due_shown",)
+        others = (*ORGANIZATION, *DUE, *SERIES)
+        main = tuple(name for name in fields if name not in others)
+        due: tuple[str, ...] = ("due_shown", *SERIES)
         if obj is None or self.has_change_permission(request, obj):
-            main, due = (*main, "opened_version"), DUE
+            main, due = (*main, "opened_version"), (*DUE, *SERIES)
         fieldsets: Fieldsets = (
             (None, {"fields": main}),
             ("Organization", {"fields": ORGANIZATION}),

@@ -31,8 +31,9 @@ from tasks.api.schemas import (
     to_model_fields,
 )
 from tasks.models import Task
-from tasks.models.batches import MAX_OPERATIONS, Operation
+from tasks.models.batches import MAX_OPERATIONS
 from tasks.models.due_dates import Clock
+from tasks.models.operations import Operation
 
 router = Router(tags=["tasks"])
 

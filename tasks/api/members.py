@@ -35,6 +35,7 @@ from tasks.limits import (
     MAX_MINUTES_BEFORE,
     MAX_REMINDERS,
     MAX_TAGS,
+    RULE_LENGTH,
     TAG_LENGTH,
     TITLE_LENGTH,
 )
@@ -321,6 +322,18 @@ DayOrInstant = Annotated[
     date | datetime,
     BeforeValidator(_day_or_instant),
     WithJsonSchema({"anyOf": [DAY_SCHEMA, INSTANT_SCHEMA]}),
+]
+Recurrence = Annotated[
+    Annotated[str, StringConstraints(min_length=1, max_length=RULE_LENGTH), NO_NUL]
+    | None,
+    Field(
+        description="The rule of a series, of RFC 5545.",
+        examples=["FREQ=MONTHLY;BYMONTHDAY=31"],
+    ),
+]
+RecurrenceFrom = Annotated[
+    Literal["due", "completion"] | None,
+    Field(description="What the next due date counts from; default: due."),
 ]
 IdOrNone = Annotated[
     int,

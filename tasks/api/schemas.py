@@ -3,7 +3,7 @@ a task in responses."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from ninja import Body
@@ -32,6 +32,8 @@ from tasks.api.members import (
     ParentId,
     Priority,
     Question,
+    Recurrence,
+    RecurrenceFrom,
     Reminder,
     Reminders,
     Tags,
@@ -42,7 +44,7 @@ from tasks.api.members import (
     Version,
 )
 from tasks.fields import ATTRIBUTES
-from tasks.limits import MAX_TAGS, POSITION_LENGTH
+from tasks.limits import MAX_TAGS, PLAN_LENGTH, POSITION_LENGTH
 from tasks.models import PRIORITIES, listing
 from tasks.models.criteria import Criteria
 from tasks.models.words import query_words
@@ -114,6 +116,8 @@ class TaskMembers(Closed):
     due_at: Annotated[Instant | None, Field(description=DUE_AT)] = None
     due_timezone: Annotated[Zone | None, Field(description=ZONE)] = None
     reminders: Reminders = Field([])
+    recurrence: Recurrence = None
+    recurrence_from: RecurrenceFrom = None
 
     @model_validator(mode="after")
     def _one_due(self) -> Self:
@@ -150,6 +154,7 @@ class TaskIn(TaskMembers):
         ClientId | None, WithJsonSchema({"type": ["string", "null"], "format": "uuid"})
     ] = None
     overdue: bool = absent()
+    occurrence: Annotated[str | None, Field(max_length=PLAN_LENGTH)] = None
     position: Annotated[str, Field(max_length=POSITION_LENGTH)] = absent()
     open_subtasks: Annotated[
         int, Field(ge=0, le=cursors.BIGINT), WithJsonSchema({"type": "integer"})
@@ -157,6 +162,9 @@ class TaskIn(TaskMembers):
     completed_at: Annotated[
         Instant | None,
         WithJsonSchema({"type": ["string", "null"], "format": "date-time"}),
+    ] = None
+    next_occurrence: Annotated[
+        Id | None, WithJsonSchema({"type": ["integer", "null"]})
     ] = None
     created_at: Annotated[Instant, WithJsonSchema(MOMENT)] = absent()
     updated_at: Annotated[Instant, WithJsonSchema(MOMENT)] = absent()
@@ -189,6 +197,8 @@ class TaskPatch(Closed):
     due_at: Annotated[Instant | None, Field(description=DUE_AT)] = None
     due_timezone: Zone = absent()
     reminders: Reminders = absent()
+    recurrence: Recurrence = None
+    recurrence_from: RecurrenceFrom = None
     version: Version = absent()
 
     @model_validator(mode="after")
@@ -271,11 +281,15 @@ EXAMPLE: JsonDict = {
     "due_at": None,
     "due_timezone": None,
     "reminders": [],
+    "recurrence": None,
+    "recurrence_from": None,
+    "occurrence": None,
     "overdue": False,
     "position": "n0hog8tngddri",
     "open_subtasks": 0,
     "completed": False,
     "completed_at": None,
+    "next_occurrence": None,
     "created_at": "2026-11-23T08:30:00.123456Z",
     "updated_at": "2026-11-23T08:30:00.123456Z",
     "version": 1,
@@ -307,11 +321,15 @@ class TaskOut(BaseModel):
     due_at: datetime | None = Field(description="The instant that it is due.")
     due_timezone: str | None = Field(description="The time zone of due_at.")
     reminders: RemindersOut
+    recurrence: str | None
+    recurrence_from: Literal["due", "completion"] | None
+    occurrence: str | None = Field(description="Its planned due date in the series.")
     overdue: bool = Field(description="Open, and its due date has passed.")
     position: str = Field(description="The manual order; compare as ASCII text.")
     open_subtasks: int
     completed: bool
     completed_at: datetime | None
+    next_occurrence: int | None = Field(description="The task that followed it.")
     created_at: datetime
     updated_at: datetime
     version: int = Field(description="1, and one more after every change.")

@@ -100,7 +100,8 @@ def toggle_task(
 def complete_task(
     request: ApiRequest, task_id: int, body: OptionalBody, zone: Query[InZone]
 ) -> HttpResponse:
-    """Completes a task, not its subtasks; safe to repeat."""
+    """Completes a task, not its subtasks; safe to repeat. Of a task that recurs, makes the
+    next one, whose id is `next_occurrence`."""
     return changed(request, task_id, TaskQuerySet.complete, zone, version=body.version)
 
 
@@ -111,6 +112,16 @@ def reopen_task(
 ) -> HttpResponse:
     """Reopens a task; safe to repeat."""
     return changed(request, task_id, TaskQuerySet.reopen, zone, version=body.version)
+
+
+@router.post("/tasks/{int:task_id}/skip", response=TaskOut)
+@checks_token_itself
+def skip_task(
+    request: ApiRequest, task_id: int, body: OptionalBody, zone: Query[InZone]
+) -> HttpResponse:
+    """Passes over an occurrence of a task that recurs: its due date becomes the next one.
+    Repeating it passes over another: send an Idempotency-Key."""
+    return changed(request, task_id, TaskQuerySet.skip, zone, version=body.version)
 
 
 @router.post("/tasks/{int:task_id}/move", response=TaskOut)

@@ -46,11 +46,12 @@ from tasks.formats.times import read_day, read_instant, write_instant
 T = TypeVar("T")
 #: Fields that only jsonl has.
 NOT_IN_TABLES = ("position", "reminders")
+# The last columns: the others stay where they are in what people have made of files.
+_LAST = ("client_id", "recurrence", "recurrence_from", "occurrence")
 COLUMNS = (
     "external_id",
-    # The last one: the others stay where they are in what people have made of files.
-    *(name for name in TASK_FIELDS if name not in ("client_id", *NOT_IN_TABLES)),
-    "client_id",
+    *(name for name in TASK_FIELDS if name not in (*_LAST, *NOT_IN_TABLES)),
+    *_LAST,
 )
 #: Also who owns each task: in files of several owners.
 OWNED_COLUMNS = (*COLUMNS, "owner")

@@ -14,7 +14,7 @@ from uuid import UUID
 from taskproject import timezones, uuids
 from taskproject.names import casefold_key, close_to, one_line, unknown, visible
 from taskproject.times import midnight, parse_instant
-from tasks import reminder_rules
+from tasks import recurrence, reminder_rules
 from tasks.fields import FIELDS, ONE_LINE
 from tasks.limits import (
     DESCRIPTION_LENGTH,
@@ -32,6 +32,7 @@ from tasks.limits import (
     TITLE_LENGTH,
     USERNAME_LENGTH,
 )
+from tasks.recurrence_rules import RuleError
 
 _POSITION = re.compile(rf"[0-9a-z]{{1,{POSITION_LENGTH}}}")
 # Not repr(), which raises RecursionError for values of deeply nested files.
@@ -39,6 +40,11 @@ _SHORT = Repr()
 _SHORT.maxstring = 100
 #: The fields that are names: of one line, or of several such.
 _NAMES = (*ONE_LINE, "name", "list", "tags")
+_NO_SERIES: dict[str, str | None] = {
+    "recurrence": None,
+    "recurrence_from": None,
+    "occurrence": None,
+}
 _FIRST = midnight(FIRST_DAY)
 _END = midnight(LAST_DAY + timedelta(days=1))
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
@@ -88,6 +94,10 @@ class TaskRecord:
     due_at: datetime | None = None
     due_timezone: str | None = None
     reminders: tuple[reminder_rules.Rule, ...] = ()
+    # Its series, and its planned date there; the latter may be missing.
+    recurrence: str | None = None
+    recurrence_from: str | None = None
+    occurrence: str | None = None
     position: str | None = None
     client_id: UUID | None = None
     owner: str | None = None
@@ -208,6 +218,7 @@ def checked_task(record: TaskRecord) -> TaskRecord:
         due_at=_instant("due_at", record.due_at),
         due_timezone=record.due_timezone,
         reminders=_reminders(record.reminders),
+        **_series(record),
         position=_position(record.position),
         client_id=record.client_id,
         owner=_owner(record.owner),
@@ -340,6 +351,38 @@ def _check_due(record: TaskRecord) -> None:
         raise Refused("due_timezone is given without due_at; leave it out.")
     elif record.due_timezone not in timezones.names():
         raise Refused(unknown_timezone(record.due_timezone))
+
+
+def _series(record: TaskRecord) -> dict[str, str | None]:
+    """The series of a task that recurs, with its rule in its canonical text."""
+    if record.recurrence is None:
+        if record.recurrence_from is not None or record.occurrence is not None:
+            raise Refused("recurrence_from and occurrence go with a recurrence only.")
+        return _NO_SERIES
+    due = recurrence.planned(record.due_date, record.due_at, record.due_timezone)
+    source = record.recurrence_from or recurrence.SOURCES[0]
+    if due is None:
+        raise Refused("recurrence is given without a due date; give one, too.")
+    if source not in recurrence.SOURCES:
+        raise Refused(unknown(source, recurrence.SOURCES, "recurrence_from"))
+    planned = due
+    if record.occurrence is not None:
+        found = recurrence.occurrence(record.occurrence)
+        if found is None:
+            raise Refused(
+                f"occurrence {shown(record.occurrence)} is no date such as 2026-12-31, or "
+                "2026-12-31T17:00:00 Europe/Paris."
+            )
+        planned = found
+    try:
+        rule = str(recurrence.checked(record.recurrence, planned, source))
+    except RuleError as error:
+        raise Refused(f"recurrence {shown(record.recurrence)}: {error}") from None
+    return {
+        "recurrence": rule,
+        "recurrence_from": source,
+        "occurrence": str(planned),
+    }
 
 
 def _instant(member: str, value: datetime | None) -> datetime | None:

@@ -20,13 +20,22 @@ from tasks.forms.fields import (
     tag_text,
 )
 from tasks.forms.optimistic_lock import OptimisticLockForm, Values
-from tasks.limits import DESCRIPTION_LENGTH, FIRST_DAY, LAST_DAY, TIMEZONE_LENGTH
+from tasks.limits import (
+    DESCRIPTION_LENGTH,
+    FIRST_DAY,
+    LAST_DAY,
+    RULE_LENGTH,
+    TIMEZONE_LENGTH,
+)
 from tasks.models import Task
+from tasks.recurrence import SOURCES, checked, planned
+from tasks.recurrence_rules import RuleError
 
 # The fields that are foreign keys, and the names of their rows.
 KEYS = {"owner": "user", "list": "list", "parent": "task"}
 # A due date is one value in three fields.
 DUE = ("due_date", "due_at", "due_timezone")
+SERIES = ("recurrence", "recurrence_from")
 #: The fields that organize tasks.
 ORGANIZATION = ("list", "parent", "tag_names", "priority")
 
@@ -57,6 +66,19 @@ class TaskForm(OptimisticLockForm[Task]):
         max_length=TIMEZONE_LENGTH,
         validators=[check_timezone],
         widget=AdminTextInputWidget({"placeholder": "Europe/Lisbon"}),
+    )
+    recurrence = forms.CharField(
+        required=False,
+        empty_value=None,
+        max_length=RULE_LENGTH,
+        widget=AdminTextInputWidget({"placeholder": "FREQ=MONTHLY;BYMONTHDAY=31"}),
+        help_text="A rule of RFC 5545, such as FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR.",
+    )
+    recurrence_from = forms.TypedChoiceField(
+        required=False,
+        empty_value=None,
+        choices=[("", "---------"), *((source, source) for source in SOURCES)],
+        help_text="What the next due date counts from. Default: due.",
     )
 
     class Meta:
@@ -119,6 +141,7 @@ class TaskForm(OptimisticLockForm[Task]):
         if not self.stale:
             self._check_owner(cleaned)
             self._check_due(cleaned)
+            self._check_series(cleaned)
         return cleaned
 
     def values(self) -> Values:
@@ -134,6 +157,8 @@ class TaskForm(OptimisticLockForm[Task]):
             if values["due_at"] is None:
                 # Without a time there is no time zone.
                 del values["due_timezone"]
+        if self.edited_fields.intersection(SERIES):
+            values |= {name: self.cleaned_data[name] for name in SERIES}
         return values
 
     def as_initial(self, row: Task) -> dict[str, object]:
@@ -195,3 +220,22 @@ class TaskForm(OptimisticLockForm[Task]):
                 cleaned["due_at"] = read_moment(text, cleaned["due_timezone"])
             except forms.ValidationError as error:
                 self.add_error("due_at", error)
+
+    def _check_series(self, cleaned: Values) -> None:
+        """A series has a rule that is known, and a due date."""
+        if self.errors or not all(name in cleaned for name in (*DUE, *SERIES)):
+            return
+        rule, source = (cleaned[name] for name in SERIES)
+        if rule is None:
+            if source is not None and "recurrence_from" in self.edited_fields:
+                self.add_error("recurrence_from", "It goes with a recurrence only.")
+            cleaned["recurrence_from"] = None
+            return
+        due = planned(*(cleaned[name] for name in DUE))
+        if due is None:
+            self.add_error("recurrence", "A task that recurs needs a due date.")
+        elif self.edited_fields.intersection(SERIES):
+            try:
+                checked(rule, due, source or SOURCES[0])
+            except RuleError as error:
+                self.add_error("recurrence", str(error))

@@ -79,6 +79,9 @@ def assignments(fields: Values, zone: str) -> Assignments | None:
             return None
         columns["deleted_at"] = _NOW, ()
     columns |= _due(fields, zone)
+    if "completed" in fields or _clears_due(fields):
+        # The next occurrence of a task that recurs is another row.
+        conditions.append('num_nonnulls("recurrence", "next_occurrence") = 0')
     named = fields.get("due_timezone")
     if named is not None:
         if not named or ("due_at" in columns and fields.get("due_at") is None):
@@ -106,6 +109,11 @@ _COMPLETING: dict[object, dict[str, Expression]] = {
         ),
     },
 }
+
+
+def _clears_due(fields: Values) -> bool:
+    given = [fields[name] for name in ("due_date", "due_at") if name in fields]
+    return bool(given) and not any(given)
 
 
 def _due(fields: Values, zone: str) -> dict[str, Expression]:

@@ -3,20 +3,24 @@
 All rows that the operations need are read first. Then the operations are done in memory, in
 order, each on the result of the previous ones; at the end each changed row is written once.
 So a batch takes a dozen statements. Writing one row 500 times in a transaction would leave
-500 versions of it to the database, and on SQLite keep all other writers waiting."""
+500 versions of it to the database, and on SQLite keep all other writers waiting.
+
+An operation that completes or reopens a task that recurs changes other rows too. It is done
+in the database, as by itself, after what the operations before it changed is written; those
+after it begin anew."""
 
 from collections import ChainMap, Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
 from datetime import datetime
-from uuid import UUID
+from functools import partial
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from taskproject.names import casefold_key
-from taskproject.problems import Invalid, NotFound, Problem
-from taskproject.sql import check_guard
+from taskproject.problems import Invalid, Problem
+from taskproject.sql import NO_GUARD, check_guard
 from tasks.fields import TEXTS, Values
 from tasks.models import plans, positions, references, statements, task_events
 from tasks.models.events import (
@@ -27,15 +31,17 @@ from tasks.models.events import (
     NewEvent,
     append,
     changed_fields,
+    database_now,
     lock_feeds,
 )
 from tasks.models.lists import TaskList
 from tasks.models.moves import Order
+from tasks.models.operations import OTHERS, Operation, with_ids
 from tasks.models.outcomes import Outcome, expected
 from tasks.models.positions import Ends, Row
 from tasks.models.reminders import schedule
 from tasks.models.tags import Tag, created, label, relabel, store
-from tasks.models.tasks import Task
+from tasks.models.tasks import Task, TaskQuerySet
 
 MAX_OPERATIONS = 500
 #: The verb of the only operation that changes tasks in the trash.
@@ -44,11 +50,6 @@ RESTORE = "restore"
 MAX_NEW_TAGS = 5_000
 #: Most events that are read to find the changes since stale versions.
 MAX_READ = 5_000
-#: The fields of operations that refer to other tasks.
-OTHERS = ("parent_id", "before", "after")
-_NO_CLIENT_ID = (
-    "You have no task with this client_id, and no earlier operation creates it."
-)
 # The columns to write if the texts of a task have changed, and in all cases.
 _TEXTS = (*TEXTS, *plans.DERIVED)
 _UNCHANGING = ("id", "owner_id", "client_id", "external_id", "created_at")
@@ -57,19 +58,6 @@ _FIELDS = tuple(
     for field in Task._meta.concrete_fields
     if field.attname not in (*_TEXTS, *_UNCHANGING)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One change: a verb, the id or client_id of the task (0 with `create`), the versions that
-    it may have, and the fields. Or the problem of its input."""
-
-    verb: str
-    key: int = 0
-    client_id: UUID | None = None
-    versions: set[int] | None = None
-    fields: Values = field(default_factory=dict)
-    refusal: Problem | None = None
 
 
 #: Returns the fields that differ between two versions of a task; None if unknown.
@@ -91,30 +79,65 @@ class Batch:
 
     def run(self, operations: Sequence[Operation]) -> list[Task | Problem]:
         """Does all operations in order. In an atomic batch, the first problem is raised, with the
-        number of its operation, before anything is written."""
+        number of its operation, and nothing is written."""
         results: list[Task | Problem] = []
         with lock_feeds([self.owner_id]) as now:
             check_guard(self.by.guard)
-            creates = sum(one.verb == "create" for one in operations)
-            keys = iter(statements.new_keys(creates) if creates else ())
-            operations = _with_ids(self.owner_id, operations, keys)
-            todo = [one for one in operations if one.refusal is None]
-            changes = _Changes(self.owner_id, now, todo)
-            for number, operation in enumerate(operations):
-                if operation.verb == "create" and operation.key in changes.tasks:
-                    self.existing.add(number)
-                try:
-                    results.append(self._done(changes, operation))
-                except Problem as problem:
-                    told = problem
-                    if isinstance(problem, Invalid) and operation.refusal is None:
-                        told = problem.within(f"/operations/{number}/body")
-                    if self.atomic:
-                        told.extensions["operation"] = number
-                        raise told from None
-                    results.append(told)
-            changes.write(self.by)
+            while len(results) < len(operations):
+                self._run_some(operations, now, results)
+                now = database_now() if len(results) < len(operations) else now
         return results
+
+    def _run_some(
+        self,
+        operations: Sequence[Operation],
+        now: datetime,
+        results: list[Task | Problem],
+    ) -> None:
+        """Does the operations after those that have results, to the end, or up to the first that
+        follows one that is done in the database."""
+        first = len(results)
+        left = operations[first:]
+        creates = sum(one.verb == "create" for one in left)
+        keys = iter(statements.new_keys(creates) if creates else ())
+        left = with_ids(self.owner_id, left, keys, first)
+        todo = [one for one in left if one.refusal is None]
+        changes, written = _Changes(self.owner_id, now, todo), False
+        for number, operation in enumerate(left, first):
+            turns = changes.turns_series(operation)
+            if written and not turns:
+                return
+            if turns and not written:
+                changes.write(self.by)
+                written = True
+            if operation.verb == "create" and operation.key in changes.tasks:
+                self.existing.add(number)
+            try:
+                done = self._in_database if turns else partial(self._done, changes)
+                results.append(done(operation))
+            except Problem as problem:
+                told = problem
+                if isinstance(problem, Invalid) and operation.refusal is None:
+                    told = problem.within(f"/operations/{number}/body")
+                if self.atomic:
+                    told.extensions["operation"] = number
+                    raise told from None
+                results.append(told)
+        if not written:
+            changes.write(self.by)
+
+    def _in_database(self, operation: Operation) -> Task:
+        """The task after the operation, by the method of a single one. Raises its problem."""
+        key, versions = operation.key, operation.versions
+        task = TaskQuerySet.one(self.owner_id, key)
+        by = self.by._replace(guard=NO_GUARD)
+        with transaction.atomic():
+            if operation.verb == "update":
+                outcome = task.edit(by, versions, self.zone, **operation.fields)
+            else:
+                outcome = getattr(task, operation.verb)(by, versions)
+            told = Event.objects.of_task(key).changed_fields_since
+            return self.task_or_raise(outcome, operation, told)
 
     def _done(self, changes: "_Changes", operation: Operation) -> Task:
         """The task after the operation. Raises its problem."""
@@ -232,6 +255,17 @@ class _Changes:
                 self._told.setdefault(key_told or 0, {})[version] = changes
 
     # Doing
+
+    def turns_series(self, operation: Operation) -> bool:
+        """Whether the operation may complete or reopen a task that recurs."""
+        task = self.tasks.get(operation.key)
+        if task is None or operation.refusal is not None:
+            return False
+        series = (task.recurrence, task.next_occurrence)
+        if series == (None, None) and not operation.fields.get("recurrence"):
+            return False
+        completing = operation.verb in ("complete", "reopen", "toggle")
+        return completing or "completed" in operation.fields
 
     def shown(self, task: Task) -> Task:
         """A copy of the task as it is represented now."""
@@ -407,52 +441,6 @@ class _Changes:
                 for one in self._events
             ],
         )
-
-
-def _with_ids(
-    owner_id: int, operations: Sequence[Operation], keys: Iterator[int]
-) -> list[Operation]:
-    """The operations with the ids of the tasks that they refer to by client_ids, and with an id
-    of `keys` for each new task. A client_id of no task that exists or is created before is the
-    problem of its operation."""
-    wanted = {
-        value
-        for one in operations
-        for value in (
-            *(one.client_id, one.fields.get("client_id")),
-            *(one.fields.get(name) for name in OTHERS),
-        )
-        if isinstance(value, UUID)
-    }
-    ids: dict[object, int] = {}
-    if wanted:
-        found = Task.objects.owned_by(owner_id).filter(client_id__in=wanted)
-        ids |= found.values_list("client_id", "pk")
-    return [
-        one if one.refusal else _with_id(one, number, ids, keys)
-        for number, one in enumerate(operations)
-    ]
-
-
-def _with_id(
-    one: Operation, number: int, ids: dict[object, int], keys: Iterator[int]
-) -> Operation:
-    key, fields, refusal = one.key, one.fields, one.refusal
-    for name in OTHERS:
-        other = fields.get(name)
-        if isinstance(other, UUID):
-            fields = {**fields, name: ids.get(other)}
-            if other not in ids:
-                member = name.removesuffix("_id")
-                told = Invalid.of(member, _NO_CLIENT_ID, "not_found")
-                refusal = told.within(f"/operations/{number}/body")
-    if one.verb == "create":
-        key, client_id = next(keys), fields.get("client_id")
-        key = ids.setdefault(client_id, key) if client_id else key
-    elif one.client_id is not None:
-        key = ids.get(one.client_id, 0)
-        refusal = refusal if key else NotFound(_NO_CLIENT_ID)
-    return replace(one, key=key, fields=fields, refusal=refusal)
 
 
 def _place(task: Task) -> plans.Place:

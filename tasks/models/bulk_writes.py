@@ -17,8 +17,9 @@ from taskproject.problems import Conflict, Invalid, NotFound, Problem
 from tasks.fields import Values
 from tasks.limits import MAX_TAGS
 from tasks.models import plans, references
-from tasks.models.batches import Batch, Operation
+from tasks.models.batches import Batch
 from tasks.models.events import Event, lock_feeds
+from tasks.models.operations import Operation
 from tasks.models.outcomes import Outcome
 from tasks.models.positions import Ends
 from tasks.models.tasks import Plan, Task

@@ -15,7 +15,9 @@ from django.db.models.lookups import Exact, LessThanOrEqual
 
 from tasks.fields import FIELDS, KEYS, Field
 from tasks.limits import FIRST_DAY, LAST_DAY
-from tasks.models.functions import Filled, Within
+from tasks.models.due_dates import NEVER
+from tasks.models.functions import Among, Filled, Given, Within
+from tasks.recurrence import SOURCES
 
 LIVE = Q(deleted_at__isnull=True)
 TRASHED = Q(deleted_at__isnull=False)
@@ -58,6 +60,19 @@ CONSTRAINTS = (
     CheckConstraint(
         name="task_due_at_in_range",
         condition=Q(due_at__gte=_FIRST, due_at__lt=_LAST + timedelta(days=1)),
+    ),
+    # A series, whole and with a due date, or none; what follows, of completed tasks.
+    CheckConstraint(
+        name="task_recurrence_whole",
+        condition=(
+            Q(Exact(Given("recurrence", "recurrence_from", "occurrence"), 0))
+            | Q(
+                Exact(Given("recurrence", "occurrence"), 2),
+                Among("recurrence_from", [*SOURCES]),
+                due_moment__lt=NEVER,
+            )
+        )
+        & (Q(completed=True) | Q(next_occurrence__isnull=True)),
     ),
     CheckConstraint(
         name="task_not_its_own_parent",

@@ -14,10 +14,12 @@ from taskproject import timezones
 from taskproject.names import casefold_key
 from taskproject.problems import Invalid
 from taskproject.sql import instance
+from tasks import recurrence, recurrence_rules
 from tasks.fields import KEYS, TEXTS, Values
 from tasks.models.due_dates import due_moment
 from tasks.models.positions import Row
 from tasks.models.words import match_key, search_key, sort_key
+from tasks.recurrence import Occurrence
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
@@ -28,6 +30,12 @@ End = Callable[[Row], str]
 Place = tuple[int, int | None, str]
 #: Fields that refer to other rows.
 REFERENCES = frozenset({"owner_id", "list_id", "parent_id", "tags"})
+_DUE = ("due_date", "due_at", "due_timezone")
+_SERIES = ("recurrence", "recurrence_from")
+_NO_DUE = (
+    "A task that recurs needs a due date: send due_date or due_at, or recurrence: null to "
+    "end the series."
+)
 #: Fields that are computed from the texts. They are used in SQL only, and not loaded.
 DERIVED = ("search", "sorted_title", *KEYS.values())
 
@@ -68,6 +76,8 @@ def new(
         task.due_timezone = timezones.known(task.due_timezone or "UTC")
     task.due_moment = due_moment(task.due_date, task.due_at)
     task.reminders = task.reminders or None
+    if task.recurrence is not None or task.recurrence_from is not None:
+        task.__dict__.update(_series({}, vars(task)))
     task.__dict__.update(_derived(task.__dict__))
     return task
 
@@ -94,7 +104,10 @@ def completing(task: Task, now: datetime, completed: bool) -> Values:
     """Completing a completed task keeps its `completed_at`."""
     if completed == task.completed:
         return {}
-    return {"completed": completed, "completed_at": now if completed else None}
+    values = {"completed": completed, "completed_at": now if completed else None}
+    if task.next_occurrence is not None:
+        values["next_occurrence"] = None
+    return values
 
 
 def restored(task: Task, end: End, taken: set[Place]) -> Values:
@@ -133,7 +146,7 @@ def edited(
     owner_id = values.get("owner_id", task.owner_id)
     if owner_id != task.owner_id:
         # Its list, its parent and its client_id belong to the old owner.
-        none = dict.fromkeys(("list_id", "parent_id", "client_id"))
+        none = dict.fromkeys(("list_id", "parent_id", "client_id", "next_occurrence"))
         values = none | {"tags": task.tags} | values
     if "tags" in values:
         names = [tags[owner_id, casefold_key(name)] for name in values["tags"]]
@@ -146,6 +159,8 @@ def edited(
     values |= due(task, zone, values)
     if "reminders" in values:
         values["reminders"] = values["reminders"] or None
+    if task.recurrence is not None or any(map(values.get, _SERIES)):
+        values |= _series(vars(task), values)
     if changes(task, {name: values[name] for name in TEXTS if name in values}):
         values |= _derived(
             {name: values.get(name, getattr(task, name)) for name in TEXTS}
@@ -157,7 +172,7 @@ def due(task: Task, zone: str, values: Values) -> Values:
     """All fields of the due date, if some of them are among the values. The time zone of an
     instant is, in this order, the given one, that of the task, and `zone`. Raises
     `Invalid` for a time zone without an instant."""
-    if not any(name in values for name in ("due_date", "due_at", "due_timezone")):
+    if not any(name in values for name in _DUE):
         return {}
     due_date = values.get("due_date", task.due_date)
     due_at = values.get("due_at", task.due_at)
@@ -176,3 +191,42 @@ def due(task: Task, zone: str, values: Values) -> Values:
         "due_timezone": due_at and (named or task.due_timezone or zone),
         "due_moment": due_moment(due_date, due_at),
     }
+
+
+def _series(before: Values, values: Values) -> Values:
+    """The fields of the series after a change of a recurring task, or one to it: `before` are
+    its fields, none of a new task, and `values` the new values of some.
+
+    A change of the due date alone moves this occurrence, and leaves its planned date and the
+    series; together with `recurrence` it begins the series anew. Raises `Invalid`."""
+    now = {**before, **values}
+    text, source = now["recurrence"], now["recurrence_from"]
+    if text is None:
+        if values.get("recurrence_from") is not None:
+            detail = "Send recurrence_from together with recurrence only."
+            raise Invalid.of("recurrence_from", detail, "recurrence_alone")
+        return dict.fromkeys((*_SERIES, "occurrence"))
+    begin = recurrence.planned(*map(now.get, _DUE))
+    if begin is None:
+        raise Invalid.of("recurrence", _NO_DUE, "due_missing")
+    source = source or recurrence.SOURCES[0]
+    if values.get("occurrence") is not None:
+        return {"recurrence_from": source}
+    if before and not any(name in values for name in _SERIES):
+        return {}
+    rule = str(checked_rule(text, begin, source))
+    same = (rule, source) == (before.get("recurrence"), before.get("recurrence_from"))
+    moved = any(now[name] != before.get(name) for name in _DUE)
+    planned = before["occurrence"] if same and not moved else str(begin)
+    return {"recurrence": rule, "recurrence_from": source, "occurrence": planned}
+
+
+def checked_rule(
+    text: str, begin: Occurrence, source: str, part: str = "body"
+) -> recurrence_rules.Rule:
+    """The rule of a series that begins with this occurrence, in this part of the request. Raises
+    `Invalid`."""
+    try:
+        return recurrence.checked(text, begin, source)
+    except recurrence_rules.RuleError as error:
+        raise Invalid.of("recurrence", str(error), "recurrence", part) from None

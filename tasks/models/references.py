@@ -1,16 +1,17 @@
-"""Validation of what tasks refer to: lists, parents and tags of the same owner.
+"""What tasks refer to, validated: lists, parents and tags of the same owner.
 
 Call these functions inside `lock_feeds`, so that no other transaction changes these rows.
 `tasks` is the manager of Task, whose module imports this one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from taskproject.problems import Invalid
+from taskproject.sql import batched
 from tasks.fields import Values
 from tasks.models.events import Actor
 from tasks.models.lists import TaskList
@@ -116,3 +117,19 @@ def resolve(
         if wanted
         for tag in Tag.objects.obtain(by, now, owner_id, wanted)
     }
+
+
+def detach(
+    tasks: TaskQuerySet, by: Actor, now: datetime, parents: Collection[int]
+) -> None:
+    """Makes the subtasks of deleted or transferred tasks, unless they go along, plain tasks."""
+    for keys in batched(parents):
+        below = tasks.filter(parent_id__in=keys).values_list("pk", flat=True)
+        for children in batched(key for key in below if key not in parents):
+            tasks.filter(pk__in=children).write(
+                by,
+                None,
+                lambda tasks, _: lambda task: {"parent_id": None},
+                frozen=False,
+                at=now,
+            )

@@ -88,7 +88,7 @@ def _verb(before: Task | None, after: Task | None, changes: Changes) -> Event.Ve
         return Event.Verb.TRASHED if after.deleted_at else Event.Verb.RESTORED
     if "owner_id" in changes:
         return Event.Verb.TRANSFERRED
-    if set(changes) == {"completed"}:
+    if set(changes) - {"next_occurrence"} == {"completed"}:
         return Event.Verb.COMPLETED if after.completed else Event.Verb.REOPENED
     if "position" in changes and set(changes) <= {"position", "list_id"}:
         return Event.Verb.MOVED

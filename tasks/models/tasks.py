@@ -6,7 +6,7 @@ changed fields), and appends an event for each changed task. A write of one task
 single statement, which writes nothing if another transaction changed the task meanwhile.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self
@@ -25,6 +25,7 @@ from tasks.models import (
     plans,
     positions,
     references,
+    series,
     single_statement,
     statements,
     task_events,
@@ -201,6 +202,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
             edit=({"completed": OPPOSITE}, "UTC"),
         )
 
+    def skip(self, by: Actor, versions: Versions = None) -> Outcome:
+        """The task becomes its next occurrence. Raises `Conflict`."""
+        return self.write(by, versions, lambda tasks, now: series.skipped)
+
     def move(
         self,
         by: Actor,
@@ -277,7 +282,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
                 if expected(task, versions):
                     outcome.changed[task.pk] = task
             gone = [(task, None) for task in outcome.changed.values()]
-            _detach_subtasks(by, now, outcome.changed)
+            references.detach(Task.objects.all(), by, now, outcome.changed)
             for keys in batched(outcome.changed):
                 Task.objects.filter(pk__in=keys).delete()
             task_events.record(by, now, gone)
@@ -314,24 +319,26 @@ class TaskQuerySet(models.QuerySet["Task"]):
             ]
             if not tasks:
                 return outcome
-            plan = planned(tasks, now)
+            plan, turns = planned(tasks, now), series.Turns(Task, by, now)
             rows_by_fields: dict[tuple[str, ...], list[tuple[int, list[object]]]] = {}
             for task in tasks:
                 values = plans.changes(task, plan(task))
+                if "completed" in values:
+                    turns.add(task, values)
                 if values:
                     row = (task.pk, list(values.values()))
                     rows_by_fields.setdefault(tuple(values), []).append(row)
+            turns.make()
             for names, rows in rows_by_fields.items():
                 for portion in batched(rows):
                     for task in statements.update(Task, now, names, portion):
                         outcome.changed[task.pk] = task
-            pairs = [
-                (outcome.found[key], task) for key, task in outcome.changed.items()
-            ]
+            found = outcome.found
+            pairs = [(found[key], task) for key, task in outcome.changed.items()]
             if labelled:
                 relabel(pairs)
             if new_owner is not None:
-                _detach_subtasks(by, now, outcome.changed)
+                references.detach(Task.objects.all(), by, now, outcome.changed)
             task_events.record(by, now, pairs)
         return outcome
 
@@ -447,6 +454,13 @@ class Task(models.Model):
         max_length=limits.TIMEZONE_LENGTH, null=True, blank=True
     )
     reminders = models.JSONField(null=True, editable=False)  # see reminders.py
+    # Its series (see series.py): rule, source, planned date, and the id of the next one.
+    recurrence = models.CharField(max_length=limits.RULE_LENGTH, null=True, blank=True)
+    recurrence_from = models.CharField(max_length=10, null=True, blank=True)
+    occurrence = models.CharField(
+        max_length=limits.PLAN_LENGTH, null=True, editable=False
+    )
+    next_occurrence = models.BigIntegerField(null=True, editable=False)
     # The sort key of the due date (see due_dates.py).
     due_moment = models.DateTimeField(default=NEVER, db_default=NEVER, editable=False)
     # The manual order (see positions.py).
@@ -484,17 +498,3 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.title
-
-
-def _detach_subtasks(by: Actor, now: datetime, parents: Collection[int]) -> None:
-    """Makes the subtasks of deleted or transferred tasks, unless they go along, plain tasks."""
-    for keys in batched(parents):
-        below = Task.objects.filter(parent_id__in=keys).values_list("pk", flat=True)
-        for children in batched(key for key in below if key not in parents):
-            Task.objects.filter(pk__in=children).write(
-                by,
-                None,
-                lambda tasks, _: lambda task: {"parent_id": None},
-                frozen=False,
-                at=now,
-            )

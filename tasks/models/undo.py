@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from taskproject.models import Job
 from taskproject.problems import Conflict, Invalid, NotFound, Problem
 from tasks.fields import Values
-from tasks.models.batches import MAX_OPERATIONS, Batch, Operation
+from tasks.models.batches import MAX_OPERATIONS, Batch
 from tasks.models.due_dates import read_instant
 from tasks.models.events import Event, EventQuerySet, as_json, lock_feeds
 from tasks.models.lists import TaskList
+from tasks.models.operations import Operation
 from tasks.models.tags import Tag
 from tasks.models.tasks import Task
 
@@ -59,9 +60,12 @@ def undo(batch: Batch, events: EventQuerySet) -> Undone:
                 raise Conflict("A tag that was created is kept. Delete it instead.")
             raise NotFound("You have made no such change, or not lately.")
         tasks = Task.objects.owned_by(batch.owner_id).in_bulk(changes)
+        # Reopening a task that recurs removes the next one, which it had made.
+        made = {task.next_occurrence for task in tasks.values()}
         operations = [
             operation
             for key, undone in reversed(changes.items())
+            if not (key in made and undone[0].verb == Event.Verb.CREATED)
             for operation in operations_of(key, tasks.get(key), undone)
         ]
         try:

@@ -16,6 +16,8 @@ OPERATIONS = {
     "toggle_task": "POST /api/tasks/{task_id}/toggle",
     "complete_task": "POST /api/tasks/{task_id}/complete",
     "reopen_task": "POST /api/tasks/{task_id}/reopen",
+    "skip_task": "POST /api/tasks/{task_id}/skip",
+    "preview_recurrence": "GET /api/recurrences/preview",
     "restore_task": "POST /api/tasks/{task_id}/restore",
     "move_task": "POST /api/tasks/{task_id}/move",
     "count_tasks": "GET /api/tasks/counts",

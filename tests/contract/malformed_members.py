@@ -196,6 +196,16 @@ CASES: list[Case] = [
         ("too_large", "0/hour", {"minutes_before": 0, "hour": 24}), ("too_small", "0/hour", {"minutes_before": 0, "hour": -1}),
         ("wrong_type", "0/hour", {"minutes_before": 0, "hour": None}))
       for case in refused(f"/reminders/{place}", code, titled(reminders=[value]))),
+    # Recurrence
+    *(case for code, value in (
+        *(("recurrence", text) for text in ("FREQ=HOURLY", "x", "FREQ=DAILY;COUNT=0", "FREQ=DAILY;COUNT=2;UNTIL=20300101", "RRULE:FREQ=DAILY",
+          "FREQ=DAILY;INTERVAL=1001", "FREQ=WEEKLY;BYDAY=2MO", "FREQ=DAILY;BYHOUR=9", "FREQ=MONTHLY;BYMONTHDAY=0", "FREQ=DAILY\n")),
+        ("too_short", ""), ("too_long", "FREQ=DAILY;" + "x" * 300), ("nul_character", "FREQ=DAILY\x00"),
+        *(("wrong_type", value) for value in NO_STRINGS[1:]))
+      for case in refused("/recurrence", code, titled(due_date="2030-01-31", recurrence=value))),
+    *refused("/recurrence", "due_missing", titled(recurrence="FREQ=DAILY")),
+    *refused("/recurrence_from", "recurrence_alone", titled(recurrence_from="due")),
+    *refused("/recurrence_from", "unknown_value", titled(due_date="2030-01-31", recurrence="FREQ=DAILY", recurrence_from="x")),
     # Tags
     *member("tags", "too_many", [f"tag {number}" for number in range(21)], ["same"] * 21, ["a"] * 50_000),
     *member("tags", "wrong_type", None, True, 1, 1.5, "home", "", {}, {"a": 1}, {"0": "home"}),

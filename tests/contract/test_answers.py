@@ -20,6 +20,7 @@ FILTERS = (
 )
 
 
+PREVIEW = "/api/recurrences/preview?recurrence=FREQ%3DMONTHLY&due_date=2027-01-31"
 REMINDED = {
     "title": "Pay the rent",
     "due_date": "2990-12-31",
@@ -38,6 +39,11 @@ def test_each_answer_is_what_the_document_says(
     path = f"/api/tasks/{make_task(alice, tags=['home'], due_date=date(2000, 1, 1)).pk}"
     another = make_task(alice, "Another").pk
     made = Event.objects.of_task(make_task(alice, "New").pk).get().sequence
+    series: dict[str, Any] = {
+        "due_date": date(2990, 1, 31),
+        "recurrence": "FREQ=MONTHLY",
+    }
+    repeated = make_task(alice, "Pay the rent", **series).pk
     make_task(alice, "Sub", parent_id=another, tags=["urgent"])
     lists = [make_list(alice, name).pk for name in ("Shopping", "Work", "Rest")]
     a_list, a_tag = (
@@ -105,6 +111,9 @@ def test_each_answer_is_what_the_document_says(
         ("undo_changes", "POST", "/api/undo", {"event": made}),
         ("get_snapshot", "GET", "/api/snapshot?tz=Asia/Tokyo", None),
         ("create_task", "POST", "/api/tasks", REMINDED),
+        ("skip_task", "POST", f"/api/tasks/{repeated}/skip", None),
+        ("complete_task", "POST", f"/api/tasks/{repeated}/complete", None),
+        ("preview_recurrence", "GET", PREVIEW, None),
         ("list_reminders", "GET", "/api/reminders?status=pending", None),
         *(
             ("export_tasks", "GET", f"/api/tasks/export?format={kind}", None)

@@ -7,7 +7,7 @@ row, an entry in `BODIES`.
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -198,7 +198,11 @@ def come_in(way: str, alice: User, settings: Settings) -> ApiClient:
 def make_rows(owner: User) -> Rows:
     """A task with a tag in a list, and another task and another list beside them."""
     lists = [make_list(owner, name) for name in ("First", "Second")]
-    task = make_task(owner, list_id=lists[0].pk, tags=["home"])
+    series: dict[str, Any] = {
+        "due_date": date(2990, 1, 31),
+        "recurrence": "FREQ=MONTHLY",
+    }
+    task = make_task(owner, list_id=lists[0].pk, tags=["home"], **series)
     tag = Tag.objects.owned_by(owner.pk).get()
     other = make_task(owner, "Another")
     _, secret = CalendarFeed.objects.issue(owner.pk)
@@ -220,6 +224,8 @@ def perform(client: Any, operation: str, rows: Rows) -> Any:
     if operation == "delete_me":
         me = client.get("/api/me").json()
         path += f"?confirm={me.get('username', 'alice')}"
+    if operation == "preview_recurrence":
+        path += "?recurrence=FREQ%3DDAILY&due_date=2027-01-31"
     if operation in BODIES:
         body = BODIES[operation](rows)
     # What is refused in the midst of its transaction is to be rolled back alone.

@@ -11,12 +11,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from taskproject.accounts.models import User
+from taskproject.timezones import instant_of
 from tasks.exports import records_of
 from tasks.formats import BadRow, Record, jsonl
 from tasks.imports import Importer
 from tasks.jobs import confirm_bulk_change, undo_bulk_change
 from tasks.models import BulkChange, Event, Reminder, Task, TaskQuerySet
-from tasks.reminder_rules import instant_of, moment, relative
+from tasks.reminder_rules import moment, relative
 from tasks.reminders import fire_reminders
 from tests.conftest import BY, ApiClient, make_task
 

@@ -20,8 +20,9 @@ TASK = (
     b'{"id":42,"client_id":null,"title":"Buy oat milk","description":"The barista kind.","location":"Market hall",'
     b'"list":3,"parent":41,"tags":["errand"],"priority":"high","due_date":null,'
     b'"due_at":"2026-11-23T08:30:00.123456Z","due_timezone":"Asia/Tokyo",'
-    b'"reminders":[],"overdue":true,"position":"n","open_subtasks":2,"completed":false,'
-    b'"completed_at":null,"created_at":"2026-11-23T08:30:00.123456Z",'
+    b'"reminders":[],"recurrence":null,"recurrence_from":null,"occurrence":null,'
+    b'"overdue":true,"position":"n","open_subtasks":2,"completed":false,'
+    b'"completed_at":null,"next_occurrence":null,"created_at":"2026-11-23T08:30:00.123456Z",'
     b'"updated_at":"2026-11-23T08:30:00.123456Z","version":7}'
 )
 LIST = (

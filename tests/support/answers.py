@@ -19,10 +19,14 @@ PLAIN: dict[str, Any] = {
     "due_at": None,
     "due_timezone": None,
     "reminders": [],
+    "recurrence": None,
+    "recurrence_from": None,
+    "occurrence": None,
     "overdue": False,
     "open_subtasks": 0,
     "completed": False,
     "completed_at": None,
+    "next_occurrence": None,
 }
 
 
@@ -48,11 +52,15 @@ def as_json(task: Task) -> dict[str, Any]:
         "due_at": rfc3339(task.due_at),
         "due_timezone": task.due_timezone,
         "reminders": task.reminders or [],
+        "recurrence": task.recurrence,
+        "recurrence_from": task.recurrence_from,
+        "occurrence": task.occurrence,
         "overdue": _overdue_in_utc(task),
         "position": task.position,
         "open_subtasks": task.subtasks.filter(completed=False, deleted_at=None).count(),
         "completed": task.completed,
         "completed_at": rfc3339(task.completed_at),
+        "next_occurrence": task.next_occurrence,
         "created_at": rfc3339(task.created_at),
         "updated_at": rfc3339(task.updated_at),
         "version": task.version,
@@ -70,7 +78,7 @@ def etag(task: Task) -> str:
     """The ETag of the task as it is stored now."""
     shown = as_json(task)
     derived = str(shown["open_subtasks"] or "") + "overdue" * shown["overdue"]
-    return f'"{task.version}.3-{derived}"' if derived else f'"{task.version}.3"'
+    return f'"{task.version}.4-{derived}"' if derived else f'"{task.version}.4"'
 
 
 def assert_a_credential_is_needed(answer: Any, path: str) -> None:

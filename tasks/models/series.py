@@ -1,0 +1,214 @@
+"""Series of recurring tasks: an open task is one occurrence; completing it makes the next one.
+
+The rules and their dates are in `tasks/recurrence.py`. The completed occurrence keeps its id,
+and has that of the next one in `next_occurrence`; reopening it takes the next one back.
+`model` is Task, whose module imports this one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from taskproject import timezones
+from taskproject.names import casefold_key
+from taskproject.problems import Conflict
+from tasks import recurrence
+from tasks.fields import Values
+from tasks.models import plans, statements, task_events
+from tasks.models.events import Actor, append
+from tasks.models.positions import Ends
+from tasks.models.reminders import schedule
+from tasks.models.tags import label
+from tasks.recurrence import Occurrence, Step
+from tasks.recurrence_rules import Rule, parse
+from tasks.reminder_rules import of_next_occurrence
+
+if TYPE_CHECKING:
+    from tasks.models.tasks import Task
+
+# The fields that go along to the next occurrence.
+_KEPT = (
+    *("owner_id", "title", "description", "location", "list_id", "parent_id"),
+    *("tags", "priority"),
+)
+
+
+def occurrence_of(task: Task) -> tuple[Rule, Occurrence]:
+    """The rule and the planned date of a recurring task."""
+    planned = recurrence.occurrence(task.occurrence or "")
+    assert task.recurrence is not None and planned is not None
+    return parse(task.recurrence), planned
+
+
+def skipped(task: Task) -> Values:
+    """The values of the task as the next occurrence, without this one being done. Raises
+    `Conflict`."""
+    if task.recurrence is None or task.completed:
+        why = "It is completed" if task.completed else "It has no recurrence"
+        raise Conflict(f"{why}: only an open task that recurs can be skipped.")
+    step = recurrence.step(*occurrence_of(task))
+    if step is None:
+        raise Conflict("It is the last occurrence: complete or delete it.")
+    values = step.next.fields()
+    return {
+        **values,
+        **plans.due(task, "UTC", values),
+        "recurrence": str(step.rule),
+        "occurrence": str(step.next),
+    }
+
+
+class _Turn(NamedTuple):
+    """An occurrence that is completed, with its values, and what follows it."""
+
+    task: Task
+    values: Values
+    key: int
+    step: Step
+
+    def value(self, name: str) -> Any:
+        return self.values.get(name, getattr(self.task, name))
+
+
+class Turns:
+    """The occurrences that one write completes or reopens."""
+
+    def __init__(self, model: type[Task], by: Actor, now: datetime) -> None:
+        self._model, self._by, self._now = model, by, now
+        self._turns: list[_Turn] = []
+        self._back: list[tuple[Task, Task]] = []
+        self._ends = Ends(now)
+        self._zones: dict[int, str] = {}
+
+    def add(self, task: Task, values: Values) -> None:
+        """Adds a change of `completed` to these values, and the id of the next occurrence to them.
+        Raises `Conflict` if the next one, which has to be taken back, was changed."""
+        rule = values.get("recurrence", task.recurrence)
+        if rule is None:
+            return
+        if values["completed"]:
+            step = self._step(task, values)
+            if step is not None:
+                [key] = statements.new_keys(1 + len(self._turns))[-1:]
+                values["next_occurrence"] = key
+                self._turns.append(_Turn(task, values, key, step))
+        elif task.next_occurrence is not None:
+            self._take_back(task, task.next_occurrence)
+
+    def make(self) -> None:
+        """Stores the next occurrences, and removes those that are taken back. Call it before the
+        occurrences themselves are written."""
+        for turn in self._turns:
+            self._make(turn)
+        for turn in self._turns:
+            self._bring_subtasks(turn)
+        for task, following in self._back:
+            self._remove(task, following)
+
+    def _step(self, task: Task, values: Values) -> Step | None:
+        text = values.get("occurrence", task.occurrence)
+        planned = recurrence.occurrence(text or "")
+        rule = parse(values.get("recurrence", task.recurrence) or "")
+        assert planned is not None
+        zone = planned.zone or self._zone(values.get("owner_id", task.owner_id))
+        today = self._now.astimezone(timezones.zone(zone)).date()
+        if values.get("recurrence_from", task.recurrence_from) == "completion":
+            return recurrence.step_from_completion(rule, planned, today)
+        return recurrence.step_from_due(rule, planned, self._now, today)
+
+    def _zone(self, owner_id: int) -> str:
+        """The owner's time zone."""
+        if owner_id not in self._zones:
+            users = self._model._meta.get_field("owner").related_model
+            assert not isinstance(users, str)
+            found = users._default_manager.filter(pk=owner_id)
+            self._zones[owner_id] = found.values_list("timezone", flat=True).get()
+        return self._zones[owner_id]
+
+    def _make(self, turn: _Turn) -> None:
+        rule, following = turn.step.rule, turn.step.next
+        fields = {name: turn.value(name) for name in _KEPT} | {
+            **following.fields(),
+            "recurrence": str(rule),
+            "recurrence_from": turn.value("recurrence_from"),
+            "occurrence": str(following),
+            "reminders": of_next_occurrence(turn.value("reminders")),
+        }
+        self._insert(fields, turn.key, turn.step.passed)
+
+    def _bring_subtasks(self, turn: _Turn) -> None:
+        """Moves the open subtasks to the next occurrence, and makes the others again."""
+        subtasks = [*self._model.objects.filter(parent_id=turn.task.pk).live().shown()]
+        if not subtasks:
+            return
+        moved = [subtask.pk for subtask in subtasks if not subtask.completed]
+        self._put_below(turn.key, moved)
+        _, done = occurrence_of(turn.task)
+        later = turn.step.next.day - done.day
+        for subtask in subtasks:
+            if subtask.completed and subtask.recurrence is None:
+                again = {name: getattr(subtask, name) for name in _KEPT}
+                again["reminders"] = of_next_occurrence(subtask.reminders)
+                again |= _later(subtask, later) | {"parent_id": turn.key}
+                self._insert(again, None, [])
+
+    def _insert(
+        self, fields: Mapping[str, object], key: int | None, passed: list[str]
+    ) -> None:
+        names = [*fields["tags"]]  # type: ignore[misc]  # names of tags that exist
+        known = {casefold_key(name): name for name in names}
+        values = {**fields, "id": key}
+        task: Task = plans.new(self._model, self._now, known, values)
+        task.position = self._ends.next((task.owner_id, task.list_id))
+        statements.insert_all(self._model, [task])
+        label([task])
+        [event] = task_events.new_events(self._now, [(None, task)])
+        if passed:
+            event.changes["skipped_occurrences"] = [None, passed]
+        append(self._by, [event])
+        schedule(self._now, [(None, task)])
+
+    def _take_back(self, task: Task, key: int) -> None:
+        found = self._model.objects.filter(pk=key, owner_id=task.owner_id)
+        for following in found.shown().select_for_update(of=("self",)):
+            copies = self._copies(following)
+            if following.version != 1 or any(copy.version != 1 for copy in copies):
+                raise Conflict(
+                    f"Task {key}, its next occurrence, was changed since. To reopen this "
+                    'one alone, end its series: PATCH {"completed": false, "recurrence": '
+                    "null}."
+                )
+            self._back.append((task, following))
+
+    def _copies(self, following: Task) -> list[Task]:
+        """The subtasks that were made with it, in the trash or not."""
+        below = self._model.objects.filter(parent_id=following.pk)
+        return [*below.filter(created_at=following.created_at)]
+
+    def _remove(self, task: Task, following: Task) -> None:
+        copies = [copy.pk for copy in self._copies(following)]
+        self._model.objects.filter(pk__in=copies).remove(self._by)
+        below = self._model.objects.filter(parent_id=following.pk)
+        self._put_below(task.pk, [*below.values_list("pk", flat=True)])
+        self._model.objects.filter(pk=following.pk).remove(self._by)
+
+    def _put_below(self, parent: int, keys: list[int]) -> None:
+        """Makes the tasks subtasks of this one."""
+        if keys:
+            self._model.objects.filter(pk__in=keys).write(
+                self._by,
+                None,
+                lambda tasks, now: lambda task: {"parent_id": parent},
+                frozen=False,
+                at=self._now,
+            )
+
+
+def _later(subtask: Task, delta: timedelta) -> Values:
+    """The due date of a subtask, so many days later; none beyond the last day."""
+    due = recurrence.planned(subtask.due_date, subtask.due_at, subtask.due_timezone)
+    if due is None:
+        return {}
+    later = due.on(due.day + delta)
+    return {} if recurrence.is_over(Rule("DAILY"), later) else later.fields()
