@@ -1,4 +1,4 @@
-"""Dockerfile and deploy/: what they copy, run and set exists, and suffices.
+"""deploy/: what its files copy, run and set exists, and suffices.
 
 Configurations of reverse proxies: tests/faults/test_proxies.py."""
 
@@ -20,8 +20,8 @@ from tests.support.servers import ROOT, live_server
 
 UNITS = sorted(path.name for path in (ROOT / "deploy/systemd").iterdir() if path.suffix)
 SERVICES = [name for name in UNITS if name.endswith(".service")]
-DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 DOCKER = ROOT / "deploy/docker"
+DOCKERFILE = (DOCKER / "Dockerfile").read_text().replace("\\\n", " ")
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
 #: The highest exposure (of 100, the worst) that `systemd-analyze security` may find.
 EXPOSURE = 15
@@ -49,7 +49,7 @@ def test_the_dockerfile_copies_what_the_service_needs(
             )
         else:
             shutil.copy(ROOT / source, place)
-    sent = (ROOT / ".dockerignore").read_text()
+    sent = (DOCKER / "Dockerfile.dockerignore").read_text()
     assert re.findall(r"^!(.*)$", sent, re.MULTILINE) == sorted(sources)
 
     done = subprocess.run(
@@ -78,7 +78,7 @@ def test_the_dockerfile_installs_as_make_run_does() -> None:
 
 @pytest.mark.skipif(not shutil.which("hadolint"), reason="hadolint is not installed")
 def test_hadolint_finds_nothing() -> None:
-    subprocess.run(["hadolint", "Dockerfile"], cwd=ROOT, check=True)
+    subprocess.run(["hadolint", "Dockerfile"], cwd=DOCKER, check=True)
 
 
 def test_the_health_check_tells_a_service_that_runs(migrated: str) -> None:
@@ -123,7 +123,9 @@ def test_compose_names_only_what_exists() -> None:
 
     assert set(used) == set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE))
     assert services["web"]["environment"].keys() <= settings
-    assert (DOCKER / services["migrate"]["build"] / "Dockerfile").is_file()
+    build = services["migrate"]["build"]
+    assert (DOCKER / build["context"]).resolve() == ROOT
+    assert ROOT / build["dockerfile"] == DOCKER / "Dockerfile"
     for service in services.values():
         for volume in service["volumes"]:
             source = volume.split(":")[0]
