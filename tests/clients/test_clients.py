@@ -86,7 +86,8 @@ def test_types_are_small() -> None:
     """They were 491 KB when every part was written out where it is used."""
     size = (GENERATED / "openapi-typescript.ts").stat().st_size
 
-    assert size < 150 * KILOBYTE
+    # Webhooks and recurrence added 37 KB.
+    assert size < 172 * KILOBYTE
 
 
 def test_a_client_in_python_passes_strict_mypy_and_does_the_tour(
