@@ -33,7 +33,7 @@ test: .venv/tests ## Runs the whole suite on SQLite, then on PostgreSQL.
 	$(BIN)/python $(SUITE)=postgresql
 
 test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 3 minutes.
-	$(BIN)/python -m pytest tests/faults
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=2 --dist=loadfile tests/faults
 
 test-browser: .venv/tests ## Uses the pages in Chromium (without it skipped); 1 minute.
 	$(BIN)/python -m pytest tests/browser -rs
