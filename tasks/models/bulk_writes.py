@@ -56,13 +56,9 @@ def do(change: BulkChange, keys: list[int]) -> dict[str, object]:
         return _written(change, some, refused)
 
     try:
-        if change.verb == "assign":
-            outcome = _halved(keys, write, refused, SAME_ID)
-        else:
-            with transaction.atomic():
-                outcome = write(keys)
-    except (Invalid, NotFound) as refusal:
-        # The list or the user was deleted meanwhile: of every task the same.
+        outcome = _halved(keys, write, refused, SAME_ID)
+    except NotFound as refusal:
+        # The user was deleted meanwhile: of every task the same.
         refused = dict.fromkeys(keys, _reason(refusal))
     for key in keys:
         task = outcome.found.get(key)
@@ -99,9 +95,9 @@ def _halved(
     try:
         with transaction.atomic():
             return write(keys)
-    except (Invalid, IntegrityError) as fault:
+    except (Conflict, Invalid, IntegrityError) as fault:
         if len(keys) == 1:
-            told = _reason(fault) if isinstance(fault, Invalid) else same_id
+            told = _reason(fault) if isinstance(fault, Problem) else same_id
             refused[keys[0]] = told
             return Outcome()
     outcome, middle = Outcome(), len(keys) // 2

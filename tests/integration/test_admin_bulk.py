@@ -1,6 +1,6 @@
 """Bulk changes in the admin: their preview, their outcome, and how they are undone."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -140,6 +140,31 @@ def test_a_task_gets_no_more_tags_than_it_may_have(staff: Client, alice: User) -
     assert f"{full.pk} “Full”: It would have more than 20 tags." in message
     task.refresh_from_db()
     assert (task.tags, full.version) == (["one", "tag 1"], 1)
+
+
+@pytest.mark.parametrize(
+    ("action", "sent", "reason"),
+    [
+        ("reopen", {}, "its next occurrence, was changed since"),
+        ("due", {"none": "on"}, "A task that recurs needs a due date"),
+    ],
+)
+def test_a_task_that_recurs_keeps_no_other_one_from_a_change(
+    staff: Client, alice: User, action: str, sent: dict[str, Any], reason: str
+) -> None:
+    day = date(2030, 5, 1)
+    plain = make_task(alice, completed=True, due_date=day)
+    series = make_task(alice, due_date=day, recurrence="FREQ=DAILY")
+    done = Task.objects.filter(pk=series.pk).complete(BY).changed[series.pk]
+    assert done.next_occurrence is not None
+    Task.objects.filter(pk=done.next_occurrence).edit(BY, title="Changed")
+
+    [message] = messages(act(staff, action, plain, series, **sent))
+
+    assert "1 of 2 tasks" in message
+    assert reason in message
+    plain.refresh_from_db()
+    assert plain.version == 2
 
 
 def test_an_id_that_the_new_owner_has_keeps_no_other_task_from_it(
