@@ -4,7 +4,8 @@
 
 Applies them. For the table in docs/operations.md, the database was migrated by release
 1.3.0 and filled by its `manage.py seed_tasks`: 716,000 tasks on PostgreSQL, 530,000 on
-SQLite. On PostgreSQL a second session looks every 20 ms which locks are held that stop others from reading or writing a table."""
+SQLite. On PostgreSQL a second session looks every 20 ms which locks are held that stop others
+from reading or writing a table."""
 
 import os
 import threading
