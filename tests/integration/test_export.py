@@ -176,6 +176,9 @@ def test_a_csv_has_one_row_a_task(api: ApiClient, alice: User) -> None:
             "created_at": micro(task.created_at),
             "updated_at": micro(task.updated_at),
             "client_id": "",
+            "recurrence": "",
+            "recurrence_from": "",
+            "occurrence": "",
         }
     ]
 
