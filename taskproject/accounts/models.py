@@ -64,6 +64,12 @@ class User(AbstractUser):
         self.save(update_fields=["timezone"])
 
     @classmethod
+    def lock(cls, key: int) -> None:
+        """Locks the user with this id until the transaction ends, so that concurrent requests
+        cannot exceed a limit of what the user has."""
+        cls.objects.select_for_update(no_key=True).only("pk").get(pk=key)
+
+    @classmethod
     def guest(cls, name: str) -> Self | None:
         """The user that requests without a credential act as, created at the first one. None if it is
         inactive or staff: the rights of staff must not be public."""

@@ -48,8 +48,7 @@ def issue(
         user_id=caller.user_id, name=name, scopes=words, expires_at=expires_at
     )
     with transaction.atomic():
-        # One at a time, so that concurrent requests cannot exceed the limit.
-        User.objects.select_for_update(no_key=True).only("pk").get(pk=caller.user_id)
+        User.lock(caller.user_id)
         if existing.working().count() >= MAX_TOKENS:
             raise TooManyTokens(
                 f"You have {MAX_TOKENS} tokens that work; revoke one that you do not "

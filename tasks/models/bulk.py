@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
+from django.contrib.auth import get_user_model
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.expressions import RawSQL
@@ -347,7 +348,5 @@ def _cut(rows: Iterable[tuple[int, int]], most: int) -> Iterator[list[int]]:
 
 
 def _named(owners: list[tuple[int, int]]) -> list[tuple[str, int]]:
-    model = Task._meta.get_field("owner").related_model
-    assert not isinstance(model, str)
-    names = model._default_manager.in_bulk([key for key, _ in owners])
+    names = get_user_model().objects.in_bulk([key for key, _ in owners])
     return [(str(names.get(key, key)), count) for key, count in owners]

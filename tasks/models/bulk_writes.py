@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
@@ -251,9 +252,7 @@ def _give_back(
 
 def _check_user(key: int) -> None:
     """Raises `NotFound` unless there is a user with this id, who is not being deleted."""
-    model = Task._meta.get_field("owner").related_model
-    assert not isinstance(model, str)
-    users = model._default_manager.filter(pk=key)
+    users = get_user_model().objects.filter(pk=key)
     if not users.exists() or Job.objects.about("user", key):
         raise NotFound(NO_USER)
 

@@ -3,7 +3,8 @@
 from typing import Self
 
 from django.conf import settings
-from django.db import models
+from django.contrib.auth import get_user_model
+from django.db import models, transaction
 from django.db.models import Case, Q, When
 
 NAME_LENGTH, QUERY_LENGTH, COLUMNS_LENGTH = 60, 2_000, 200
@@ -21,11 +22,14 @@ class SavedViewQuerySet(models.QuerySet["SavedView"]):
     def keep(self, owner_id: int, name: str, **values: object) -> "SavedView | None":
         """Adds a view, or replaces the owner's view of this name. None if the owner has
         MAX_VIEWS others."""
-        mine = self.filter(owner_id=owner_id)
-        if mine.exclude(name=name).count() >= MAX_VIEWS:
-            return None
-        kept, _ = self.update_or_create(owner_id=owner_id, name=name, defaults=values)
-        return kept
+        with transaction.atomic():
+            get_user_model().lock(owner_id)
+            mine = self.filter(owner_id=owner_id)
+            if mine.exclude(name=name).count() >= MAX_VIEWS:
+                return None
+            return mine.update_or_create(owner_id=owner_id, name=name, defaults=values)[
+                0
+            ]
 
 
 class SavedView(models.Model):

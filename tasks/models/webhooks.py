@@ -8,6 +8,7 @@ from typing import ClassVar, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -39,7 +40,7 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
         """Adds a webhook, to which events after now are sent. Raises `Conflict` if the owner
         has MAX_WEBHOOKS."""
         with transaction.atomic():
-            self.lock_owner(owner_id)
+            get_user_model().lock(owner_id)
             if self.owned_by(owner_id).count() >= MAX_WEBHOOKS:
                 raise Conflict(
                     f"You have {MAX_WEBHOOKS} webhooks; delete one that you do not need: "
@@ -50,13 +51,6 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
             return self.create(
                 owner_id=owner_id, secret=secret, cursor=cursor, **values
             )
-
-    def lock_owner(self, owner_id: int) -> None:
-        """One request at a time, so that concurrent ones cannot exceed a limit."""
-        users = Webhook._meta.get_field("owner").related_model
-        assert isinstance(users, type)
-        locked = users._default_manager.select_for_update(no_key=True)
-        locked.only("pk").get(pk=owner_id)
 
     def due(self, now: datetime) -> Self:
         """Those with something to send now, that no worker has. Longest due first."""

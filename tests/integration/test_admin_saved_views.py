@@ -1,6 +1,7 @@
 """Saved views of the admin's list of tasks, and the choice of its columns."""
 
 import re
+from functools import partial
 from html import unescape
 from typing import Any
 
@@ -17,6 +18,7 @@ from tasks.models.saved_views import MAX_VIEWS
 from tests.conftest import BY, make_task
 from tests.support.admin import LIST, SCRIPT, as_staff, listed, messages, text
 from tests.support.rows import make_list
+from tests.support.threads import at_once
 
 VIEWS = f"{LIST}views/"
 
@@ -192,6 +194,22 @@ def test_the_number_and_the_length_of_views_are_bounded(
     assert messages(save(staff, "View 1")) == ["Saved the view “View 1”."]
     answer = save(staff, "View 1", "&".join(f"a{n}=" for n in range(900)))
     assert messages(answer)[0].startswith("Nothing was saved: there are too many")
+    assert SavedView.objects.count() == MAX_VIEWS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_views_that_are_saved_at_once_do_not_exceed_the_number(bob: User) -> None:
+    SavedView.objects.bulk_create(
+        SavedView(owner=bob, name=f"View {n}", columns="title")
+        for n in range(MAX_VIEWS - 1)
+    )
+
+    def keep(name: str) -> SavedView | None:
+        return SavedView.objects.keep(bob.pk, name, columns="title")
+
+    kept = at_once([partial(keep, f"One more {n}") for n in range(8)])
+
+    assert sum(view is not None for view in kept) == 1
     assert SavedView.objects.count() == MAX_VIEWS
 
 
