@@ -23,10 +23,10 @@ from django.db.models import QuerySet
 
 from taskproject import __version__, outbound
 from taskproject.outbound import Response
-from taskproject.sql import ON_POSTGRESQL, fetch
 from taskproject.worker import work
 from tasks import cursors
 from tasks.models import Event, Webhook, WebhookDelivery
+from tasks.models.events import database_now
 from tasks.models.webhooks import LEASE
 
 logger = logging.getLogger(__name__)
@@ -251,15 +251,6 @@ def _log(
         logger.warning("a webhook was switched off", extra={"fields": fields})
     else:
         logger.info("a webhook has failed", extra={"fields": fields})
-
-
-def database_now() -> datetime:
-    """The time of the clock that all workers share."""
-    if not ON_POSTGRESQL:
-        return datetime.now(UTC)
-    [(now,)] = fetch("SELECT clock_timestamp()", [])
-    moment: datetime = now
-    return moment
 
 
 class Sender:

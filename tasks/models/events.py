@@ -182,8 +182,9 @@ def lock_feeds(owner_ids: Iterable[int]) -> Iterator[datetime]:
 
 
 def database_now() -> datetime:
-    """The time of the database's clock, which all processes and machines share. Call it inside
-    `lock_feeds`: before the lock is held, other changes with later times may be committed."""
+    """The time of the database's clock, which all processes and machines share. For the time of an
+    event call it inside `lock_feeds`: before the lock is held, other changes with later times may
+    be committed."""
     if not settings.ON_POSTGRESQL:
         return timezone.now()  # SQLite is used by one machine only.
     [(now,)] = fetch("SELECT clock_timestamp()", [])

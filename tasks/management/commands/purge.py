@@ -34,9 +34,9 @@ class Command(BaseCommand):
         "Removes tasks that have been in the trash for TRASH_DAYS, responses stored for "
         "Idempotency-Key for IDEMPOTENCY_HOURS, events older than EVENT_DAYS (except each "
         "owner's newest), expired sessions, entries of the admin's log older than "
-        "ADMIN_LOG_DAYS, deliveries of webhooks older than WEBHOOK_LOG_DAYS, and records of failed sign-ins, in small transactions. Run it "
-        "daily; it can be interrupted. Requests for changes whose cursor is older than the "
-        "kept events get 410."
+        "ADMIN_LOG_DAYS, deliveries of webhooks older than WEBHOOK_LOG_DAYS, and records of "
+        "failed sign-ins, in small transactions. Run it daily; it can be interrupted. "
+        "Requests for changes whose cursor is older than the kept events get 410."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
