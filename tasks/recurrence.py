@@ -4,7 +4,7 @@ A time is what clocks show in the task's time zone, before and after they are ch
 that does not exist on a day is the first that does; one that exists twice is the earlier.
 Days have no time zone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
@@ -129,30 +129,25 @@ def step(rule: Rule, done: Occurrence) -> Step | None:
 
 
 def step_from_due(
-    rule: Rule, done: Occurrence, now: datetime, today: date
+    rule: Rule, done: Occurrence, today: date, is_overdue: Callable[[Occurrence], bool]
 ) -> Step | None:
-    """The next occurrence that is not overdue; None at the end of the series. `today` is of
-    occurrences that are days."""
+    """The next occurrence that is not overdue; None at the end of the series. `today` may be
+    that of any time zone."""
     passed: list[str] = []
     for count, following in enumerate(upcoming(rule, done), 1):
-        if not _is_overdue(following, now, today):
+        if not is_overdue(following):
             return Step(following, _left(rule, count), passed)
         if count <= MOST_NAMED:
             passed.append(str(following))
         if count == MOST_PASSED and rule.count is None:
             break
-    # Two days earlier, because `today` may be of another zone.
+    # Two days earlier, because of the zones.
     for following in (
         upcoming(rule, done, today - 2 * _DAY) if rule.count is None else ()
     ):
-        if not _is_overdue(following, now, today):
+        if not is_overdue(following):
             return Step(following, rule, passed)
     return None
-
-
-def _is_overdue(one: Occurrence, now: datetime, today: date) -> bool:
-    at = one.due_at
-    return at < now if at is not None else one.day < today
 
 
 def step_from_completion(rule: Rule, done: Occurrence, today: date) -> Step | None:

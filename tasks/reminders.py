@@ -7,12 +7,13 @@ from datetime import datetime
 
 from django.db import transaction
 
+from taskproject import timezones
 from taskproject.accounts.models import User
 from taskproject.sql import ON_POSTGRESQL, fetch
 from taskproject.worker import wake, work
 from tasks.models import Event, Reminder, Task, lock_feeds
 from tasks.models.events import Actor, NewEvent, append, as_json, database_now
-from tasks.models.reminders import is_active, moment_of
+from tasks.models.reminders import is_active, moment_of, zones_of
 
 logger = logging.getLogger("taskproject.worker")
 
@@ -59,7 +60,7 @@ def change_timezone(user: User, name: str) -> None:
         tasks = Task.objects.only("due_date", "due_at").in_bulk(keys)
         for row in rows:
             if task := tasks.get(row.task_id):
-                row.fire_at = moment_of(row, task, name)
+                row.fire_at = moment_of(row, task, timezones.zone(name))
         Reminder.objects.bulk_update(rows, ["fire_at"], batch_size=PORTION)
 
 
@@ -84,8 +85,7 @@ def _fire(now: datetime, owners: list[int]) -> None:
     due = Reminder.objects.due(now).filter(owner_id__in=owners)
     rows = list(due.select_for_update(skip_locked=True)[:PORTION])
     tasks = Task.objects.in_bulk({row.task_id for row in rows})
-    users = User.objects.filter(pk__in=owners)
-    zones = dict(users.values_list("pk", "timezone"))
+    zones = zones_of(owners)
     fired: list[Reminder] = []
     moved: list[Reminder] = []
     for row in rows:

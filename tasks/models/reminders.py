@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -114,7 +115,7 @@ def schedule(now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]) ->
     if any(old for old, _ in changed):
         for row in Reminder.objects.filter(task_id__in=keys):
             rows.setdefault(row.task_id, []).append(row)
-    zones = _zones(new.owner_id for _, new in changed if new)
+    zones = zones_of(new.owner_id for _, new in changed if new)
     added: list[Reminder] = []
     kept: list[Reminder] = []
     gone: list[int] = []
@@ -141,17 +142,13 @@ def is_active(task: Task) -> bool:
     return not task.completed and task.deleted_at is None
 
 
-def moment_of(row: Reminder, task: Task, zone: str) -> datetime | None:
+def moment_of(row: Reminder, task: Task, zone: ZoneInfo) -> datetime | None:
     """The instant of a reminder of this task, whose owner is in this time zone."""
-    return _moment(row, task, timezones.zone(zone))
-
-
-def _moment(row: Reminder, task: Task, zone: Any) -> datetime | None:
     return reminder_rules.moment(row.rule, task.due_date, task.due_at, zone)
 
 
-def _set(row: Reminder, now: datetime, task: Task, zone: Any) -> None:
-    moment = _moment(row, task, zone)
+def _set(row: Reminder, now: datetime, task: Task, zone: ZoneInfo) -> None:
+    moment = moment_of(row, task, zone)
     same, row.fire_at = moment == row.fire_at, moment
     if same and row.status == Reminder.Status.FIRED:
         return
@@ -180,7 +177,8 @@ def _columns(rule: reminder_rules.Rule) -> dict[str, Any]:
     return columns
 
 
-def _zones(owner_ids: Iterable[int]) -> dict[int, Any]:
+def zones_of(owner_ids: Iterable[int]) -> dict[int, ZoneInfo]:
+    """The time zones of these users."""
     users = get_user_model().objects.filter(pk__in=set(owner_ids))
     names = users.values_list("pk", "timezone")
     return {key: timezones.zone(name) for key, name in names}

@@ -6,9 +6,10 @@ and has that of the next one in `next_occurrence`; reopening it takes the next o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from taskproject import timezones
 from taskproject.names import casefold_key
@@ -16,9 +17,10 @@ from taskproject.problems import Conflict
 from tasks import recurrence
 from tasks.fields import Values
 from tasks.models import plans, statements, task_events
+from tasks.models.due_dates import Clock, is_overdue
 from tasks.models.events import Actor, append
 from tasks.models.positions import Ends
-from tasks.models.reminders import schedule
+from tasks.models.reminders import schedule, zones_of
 from tasks.models.tags import label
 from tasks.recurrence import Occurrence, Step
 from tasks.recurrence_rules import Rule, parse
@@ -64,14 +66,32 @@ class _Turn(NamedTuple):
 
     task: Task
     values: Values
-    key: int
     step: Step
+
+    @property
+    def key(self) -> int:
+        """The id of the next one."""
+        key: int = self.values["next_occurrence"]
+        return key
 
     def value(self, name: str) -> Any:
         return self.values.get(name, getattr(self.task, name))
 
 
-class Turns:
+def follow(
+    model: type[Task], by: Actor, now: datetime, changes: Iterable[tuple[Task, Values]]
+) -> None:
+    """Makes what follows the occurrences that these changes complete, and takes back what followed
+    those that they reopen; adds the ids of the next ones to the changes. Call it before the
+    changes are written. Raises `Conflict` if one that has to be taken back was changed."""
+    turns = _Turns(model, by, now)
+    for task, values in changes:
+        if "completed" in values:
+            turns.add(task, values)
+    turns.make()
+
+
+class _Turns:
     """The occurrences that one write completes or reopens."""
 
     def __init__(self, model: type[Task], by: Actor, now: datetime) -> None:
@@ -79,28 +99,25 @@ class Turns:
         self._turns: list[_Turn] = []
         self._back: list[tuple[Task, Task]] = []
         self._ends = Ends(now)
-        self._zones: dict[int, str] = {}
+        self._zones: dict[int, ZoneInfo] = {}
 
     def add(self, task: Task, values: Values) -> None:
-        """Adds a change of `completed` to these values, and the id of the next occurrence to them.
-        Raises `Conflict` if the next one, which has to be taken back, was changed."""
         rule = values.get("recurrence", task.recurrence)
         if rule is None:
             return
         if values["completed"]:
             step = self._step(task, values)
             if step is not None:
-                [key] = statements.new_keys(1 + len(self._turns))[-1:]
-                values["next_occurrence"] = key
-                self._turns.append(_Turn(task, values, key, step))
+                self._turns.append(_Turn(task, values, step))
         elif task.next_occurrence is not None:
             self._take_back(task, task.next_occurrence)
 
     def make(self) -> None:
-        """Stores the next occurrences, and removes those that are taken back. Call it before the
-        occurrences themselves are written."""
-        for turn in self._turns:
-            self._make(turn)
+        if self._turns:
+            keys = statements.new_keys(len(self._turns))
+            for turn, key in zip(self._turns, keys, strict=True):
+                turn.values["next_occurrence"] = key
+                self._make(turn)
         for turn in self._turns:
             self._bring_subtasks(turn)
         for task, following in self._back:
@@ -111,19 +128,24 @@ class Turns:
         planned = recurrence.occurrence(text or "")
         rule = parse(values.get("recurrence", task.recurrence) or "")
         assert planned is not None
-        zone = planned.zone or self._zone(values.get("owner_id", task.owner_id))
-        today = self._now.astimezone(timezones.zone(zone)).date()
+        if planned.zone:
+            zone = timezones.zone(planned.zone)
+        else:
+            zone = self._zone(values.get("owner_id", task.owner_id))
+        clock = Clock(self._now, zone)
         if values.get("recurrence_from", task.recurrence_from) == "completion":
-            return recurrence.step_from_completion(rule, planned, today)
-        return recurrence.step_from_due(rule, planned, self._now, today)
+            return recurrence.step_from_completion(rule, planned, clock.today)
 
-    def _zone(self, owner_id: int) -> str:
+        def late(one: Occurrence) -> bool:
+            day = one.day if one.at is None else None
+            return is_overdue(False, day, one.due_at, clock)
+
+        return recurrence.step_from_due(rule, planned, clock.today, late)
+
+    def _zone(self, owner_id: int) -> ZoneInfo:
         """The owner's time zone."""
         if owner_id not in self._zones:
-            users = self._model._meta.get_field("owner").related_model
-            assert not isinstance(users, str)
-            found = users._default_manager.filter(pk=owner_id)
-            self._zones[owner_id] = found.values_list("timezone", flat=True).get()
+            self._zones |= zones_of([owner_id])
         return self._zones[owner_id]
 
     def _make(self, turn: _Turn) -> None:

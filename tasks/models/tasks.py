@@ -319,16 +319,14 @@ class TaskQuerySet(models.QuerySet["Task"]):
             ]
             if not tasks:
                 return outcome
-            plan, turns = planned(tasks, now), series.Turns(Task, by, now)
+            plan = planned(tasks, now)
+            changes = [(task, plans.changes(task, plan(task))) for task in tasks]
+            series.follow(Task, by, now, changes)
             rows_by_fields: dict[tuple[str, ...], list[tuple[int, list[object]]]] = {}
-            for task in tasks:
-                values = plans.changes(task, plan(task))
-                if "completed" in values:
-                    turns.add(task, values)
+            for task, values in changes:
                 if values:
                     row = (task.pk, list(values.values()))
                     rows_by_fields.setdefault(tuple(values), []).append(row)
-            turns.make()
             for names, rows in rows_by_fields.items():
                 for portion in batched(rows):
                     for task in statements.update(Task, now, names, portion):

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
+from zoneinfo import ZoneInfo
 
 import pytest
 from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # has no types
@@ -9,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from taskproject import timezones
+from tasks.models.due_dates import Clock, is_overdue
 from tasks.recurrence import Occurrence, checked, occurrence, step_from_due, upcoming
 from tasks.recurrence_rules import Rule, RuleError, parse
 
@@ -120,9 +122,12 @@ def test_what_is_late_goes_on_with_the_first_that_is_not(
     begin: date, days: int
 ) -> None:
     today = begin + timedelta(days=days)
-    now = datetime.combine(today, time(12), tzinfo=UTC)
+    clock = Clock(datetime.combine(today, time(12), tzinfo=UTC), ZoneInfo("UTC"))
 
-    following = step_from_due(Rule("DAILY", 3), Occurrence(begin), now, today)
+    def late(one: Occurrence) -> bool:
+        return is_overdue(False, one.day, None, clock)
+
+    following = step_from_due(Rule("DAILY", 3), Occurrence(begin), today, late)
 
     assert following is not None
     assert (
