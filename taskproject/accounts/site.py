@@ -20,6 +20,24 @@ from taskproject.accounts import attempts, second_factor
 from taskproject.accounts.privileges import viewer
 from taskproject.accounts.signin import ChangeForm, SignInForm
 
+#: The models in the order of the menu and of the first page, those of an app together.
+#: Others follow by their names.
+ORDER = (
+    "Task",
+    "TaskList",
+    "Tag",
+    "Webhook",
+    "Group",
+    "User",
+    "Invitation",
+    "ApiToken",
+)
+
+
+def _place(model: Any) -> int:
+    name = model["object_name"]
+    return ORDER.index(name) if name in ORDER else len(ORDER)
+
 
 class StaffSite(AdminSite):
     site_header = site_title = "Tasks"
@@ -34,6 +52,15 @@ class StaffSite(AdminSite):
             path("second-factor/", self.second_factor, name="second_factor"),
             *super().get_urls(),
         ]
+
+    def get_app_list(
+        self, request: HttpRequest, app_label: str | None = None
+    ) -> list[Any]:
+        """The apps with their models in ORDER."""
+        apps = super().get_app_list(request, app_label)
+        for app in apps:
+            app["models"].sort(key=_place)
+        return sorted(apps, key=lambda app: _place(app["models"][0]))
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Also that a second factor was given in the session, where staff need one. Without

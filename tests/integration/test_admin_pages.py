@@ -335,3 +335,13 @@ def _on_one_day() -> None:
     Task.objects.update(created_at=moment)
     ApiToken.objects.update(created_at=moment)
     User.objects.update(date_joined=moment)
+
+
+def test_the_menu_begins_with_tasks(staff: Client) -> None:
+    page = staff.get("/admin/").content.decode()
+
+    menu = page.partition('id="site-nav"')[2].partition("</nav>")[0]
+    assert re.findall(r">([^<>]+)</a>", menu) == [
+        *("Tasks", "Lists", "Tags", "Webhooks"),
+        *("Groups", "Users", "Invitations", "API tokens"),
+    ]
