@@ -80,5 +80,21 @@ class WebhookAdmin(admin.ModelAdmin):
         plural = "" if count == 1 else "s"
         self.message_user(request, f"Switched off {count} webhook{plural}.")
 
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Without buttons to save, as of those who may only view it."""
+        context = {
+            "title": "View webhook",
+            "show_save": False,
+            "show_save_and_continue": False,
+            **(extra_context or {}),
+        }
+        return super().changeform_view(request, object_id, form_url, context)
+
     def save_model(self, request: HttpRequest, *args: Any, **options: Any) -> None:
         """Nothing on the page can be changed."""
