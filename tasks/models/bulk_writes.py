@@ -56,8 +56,9 @@ def do(change: BulkChange, keys: list[int]) -> dict[str, object]:
     def write(some: list[int]) -> Outcome:
         return _written(change, some, refused)
 
+    same_id = SAME_ID if change.verb == "assign" else None
     try:
-        outcome = _halved(keys, write, refused, SAME_ID)
+        outcome = _halved(keys, write, refused, same_id)
     except NotFound as refusal:
         # The user was deleted meanwhile: of every task the same.
         refused = dict.fromkeys(keys, _reason(refusal))
@@ -89,16 +90,19 @@ def _halved(
     keys: list[int],
     write: Callable[[list[int]], Outcome],
     refused: dict[int, str],
-    same_id: str,
+    same_id: str | None,
 ) -> Outcome:
-    """Writes the tasks in one go. Where the database refuses that, each half by itself, so
-    that the tasks whose identifiers or lists are at fault do not keep the others from it."""
+    """Writes the tasks in one go. Where that is refused, each half by itself, so that the tasks
+    at fault do not keep the others from it. `same_id` is the reason where the database refuses
+    it; without, that is an error."""
     try:
         with transaction.atomic():
             return write(keys)
     except (Conflict, Invalid, IntegrityError) as fault:
+        told = _reason(fault) if isinstance(fault, Problem) else same_id
+        if told is None:
+            raise
         if len(keys) == 1:
-            told = _reason(fault) if isinstance(fault, Problem) else same_id
             refused[keys[0]] = told
             return Outcome()
     outcome, middle = Outcome(), len(keys) // 2
