@@ -18,6 +18,7 @@ from tasks.management.commands.seed_tasks import BATCH, make_rows
 from tasks.models import Event, Label, Tag, Tally, Task, TaskList
 from tasks.models.search import holding
 from tests.conftest import BY, ApiClient, make_task, make_token
+from tests.support.copies import connected_to, copy_of
 from tests.support.rows import make_list
 
 pytestmark = [
@@ -184,18 +185,17 @@ def execute(*statements: str) -> None:
 
 
 @pytest.fixture
-def never_analysed(db: None) -> Iterator[None]:
-    """Neither by autovacuum nor by another test, whose dead rows are no longer there. Nor does
-    autovacuum read other tables meanwhile, whose pages `blocks` counts as well."""
-    every = connection.introspection.table_names()
-    execute(
-        f"TRUNCATE {', '.join(TABLES)} CASCADE",
-        *(f"ALTER TABLE {table} SET (autovacuum_enabled = off)" for table in every),
-        "DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class "
-        "WHERE relnamespace = 'public'::regnamespace)",
-    )
-    yield
-    execute(*(f"ALTER TABLE {table} RESET (autovacuum_enabled)" for table in every))
+def never_analysed(migrated: str, transactional_db: None) -> Iterator[None]:
+    """A new database, without dead rows of other tests; nor does autovacuum analyse its tables, or
+    read them while pages are counted."""
+    with copy_of(migrated) as url, connected_to(url):
+        for table in connection.introspection.table_names():
+            execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+        execute(
+            "DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class "
+            "WHERE relnamespace = 'public'::regnamespace)"
+        )
+        yield
 
 
 def fill(user: User) -> TaskList:
