@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.conf import settings
 from django.core.management.color import no_style
 from django.db import connection, transaction
 from django.test import Client, TransactionTestCase
@@ -131,6 +132,14 @@ def make_old_task(owner: User, completed: bool = False, **fields: Any) -> Task:
     )
     task.refresh_from_db()
     return task
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passwords_are_hashed_quickly() -> Iterator[None]:
+    """Where a test is not about the hash itself: one of production takes 0.2 s."""
+    quick = "django.contrib.auth.hashers.MD5PasswordHasher"
+    with override_settings(PASSWORD_HASHERS=[quick, *settings.PASSWORD_HASHERS]):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

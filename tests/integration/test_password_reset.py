@@ -23,7 +23,6 @@ PASSWORD, NEW = "correct horse battery", "another horse battery"
 
 @pytest.fixture(autouse=True)
 def plain(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.SECURE_SSL_REDIRECT = False
 
 

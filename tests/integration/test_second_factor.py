@@ -25,7 +25,6 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture(autouse=True)
 def plain(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.SECURE_SSL_REDIRECT = False
 
 

@@ -28,7 +28,6 @@ def carol(db: None) -> User:
 
 @pytest.fixture(autouse=True)
 def plain(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.SECURE_SSL_REDIRECT = False
 
 
