@@ -33,6 +33,11 @@ expect.set_options(timeout=PATIENCE)
 NewPage = Callable[..., Page]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def passwords_are_hashed_quickly() -> None:
+    """Not here: the server, which checks them, knows the hashes of production alone."""
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     path = chromium()
