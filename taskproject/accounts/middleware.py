@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
-from django.urls import get_script_prefix
+from django.urls import get_script_prefix, set_urlconf
 from django.utils import timezone
 
 from taskproject import problems, timezones
@@ -83,6 +83,9 @@ class HeadlessMiddleware:
             return problems.respond(request, problem)
         vars(request)["urlconf"] = "taskproject.accounts.headless"
         response = self.get_response(request)
+        # Django made it that of the thread, and resets it by a signal that API requests
+        # do not send (REQUEST_SIGNALS).
+        set_urlconf(None)
         if changing is not None and response.status_code != 400:
             changing.forget()
         if response.status_code >= 400:

@@ -15,10 +15,12 @@ from django.core.signals import request_started  # noqa: TID251  # as agents do
 from django.db import connection
 from django.http import HttpResponse
 from django.test import RequestFactory
+from django.urls import get_urlconf
 from pytest_django import Settings
 
 from taskproject import __version__
 from taskproject.accounts.models import User
+from taskproject.api import api
 from taskproject.pipeline import shared_headers
 from taskproject.wsgi import Application
 from tasks.models import Event, Task
@@ -307,3 +309,19 @@ def test_agents_see_api_requests_where_signals_are_on(
         request_started.disconnect(note)
 
     assert seen == (["/api/tasks"] if signals else [])
+
+
+def test_a_thread_that_served_the_paths_of_allauth_serves_the_document(
+    alice: User, rf: RequestFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those paths have a URLconf of their own."""
+    monkeypatch.setattr(api, "_document", None)
+    secret = make_token(alice)
+
+    answers = [
+        call(rf, secret, "GET", path)
+        for path in ("/api/auth/app/v1/config", "/api/openapi.json")
+    ]
+
+    assert [status for status, _, _ in answers] == ["200 OK", "200 OK"]
+    assert get_urlconf() is None
