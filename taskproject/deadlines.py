@@ -129,6 +129,13 @@ def current_deadline() -> Deadline | None:
     return _current.deadline
 
 
+def paused() -> AbstractContextManager[None]:
+    """A context manager that stops the deadline of this thread, if there is one: for what takes
+    long without the database."""
+    deadline = current_deadline()
+    return nullcontext() if deadline is None else deadline.paused()
+
+
 def extend(seconds: float) -> None:
     """Moves the deadline of this thread, if there is one, to `seconds` from now."""
     deadline = current_deadline()

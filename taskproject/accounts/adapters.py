@@ -61,6 +61,9 @@ class AccountAdapter(DefaultAccountAdapter):
         self, request: HttpRequest, user: User, form: BaseForm, commit: bool = True
     ) -> User:
         """Raises `SignUpClosed` where that is required of new users."""
+        # Before the transaction: the hash of the password takes half a second, in which
+        # the row of the invitation, or SQLite's lock, would be held.
+        super().save_user(request, user, form, commit=False)
         with transaction.atomic():
             if settings.SIGNUP == "INVITE":
                 invited = Invitation.objects.pending()
@@ -68,7 +71,7 @@ class AccountAdapter(DefaultAccountAdapter):
                     raise SignUpClosed(
                         "Sign-up is for invited people: ask the staff of this service."
                     )
-            super().save_user(request, user, form, commit)
+            user.save()
         return user
 
     def get_login_stages(self) -> list[str]:

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 
 from taskproject.accounts.issuer_keys import ALGORITHMS, NoKeysYet, keys
 from taskproject.accounts.models import Identity, User
-from taskproject.deadlines import current_deadline
+from taskproject.deadlines import paused
 from taskproject.problems import InvalidToken, Unavailable
 
 LEEWAY = 30  # seconds that the clocks may differ
@@ -99,13 +99,9 @@ def _verified(token: str) -> dict[str, Any]:
 
 
 def _key(kid: str | None, algorithm: str) -> Any:
-    waits = current_deadline()
     try:
-        if waits is None:
+        with paused():
             key = keys.find(kid, algorithm)
-        else:
-            with waits.paused():  # of the database
-                key = keys.find(kid, algorithm)
     except NoKeysYet as missing:
         raise Unavailable(
             "The keys of the identity provider are not known yet. Try again.",

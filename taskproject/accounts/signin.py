@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 
 from taskproject.accounts import attempts
+from taskproject.deadlines import paused
 from taskproject.problems import Problem, TooManyRequests, Unavailable
 
 BUSY_RETRY = 3  # seconds
@@ -20,7 +21,8 @@ BUSY_RETRY = 3  # seconds
 
 class Hasher(PBKDF2PasswordHasher):
     """Django's hasher, with one hash at a time in each process: it takes half a second of a
-    processor. At most half of the threads hash or wait; further attempts are refused."""
+    processor, which is no time of waiting for the database. At most half of the threads hash
+    or wait; further attempts are refused."""
 
     _turn = Lock()
     _places = BoundedSemaphore(max(1, settings.THREADS // 2))
@@ -33,7 +35,7 @@ class Hasher(PBKDF2PasswordHasher):
                 headers={"Retry-After": str(BUSY_RETRY)},
             )
         try:
-            with self._turn:
+            with paused(), self._turn:
                 return super().encode(password, salt, iterations)
         finally:
             self._places.release()

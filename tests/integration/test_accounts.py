@@ -3,6 +3,7 @@
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
+from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -74,6 +75,24 @@ def test_where_people_are_invited_others_are_refused(
     assert flows(invited) == ["verify_email"]
     assert [user.email for user in User.objects.all()] == [ANNA["email"]]
     assert Invitation.objects.get().state == "accepted"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_password_is_hashed_before_the_transaction(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SIGNUP = "INVITE"
+    Invitation.objects.invite(ANNA["email"], None)
+    hashed_in_one: list[bool] = []
+
+    def make(_: User, password: str | None) -> None:
+        hashed_in_one.append(connection.in_atomic_block)
+
+    monkeypatch.setattr(User, "set_password", make)
+    answer = App().call("POST", "/auth/signup", ANNA)
+
+    assert flows(answer) == ["verify_email"]
+    assert hashed_in_one == [False]
 
 
 def test_an_invitation_expires(db: None, settings: Settings) -> None:

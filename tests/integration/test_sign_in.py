@@ -1,5 +1,6 @@
 """Signing in to the admin: how often it may fail."""
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -7,6 +8,7 @@ from threading import Barrier, BoundedSemaphore
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connections
 from django.http import HttpResponse
 from django.test import Client
@@ -14,6 +16,7 @@ from django.utils import timezone
 
 from taskproject.accounts import signin
 from taskproject.accounts.models import SignInAttempt, User
+from taskproject.deadlines import Deadline
 from taskproject.problems import Unavailable
 
 LOGIN = "/admin/login/"
@@ -173,6 +176,24 @@ def test_more_hashes_at_once_than_half_of_the_threads_are_refused(
         hasher.encode("secret", "salt", 1)
 
     assert hasher.verify("secret", hasher.encode("secret", "salt", 1))
+
+
+def test_hashing_takes_none_of_the_time_for_the_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left: list[float] = []
+
+    def encode(*_: object) -> str:
+        left.append(own.remaining())
+        return ""
+
+    monkeypatch.setattr(PBKDF2PasswordHasher, "encode", encode)
+    with Deadline(2, includes_connecting=False) as own:
+        signin.Hasher().encode("secret", "salt")
+        left.append(own.remaining())
+
+    during, afterwards = left
+    assert (during, 1 < afterwards <= 2) == (math.inf, True)
 
 
 @pytest.mark.django_db
