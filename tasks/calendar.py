@@ -12,7 +12,7 @@ from typing import NamedTuple
 from taskproject.sql import adapted, batched, fetch
 from taskproject.times import midnight
 from tasks.exports import record_of, select
-from tasks.formats import ics
+from tasks.formats import TaskRecord, ics
 from tasks.models.criteria import OPEN
 from tasks.models.due_dates import NEVER
 
@@ -94,18 +94,24 @@ def write(owner_id: int, today: date, name: str) -> bytes:
     keys = _keys(owner_id, today)
     size = HEAD + len(ics.END)
     pieces: list[tuple[datetime, int, bytes]] = []
+    zones: list[bytes] = []
+    described: set[str] = set()
     shown = 0
-    for key, piece in _pieces(owner_id, keys[:MAX_TASKS]):
-        size += len(piece)
+    for key, record in _records(owner_id, keys[:MAX_TASKS]):
+        new = ics.new_zones(record, described) if record else []
+        piece = ics.components(record) if record else b""
+        size += len(piece) + sum(map(len, new))
         if size > SIZE:
             break
         shown += 1
+        zones += new
         if piece:
             pieces.append((key.moment, key.pk, piece))
     description = _left_out(keys, shown)
     return b"".join(
         [
             ics.begin(name, description),
+            *zones,
             *(piece for _, _, piece in sorted(pieces)),
             ics.END,
         ]
@@ -147,8 +153,10 @@ def _alternately(*sides: Iterable[Key]) -> Iterator[Key]:
     return (key for key in chain.from_iterable(zip_longest(*sides)) if key)
 
 
-def _pieces(owner_id: int, keys: Sequence[Key]) -> Iterator[tuple[Key, bytes]]:
-    """The tasks as iCalendar, read in portions; empty for those deleted meanwhile."""
+def _records(
+    owner_id: int, keys: Sequence[Key]
+) -> Iterator[tuple[Key, TaskRecord | None]]:
+    """The tasks, read in portions; None for those deleted meanwhile."""
     for portion in batched(keys, PORTION):
         places = ", ".join(["%s"] * len(portion))
         found = select(
@@ -159,8 +167,7 @@ def _pieces(owner_id: int, keys: Sequence[Key]) -> Iterator[tuple[Key, bytes]]:
         rows = {row[0]: row for row in found}
         for key in portion:
             row = rows.get(key.pk)
-            record = row and record_of(row, None, None)
-            yield key, ics.components(record) if record else b""
+            yield key, None if row is None else record_of(row, None, None)
 
 
 def _left_out(keys: Sequence[Key], shown: int) -> str:

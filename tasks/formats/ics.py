@@ -1,7 +1,11 @@
 """iCalendar (RFC 5545, RFC 7986): tasks for calendars that subscribe. Writing only.
 
 Each task is a VTODO. Most calendars do not show these, so open tasks with a due date are
-VEVENTs too: all-day and free for a day, half an hour from an instant."""
+VEVENTs too: all-day and free for a day, half an hour from an instant. The later occurrences
+of a series are VEVENTs that repeat.
+
+No VTODO repeats: the RFC wants a DTSTART before the DUE then, which a day cannot have without
+another weekday or day of the month, and programs complete the whole series with one."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,11 +13,13 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from urllib.parse import quote
 
+from tasks.formats import ics_series, ics_zones
+from tasks.formats.ics_series import Series
 from tasks.formats.records import Record, TaskRecord
 
 PRODUCT = "-//tasks//tasks 1.0//EN"
 #: The format of the output, as a part of the feed's ETag: increase it when it changes.
-REPRESENTATION = 3
+REPRESENTATION = 4
 #: How often subscribers should refresh.
 REFRESH = "PT15M"
 #: RFC 5545 §3.8.1.9: 1 is the highest and 9 the lowest; 0, or none, is undefined.
@@ -37,10 +43,22 @@ def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
     """The calendar, one piece for each component. Tasks in the trash are left out. `name` is
     shown to subscribers."""
     yield begin(name)
+    described: set[str] = set()
     for record in records:
         if isinstance(record, TaskRecord) and record.deleted_at is None:
+            yield from new_zones(record, described)
             yield components(record)
     yield END
+
+
+def new_zones(task: TaskRecord, described: set[str]) -> list[bytes]:
+    """The time zone that the components of the task name, unless it was described before: it goes
+    before them."""
+    zone = ics_series.zone_of(task)
+    if zone is None or zone in described:
+        return []
+    described.add(zone)
+    return [_folded(ics_zones.lines(zone))]
 
 
 def begin(name: str, description: str = "") -> bytes:
@@ -69,6 +87,8 @@ def components(task: TaskRecord) -> bytes:
     lines = _todo(task, shared)
     if not task.completed and (task.due_date or task.due_at):
         lines += _event(task, shared)
+        for series in ics_series.later(task):
+            lines += _events(task, shared, series)
     return _folded(lines)
 
 
@@ -102,6 +122,23 @@ def _event(task: TaskRecord, shared: list[str]) -> list[str]:
     elif task.due_at:
         lines.append(f"DTSTART:{_instant(task.due_at)}")
         lines.append(f"DTEND:{_instant(task.due_at + EVENT_LENGTH)}")
+    lines.append("END:VEVENT")
+    return lines
+
+
+def _events(task: TaskRecord, shared: list[str], series: Series) -> list[str]:
+    """The later occurrences of a series."""
+    uid = f"{_identifier(task.external_id)}@{series.name}.tasks"
+    lines = ["BEGIN:VEVENT", *shared, f"UID:{uid}", f"RRULE:{series.rule}"]
+    day, at, zone = series.first.day, series.first.at, series.first.zone
+    if at is None:
+        lines.append(f"DTSTART;VALUE=DATE:{_day(day)}")
+        lines.append("DURATION:P1D")
+        lines.append("TRANSP:TRANSPARENT")
+    else:
+        named, end = ("", "Z") if zone == "UTC" else (f";TZID={zone}", "")
+        lines.append(f"DTSTART{named}:{_day(day)}T{at:%H%M%S}{end}")
+        lines.append(f"DURATION:PT{EVENT_LENGTH.seconds // 60}M")
     lines.append("END:VEVENT")
     return lines
 

@@ -251,6 +251,18 @@ def test_it_holds_what_is_due_as_to_dos_and_events(
     assert [event["dtstart"].dt for event in events] == [instant, date(2099, 12, 31)]
 
 
+def test_a_series_is_an_event_that_repeats_after_its_zone(
+    api: ApiClient, nobody: ApiClient, url: str
+) -> None:
+    due = {"due_at": "2099-01-01T09:00:00Z", "due_timezone": "Europe/Berlin"}
+    api.send("POST", "/api/tasks", {"title": "Tea", "recurrence": "FREQ=WEEKLY", **due})
+
+    content = read(nobody, url).content.decode()
+    assert "DTSTART;TZID=Europe/Berlin:20990108T100000\r\n" in content
+    assert content.index("END:VTIMEZONE") < content.index("BEGIN:VTODO")
+    assert shown(nobody, url, "VEVENT") == ["Tea", "Tea"]
+
+
 def test_what_was_due_within_a_year_is_still_there(
     nobody: ApiClient, alice: User, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
