@@ -1,5 +1,6 @@
 """`manage.py serve`: the production server, as a process on a real socket."""
 
+import json
 import re
 import socket
 import time
@@ -62,6 +63,23 @@ def test_it_says_where_everything_is_and_how_to_make_the_first_user(
         r"First staff user: (\S+) manage\.py createsuperuser\n", server.output
     )
     assert command and Path(command[1]).exists()
+
+
+def test_a_load_test_proves_that_nothing_is_lost_or_doubled(server: Server) -> None:
+    told = json.loads(
+        manage(
+            server.database_url,
+            *("loadtest", server.url, "--requests", "250", "--connections", "6"),
+            *("--json", "--max-errors", "0"),
+            LOADTEST_TOKEN=f"{server.token} {server.token}",
+        )
+    )
+
+    assert told["ok"] and (told["lost"], told["doubled"], told["stale"]) == (0, 0, 0)
+    assert told["acknowledged"] > 80 and told["repeated"] > 0
+    assert told["events"] == told["acknowledged"] + 2  # those of the two shared tasks
+    assert told["errors"] == {} and told["left"] == []
+    assert server.send("GET", "/api/lists").json()["items"] == []
 
 
 @pytest.mark.parametrize(
