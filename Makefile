@@ -12,6 +12,8 @@ RUFF = $(BIN)/ruff
 # The suite on a database, in as many processes as there are processors, each with a
 # database of its own. Tests of one file mostly stay together, and share its servers.
 SUITE = -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --database
+# Tests start hundreds of processes, and each would compile the sources anew.
+export PYTHONDONTWRITEBYTECODE =
 CLIENTS = tests/clients
 NODE_20_19 = const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || major == 20 && minor >= 19 ? 0 : 1)
 # With hashes of the files for all platforms, which pip compares.
