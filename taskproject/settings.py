@@ -330,6 +330,8 @@ LOGIN_REDIRECT_URL = "/admin/"
 SIGNUP = environment.choice("SIGNUP", "CLOSED", ["OPEN", "INVITE", "CLOSED"])
 # The address of the frontend, for invitations.
 FRONTEND_URL = environment.url("FRONTEND_URL")
+# The address of this service, for links in mails.
+PUBLIC_URL = environment.url("PUBLIC_URL").rstrip("/")
 _mail = environment.mail("EMAIL_URL", "log:" if DEBUG else "")
 EMAIL_BACKEND = _mail["BACKEND"]  # empty: no mail is sent, and what needs it is refused
 EMAIL_HOST, EMAIL_PORT = _mail["HOST"], _mail["PORT"]

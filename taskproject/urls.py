@@ -12,6 +12,7 @@ from django.views.generic import RedirectView
 from taskproject.accounts import password_reset
 from taskproject.api import api, todo_backend
 from taskproject.front import front
+from tasks.unsubscribe import unsubscribe
 
 # Methods other than GET and HEAD are 405, also with a session cookie.
 to_docs = csrf_exempt(require_safe(RedirectView.as_view(url="/api/docs")))
@@ -34,6 +35,7 @@ urlpatterns = [
     path("api/openapi.json", document),
     path("api/", api.urls),
     path("admin/", admin.site.urls),
+    path("unsubscribe/<str:signed>", unsubscribe),
     path("favicon.ico", csrf_exempt(require_safe(favicon))),
 ]
 

@@ -10,6 +10,7 @@ class TasksConfig(AppConfig):
     def ready(self) -> None:
         from tasks import (  # noqa: F401 - registers what jobs and workers do
             jobs,
+            reminder_emails,
             reminders,
             webhooks,
         )

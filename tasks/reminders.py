@@ -3,6 +3,7 @@
 import logging
 import math
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from taskproject.worker import wake, work
 from tasks.models import Event, Reminder, Task, lock_feeds
 from tasks.models.events import Actor, NewEvent, append, as_json, database_now
 from tasks.models.reminders import is_active, moment_of, zones_of
+from tasks.reminder_emails import are_possible, check_possible
 
 logger = logging.getLogger("taskproject.worker")
 
@@ -47,6 +49,21 @@ def fire_reminders() -> float:
         with lock_feeds(owners) as now:
             _fire(now, owners)
     return 0.0
+
+
+def change_preferences(
+    user: User, timezone: str | None = None, reminder_emails: bool | None = None
+) -> None:
+    """Changes those that are given. Raises `NoMail` and `Conflict`, if reminders cannot be sent to
+    the user by e-mail."""
+    if reminder_emails:
+        check_possible(user)
+    with transaction.atomic():
+        if timezone is not None:
+            change_timezone(user, timezone)
+        if reminder_emails is not None:
+            user.reminder_emails = reminder_emails
+            user.save(update_fields=["reminder_emails"])
 
 
 def change_timezone(user: User, name: str) -> None:
@@ -100,12 +117,31 @@ def _fire(now: datetime, owners: list[int]) -> None:
         # Another one was moved by a write that bypassed the code of this service.
         if row.status != Reminder.Status.FIRED or row.fire_at != planned:
             moved.append(row)
-    Reminder.objects.filter(pk__in=[row.pk for row in fired]).update(
-        status=Reminder.Status.FIRED, fired_at=now
-    )
+    for reminders, changes in _firings(now, fired):
+        keys = [row.pk for row in reminders]
+        Reminder.objects.filter(pk__in=keys).update(
+            status=Reminder.Status.FIRED, fired_at=now, **changes
+        )
     Reminder.objects.bulk_update(moved, ["fire_at", "status", "fired_at"])
     append(BY, [_event(now, row, tasks[row.task_id]) for row in fired])
     _log(fired, now)
+
+
+def _firings(
+    now: datetime, fired: list[Reminder]
+) -> Iterator[tuple[list[Reminder], Mapping[str, object]]]:
+    """The reminders that fire, by what becomes of their e-mails."""
+    chosen: set[int] = set()
+    if are_possible() and fired:
+        owners = User.objects.filter(pk__in={row.owner_id for row in fired})
+        wanted = owners.filter(reminder_emails=True, is_active=True)
+        chosen = set(wanted.values_list("pk", flat=True))
+    mailed = [row for row in fired if row.owner_id in chosen]
+    if others := [row for row in fired if row.owner_id not in chosen]:
+        yield others, Reminder.WITHOUT_EMAIL
+    if mailed:
+        waits = {"email_status": Reminder.EmailStatus.PENDING, "email_at": now}
+        yield mailed, {**waits, "email_attempts": 0}
 
 
 def _event(now: datetime, row: Reminder, task: Task) -> NewEvent:
@@ -140,5 +176,6 @@ def _log(fired: list[Reminder], now: datetime) -> None:
     def tell() -> None:
         logger.info("reminders fired", extra={"fields": fields})
         wake("webhooks")
+        wake("e-mails")
 
     transaction.on_commit(tell)

@@ -58,7 +58,7 @@ class PersonAdmin(UserAdmin):
 
     fieldsets = (
         *(UserAdmin.fieldsets or ()),
-        ("Preferences", {"fields": ("timezone",)}),
+        ("Preferences", {"fields": ("timezone", "reminder_emails")}),
         ("Identity provider", {"fields": ("identity",)}),
     )
     search_fields = (*UserAdmin.search_fields, "identities__subject")
@@ -95,7 +95,9 @@ class PersonAdmin(UserAdmin):
     def get_readonly_fields(
         self, request: HttpRequest, obj: User | None = None
     ) -> tuple[str, ...]:
-        fields = (*super().get_readonly_fields(request, obj), "identity")
+        # The user alone chooses to get e-mails.
+        own = ("identity", "reminder_emails")
+        fields = (*super().get_readonly_fields(request, obj), *own)
         return fields if viewer(request).is_superuser else (*fields, "is_superuser")
 
     def formfield_for_manytomany(

@@ -57,6 +57,8 @@ class User(AbstractUser):
         validators=[check_timezone],
         help_text="Such as Europe/Lisbon: decides what is overdue and due today.",
     )
+    # Whether reminders are sent by e-mail, too: what the user has chosen.
+    reminder_emails = models.BooleanField(default=False, db_default=False)
 
     def move_to(self, timezone: str) -> None:
         """Stores the user's time zone, which must be valid."""

@@ -17,6 +17,7 @@ from tasks.models import Reminder
 
 router = Router(tags=["changes"])
 
+EmailStatus = TypeAliasType("EmailStatus", Literal["pending", "sent", "failed"])
 ReminderStatus = TypeAliasType(
     "ReminderStatus", Literal["pending", "fired", "inactive"]
 )
@@ -32,6 +33,9 @@ class ReminderOut(BaseModel):
     fire_at: datetime | None = Field(description="Null without a due date.")
     fired_at: datetime | None
     late: bool = Field(description="Fired more than a minute after `fire_at`.")
+    email_status: EmailStatus | None = Field(
+        description="Of its e-mail, if it has one."
+    )
 
 
 class ReminderPage(BaseModel):

@@ -8,13 +8,13 @@ task that is completed, in the trash or gone, nor at an instant that has moved."
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 
 from taskproject import timezones
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tasks.models.tasks import Task
 
 _NAMES = ("at", "minutes_before", "hour")
+#: How long a worker has an e-mail for itself: longer than sending one takes.
+LEASE = timedelta(seconds=60)
 
 
 class ReminderQuerySet(models.QuerySet["Reminder"]):
@@ -37,6 +39,21 @@ class ReminderQuerySet(models.QuerySet["Reminder"]):
         """Those that fire now, first those that have waited for longest."""
         return self.pending().filter(fire_at__lte=now).order_by("fire_at")
 
+    def to_email(self, now: datetime) -> Self:
+        """Those whose e-mail is to be sent now."""
+        return self.filter(email_at__lte=now)
+
+    def claim_email(self, owner_id: int, now: datetime) -> Reminder | None:
+        """The one of this owner that has waited for longest, now leased to the caller."""
+        due = self.to_email(now).owned_by(owner_id).order_by("email_at")
+        with transaction.atomic():
+            locked = due.select_for_update(skip_locked=True, no_key=True)
+            row: Reminder | None = locked.first()
+            if row is not None:
+                row.email_at = now + LEASE
+                self.filter(pk=row.pk).update(email_at=row.email_at)
+        return row
+
 
 class _Status(models.TextChoices):
     PENDING = "pending"
@@ -46,10 +63,17 @@ class _Status(models.TextChoices):
     INACTIVE = "inactive"
 
 
+class _EmailStatus(models.TextChoices):
+    PENDING = "pending"
+    SENT = "sent"
+    FAILED = "failed"  # refused for good, or too often
+
+
 class Reminder(models.Model):
     """One reminder of one task."""
 
     Status: TypeAlias = _Status
+    EmailStatus: TypeAlias = _EmailStatus
 
     id = models.BigAutoField(primary_key=True)
     owner = models.ForeignKey(
@@ -65,6 +89,15 @@ class Reminder(models.Model):
     fire_at = models.DateTimeField(null=True)
     status = models.CharField(max_length=8, choices=Status.choices)
     fired_at = models.DateTimeField(null=True)
+    # The e-mail of one that has fired; None: there is none.
+    email_status = models.CharField(
+        max_length=8, choices=_EmailStatus.choices, null=True
+    )
+    # When the next attempt to send it is due, or the lease of a worker ends; identifies
+    # the lease, too.
+    email_at = models.DateTimeField(null=True)
+    # Failed attempts.
+    email_attempts = models.SmallIntegerField(null=True)
 
     objects = ReminderQuerySet.as_manager()
 
@@ -75,7 +108,19 @@ class Reminder(models.Model):
             ),
             models.Index(fields=["task_id"], name="reminder_of_task"),
             models.Index(fields=["owner", "status", "id"], name="reminder_of_owner"),
+            models.Index(
+                fields=["owner", "email_at"],
+                condition=Q(email_at__isnull=False),
+                name="reminder_email",
+            ),
         )
+
+    #: What a reminder has that has no e-mail.
+    WITHOUT_EMAIL: ClassVar[dict[str, None]] = {
+        "email_status": None,
+        "email_at": None,
+        "email_attempts": None,
+    }
 
     def __str__(self) -> str:
         return f"{self.status} reminder of task {self.task_id}"
@@ -92,6 +137,12 @@ class Reminder(models.Model):
         if self.fire_at is None or self.fired_at is None:
             return False
         return (self.fired_at - self.fire_at).total_seconds() > LATE
+
+    def end_lease(self, **changes: object) -> bool:
+        """Stores what came of an attempt to send the e-mail. False if the lease was lost, or the
+        reminder changed: then nothing is stored."""
+        mine = Reminder.objects.filter(pk=self.pk, email_at=self.email_at)
+        return bool(mine.update(**changes))
 
 
 #: Seconds after its instant from which a reminder that fires is late.
@@ -132,7 +183,7 @@ def schedule(now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]) ->
         gone += [row.pk for row in left.values() if row]
     if gone:
         Reminder.objects.filter(pk__in=gone).delete()
-    names = ["owner", "fire_at", "status", "fired_at"]
+    names = ["owner", "fire_at", "status", "fired_at", *Reminder.WITHOUT_EMAIL]
     Reminder.objects.bulk_update(kept, names, batch_size=500)
     Reminder.objects.bulk_create(added, batch_size=500)
 
@@ -154,6 +205,7 @@ def _set(row: Reminder, now: datetime, task: Task, zone: ZoneInfo) -> None:
         return
     waits = same and row.status == Reminder.Status.PENDING
     row.fired_at = None
+    row.email_status = row.email_at = row.email_attempts = None
     # One that was missed and waits for a worker goes on waiting.
     if is_active(task) and moment is not None and (waits or moment > now):
         row.status = Reminder.Status.PENDING

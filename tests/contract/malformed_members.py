@@ -387,7 +387,7 @@ CASES: list[Case] = [
     *whole("wrong_type", [], method="PATCH", path="/api/me"),
     *refused("/timezone", "timezone", *({"timezone": value} for value in NO_ZONES), method="PATCH", path="/api/me"),
     *refused("/timezone", "wrong_type", *({"timezone": value} for value in NO_STRINGS), method="PATCH", path="/api/me"),
-    *refused("/timezone", "missing", {}, method="PATCH", path="/api/me"),
+    *refused("/reminder_emails", "wrong_type", *({"reminder_emails": value} for value in (None, 1, "true")), method="PATCH", path="/api/me"),
     *refused("/is_staff", "unknown", {"timezone": "UTC", "is_staff": True}, method="PATCH", path="/api/me"),
     *(Case(f"DELETE me, {text}", 422, "invalid", "DELETE", f"/api/me?{text}", error=(pointer, code)) for text, pointer, code in (
         ("", "/confirm", "missing"), ("confirm=", "/confirm", "too_short"), ("confirm=nobody", "/confirm", "refused"),

@@ -1,49 +1,14 @@
 """manage.py doctor: the server for mail"""
 
-import socketserver
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 from pytest_django import Settings
 
 from taskproject.doctor import Options
 from taskproject.doctor_mail import LOG, check_mail
 from tests.support.copies import free_port
+from tests.support.mail_servers import mail_server
 
 PASSWORD = "hunter2horse"
-
-
-@contextmanager
-def mail_server(extension: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """A mail server that refuses all passwords: its port, and the commands that it got."""
-    commands = []
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            self.wfile.write(b"220 mail.example.com\r\n")
-            while line := self.rfile.readline():
-                commands.append(command := line.split()[0].upper())
-                answer = {
-                    b"EHLO": b"250-mail.example.com\r\n250 " + extension,
-                    b"AUTH": b"535 no such user " + PASSWORD.encode(),
-                    b"QUIT": b"221 bye",
-                }
-                self.wfile.write(answer.get(command, b"500 what?") + b"\r\n")
-
-    class Server(socketserver.ThreadingTCPServer):
-        block_on_close = False
-        daemon_threads = True  # A client that was refused may stay connected.
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=[0.02])
-        thread.start()
-        try:
-            yield server.server_address[1], commands
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -61,17 +26,20 @@ def only() -> tuple[str, str]:
 
 
 def test_a_server_that_lets_in_gets_no_mail(smtp: Settings) -> None:
-    with mail_server(b"SIZE 1000") as (smtp.EMAIL_PORT, commands):
+    with mail_server() as server:
+        smtp.EMAIL_PORT = server.port
         level, message = only()
 
     assert level == "ok"
     assert f"127.0.0.1:{smtp.EMAIL_PORT}" in message
-    assert b"MAIL" not in commands
+    assert "MAIL" not in server.commands
 
 
 def test_a_server_that_refuses_the_password(smtp: Settings) -> None:
     smtp.EMAIL_HOST_USER, smtp.EMAIL_HOST_PASSWORD = "tasks", PASSWORD
-    with mail_server(b"AUTH PLAIN") as (smtp.EMAIL_PORT, _):
+    refused = f"535 no such user {PASSWORD}"
+    with mail_server(extension="AUTH PLAIN", replies={"AUTH": refused}) as server:
+        smtp.EMAIL_PORT = server.port
         level, message = only()
 
     assert level == "error"
@@ -81,7 +49,8 @@ def test_a_server_that_refuses_the_password(smtp: Settings) -> None:
 
 def test_a_server_without_starttls(smtp: Settings) -> None:
     smtp.EMAIL_USE_TLS = True
-    with mail_server(b"SIZE 1000") as (smtp.EMAIL_PORT, _):
+    with mail_server() as server:
+        smtp.EMAIL_PORT = server.port
         level, message = only()
 
     assert level == "error"

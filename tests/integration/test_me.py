@@ -25,6 +25,7 @@ def test_it_tells_whose_token_was_sent(api: ApiClient, alice: User) -> None:
         "id": alice.pk,
         "username": "alice",
         "timezone": "UTC",
+        "reminder_emails": False,
         "is_staff": False,
         "via": "token",
         "token": {
@@ -60,6 +61,7 @@ def test_it_tells_who_is_signed_in(staff: Client, carol: User) -> None:
         "id": carol.pk,
         "username": "carol",
         "timezone": "UTC",
+        "reminder_emails": False,
         "is_staff": True,
         "via": "session",
         "token": None,
@@ -78,6 +80,7 @@ def test_it_tells_a_guest(nobody: ApiClient, settings: Settings) -> None:
         "id": User.objects.get().pk,
         "username": "guest",
         "timezone": "UTC",
+        "reminder_emails": False,
         "is_staff": False,
         "via": "guest",
         "token": None,

@@ -318,6 +318,7 @@ def test_they_are_listed_with_what_fired_when(
         "fire_at": None,
         "fired_at": None,
         "late": False,
+        "email_status": None,
     }
     assert api.send("GET", f"/api/reminders?task={other.pk}").json()["items"] == [
         listed["items"][0]

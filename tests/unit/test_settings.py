@@ -116,6 +116,7 @@ def refusal(**variables: str) -> str:
         ("SIGNUP", "yes"),
         ("FRONTEND_URL", "app.example.com"),
         ("FRONTEND_URL", "javascript:alert(1)"),
+        ("PUBLIC_URL", "tasks.example.com"),
         ("EMAIL_URL", "garbage"),
         ("EMAIL_URL", "log"),
         ("EMAIL_URL", f"smtp://user:{PASSWORD}@host"),

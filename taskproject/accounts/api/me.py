@@ -13,10 +13,10 @@ from taskproject import timezones
 from taskproject.accounts.api.schemas import TokenOut
 from taskproject.accounts.auth import ApiRequest, Caller, SessionTokenAuth
 from taskproject.accounts.deletion import delete_caller, job_of, receipt
-from taskproject.inputs import NO_NUL, Closed, Zone
+from taskproject.inputs import NO_NUL, Closed, Zone, absent
 from tasks.api.jobs import JobOut
 from tasks.api.responses import json_response, no_content
-from tasks.reminders import change_timezone
+from tasks.reminders import change_preferences
 
 router = Router(tags=["accounts"])
 #: The user who is deleted has no credential any more.
@@ -33,6 +33,7 @@ class MeOut(BaseModel):
                     "id": 1,
                     "username": "guest",
                     "timezone": "UTC",
+                    "reminder_emails": False,
                     "is_staff": False,
                     "via": "guest",
                     "token": None,
@@ -45,6 +46,9 @@ class MeOut(BaseModel):
     id: int
     username: str
     timezone: str = Field(description="Decides which day is today; PATCH changes it.")
+    reminder_emails: bool = Field(
+        description="Whether reminders are sent to your verified e-mail address, too."
+    )
     is_staff: bool
     via: CallerVia
     token: TokenOut | None
@@ -58,7 +62,8 @@ class MePatch(Closed):
         json_schema_extra={"examples": [{"timezone": "Europe/Lisbon"}]}
     )
 
-    timezone: Zone
+    timezone: Zone = absent()
+    reminder_emails: bool = absent()
 
 
 class Deletion(Closed):
@@ -75,9 +80,10 @@ def get_me(request: ApiRequest) -> MeOut:
 
 @router.patch("/me", response=MeOut, summary="Update the current user")
 def update_me(request: ApiRequest, body: MePatch) -> HttpResponse:
-    """Changes your time zone."""
+    """Changes your time zone, and whether reminders are mailed to you: 403 if this installation
+    sends none, 409 without a verified e-mail address."""
     caller = request.auth
-    change_timezone(caller.user, body.timezone)
+    change_preferences(caller.user, **body.model_dump(exclude_unset=True))
     me = _me(caller, _csrf_token(request))
     # A response can be stored for an Idempotency-Key.
     return HttpResponse(
@@ -117,6 +123,7 @@ def _me(caller: Caller, csrf_token: str | None) -> MeOut:
             "id": user.pk,
             "username": user.username,
             "timezone": timezones.known(user.timezone),
+            "reminder_emails": user.reminder_emails,
             "is_staff": user.is_staff,
             "via": caller.via,
             "csrf_token": csrf_token,

@@ -30,6 +30,7 @@ HEADER = {"kind": "header", "format": "account", "version": 1}
 CHUNK = 1_000
 USER = (
     *("id", "username", "first_name", "last_name", "email", "timezone"),
+    "reminder_emails",
     *("is_staff", "date_joined", "last_login"),
 )
 TOKEN = (
