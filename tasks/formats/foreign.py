@@ -276,6 +276,9 @@ def _more(task: TaskRecord, texts: list[str]) -> Iterator[TaskRecord]:
             due_date=None,
             due_at=None,
             due_timezone=None,
+            recurrence=None,
+            recurrence_from=None,
+            occurrence=None,
         )
 
 

@@ -19,6 +19,7 @@ from tasks.formats.foreign import (
     derived_id,
     external_id,
 )
+from tasks.formats.foreign_rules import Pattern, Repeats, as_series
 from tasks.formats.markup import plain_text
 from tasks.formats.records import BadRow, Refused, Row, TaskRecord
 from tasks.formats.times import read_day, read_instant
@@ -151,6 +152,8 @@ def _read_members(item: Item, draft: Draft) -> None:
         due_date=_due(item.member("dueDateTime")),
     )
     remarks.lines[:0] = _lines(item, status)
+    repeats = _repeats(item.member("recurrence"), draft.record.due_date)
+    draft.record = as_series(draft.record, repeats, remarks)
     item.finish(_UNUSED)
 
 
@@ -166,8 +169,6 @@ def _lines(item: Item, status: str) -> list[str]:
         lines.append(f"Reminder: {reminder}{'' if on else ', off'}")
     elif on:
         lines.append("Reminder: on")
-    if recurrence := _repeats(item.member("recurrence")):
-        lines.append(f"Repeats: {recurrence}")
     lines += [_link(link) for link in item.objects("linkedResources", _UNUSED_OF_LINKS)]
     names = [
         file.text("name")
@@ -267,33 +268,26 @@ def _completed(value: Item) -> datetime | None:
         return None
 
 
-def _repeats(recurrence: Item) -> str:
-    """The recurrence in words: "weekly, interval 2, monday"; empty if there is none."""
+def _repeats(recurrence: Item, due: date | None) -> Repeats:
+    """The recurrence in words ("weekly, interval 2, monday"; empty if there is none), and as a
+    rule."""
     if not recurrence.names():
-        return ""
+        return Repeats("", None)
     pattern = recurrence.member("pattern", ("index", "firstDayOfWeek"))
     limits = recurrence.member("range", ("type", "recurrenceTimeZone"))
-    words = [pattern.text("type") or "yes"]
-    interval = pattern.number("interval")
-    for name, count in (
-        ("interval", interval),
-        ("month", pattern.number("month")),
-        ("dayOfMonth", pattern.number("dayOfMonth")),
-    ):
-        if count:
-            words.append(f"{name} {count:g}")
-    words += pattern.strings("daysOfWeek")
-    if "relative" in words[0]:
-        words.append(pattern.text("index"))
-    if words[0] == "weekly" and interval > 1:
-        words.append(f"weeks from {pattern.text('firstDayOfWeek') or 'sunday'}")
-    for word, day in (("from", "startDate"), ("until", "endDate")):
-        text = limits.text(day)
-        if text and not text.startswith(_NO_DATE):
-            words.append(f"{word} {text}")
-    if count := limits.number("numberOfOccurrences"):
-        words.append(f"{count:g} times")
-    return ", ".join(filter(None, words))
+    found = Pattern(
+        type=pattern.text("type"),
+        interval=pattern.number("interval"),
+        month=pattern.number("month"),
+        day_of_month=pattern.number("dayOfMonth"),
+        days=tuple(pattern.strings("daysOfWeek")),
+        week_start=pattern.text("firstDayOfWeek"),
+        index=pattern.text("index"),
+        begin=limits.text("startDate").removeprefix(_NO_DATE),
+        until=limits.text("endDate").removeprefix(_NO_DATE),
+        count=limits.number("numberOfOccurrences"),
+    )
+    return Repeats(found.words(), found.rule(due))
 
 
 def _link(resource: Item) -> str:

@@ -18,6 +18,7 @@ from hashlib import sha256
 from typing import BinaryIO
 
 from taskproject import timezones
+from tasks.formats import todoist_dates
 from tasks.formats.csv_rows import Rows
 from tasks.formats.documents import Remarks
 from tasks.formats.foreign import (
@@ -29,6 +30,7 @@ from tasks.formats.foreign import (
     report_level,
     rows_of,
 )
+from tasks.formats.foreign_rules import Repeats, as_series
 from tasks.formats.lines import RESAVE
 from tasks.formats.records import (
     Adjusted,
@@ -46,10 +48,6 @@ PRIORITIES = {"": "none", "1": "urgent", "2": "high", "3": "medium", "4": "none"
 DEEPEST = 9
 Clock = Callable[[], datetime]
 
-_MONTHS = (
-    *("january", "february", "march", "april", "may", "june", "july", "august"),
-    *("september", "october", "november", "december"),
-)
 # Columns without text of the user, or about the meaning of another column.
 _UNUSED = ("IS_COLLAPSED", "DATE_LANG", "DEADLINE_LANG", "TIMEZONE")
 
@@ -57,21 +55,6 @@ _UNUSED = ("IS_COLLAPSED", "DATE_LANG", "DEADLINE_LANG", "TIMEZONE")
 _PROJECT_ID = re.compile(r"(?P<name>.*\S)\s*\[(\d{4,}|[0-9A-Za-z]{16})\]\s*")
 # In an e-mail address there is no space before the @.
 _LABEL = re.compile(r"(?:^|\s)@(\S+)")
-_CLOCK = (
-    r"(?:(?:T|,? at | ) ?(?P<hour>\d{1,2})(?::(?P<minute>\d\d)(?::(?P<second>\d\d))?)?"
-    r"(?:\.0+)?(?: ?(?P<half>[ap])m)?)?"
-)
-_WORDS = re.ASCII | re.IGNORECASE
-_ISO = re.compile(rf"(?P<year>\d{{4}})-(?P<month>\d\d)-(?P<day>\d\d){_CLOCK}", _WORDS)
-# Dates in English: "Oct 5 2026", "5 Oct 2026 15:30", and "17 Aug" in the year in which it
-# was written.
-_MONTH = r"(?P<month>[a-z]{3,9})\.?"
-_DAY = r"(?P<day>\d\d?)"
-_YEAR = r"(?:,? (?P<year>\d{4}))?"
-_ENGLISH = (
-    re.compile(f"{_MONTH} {_DAY}{_YEAR}{_CLOCK}", _WORDS),
-    re.compile(f"{_DAY} {_MONTH}{_YEAR}{_CLOCK}", _WORDS),
-)
 
 
 def _now() -> datetime:
@@ -123,8 +106,8 @@ def read(stream: BinaryIO, name: str = "Todoist", now: Clock = _now) -> Iterator
 
     Todoist gives no ids: the id of a task is derived from the name, its ancestors, its content,
     and the number of equal tasks before it. So the file must have the same name each time.
-    Sections, deadlines, durations and people are named in the description, and so are dates
-    that are more than a date, such as "every friday". Notes on the project and on sections
+    Dates such as "every friday" are series, in English. Sections, deadlines, durations and
+    people are named in the description, and so are dates that are neither. Notes on the project and on sections
     are in a task of their own, the last one."""
     rows = Rows(stream)
     try:
@@ -263,7 +246,7 @@ def _add_note(cells: _Cells, draft: Draft) -> None:
     author, moment = cells.word("AUTHOR"), cells.word("DATE")
     for column in ("INDENT", "PRIORITY"):
         cells.text(column)
-    written = moment[: len("2026-01-31")] if _ISO.match(moment) else moment
+    written = moment[: len("2026-01-31")] if todoist_dates.ISO.match(moment) else moment
     by = ", ".join(filter(None, (author, written)))
     draft.remarks.lines.append(f"Comment ({by}): {note}" if by else note)
     _keep_rest(cells, draft)
@@ -351,7 +334,7 @@ def _with_due(
     if not text:
         return record
     zone = named if named in timezones.names() else ""
-    if named and not zone and not _is_day(text):
+    if named and not zone and not todoist_dates.is_day(text):
         remarks.keep("TIMEZONE", named, "is no IANA time zone")
     try:
         instant = read_instant("DATE", text)
@@ -360,12 +343,31 @@ def _with_due(
     else:
         return replace(record, due_at=instant, due_timezone=zone or "UTC")
     today = now().astimezone(timezones.zone(zone or "UTC")).date()
-    day, clock, guessed = _date(text, language in ("", "en"), today)
-    if day is None:
-        remarks.keep("Due", text, "is no single day")
+    english = language in ("", "en")
+    day, clock, guessed = todoist_dates.read(text, english, today)
+    if day is not None:
+        if guessed:
+            remarks.adjusted.append(f"DATE {shown(text)} has no year; read as {day}.")
+        return _due(record, text, day, clock, zone, remarks)
+    found = todoist_dates.series(text, today) if english else None
+    if found is None:
+        remarks.keep("Due", text, "is neither a day nor a known rule")
         return record
-    if guessed:
-        remarks.adjusted.append(f"DATE {shown(text)} has no year; read as {day}.")
+    remarks.adjusted.append(
+        f"DATE {shown(text)} does not say which day is next; read as {found.day}."
+    )
+    record = _due(record, text, found.day, found.clock, zone, remarks)
+    return as_series(record, Repeats(text, found.rule, found.source), remarks)
+
+
+def _due(
+    record: TaskRecord,
+    text: str,
+    day: date,
+    clock: time | None,
+    zone: str,
+    remarks: Remarks,
+) -> TaskRecord:
     if clock is None:
         return replace(record, due_date=day)
     if not zone:
@@ -377,53 +379,6 @@ def _with_due(
         remarks.keep("Due", text, "is out of range")
         return record
     return replace(record, due_at=moment, due_timezone=zone)
-
-
-def _is_day(text: str) -> bool:
-    return bool(re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII))
-
-
-def _date(
-    text: str, english: bool, today: date
-) -> tuple[date | None, time | None, bool]:
-    """The day and the time of day in the text, and whether today's year was assumed; no day if
-    it is any other text."""
-    patterns = (_ISO, *_ENGLISH) if english else (_ISO,)
-    found = next(filter(None, (pattern.fullmatch(text) for pattern in patterns)), None)
-    if found is None:
-        return None, None, False
-    try:
-        day = date(int(found["year"] or today.year), _month(found), int(found["day"]))
-        clock = _time(found)
-    except ValueError:
-        return None, None, False
-    return day, clock, not found["year"]
-
-
-def _month(found: re.Match[str]) -> int:
-    word = found["month"].lower()
-    if word.isdigit():
-        return int(word)
-    word = "sep" if word == "sept" else word
-    return next(
-        number
-        for number, name in enumerate((*_MONTHS, word), 1)
-        if name.startswith(word)
-    )
-
-
-def _time(found: re.Match[str]) -> time | None:
-    """Raises `ValueError` if it is no time of day. An hour alone needs am or pm."""
-    if found["hour"] is None:
-        return None
-    hour, half = int(found["hour"]), found["half"]
-    if half:
-        if not 1 <= hour <= 12:
-            raise ValueError
-        hour = hour % 12 + (12 if half.lower() == "p" else 0)
-    elif found["minute"] is None:
-        raise ValueError
-    return time(hour, int(found["minute"] or 0), int(found["second"] or 0))
 
 
 def _lines(cells: _Cells, project: _Project) -> Iterator[str]:

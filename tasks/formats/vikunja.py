@@ -26,6 +26,7 @@ from tasks.formats.documents import (
     load,
 )
 from tasks.formats.foreign import Draft, Reading, content_id, external_id
+from tasks.formats.foreign_rules import Repeats, as_series, of_seconds
 from tasks.formats.markup import plain_text
 from tasks.formats.records import BadRow, Refused, Row, TaskRecord, shown
 from tasks.formats.times import write_instant
@@ -334,6 +335,7 @@ def _draft(
         *_relations(task, own, parents),
         *_comments(task),
     ]
+    record = as_series(record, _repeats(task), remarks)
     task.finish(_UNUSED)
     return Draft(ordinal, record, remarks)
 
@@ -369,8 +371,6 @@ def _lines(task: Item, owner: str) -> Iterator[str]:
             yield f"{word}: {write_instant(moment)}"
     for reminder in task.objects("reminders"):
         yield f"Reminder: {_reminder(reminder)}"
-    if repeats := _repeats(task):
-        yield f"Repeats: {repeats}"
     if done := task.number("percent_done"):
         yield f"Progress: {done * 100:.10g}%"
     if people := [_person(person) for person in task.objects("assignees", None)]:
@@ -414,14 +414,16 @@ def _duration(seconds: float) -> str:
     return f"{seconds:g} seconds"
 
 
-def _repeats(task: Item) -> str:
+def _repeats(task: Item) -> Repeats:
     seconds, mode = task.number("repeat_after"), task.number("repeat_mode")
     if mode == 1:
-        return "every month"
+        return Repeats("every month", "FREQ=MONTHLY")
     if not seconds:
-        return ""
-    after = ", from the day that it was done" if mode == 2 else ""
-    return f"every {_duration(seconds)}{after}"
+        return Repeats("", None)
+    words = f"every {_duration(seconds)}"
+    if mode == 2:
+        words += ", from the day that it was done"
+    return of_seconds(seconds, words, "completion" if mode == 2 else "due")
 
 
 def _reactions(item: Item) -> str:

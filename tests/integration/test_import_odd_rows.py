@@ -111,7 +111,8 @@ def test_each_adjustment_is_told_with_its_line(alice: User, tmp_path: Path) -> N
 
     assert output.endswith(" 60 adjustments are listed above.\n")
     assert errors.splitlines() == [
-        f"line {line}: adjusted: Due 'someday' is no single day; kept in the description."
+        f"line {line}: adjusted: Due 'someday' is neither a day nor a known rule; kept in "
+        "the description."
         for line in range(2, 62)
     ]
 

@@ -62,13 +62,6 @@ def test_subtasks_of_subtasks_become_children_of_the_task_at_the_top() -> None:
     assert tasks["Water the ferns"].parent is None
 
 
-def test_a_date_that_is_none_is_kept_in_words() -> None:
-    task = sample()["Water the ferns"]
-
-    assert task.due_date is None
-    assert task.description == "Due: every friday at 9am\nSection: Weekly"
-
-
 def test_a_time_of_day_is_an_instant_in_the_zone_of_the_task() -> None:
     task = sample()["Call Jörg (joerg@example.com) @ noon"]
 

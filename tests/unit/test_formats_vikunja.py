@@ -63,7 +63,6 @@ def test_a_task_is_read() -> None:
             "Washer is worn.\n\n- [x] Buy a washer\n- [ ] Water off\n\n"
             "Bucket: Doing\n"
             "Start: 2026-10-01T00:00:00.000000Z\n"
-            "Repeats: every 7 days\n"
             "Progress: 50%\n"
             "Assigned to: Bob B.\n"
             "Attachment: tap.jpg\n"
@@ -77,6 +76,9 @@ def test_a_task_is_read() -> None:
         priority="urgent",
         due_at=datetime(2026, 10, 5, 15, tzinfo=UTC),
         due_timezone="UTC",
+        recurrence="FREQ=WEEKLY;BYDAY=MO",
+        recurrence_from="due",
+        occurrence="2026-10-05T15:00:00 UTC",
     )
 
 
