@@ -86,11 +86,18 @@ breaker = CircuitBreaker()
 class Deadline:
     """The time until which one thread waits for the database."""
 
-    __slots__ = ("expired", "expires", "includes_connecting")
+    __slots__ = ("breaker", "expired", "expires", "includes_connecting")
 
-    def __init__(self, seconds: float, includes_connecting: bool) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        includes_connecting: bool,
+        breaker: CircuitBreaker = breaker,
+    ) -> None:
         self.expires = time.monotonic() + seconds
         self.includes_connecting = includes_connecting
+        #: That of the server.
+        self.breaker = breaker
         #: Whether it passed while a statement ran.
         self.expired = False
 
@@ -141,6 +148,19 @@ def extend(seconds: float) -> None:
     deadline = current_deadline()
     if deadline is not None:
         deadline.expires = time.monotonic() + seconds
+
+
+@contextmanager
+def shorter_deadline(seconds: float, breaker: CircuitBreaker) -> Iterator[None]:
+    """Bounds the time of waiting for another server by `seconds`, connecting included, or by what
+    this thread's deadline leaves."""
+    outer = current_deadline()
+    left = seconds if outer is None else min(seconds, outer.remaining())
+    try:
+        with Deadline(left, True, breaker):
+            yield
+    finally:
+        _current.deadline = outer
 
 
 def deadline(

@@ -71,7 +71,7 @@ def examine(options: Options) -> Iterator[Finding]:
 def without_password(error: Exception) -> str:
     """The first line of the error's message."""
     text = (str(error).splitlines() or [type(error).__name__])[0]
-    for database in (settings.DATABASES["default"], settings.DATABASE_DIRECT or {}):
+    for database in (*settings.DATABASES.values(), settings.DATABASE_DIRECT or {}):
         password = database.get("PASSWORD")
         if password:
             text = text.replace(str(password), "…")

@@ -171,8 +171,7 @@ def check_urls(options: Options) -> Said:
 
 
 def _check_direct(direct: dict[str, Any]) -> Said:
-    other: Any = connection.copy("direct")
-    other.settings_dict.update(direct)
+    other = _other(direct)
     try:
         if other.is_pooled():
             yield (
@@ -192,6 +191,54 @@ def _check_direct(direct: dict[str, Any]) -> Said:
         )
     finally:
         other.close()
+
+
+def _other(options: dict[str, Any]) -> Any:  # DatabaseWrapper has no annotations
+    """A connection by these options of DATABASES; the caller closes it."""
+    other: Any = connection.copy("other")
+    other.settings_dict.update(options)
+    return other
+
+
+@check("replica", needs="database")
+def check_replica(options: Options) -> Said:
+    """Whether DATABASE_REPLICA_URL leads to a replica of the database, and how late that is."""
+    if "replica" not in settings.DATABASES:
+        return
+    [(written,)] = rows("SELECT pg_current_wal_lsn()::text")
+    other = _other(settings.DATABASES["replica"])
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_is_in_recovery()")
+            [(is_replica,)] = cursor.fetchall()
+            if is_replica:
+                cursor.execute(
+                    "SELECT GREATEST(0, pg_wal_lsn_diff(%s::text::pg_lsn, "
+                    "pg_last_wal_replay_lsn()))::bigint",
+                    [written],
+                )
+                [(behind,)] = cursor.fetchall()
+    except DatabaseError as error:
+        yield (
+            "warning",
+            (
+                f"DATABASE_REPLICA_URL cannot be read: {without_password(error)} All is "
+                "read from DATABASE_URL."
+            ),
+        )
+        return
+    finally:
+        other.close()
+    if is_replica:
+        yield "ok", f"The replica is {behind:,} bytes of WAL behind."
+    else:
+        yield (
+            "error",
+            (
+                "DATABASE_REPLICA_URL leads to a primary: set it to a replica of "
+                "DATABASE_URL's PostgreSQL, or remove it."
+            ),
+        )
 
 
 @check("migrations", needs="database")

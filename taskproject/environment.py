@@ -11,17 +11,13 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
-
-from taskproject import database_options
 
 TRUE = {"on", "true", "yes", "1"}
 FALSE = {"off", "false", "no", "0"}
 ORIGIN = re.compile(
     r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?"
 )
-ENGINES = {"django.db.backends.sqlite3", "django.db.backends.postgresql"}
 
 
 def text(name: str, default: str = "") -> str:
@@ -227,40 +223,3 @@ def _check_secret(name: str, value: str) -> None:
             'random characters, for example from: python3 -c "import secrets; '
             'print(secrets.token_urlsafe(50))"'
         )
-
-
-def database(name: str, default: str = "") -> dict[str, Any]:
-    """A Django database from a URL; only PostgreSQL and SQLite are accepted.
-
-    The URL is never repeated in the message: it holds a password.
-    """
-    url = text(name, default)
-    scheme, plus, _ = url.partition("://")[0].partition("+")
-    if plus and scheme in {"postgresql", "postgres", "sqlite"}:
-        raise ImproperlyConfigured(
-            f"{name} names a driver, as SQLAlchemy does; write {scheme}:// instead."
-        )
-    try:
-        urlsplit(url).port  # noqa: B018 - raises on a port that is no number
-        parsed: dict[str, Any] = {**dj_database_url.parse(url)}
-    except ValueError:
-        raise ImproperlyConfigured(
-            f"{name} is no database URL; it looks like "
-            "postgresql://user:password@host/name or sqlite:///path, with % and two "
-            "digits for /, #, ?, @, : and % in the password (/ is %2F)."
-        ) from None  # whose message would show a part of the password
-    if parsed["ENGINE"] not in ENGINES:
-        raise ImproperlyConfigured(
-            f"{name} names another database; use postgresql:// or sqlite:///."
-        )
-    if not parsed.get("NAME") or parsed["NAME"] == ":memory:":
-        raise ImproperlyConfigured(
-            f"{name} does not name a database; write it after the host, or give SQLite a "
-            "file (sqlite:///path): one in memory would be lost with its process."
-        )
-    options = parsed.get("OPTIONS", {})
-    if parsed["ENGINE"].endswith("sqlite3"):
-        options = database_options.of_sqlite(name, options)
-    else:
-        options = database_options.of_postgresql(name, options)
-    return parsed | {"OPTIONS": options}

@@ -6,7 +6,7 @@ check the token, and because inputs are validated more strictly.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MethodType
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from ninja.operation import Operation
 from ninja.params.models import ParamModel
 from pydantic import ValidationError
 
+from taskproject import replica
 from taskproject.accounts.auth import ApiRequest, Caller, cached_caller
 from taskproject.accounts.permissions import access_to
 from taskproject.inputs import (
@@ -57,6 +58,7 @@ class OperationRun:
         self._authenticators = self._access.authenticators
         self._takes_tokens = "token" in self._access.credentials
         self._checks_token = getattr(handler, "checks_token_itself", False)
+        self._newest_change = getattr(handler, "newest_change", None)
         self._parameters = query_parameters(handler)
         models: dict[str, type[ParamModel]] = {
             model.__ninja_param_source__: model for model in operation.models
@@ -104,13 +106,25 @@ class OperationRun:
             raise
         try:
             try:
-                return self._operation.view_func(request, **inputs)
+                handler = self._operation.view_func
+                if self._newest_change is not None:
+                    handler = self._read
+                return handler(request, **inputs)
             finally:
                 if self._checks_token:
                     check_guard(request.auth.guard)
         except GuardFailed:
             self._look_up_caller(request)
         return self._operation.view_func(request, **inputs)
+
+    def _read(self, request: ApiRequest, **inputs: object) -> object:
+        """The return value of the handler, from the replica if that can be read."""
+        handler = self._operation.view_func
+        assert self._newest_change is not None
+        response: object = replica.read(
+            request, self._newest_change, partial(handler, request, **inputs)
+        )
+        return handler(request, **inputs) if response is None else response
 
     def _check_caller(self, request: ApiRequest) -> None:
         """Raises the problem of a cached token that is no longer valid."""

@@ -385,20 +385,18 @@ def log(
         loaded = getattr(getattr(request, "session", None), "_session_cache", {})
         user = int(loaded[SESSION_KEY]) if SESSION_KEY in loaded else None
     usage = this_thread.usage
-    line = Line(
-        logger.name,
-        "request",
-        {
-            "id": request.id,
-            "method": method,
-            "operation": getattr(request, "operation", None),
-            "path": _masked(request.path),
-            "status": response.status_code,
-            "ms": _tenths(time.perf_counter() - started),
-            "database_ms": _tenths(usage.seconds),
-            "round_trips": usage.round_trips,
-            "user": user,
-            "via": getattr(caller, "via", None),
-        },
-    )
-    logger.handle(line)
+    fields: dict[str, object] = {
+        "id": request.id,
+        "method": method,
+        "operation": getattr(request, "operation", None),
+        "path": _masked(request.path),
+        "status": response.status_code,
+        "ms": _tenths(time.perf_counter() - started),
+        "database_ms": _tenths(usage.seconds),
+        "round_trips": usage.round_trips,
+        "user": user,
+        "via": getattr(caller, "via", None),
+    }
+    if usage.replica:
+        fields["replica"] = usage.replica
+    logger.handle(Line(logger.name, "request", fields))

@@ -9,12 +9,11 @@ import sys
 import zoneinfo
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import dotenv
 from django.core.exceptions import ImproperlyConfigured
 
-from taskproject import environment
+from taskproject import databases, environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 dotenv.load_dotenv(BASE_DIR / ".env")
@@ -103,56 +102,19 @@ SQLITE_BUSY_TIMEOUT = environment.integer("SQLITE_BUSY_TIMEOUT", 2, 1, 60)
 # Seconds after which a client that reads nothing of its export is disconnected.
 EXPORT_TIMEOUT = environment.integer("EXPORT_TIMEOUT", 60, 1, 3_600)
 
-
-def _database(name: str, default: str = "") -> dict[str, Any]:  # Django's options
-    database = environment.database(name, default)
-    if database["ENGINE"].endswith("sqlite3"):
-        # IMMEDIATE takes the write lock when a transaction begins: a transaction that
-        # reads first and writes later would fail at once, whatever the timeout.
-        # synchronous=FULL: an acknowledged write survives a power cut.
-        # A connection that stays open keeps its -wal and -shm files, without which a
-        # full disk would refuse even reads.
-        database["ENGINE"] = "taskproject.sqlite"
-        database["CONN_MAX_AGE"] = None
-        database["OPTIONS"] = {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": SQLITE_BUSY_TIMEOUT,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
-            "PRAGMA cache_size=-20000;",
-        }
-        return database
-    # Works behind a transaction pooler (Neon's, PgBouncer): no server-side cursors and
-    # nothing in the start-up packet that a pooler refuses. A connection is checked when
-    # a request first uses it, because a suspended database drops those it had.
-    database["ENGINE"] = "taskproject.postgresql"
-    database["CONN_MAX_AGE"] = 60
-    database["CONN_HEALTH_CHECKS"] = True
-    database["DISABLE_SERVER_SIDE_CURSORS"] = True
-    database["OPTIONS"] = {
-        "connect_timeout": DATABASE_CONNECT_TIMEOUT,
-        "keepalives_idle": 30,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 10_000,
-        "application_name": "taskproject",
-    } | database.get("OPTIONS", {})
-    return database
-
-
-DATABASES = {"default": _database("DATABASE_URL", f"sqlite:///{BASE_DIR}/db.sqlite3")}
-# Whether the database is PostgreSQL; asking a connection takes 1 us.
-ON_POSTGRESQL = DATABASES["default"]["ENGINE"] == "taskproject.postgresql"
-# The options by which `manage.py migrate` connects to the database, if they differ.
-DATABASE_DIRECT = (
-    _database("DATABASE_DIRECT_URL")
-    if environment.text("DATABASE_DIRECT_URL")
-    else None
+_database = databases.database(
+    "DATABASE_URL",
+    f"sqlite:///{BASE_DIR}/db.sqlite3",
+    connect_timeout=DATABASE_CONNECT_TIMEOUT,
+    busy_timeout=SQLITE_BUSY_TIMEOUT,
 )
-
-if DATABASE_DIRECT and DATABASE_DIRECT["ENGINE"] != DATABASES["default"]["ENGINE"]:
-    raise ImproperlyConfigured(
-        "DATABASE_DIRECT_URL must be another way to the PostgreSQL of DATABASE_URL."
-    )
+DATABASES = {"default": _database}
+# Whether the database is PostgreSQL; asking a connection takes 1 us.
+ON_POSTGRESQL = _database["ENGINE"] == databases.POSTGRESQL
+# The options by which `manage.py migrate` connects to the database, if they differ.
+DATABASE_DIRECT = databases.same_database("DATABASE_DIRECT_URL", _database)
+if _replica := databases.same_database("DATABASE_REPLICA_URL", _database):
+    DATABASES["replica"] = _replica
 
 # Cross-origin requests
 

@@ -53,11 +53,13 @@ if TYPE_CHECKING:
 class Usage:
     """How one request uses the database: the seconds that it waits, and its round trips."""
 
-    __slots__ = ("round_trips", "seconds")
+    __slots__ = ("replica", "round_trips", "seconds")
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self.round_trips = 0
+        #: What came of reading from the replica (see `replica.py`); empty: it was not tried.
+        self.replica = ""
 
     def add_since(self, started: float) -> None:
         """Adds a round trip that started then, by `time.perf_counter`."""

@@ -24,7 +24,7 @@ from django.db import transaction
 from django.db.backends.postgresql import base
 from psycopg.pq import TransactionStatus
 
-from taskproject.deadlines import breaker, current_deadline
+from taskproject.deadlines import current_deadline
 from taskproject.postgresql.connection import Connection
 from taskproject.postgresql.direct import Session, Statements, inspect, run
 
@@ -156,6 +156,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if left <= 0:
             raise psycopg.OperationalError("the request has no time left to connect")
         timeout = int(conn_params.get("connect_timeout", 60))
+        breaker = deadline.breaker
         if deadline.includes_connecting:
             session = _connect(conn_params, min(ceil(left), timeout))
             breaker.record_success()

@@ -10,7 +10,7 @@ from psycopg import generators
 from psycopg.abc import RV, PQGen
 from psycopg.pq import TransactionStatus
 
-from taskproject.deadlines import breaker, current_deadline
+from taskproject.deadlines import CircuitBreaker, current_deadline
 from taskproject.sql import this_thread
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Connection(psycopg.Connection[Any]):
             active = self.pgconn.transaction_status == TransactionStatus.ACTIVE
             if active and deadline.remaining() <= 0:
                 deadline.expired = True
-                self._cancel(gen)
+                self._cancel(gen, deadline.breaker)
             raise
 
     def result(self, started: float) -> "PGresult":
@@ -76,7 +76,7 @@ class Connection(psycopg.Connection[Any]):
         readable.register(self.fileno(), POLLIN)
         return readable
 
-    def _cancel(self, gen: PQGen[Any]) -> None:
+    def _cancel(self, gen: PQGen[Any], breaker: CircuitBreaker) -> None:
         """Cancels the statement and closes the connection, so that a late cancellation cannot
         affect another statement."""
         try:

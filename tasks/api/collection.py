@@ -12,6 +12,7 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import not_modified
 from taskproject.inputs import absent
 from taskproject.operations import checks_token_itself
+from taskproject.replica import reads_replica
 from tasks import cursors
 from tasks.api.members import NextCursor
 from tasks.api.responses import (
@@ -34,6 +35,7 @@ from tasks.api.schemas import (
 )
 from tasks.models import Task, listing, totals
 from tasks.models.due_dates import Clock
+from tasks.models.events import NEWEST
 from tasks.models.highlights import parts
 from tasks.models.totals import Total
 
@@ -94,6 +96,7 @@ class Counts(BaseModel):
 
 @router.get("/tasks", response={200: TaskPage, 304: None})
 @checks_token_itself
+@reads_replica(NEWEST)
 def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse:
     """Your tasks, one page at a time. The ETag changes whenever one of your tasks changes
     or becomes overdue, so that polling with If-None-Match is cheap."""
@@ -125,6 +128,7 @@ def create_task(
 
 @router.get("/tasks/counts", response={200: Counts, 304: None})
 @checks_token_itself
+@reads_replica(NEWEST)
 def count_tasks(request: ApiRequest, zone: Query[InZone]) -> HttpResponse:
     """The number of your tasks, for badges."""
     owner_id, clock = request.auth.user_id, clock_of(request, zone)

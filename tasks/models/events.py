@@ -45,6 +45,12 @@ def with_locked_now(*, counted: bool = False) -> str:
     return f'WITH "moment" AS MATERIALIZED (SELECT {now} AS "now")'
 
 
+#: The SQL of the sequence number of an owner's newest event, or 0: see `last_sequence`. Both of
+#: its parameters are the owner: BETWEEN, and the owner in ORDER BY, make PostgreSQL use the
+#: index of both columns. If it estimates that a third of all rows are the owner's, it would
+#: scan the whole table backwards instead, which takes long if the owner's rows are old.
+NEWEST = """COALESCE((SELECT "sequence" FROM "tasks_event" WHERE "owner_id" BETWEEN %s AND %s
+    ORDER BY "owner_id" DESC, "sequence" DESC LIMIT 1), 0)"""
 _LOCK_FEED = f'{with_locked_now()} SELECT "now" FROM "moment"'
 # Those of several, in this order.
 _LOCK_FEEDS = """SELECT CASE WHEN pg_advisory_xact_lock(%s, "key") IS NOT NULL

@@ -7,12 +7,9 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from taskproject.sql import Columns, Guard, check_found, fetch
-from tasks.models.events import Event
+from tasks.models.events import NEWEST, Event
 from tasks.models.tasks import Task
 
-# The owner's newest event: see `listing._STATE`.
-_LATEST = """COALESCE((SELECT "sequence" FROM "tasks_event" WHERE "owner_id" BETWEEN %s AND %s
-    ORDER BY "owner_id" DESC, "sequence" DESC LIMIT 1), 0)"""
 _HORIZON = """COALESCE((SELECT "sequence" FROM "tasks_feedhorizon"
     WHERE "owner_id" = %s), 0)"""
 # Whether this is the sequence of an event of the owner, as that of every cursor is.
@@ -159,7 +156,7 @@ def _statement(
     users = get_user_model()._meta.db_table
     # There is a first row even without events, and all is of the same moment.
     return (
-        f'SELECT "state".*, "page".* FROM (SELECT {_LATEST}, {_HORIZON}, {_KNOWN}, {window_end} '
+        f'SELECT "state".*, "page".* FROM (SELECT {NEWEST}, {_HORIZON}, {_KNOWN}, {window_end} '
         f'WHERE {guard}) "state" LEFT JOIN (SELECT {_columns().sql}, "actor"."username" '
         f'FROM {events} LEFT JOIN "{users}" "actor" '
         f'ON "actor"."id" = "tasks_event"."actor_id" WHERE {condition} '

@@ -23,6 +23,7 @@ from tasks.models.criteria import (
     opaque_parameter,
 )
 from tasks.models.due_dates import NEVER, Clock
+from tasks.models.events import NEWEST
 from tasks.models.search import needed, relevance
 from tasks.models.statements import OPEN_SUBTASKS
 from tasks.models.tagged import Part, Wanted
@@ -44,12 +45,7 @@ _COLUMNS = ", ".join(
 )
 _BY_ID = f"{_COLUMNS}, NULL AS sorted_by"
 State = tuple[int, datetime | None]
-# BETWEEN, and the owner in ORDER BY, make PostgreSQL use the index of both columns. If it
-# estimates that a third of all rows are the owner's, it would scan the whole table backwards
-# instead, which takes long if the owner's rows are old.
-_STATE = """SELECT
-    COALESCE((SELECT "sequence" FROM "tasks_event" WHERE "owner_id" BETWEEN %s AND %s
-        ORDER BY "owner_id" DESC, "sequence" DESC LIMIT 1), 0) AS "sequence",
+_STATE = f"""SELECT {NEWEST} AS "sequence",
     (SELECT "due_at" FROM "tasks_task" WHERE "owner_id" = %s AND "deleted_at" IS NULL
         AND NOT "completed" AND "due_at" IS NOT NULL AND "due_at" < %s
         ORDER BY "due_at" DESC LIMIT 1) AS passed"""

@@ -2,10 +2,12 @@
 
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import time
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,17 @@ class PostgreSQL:
             cursor = session.execute(query.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def replica(self, directory: Path) -> "PostgreSQL":
+        """A streaming replica of this server in a new directory, not started."""
+        directory.mkdir(0o700)
+        if user := self._package.system_user:
+            shutil.chown(directory, user)
+        source = ("-h", HOST, "-p", str(self.port), "-U", "postgres")
+        self._run("pg_basebackup", *source, "-D", str(directory), "-R", "-c", "fast")
+        replica = copy(self)
+        replica.directory, replica.port = directory, quiet_port()
+        return replica
+
     def start(self) -> None:
         """Starts it unless it runs, and waits until it takes connections."""
         deadline = time.monotonic() + WITHIN
@@ -59,7 +72,12 @@ class PostgreSQL:
 
     def kill(self) -> None:
         """`kill -9` of the first process."""
-        os.kill(int(self._pid_file.read_text().splitlines()[0]), signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the first process."""
+        return int(self._pid_file.read_text().splitlines()[0])
 
     def runs(self) -> bool:
         try:
@@ -93,9 +111,12 @@ class PostgreSQL:
         return self.directory / "postmaster.pid"
 
     def _control(self, action: str, *args: str) -> None:
+        self._run("pg_ctl", "-D", str(self.directory), *args, action)
+
+    def _run(self, program: str, *args: str) -> None:
         pgexec(
-            "pg_ctl",
-            ("-D", str(self.directory), *args, action),
+            program,
+            args,
             bin_path=self._package.bin_path,
             user=self._package.system_user,
             timeout=WITHIN,

@@ -295,6 +295,22 @@ def test_a_pooled_url_without_a_direct_one(
 
 
 @on_postgresql
+def test_the_replica_is_tried(
+    copy: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = dict(connection.settings_dict)
+    monkeypatch.setitem(settings.DATABASES, "replica", usual)
+    assert "leads to a primary" in only()[2]
+
+    away = usual | {"HOST": "127.0.0.1", "PORT": 1, "PASSWORD": "hunter2"}
+    monkeypatch.setitem(settings.DATABASES, "replica", away)
+    name, level, message = only()
+    assert (name, level) == ("replica", "warning")
+    assert "All is read from DATABASE_URL" in message
+    assert "hunter2" not in message
+
+
+@on_postgresql
 def test_the_direct_url_is_tried(copy: str, settings: Settings) -> None:
     usual = dict(connection.settings_dict)
     settings.DATABASE_DIRECT = usual

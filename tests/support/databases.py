@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "CORS_ALLOW_CREDENTIALS": "on",
     "CSRF_TRUSTED_ORIGINS": "http://localhost:3000",
     "DATABASE_DIRECT_URL": "",
+    "DATABASE_REPLICA_URL": "",
     "EMAIL_URL": "log:",
     "PASSKEY_DOMAIN": "localhost",
     "LOG_LEVEL": "WARNING",

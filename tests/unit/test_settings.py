@@ -113,6 +113,8 @@ def refusal(**variables: str) -> str:
         ("DATABASE_DIRECT_URL", "garbage"),
         ("DATABASE_DIRECT_URL", f"mysql://user:{PASSWORD}@host/name"),
         ("DATABASE_DIRECT_URL", f"postgresql://user:{PASSWORD}@host:port/name"),
+        ("DATABASE_REPLICA_URL", f"sqlite:///{PASSWORD}.sqlite3"),
+        ("DATABASE_REPLICA_URL", f"postgresql://user:{PASSWORD}@host/name"),
         ("SIGNUP", "yes"),
         ("FRONTEND_URL", "app.example.com"),
         ("FRONTEND_URL", "javascript:alert(1)"),
@@ -331,7 +333,7 @@ def test_without_https_cookies_work_on_plain_http() -> None:
 
 def test_the_example_lists_the_variables_in_the_order_of_the_settings() -> None:
     source = (ROOT / "taskproject" / "settings.py").read_text()
-    read = re.findall(r'(?:environment\.\w+|_database)\(\s*"([A-Z_]+)"', source)
+    read = re.findall(r'(?:environment|databases)\.\w+\(\s*"([A-Z_]+)"', source)
 
     assert list(dict.fromkeys(read)) == VARIABLES
 

@@ -1,0 +1,131 @@
+"""Reading from a streaming replica that lags, dies and comes back: no read is older than the
+last write, whichever process answers."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from tests.faults.conftest import Service, Start
+from tests.faults.databases import Database
+from tests.faults.load import Client, until
+from tests.faults.postgres import PostgreSQL
+from tests.support.servers import manage
+
+CLIENTS, ROUNDS = 6, 8
+
+
+@pytest.fixture
+def replica(postgresql: PostgreSQL, directory: Path) -> Iterator[PostgreSQL]:
+    replica = postgresql.replica(directory / uuid4().hex)
+    try:
+        replica.start()
+        yield replica
+    finally:
+        replica.stop()
+
+
+@pytest.fixture
+def service(
+    start: Start,
+    on_postgresql: Database,
+    replica: PostgreSQL,
+) -> Service:
+    """Two workers, either of which answers a request on a new connection."""
+    caught_up = "SELECT count(*) FROM pg_database WHERE datname = "
+    until(lambda: replica.execute(f"{caught_up}'{on_postgresql.name}'") == [(1,)])
+    url = replica.url(on_postgresql.name)
+    return start(on_postgresql, DATABASE_REPLICA_URL=url, WORKERS="2", LOG_LEVEL="INFO")
+
+
+def test_no_read_from_a_replica_is_older_than_a_write(
+    service: Service, replica: PostgreSQL
+) -> None:
+    others = manage(service.database.url, "create_token", "bob", "--create-user")
+    write_and_read(service)
+    assert outcomes(service)["read"] > 0
+
+    # Those who have written are told what the primary has; others read from the replica.
+    replica.execute("SELECT pg_wal_replay_pause()")
+    write_and_read(service)
+    seen = outcomes(service)
+    assert seen["behind"] > 0
+    with Client(service.port, others, service.record) as bob:
+        assert bob.send("GET", "/api/tasks/counts").json()["open"] == 0
+    until(lambda: outcomes(service)["read"] == seen["read"] + 1)
+    replica.execute("SELECT pg_wal_replay_resume()")
+
+    with frozen(replica):
+        write_and_read(service)
+    assert outcomes(service)["left out"] > 0
+
+    replica.kill()
+    write_and_read(service)
+    service.record.notes.append(f"{dict(outcomes(service))}")
+
+    replica.start()
+    seen = outcomes(service)
+    with service.client() as client:
+        until(lambda: client.send("GET", "/api/tasks") and reads_more(service, seen))
+    service.record.check()
+    assert service.record.failures() == []
+
+
+@contextmanager
+def frozen(server: PostgreSQL) -> Iterator[None]:
+    """Suspends all processes of the server."""
+    first = psutil.Process(server.pid)
+    processes = [first, *first.children()]
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
+def reads_more(service: Service, seen: Counter[str]) -> bool:
+    return outcomes(service)["read"] > seen["read"]
+
+
+def write_and_read(service: Service) -> None:
+    """Clients that write on one connection, and read on another what they wrote."""
+    threads = [
+        Thread(target=_rounds, args=[service, number]) for number in range(CLIENTS)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not service.record.surprises, service.record.surprises[:3]
+
+
+def _rounds(service: Service, number: int) -> None:
+    for turn in range(ROUNDS):
+        with service.client() as writer, service.client() as reader:
+            task = writer.create(f"Task {number}-{turn} {time.monotonic()}")
+            page = reader.insist("GET", "/api/tasks?limit=100&sort=-created").json()
+            if task.id not in {item["id"] for item in page["items"]}:
+                service.record.surprises.append(f"{task} is not in the list")
+            task = writer.toggle(task)
+            page = reader.insist(
+                "GET", "/api/tasks?completed=true&sort=-created"
+            ).json()
+            if task.id not in {item["id"] for item in page["items"]}:
+                service.record.surprises.append(f"{task} is not completed")
+
+
+def outcomes(service: Service) -> Counter[str]:
+    """What came of reading from the replica, by the log."""
+    lines = [
+        json.loads(line) for line in service.output.splitlines() if line[:1] == "{"
+    ]
+    return Counter(line["replica"] for line in lines if "replica" in line)
