@@ -8,12 +8,14 @@ name themselves, and neither bounds the time of a whole request."""
 import ssl
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from io import BufferedReader, RawIOBase
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from socket import (
     IPPROTO_TCP,
     SHUT_RDWR,
@@ -24,17 +26,20 @@ from socket import (
     getaddrinfo,
     socket,
 )
-from threading import Timer
+from threading import Thread, Timer
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
+from typing_extensions import Buffer
 
 STEP_SECONDS = 10.0  # of connecting to one address, and of waiting for the next bytes
-TOTAL_SECONDS = 20.0  # of all of a request
-LARGEST = 2**16  # bytes that are read of the body of a response
-#: Public addresses at which clouds answer to their own machines only.
+TOTAL_SECONDS = 20.0  # of all of a request, the resolution of the name included
+LARGEST = 2**16  # bytes that are read of a response: status line, headers and body
+#: A public address at which a cloud answers to its own machines only, and networks that are not
+#: public, which Python knows since 3.11.10 (192.0.0.0/24) and 3.13.1 (3fff::/20).
 _OF_CLOUDS = {IPv4Address("168.63.129.16")}
+_NOT_PUBLIC = (IPv4Network("192.0.0.0/24"), IPv6Network("3fff::/20"))
 # Their last 32 bits are an IPv4 address, to which a gateway translates.
 _NAT64 = IPv6Network("64:ff9b::/96")
 _TUNNELS = (IPv6Network("2002::/16"), IPv6Network("2001::/32"))
@@ -95,12 +100,13 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
         and not address.is_link_local
         and not address.is_unspecified
         and address not in _OF_CLOUDS
+        and not any(address in network for network in _NOT_PUBLIC)
     )
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> Response:
     """Sends a POST request, and never a second one: redirects are not followed. Takes at most
-    TOTAL_SECONDS, and the time in which the system resolves a name. Raises nothing."""
+    TOTAL_SECONDS. Raises nothing."""
     started = time.monotonic()
     request = _Request(started + TOTAL_SECONDS)
     try:
@@ -132,7 +138,7 @@ def seconds_of(retry_after: str, now: datetime) -> float:
     try:
         date = parsedate_to_datetime(retry_after)
         return max(0.0, (date - now).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0
 
 
@@ -155,7 +161,9 @@ class _Request:
             if secure
             else HTTPConnection(host, port)
         )
-        self._socket = self._connect(_resolve(host, port), port)
+        connection.response_class = _Response
+        addresses = _resolve(host, port, self._remaining())
+        self._socket = self._connect(addresses, port)
         timer = Timer(self._remaining(), self._shut)
         timer.daemon = True
         timer.start()
@@ -165,6 +173,8 @@ class _Request:
                     self._socket, server_hostname=host, do_handshake_on_connect=False
                 )
                 self._socket = wrapped
+                if self.expired:
+                    raise TimeoutError  # of the socket before, which is shut down no more
                 wrapped.do_handshake()
             connection.sock = self._socket
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -181,10 +191,9 @@ class _Request:
         status, error = response.status, ""
         # The server may wait for its response to be read. Nothing of it is kept, and the
         # status tells whether the request was accepted, however the body ends.
-        left = LARGEST
         with suppress(OSError, HTTPException, ValueError):
-            while left > 0 and (chunk := response.read1(left)):
-                left -= len(chunk)
+            while response.read1(LARGEST):
+                pass
         if not 200 <= status < 300:
             error = "redirect" if 300 <= status < 400 else "status"
         retry_after = response.getheader("Retry-After", "")[:40]
@@ -219,11 +228,54 @@ class _Request:
                 socket.shutdown(self._socket, SHUT_RDWR)
 
 
-def _resolve(host: str, port: int) -> list[str]:
+class _Response(HTTPResponse):
+    """A response of which at most LARGEST bytes are read. `http.client` bounds each line and the
+    number of headers, but neither that of interim responses nor that of trailers."""
+
+    def __init__(
+        self, sock: socket, debuglevel: int = 0, method: str | None = None
+    ) -> None:
+        super().__init__(sock, debuglevel, method)
+        self.fp = BufferedReader(_Bounded(self.fp.detach()))
+
+
+class _Bounded(RawIOBase):
+    """Reads LARGEST bytes of the stream, and raises `HTTPException` if there are more."""
+
+    def __init__(self, stream: RawIOBase) -> None:
+        self._stream, self._left = stream, LARGEST
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        if self._left <= 0:
+            raise HTTPException("the response is too long")
+        count = self._stream.readinto(memoryview(buffer)[: self._left]) or 0
+        self._left -= count
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _resolve(host: str, port: int, seconds: float) -> list[str]:
     """The addresses of the host. Raises `Refused` if one of them is not public, unless the host
-    is in WEBHOOK_ALLOWED_HOSTS."""
-    found = getaddrinfo(host, port, type=SOCK_STREAM, proto=IPPROTO_TCP)
-    addresses = [str(address[0]) for *_, address in found]
+    is in WEBHOOK_ALLOWED_HOSTS. Raises `TimeoutError` after so many seconds: the system's own
+    limit may be longer than the lease of a webhook, and its thread then ends by itself."""
+    found: Future[list[str]] = Future()
+
+    def look_up() -> None:
+        try:
+            answers = getaddrinfo(host, port, type=SOCK_STREAM, proto=IPPROTO_TCP)
+        except Exception as error:  # noqa: BLE001  # raised by `result`
+            found.set_exception(error)
+        else:
+            found.set_result([str(address[0]) for *_, address in answers])
+
+    Thread(target=look_up, daemon=True).start()
+    addresses = found.result(seconds)
     if host not in settings.WEBHOOK_ALLOWED_HOSTS and not all(
         is_public(ip_address(address)) for address in addresses
     ):

@@ -27,7 +27,7 @@ from taskproject.worker import work
 from tasks import cursors
 from tasks.models import Event, Webhook, WebhookDelivery
 from tasks.models.events import database_now
-from tasks.models.webhooks import LEASE
+from tasks.models.webhooks import LEASE, SLOW_MS
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +36,10 @@ SCHEDULE = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 #: Up to so much of them is added by chance, so that those of many webhooks do not coincide.
 JITTER = 0.2
 LONGEST_RETRY_AFTER = 86_400.0  # seconds
-#: Requests in progress: of one process, of one owner, and of webhooks that failed before.
-MOST, MOST_OF_OWNER, MOST_FAILING = 32, 4, 16
+#: Requests in progress: of one process, of one owner, and of webhooks whose last delivery failed
+#: or was slow. Each is a thread that waits: those that hang for the first time, such as all of a
+#: host that has just failed, must leave some for the others.
+MOST, MOST_OF_OWNER, MOST_TROUBLED = 128, 4, 64
 #: Most events that a webhook is sent before others of its owner have their turn.
 MOST_AT_ONCE = 20
 WAIT = 0.25  # seconds that one call waits for the end of a request
@@ -283,6 +285,7 @@ class Sender:
             message, kept, now = self._messages[key], None, self._clock()
             # The next event follows at once, unless other webhooks may wait for room.
             keep = message.run < MOST_AT_ONCE and len(self._messages) < MOST
+            keep = keep and response.duration_ms < SLOW_MS
             try:
                 kept = record(message, response, now, keep)
             except (OperationalError, InterfaceError):
@@ -295,13 +298,8 @@ class Sender:
                 self._start(kept, now, message.run + 1)
 
     def _begin(self) -> None:
-        room = MOST - len(self._messages)
-        if room <= 0:
-            return
         now = self._clock()
-        # Few more than there is room for: those of owners who have enough are passed over.
-        due = Webhook.objects.due(now).exclude(pk__in=self._messages)
-        chosen = self._chosen(list(due[: MOST * 2]), room)
+        chosen = self._chosen(now)
         if not chosen:
             return
         for webhook in Webhook.objects.claim(chosen, now):
@@ -314,21 +312,29 @@ class Sender:
             _leased(webhook).update(leased_until=None)
             return
         message = message._replace(run=run)
-        self._messages[webhook.pk] = message
         Thread(target=self._send, args=(message, now), daemon=True).start()
+        self._messages[webhook.pk] = message
 
-    def _chosen(self, due: list[Webhook], room: int) -> list[Webhook]:
+    def _chosen(self, now: datetime) -> list[Webhook]:
+        """Those that are due, as many as there is room for."""
+        room = MOST - len(self._messages)
+        if room <= 0:
+            return []
         webhooks = [message.webhook for message in self._messages.values()]
         owners = Counter(webhook.owner_id for webhook in webhooks)
-        failing = sum(1 for webhook in webhooks if webhook.failing_since)
+        troubled = sum(webhook.troubled for webhook in webhooks)
+        full = [owner for owner, count in owners.items() if count >= MOST_OF_OWNER]
+        # Left out here, not below: however many there are, they hide no others.
+        due = Webhook.objects.due(now, untroubled=troubled >= MOST_TROUBLED)
+        due = due.exclude(pk__in=self._messages).exclude(owner_id__in=full)
         chosen: list[Webhook] = []
-        for webhook in due:
-            failed = webhook.failing_since is not None
-            full = owners[webhook.owner_id] >= MOST_OF_OWNER
-            if full or (failed and failing >= MOST_FAILING) or len(chosen) >= room:
+        for webhook in due[: MOST * 2]:
+            if owners[webhook.owner_id] >= MOST_OF_OWNER or len(chosen) >= room:
+                continue
+            if webhook.troubled and troubled >= MOST_TROUBLED:
                 continue
             owners[webhook.owner_id] += 1
-            failing += failed
+            troubled += webhook.troubled
             chosen.append(webhook)
         return chosen
 

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import models, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from taskproject.problems import Conflict
@@ -25,6 +26,8 @@ SECRET_PREFIX, SECRET_BYTES = "whsec_", 32
 PREVIOUS_LIFETIME = timedelta(hours=24)
 #: How long a worker has a webhook for itself: longer than one delivery takes.
 LEASE = timedelta(seconds=60)
+#: Milliseconds from which a delivery is slow.
+SLOW_MS = 2_000
 
 
 def new_secret() -> str:
@@ -52,8 +55,9 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
                 owner_id=owner_id, secret=secret, cursor=cursor, **values
             )
 
-    def due(self, now: datetime) -> Self:
-        """Those with something to send now, that no worker has. Longest due first."""
+    def due(self, now: datetime, *, untroubled: bool = False) -> Self:
+        """Those with something to send now, that no worker has; or of these, those whose last
+        delivery neither failed nor was slow. Longest due first."""
         free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
         events = Event.objects.filter(
             owner_id=OuterRef("owner_id"), sequence__gt=OuterRef("cursor")
@@ -61,7 +65,12 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
         requested = WebhookDelivery.objects.pending().filter(webhook_id=OuterRef("pk"))
         wanted = Q(Exists(requested)) | Q(next_attempt_at__lte=now) & Q(Exists(events))
         active = self.filter(active=True, owner__is_active=True)
-        return active.filter(free, wanted).order_by("next_attempt_at", "pk")
+        sent = WebhookDelivery.objects.sent().filter(webhook_id=OuterRef("pk"))
+        last = Subquery(sent.order_by("-pk").values("duration_ms")[:1])
+        due = active.filter(free, wanted).alias(last_ms=Coalesce(last, 0))
+        troubled = Q(failing_since__isnull=False) | Q(last_ms__gte=SLOW_MS)
+        told = due.annotate(troubled=troubled).order_by("next_attempt_at", "pk")
+        return told.filter(troubled=False) if untroubled else told
 
     def claim(self, webhooks: Sequence["Webhook"], now: datetime) -> list["Webhook"]:
         """Those of these webhooks that are still due, now leased to the caller."""
@@ -125,6 +134,9 @@ class Webhook(models.Model):
     failing_since = models.DateTimeField(null=True)
     # Until when a worker has it for itself; identifies its claim, too.
     leased_until = models.DateTimeField(null=True)
+
+    #: Whether its last delivery failed, or took SLOW_MS or longer; only `due` knows.
+    troubled = False
 
     objects = WebhookQuerySet.as_manager()
 
@@ -233,6 +245,9 @@ def _last_before(owner_id: int, moment: datetime) -> int:
 class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
     def pending(self) -> Self:
         return self.filter(outcome=_Outcome.PENDING)
+
+    def sent(self) -> Self:
+        return self.exclude(outcome=_Outcome.PENDING)
 
     def expired(self) -> Self:
         horizon = timezone.now() - timedelta(days=settings.WEBHOOK_LOG_DAYS)

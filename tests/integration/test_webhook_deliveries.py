@@ -183,6 +183,7 @@ def test_all_events_come_once_and_in_order(
         (raw(b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70_000), None, "malformed_response"),
         (raw(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200), None, "malformed_response"),
         (raw(b"SSH-2.0\r\n\r\n"), None, "malformed_response"),
+        (raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 5_000), None, "malformed_response"),
     ],
 )
 def test_a_failure_is_repeated_and_the_next_event_waits(
@@ -289,6 +290,7 @@ def test_an_event_that_alone_is_refused_is_given_up(
         ("²", 5, 6),
         ("Fri, 01 Mar 2030 12:03:00", 5, 6),
         ("Fri, 01 Mar 99999 12:03:00 GMT", 5, 6),
+        ("Fri, 01 Mar 2030 12:03:00 +99999999999999", 5, 6),
     ],
 )
 def test_retry_after_is_obeyed_within_a_day(
@@ -370,16 +372,25 @@ def test_a_byte_now_and_then_does_not_extend_the_time(
     assert 190 <= row.duration_ms < 5_000
 
 
-def test_an_endless_body_is_not_read_to_its_end(
-    alice: User, receiver: Receiver, clock: Clock
+@pytest.mark.parametrize(
+    ("head", "part"),
+    [
+        (b"\r\n", b"x" * 10_000),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 2_000),
+        # Trailers, which http.client does not count.
+        (b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"A: b\r\n" * 2_000),
+    ],
+)
+def test_an_endless_response_is_not_read_to_its_end(
+    alice: User, receiver: Receiver, clock: Clock, head: bytes, part: bytes
 ) -> None:
     sent = 0
 
     def endless(handler: Any) -> None:
         nonlocal sent
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + head)
         while True:
-            sent += handler.wfile.write(b"x" * 10_000)
+            sent += handler.wfile.write(part)
 
     webhook = webhook_to(alice, receiver.url())
     happen(alice)

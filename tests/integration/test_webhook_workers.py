@@ -3,14 +3,15 @@
 from datetime import timedelta
 from threading import Event as Signal
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from taskproject.accounts.models import User
 from tasks import webhooks
 from tasks.models import Event, Webhook, WebhookDelivery
-from tasks.models.webhooks import LEASE
-from tests.support.receivers import Receiver, status
+from tasks.models.webhooks import LEASE, SLOW_MS
+from tests.support.receivers import Receiver, hang, status
 from tests.support.webhooks import (
     NOW,
     Clock,
@@ -45,6 +46,63 @@ def test_an_owner_has_no_more_requests_in_progress_than_a_share(
     while sender.work() == 0:
         pass
     assert len(receiver.received) == 7
+
+
+@pytest.mark.parametrize("trouble", ["failing", "slow", "many of one owner"])
+def test_those_that_hang_do_not_hide_the_others(
+    alice: User,
+    bob: User,
+    receiver: Receiver,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: str,
+) -> None:
+    """However many of them are due, and before the others."""
+    monkeypatch.setattr(webhooks, "MOST", 4)
+    monkeypatch.setattr(webhooks, "MOST_TROUBLED", 2)
+    limit = 2 if trouble == "many of one owner" else 20
+    monkeypatch.setattr(webhooks, "MOST_OF_OWNER", limit)
+    receiver.of_paths["/hangs"] = hang
+    for _ in range(10):
+        webhook = webhook_to(alice, receiver.url("/hangs"))
+        if trouble == "slow":
+            done = WebhookDelivery.Outcome.DELIVERED
+            WebhookDelivery.objects.create(
+                webhook=webhook, outcome=done, duration_ms=SLOW_MS
+            )
+            webhook.request(None)  # which waits, and is no delivery yet
+    if trouble == "failing":
+        Webhook.objects.update(failing_since=NOW)
+    good = webhook_to(bob, receiver.url("/good"), next_attempt_at=NOW)
+    happen(alice)
+    happen(bob, 3)
+    sender = webhooks.Sender(clock)
+
+    for _ in range(20):  # of at most WAIT seconds, fewer than the others hang
+        if len(outcomes(good)) < 3:
+            sender.work()
+
+    assert len(sender._messages) >= 2
+    assert [one[0] for one in outcomes(good)] == ["delivered"] * 3
+
+
+def test_a_request_that_could_not_begin_begins_after_the_lease(
+    alice: User, receiver: Receiver, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook_to(alice, receiver.url())
+    events = happen(alice)
+    sender = webhooks.Sender(clock)
+    with monkeypatch.context() as patched:
+        refuse = Mock(side_effect=RuntimeError("can't start new thread"))
+        patched.setattr(webhooks, "Thread", refuse)
+        with pytest.raises(RuntimeError):
+            sender.work()
+
+    clock.after(seconds=LEASE.total_seconds())
+    while sender.work() <= 0:
+        pass
+
+    assert receiver.events == events
 
 
 def test_two_workers_send_nothing_twice(

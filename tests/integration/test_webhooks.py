@@ -3,6 +3,7 @@
 import logging
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from threading import Event as Signal
 from typing import Any
 
 import pytest
@@ -247,6 +248,7 @@ def test_purge_removes_old_deliveries(webhook: Webhook) -> None:
     "address",
     [
         *("0.0.0.0", "10.0.0.1", "100.64.0.1", "100.100.100.200", "127.0.0.1"),
+        *("192.0.0.192", "3fff::1"),
         *("168.63.129.16", "169.254.169.254", "172.16.0.1", "192.0.2.1", "192.168.0.1"),
         *("198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"),
         *("::", "::1", "::7f00:1", "::ffff:10.0.0.1", "::ffff:169.254.169.254"),
@@ -295,6 +297,25 @@ def test_the_address_that_was_checked_is_called(
 
     assert outbound.post("https://example.com/", b"", {}).error == "connection"
     assert asked == ["example.com", "8.8.8.8"]
+
+
+def test_a_name_that_is_not_resolved_in_time_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resolved = Signal()
+    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 0.05)
+
+    def wait(*_: object, **__: object) -> list[Any]:
+        resolved.wait(10)
+        return []
+
+    monkeypatch.setattr(outbound, "getaddrinfo", wait)
+
+    response = outbound.post("https://example.com/", b"", {})
+
+    resolved.set()
+    assert response.error == "timeout"
+    assert response.duration_ms < 5_000
 
 
 @pytest.mark.parametrize(
