@@ -34,6 +34,10 @@ _KEPT = (
     *("owner_id", "title", "description", "location", "list_id", "parent_id"),
     *("tags", "priority"),
 )
+_ALONE = (
+    "To reopen this one alone, end its series: PATCH "
+    '{"completed": false, "recurrence": null}.'
+)
 
 
 def occurrence_of(task: Task) -> tuple[Rule, Occurrence]:
@@ -83,7 +87,8 @@ def follow(
 ) -> None:
     """Makes what follows the occurrences that these changes complete, and takes back what followed
     those that they reopen; adds the ids of the next ones to the changes. Call it before the
-    changes are written. Raises `Conflict` if one that has to be taken back was changed."""
+    changes are written. Raises `Conflict` if one that has to be taken back was changed, or is
+    not known."""
     turns = _Turns(model, by, now)
     for task, values in changes:
         if "completed" in values:
@@ -111,6 +116,11 @@ class _Turns:
                 self._turns.append(_Turn(task, values, step))
         elif task.next_occurrence is not None:
             self._take_back(task, task.next_occurrence)
+        elif task.external_id is not None and self._step(task, values) is not None:
+            # Files do not have the id of the next one, which may be open here.
+            raise Conflict(
+                f"It was imported as completed, without its next occurrence. {_ALONE}"
+            )
 
     def make(self) -> None:
         if self._turns:
@@ -197,9 +207,7 @@ class _Turns:
             copies = self._copies(following)
             if following.version != 1 or any(copy.version != 1 for copy in copies):
                 raise Conflict(
-                    f"Task {key}, its next occurrence, was changed since. To reopen this "
-                    'one alone, end its series: PATCH {"completed": false, "recurrence": '
-                    "null}."
+                    f"Task {key}, its next occurrence, was changed since. {_ALONE}"
                 )
             self._back.append((task, following))
 

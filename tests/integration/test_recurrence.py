@@ -321,6 +321,33 @@ def test_but_not_if_it_was_changed(api: ApiClient, verb: str) -> None:
     assert Task.objects.filter(completed=False).count() == 2
 
 
+@refused
+def test_nor_of_an_occurrence_that_was_imported_as_completed(
+    api: ApiClient, alice: User
+) -> None:
+    series = {"recurrence": "FREQ=DAILY", "recurrence_from": "due"}
+    days: dict[str, Any] = {"due_date": FAR, "occurrence": str(FAR)}
+    task = make_task(alice, external_id="1-1", completed=True, **series, **days)
+
+    answer = send(api, task.pk, "reopen")
+
+    assert answer.status_code == 409
+    assert "was imported as completed" in answer.json()["detail"]
+    body = {"completed": False, "recurrence": None}
+    assert api.send("PATCH", f"/api/tasks/{task.pk}", body).status_code == 200
+
+
+@refused
+def test_but_the_last_one_of_an_imported_series_is_reopened(
+    api: ApiClient, alice: User
+) -> None:
+    series = {"recurrence": "FREQ=DAILY;COUNT=1", "recurrence_from": "due"}
+    days: dict[str, Any] = {"due_date": FAR, "occurrence": str(FAR)}
+    task = make_task(alice, external_id="1-1", completed=True, **series, **days)
+
+    assert send(api, task.pk, "reopen").status_code == 200
+
+
 # Skipping
 
 
