@@ -210,7 +210,8 @@ def test_a_mistake_is_one_clear_problem_and_stores_nothing(
             path = urlsplit(named(case, world)[0]).path
             if "%" not in path and ";" not in path:
                 assert answer.json()["instance"] == path
-            assert stored() == before
+
+    assert stored() == before
 
 
 def test_every_mistake_gets_the_same_answer_over_a_socket(server: Server) -> None:

@@ -6,7 +6,8 @@ row, an entry in `BODIES`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
@@ -37,7 +38,8 @@ from tests.support.answers import assert_a_credential_is_needed
 from tests.support.issuer import AUDIENCE, Issuer
 from tests.support.rows import make_job, make_list, missing_row
 
-# The caller is alice, the rows are hers; the last two act on hers as somebody else.
+# The caller is alice, the rows are hers; the last two act on hers as somebody else, and
+# the guest comes last, because the setting stays.
 WAYS = (
     "none", "read", "write", "read write", "expired", "revoked", "disabled",
     "session", "session csrf", "session header", "jwt", "jwt read", "jwt write",
@@ -53,7 +55,7 @@ SUCCESS = {
     "test_webhook": 202,
     "redeliver_webhook": 202,
 }
-#: The operations of the table that the document leaves out.
+OPERATIONS = [it for it in PERMISSIONS if "todo" not in it]
 PROVIDER = Issuer("https://id.example.com")
 
 
@@ -216,7 +218,9 @@ def make_rows(owner: User) -> Rows:
 def stored() -> list[Any]:
     models = (Task, TaskList, Tag, Event, Webhook, WebhookDelivery)
     kept = [list(model._default_manager.values()) for model in models]
-    return [*kept, list(ApiToken.objects.values("pk", "name", "revoked_at"))]
+    tokens = ApiToken.objects.values("pk", "name", "revoked_at")
+    alice = User.objects.filter(username="alice").values("pk", "timezone")
+    return [*kept, list(tokens), list(alice)]
 
 
 def perform(client: Any, operation: str, rows: Rows) -> Any:
@@ -260,26 +264,32 @@ def test_the_documentation_shows_the_table() -> None:
     assert "\n".join(table) in Path("docs/api.md").read_text()
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("operation", [it for it in PERMISSIONS if "todo" not in it])
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_each_way_in_may_do_what_the_table_says(
-    alice: User, settings: Settings, operation: str, way: str
+    alice: User, settings: Settings, subtests: pytest.Subtests, operation: str
 ) -> None:
-    rows, status = make_rows(alice), expected(operation, way)
-    client = come_in(way, alice, settings)
-    before, zone = stored(), User.objects.get(username="alice").timezone
-
-    answer = perform(client, operation, rows)
-
-    assert answer.status_code == status
-    if status >= 400:
-        assert answer.headers["Content-Type"] == "application/problem+json"
-        code = "not_found" if status == 404 else CODES[way]
-        assert answer.json()["code"] == code
-        assert "ETag" not in answer.headers
-        assert stored() == before
-        assert User.objects.get(username="alice").timezone == zone
+    rows = make_rows(alice)
     path = document_operations()[operation][1].format(**rows._asdict())
+    for way in WAYS:
+        with subtests.test(way), undone():
+            status, client = expected(operation, way), come_in(way, alice, settings)
+            before = stored()
+
+            answer = perform(client, operation, rows)
+
+            list(answer)  # read: a download keeps its slot until then
+            assert answer.status_code == status
+            if status >= 400:
+                assert stored() == before
+                assert_it_is_refused(answer, path, way)
+
+
+def assert_it_is_refused(answer: Any, path: str, way: str) -> None:
+    status = answer.status_code
+    code = "not_found" if status == 404 else CODES[way]
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == code
+    assert "ETag" not in answer.headers
     noun = re.search(r"/(task|list|tag|job|token|webhook)s/\d", path)
     if status == 404 and noun:
         assert answer.json() == missing_row(path, noun[1])
@@ -289,21 +299,16 @@ def test_each_way_in_may_do_what_the_table_says(
         assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
+@contextmanager
+def undone() -> Iterator[None]:
+    """Rolls back what is written in it."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
 @pytest.mark.parametrize(
-    "operation",
-    [
-        *("get_task", "replace_task", "update_task", "delete_task", "toggle_task"),
-        *("complete_task", "reopen_task", "restore_task", "move_task", "list_history"),
-        *("get_list", "update_list", "delete_list", "move_list", "get_job"),
-        *("get_tag", "rename_tag", "delete_tag", "revoke_token"),
-        *(
-            name
-            for name in PERMISSIONS
-            if name.endswith("_webhook") and "create" not in name
-        ),
-        "list_deliveries",
-        *ROWS_WITHOUT_ID,
-    ],
+    "operation", [it for it in OPERATIONS if expected(it, "bob") == 404]
 )
 def test_somebody_elses_row_looks_like_one_that_is_not_there(
     alice: User, settings: Settings, operation: str
@@ -368,14 +373,7 @@ def test_nothing_of_somebody_else_is_counted(
 
     answer = perform(come_in(way, alice, settings), "count_tasks", rows)
 
-    assert answer.json() == {
-        "open": 0,
-        "completed": 0,
-        "overdue": 0,
-        "due_today": 0,
-        "lists": [],
-        "tags": [],
-    }
+    assert not any(answer.json().values())
 
 
 @pytest.mark.parametrize(
