@@ -7,6 +7,7 @@ that the service does not start.
 
 import os
 import re
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -31,6 +32,21 @@ def boolean(name: str, default: bool) -> bool:
     if value in TRUE | FALSE:
         return value in TRUE
     raise ImproperlyConfigured(f"{name} is {value!r}; it must be on or off.")
+
+
+def require(name: str, module: str, requirement: str) -> None:
+    """Refuses the variable if it is set and its optional package is not installed."""
+    if not text(name):
+        return
+    try:
+        missing = find_spec(module) is None
+    except ModuleNotFoundError:  # that of a package around it
+        missing = True
+    if missing:
+        raise ImproperlyConfigured(
+            f"{name} is set and needs a package: .venv/bin/pip install '{requirement}', or "
+            f"remove {name}."
+        )
 
 
 def integer(name: str, default: int, low: int, high: int) -> int:

@@ -15,6 +15,7 @@ from collections import Counter
 from functools import partial
 from typing import Any, ClassVar
 
+from django.conf import settings
 from granian import _signals
 from granian._granian import SocketHolder, WorkerSignal
 from granian.server import mp
@@ -207,6 +208,10 @@ def work(
     mp._wsgi_call_wrap = _gateway  # type: ignore[attr-defined,assignment]  # private
     sockets = ((None, port.holder()), None)
     MPServer._spawn_wsgi_worker(number, name, loader, sockets, *options)
+    if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
+        from taskproject import tracing  # optional
+
+        tracing.stop()
     stderr.flush()
 
 

@@ -7,7 +7,6 @@ service at once, with the name of the variable (see `environment.py`).
 import os
 import sys
 import zoneinfo
-from importlib.util import find_spec
 from pathlib import Path
 
 import dotenv
@@ -416,16 +415,14 @@ LOGGING = {
             "propagate": True,
         },
         "django.security": {"handlers": [], "level": "CRITICAL", "propagate": True},
+        # While a collector is away, a line for each attempt to send the same spans.
+        "opentelemetry": {"handlers": [], "level": "ERROR", "propagate": True},
     },
 }
 
 # Where errors are sent, as Sentry names it (a DSN); empty: nowhere.
 SENTRY_DSN = environment.text("SENTRY_DSN")
-if SENTRY_DSN and find_spec("sentry_sdk") is None:
-    raise ImproperlyConfigured(
-        "SENTRY_DSN is set and sentry-sdk is not installed: "
-        ".venv/bin/pip install 'sentry-sdk>=2.75,<3', or remove SENTRY_DSN."
-    )
+environment.require("SENTRY_DSN", "sentry_sdk", "sentry-sdk>=2.75,<3")
 
 # /metrics for Prometheus: off (404) unless one of these is set. If both are, both must hold.
 
@@ -435,6 +432,15 @@ METRICS_TOKEN = environment.token("METRICS_TOKEN")
 METRICS_ADDRESSES = environment.networks("METRICS_ADDRESSES")
 if METRICS_TOKEN or METRICS_ADDRESSES:
     MIDDLEWARE = ["taskproject.metrics.MetricsMiddleware", *MIDDLEWARE]
+
+# Where traces are sent. The SDK of OpenTelemetry reads its other settings (OTEL_...) itself.
+OTEL_EXPORTER_OTLP_ENDPOINT = environment.url("OTEL_EXPORTER_OTLP_ENDPOINT")
+environment.require(
+    *("OTEL_EXPORTER_OTLP_ENDPOINT", "opentelemetry.exporter.otlp.proto.http"),
+    "opentelemetry-exporter-otlp-proto-http>=1.45,<2",
+)
+if OTEL_EXPORTER_OTLP_ENDPOINT:
+    MIDDLEWARE = ["taskproject.tracing.TracingMiddleware", *MIDDLEWARE]
 
 # manage.py serve
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import chain, islice
 from threading import local
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import orjson
 from django.conf import settings
@@ -67,8 +67,19 @@ class Usage:
         self.round_trips += 1
 
 
+class Trace(Protocol):
+    """What records the statements of a request: see `taskproject/tracing.py`."""
+
+    def fetch(
+        self, statement: str, parameters: Sequence[object], prepare: bool
+    ) -> list[Row]: ...
+
+
 class _Thread(local):
     """Values of the current thread."""
+
+    #: Of the request in progress, if it is traced.
+    trace: Trace | None = None
 
     def __init__(self) -> None:
         #: Of the request in progress; the pipeline starts a new one.
@@ -117,7 +128,8 @@ def fetch(
     connection lasts: only for statements of which there are few, and whose plan suits all
     parameters. JSON is returned as text; times on SQLite are naive, in UTC.
     """
-    return this_thread.connection.fetch(statement, parameters, prepare)
+    sender = this_thread.trace or this_thread.connection
+    return sender.fetch(statement, parameters, prepare)
 
 
 def check_found(guard: Guard, rows: Sequence[object]) -> None:
