@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -37,7 +38,7 @@ from taskproject.deadlines import deadline
 from taskproject.metrics_files import fold
 from taskproject.models import Job
 from taskproject.sql import this_thread
-from tasks.models import Event, Reminder
+from tasks.models import Event, Reminder, Webhook
 
 logger = logging.getLogger(__name__)
 
@@ -139,6 +140,18 @@ oldest_job = Gauge(
 oldest_reminder = Gauge(
     "tasks_reminders_oldest_seconds",
     "Time that a reminder is due and has not fired, or 0",
+    multiprocess_mode="livemax",
+    registry=registry,
+)
+oldest_webhook = Gauge(
+    "tasks_webhooks_oldest_seconds",
+    "Age of the oldest event that a webhook without failures has not been sent, or 0",
+    multiprocess_mode="livemax",
+    registry=registry,
+)
+failing_webhooks = Gauge(
+    "tasks_webhooks_failing",
+    "Webhooks whose last delivery failed, or that were switched off for that",
     multiprocess_mode="livemax",
     registry=registry,
 )
@@ -313,11 +326,11 @@ class Collector:
                 unfinished = Job.objects.unfinished()
                 jobs.set(unfinished.count())
                 oldest = unfinished.first()
-                age = timezone.now() - oldest.created_at if oldest else None
-                oldest_job.set(age.total_seconds() if age else 0)
+                oldest_job.set(_age(oldest.created_at if oldest else None))
                 due = Reminder.objects.due(timezone.now()).first()
-                late = timezone.now() - due.fire_at if due and due.fire_at else None
-                oldest_reminder.set(late.total_seconds() if late else 0)
+                oldest_reminder.set(_age(due.fire_at if due else None))
+                oldest_webhook.set(_age(Webhook.objects.oldest_unsent()))
+                failing_webhooks.set(Webhook.objects.failing().count())
         except DatabaseError:
             sample_failures.inc()
         finally:
@@ -355,6 +368,11 @@ def place(path: str) -> str:
     """What a request is counted as that is no operation: few names, whatever is sent."""
     found = _PLACE.match(path)
     return PLACES[found[1]] if found else "other"
+
+
+def _age(moment: datetime | None) -> float:
+    """Seconds since then; 0 without one."""
+    return max(0.0, (timezone.now() - moment).total_seconds()) if moment else 0.0
 
 
 @lru_cache(maxsize=1_000)

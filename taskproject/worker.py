@@ -39,16 +39,29 @@ STOP_SECONDS = 1.0
 Work = Callable[[], float]
 _kinds: dict[str, Work] = {}
 _loops: dict[str, "_Loop"] = {}
+#: What this process has done: numbers by kinds of work and results.
+counts: dict[tuple[str, str], int] = {}
 
 
-def work(kind: str) -> Callable[[Work], Work]:
-    """Registers the function that does this kind of work."""
+def work(kind: str, *results: str) -> Callable[[Work], Work]:
+    """Registers the function that does this kind of work, and the results that it counts."""
 
     def register(function: Work) -> Work:
         _kinds[kind] = function
+        counts.update({(kind, result): 0 for result in results})
         return function
 
     return register
+
+
+def count(kind: str, result: str, number: int = 1) -> None:
+    """Counts what was done, for `/metrics`. For the thread of this kind only."""
+    counts[kind, result] += number
+
+
+def last_calls() -> dict[str, float]:
+    """When a call of each kind last succeeded, as Unix time; when it began, if none has."""
+    return {kind: loop.succeeded for kind, loop in _loops.items()}
 
 
 def wake(kind: str) -> None:
@@ -64,6 +77,7 @@ class _Loop(Thread):
         super().__init__(name=kind, daemon=True)
         self.kind = kind
         self.wanted = Event()
+        self.succeeded = time.time()
         self._stopping = False
         self._failures = 0
 
@@ -99,6 +113,7 @@ class _Loop(Thread):
                 extra={"fields": {"kind": self.kind, "retry_in_s": pause}},
             )
             return pause
+        self.succeeded = time.time()
         if self._failures:
             self._failures = 0
             logger.info("work goes on", extra={"fields": {"kind": self.kind}})
@@ -130,8 +145,9 @@ def do_all() -> None:
         raise failure
 
 
-def run(parent: int | None = None) -> None:
-    """Works until SIGTERM or SIGINT, or until this process is no longer a child of `parent`."""
+def run(parent: int | None = None, publish: Callable[[], None] = lambda: None) -> None:
+    """Works until SIGTERM or SIGINT, or until this process is no longer a child of `parent`.
+    Calls `publish` at each check for these."""
     received: list[int] = []
     for number in STOPS:
         signal.signal(number, lambda number, _: received.append(number))
@@ -140,12 +156,14 @@ def run(parent: int | None = None) -> None:
     for loop in _loops.values():
         loop.start()
     while not received and parent in (None, os.getppid()):
+        publish()
         time.sleep(CHECK_INTERVAL)
     for loop in _loops.values():
         loop.stop()
     give_up = time.monotonic() + STOP_SECONDS
     for loop in _loops.values():
         loop.join(max(0.0, give_up - time.monotonic()))
+    publish()
     # A call that has not returned ends with the process, and the database undoes its transaction.
     unfinished = [kind for kind, loop in _loops.items() if loop.is_alive()]
     _loops.clear()

@@ -24,7 +24,7 @@ from taskproject.accounts.models import User
 from taskproject.deadlines import extend
 from taskproject.names import one_line
 from taskproject.problems import Conflict, NoMail, Unavailable
-from taskproject.worker import CALL_SECONDS, work
+from taskproject.worker import CALL_SECONDS, count, work
 from tasks import unsubscribe
 from tasks.models import Reminder, Task
 from tasks.models.events import database_now
@@ -65,7 +65,7 @@ def address_of(user: User) -> str | None:
     return found and str(found.email)
 
 
-@work("e-mails")
+@work("e-mails", "sent", "failed")
 def send_emails() -> float:
     """Sends e-mails for about `TURN` seconds, one of each user after the other; returns the
     seconds until the next call."""
@@ -92,6 +92,7 @@ def send_emails() -> float:
     finally:
         if sent:
             logger.info("reminders mailed", extra={"fields": {"count": sent}})
+            count("e-mails", "sent", sent)
     return 0.0
 
 
@@ -132,6 +133,7 @@ def _record(row: Reminder, refusal: mail.NotAccepted, now: datetime) -> None:
         "given_up": "email_status" in changes,
     }
     logger.warning("a reminder was not mailed", extra={"fields": fields})
+    count("e-mails", "failed")
 
 
 def message_of(row: Reminder) -> EmailMessage | None:

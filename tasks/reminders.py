@@ -11,7 +11,7 @@ from django.db import transaction
 from taskproject import timezones
 from taskproject.accounts.models import User
 from taskproject.sql import ON_POSTGRESQL, fetch
-from taskproject.worker import wake, work
+from taskproject.worker import count, wake, work
 from tasks.models import Event, Reminder, Task, lock_feeds
 from tasks.models.events import Actor, NewEvent, append, as_json, database_now
 from tasks.models.reminders import is_active, moment_of, zones_of
@@ -35,7 +35,7 @@ SELECT "owner_id" FROM "due"
 WHERE pg_try_advisory_xact_lock({CLAIM}, ("owner_id" % (2^31 - 1)::bigint)::int)"""
 
 
-@work("reminders")
+@work("reminders", "fired", "late")
 def fire_reminders() -> float:
     """Fires reminders that are due, each in the transaction that stores its event; returns the
     seconds until the next one is due."""
@@ -175,6 +175,8 @@ def _log(fired: list[Reminder], now: datetime) -> None:
 
     def tell() -> None:
         logger.info("reminders fired", extra={"fields": fields})
+        count("reminders", "fired", len(fired) - late)
+        count("reminders", "late", late)
         wake("webhooks")
         wake("e-mails")
 

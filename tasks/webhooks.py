@@ -23,7 +23,7 @@ from django.db.models import QuerySet
 
 from taskproject import __version__, outbound
 from taskproject.outbound import Response
-from taskproject.worker import work
+from taskproject.worker import count, work
 from tasks import cursors
 from tasks.models import Event, Webhook, WebhookDelivery
 from tasks.models.events import database_now
@@ -195,6 +195,7 @@ def record(
             WebhookDelivery.objects.create(
                 webhook_id=webhook.pk, sequence=sequence, **values
             )
+    count("webhooks", outcome.value)
     _log(webhook, outcome, response, changes)
     if lease is None:
         return None
@@ -352,6 +353,6 @@ class Sender:
 _sender = Sender()
 
 
-@work("webhooks")
+@work("webhooks", *(one.value for one in Outcome if one != Outcome.PENDING))
 def send_due() -> float:
     return _sender.work()

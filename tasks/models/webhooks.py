@@ -87,6 +87,19 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
             )
         return found
 
+    def oldest_unsent(self) -> datetime | None:
+        """The time of the oldest event after the cursor of one that is switched on and does not
+        fail. Reads an event of each."""
+        well = self.filter(
+            active=True, owner__is_active=True, failing_since__isnull=True
+        )
+        feed = Event.objects.filter(
+            owner_id=OuterRef("owner_id"), sequence__gt=OuterRef("cursor")
+        )
+        first = Subquery(feed.order_by("owner_id", "sequence").values("at")[:1])
+        oldest: datetime | None = well.aggregate(at=models.Min(first))["at"]
+        return oldest
+
     def failing(self) -> Self:
         """Those whose last delivery failed, or that were switched off for that."""
         stopped = (Webhook.Stopped.GONE, Webhook.Stopped.FAILING)

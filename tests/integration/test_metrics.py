@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 from django.test import Client
 from django.utils import timezone
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from taskproject import metrics
+from taskproject import metrics, work_metrics, worker
 from taskproject.metrics import MetricsMiddleware, place
-from tasks.models import Reminder, Task
+from tasks.models import Event, Reminder, Task, Webhook
 from tests.conftest import ApiClient
 from tests.support.copies import copy_of
 from tests.support.servers import Server, live_server
@@ -201,13 +202,35 @@ def test_the_database_is_sampled(api: ApiClient, measured: Settings) -> None:
     Reminder.objects.create(
         owner_id=owner_id, task_id=key, fire_at=due, status="pending"
     )
+    webhook = Webhook.objects.issue(owner_id, url="https://example.com/")
+    failing = {"url": webhook.url, "failing_since": due}
+    Webhook.objects.issue(owner_id, **failing)
+    api.send("POST", "/api/tasks", {"title": "Buy tea"})
+    Event.objects.filter(sequence__gt=webhook.cursor).update(at=due)
     metrics.collector.sample()
 
     found = scraped()
+    assert 70 <= value(found, "tasks_webhooks_oldest_seconds") < 90
+    assert value(found, "tasks_webhooks_failing") == 1
     assert 70 <= value(found, "tasks_reminders_oldest_seconds") < 90
     assert value(found, "tasks_newest_event") > 0
     assert value(found, "tasks_jobs_unfinished") == 0
     assert value(found, "tasks_jobs_oldest_seconds") == 0
+
+
+def test_what_a_worker_has_done_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = {("webhooks", "failed"): 0}
+    monkeypatch.setattr(worker, "counts", counts)
+    monkeypatch.setattr(worker, "last_calls", lambda: {"webhooks": 7.0})
+    for number in (2, 0, 1):
+        worker.count("webhooks", "failed", number)
+        work_metrics.publish()
+
+    found = samples(generate_latest(work_metrics.registry).decode())
+    labels = {"kind": "webhooks", "result": "failed"}
+    assert value(found, "tasks_work_done_total", **labels) == 3
+    name = "tasks_work_last_call_time_seconds"
+    assert value(found, name, kind="webhooks") == 7
 
 
 # Real servers
@@ -217,7 +240,9 @@ def test_the_database_is_sampled(api: ApiClient, measured: Settings) -> None:
 def server(migrated: str) -> Iterator[Server]:
     with (
         copy_of(migrated) as url,
-        live_server(url, METRICS_TOKEN=TOKEN, LOG_LEVEL="ERROR") as server,
+        live_server(
+            url, METRICS_TOKEN=TOKEN, LOG_LEVEL="ERROR", SERVE_WORK="on"
+        ) as server,
     ):
         yield server
 
@@ -276,13 +301,13 @@ def test_every_metric_that_is_named_is_scraped(server: Server, name: str) -> Non
     named = set(re.findall(r"\btasks_[a-z_]+\b", (FILES / name).read_text()))
 
     assert named
-    until(lambda: "tasks_newest_event" in names())  # the first sample
-    assert named <= names()
+    until(lambda: named <= names())  # after the first sample, and the worker's start
 
 
 def test_the_dashboard_shows_all_metrics() -> None:
     dashboard = (FILES / "dashboard.json").read_text()
-    kept = {one.name for one in metrics.registry.collect()}
+    registries = (metrics.registry, work_metrics.registry)
+    kept = {one.name for registry in registries for one in registry.collect()}
 
     missing = {name for name in kept if name not in dashboard}
     assert missing == {"tasks_database_sample_failures"}  # an alert has it

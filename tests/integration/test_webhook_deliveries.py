@@ -39,8 +39,10 @@ def test_an_event_is_sent_signed_and_thin(alice: User, receiver: Receiver) -> No
     [sequence] = happen(alice)
 
     assert worker._kinds["webhooks"] == webhooks.send_due
+    sent = worker.counts["webhooks", "delivered"]
     while webhooks.send_due() == 0:
         pass
+    assert worker.counts["webhooks", "delivered"] == sent + 1
 
     [one] = receiver.received
     event = Event.objects.get()

@@ -1,6 +1,8 @@
 """``manage.py work``: the worker."""
 
+import os
 from argparse import SUPPRESS, ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -33,7 +35,7 @@ class Command(BaseCommand):
             # The file must stay the same for connections that are made later.
             remember(str(connection.settings_dict["NAME"]))
         if not options["once"]:
-            worker.run(options["parent"])
+            worker.run(options["parent"], *_publish())
             stderr.flush()
             return
         try:
@@ -44,3 +46,13 @@ class Command(BaseCommand):
             raise CommandError(
                 f"The database is unavailable: {type(error).__name__}."
             ) from None
+
+
+def _publish() -> list[Callable[[], None]]:
+    """What adds to the metrics, if `manage.py serve` has a directory for them."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return []
+    # Not above: the package takes longer to import than all of this module.
+    from taskproject.work_metrics import publish
+
+    return [publish]
