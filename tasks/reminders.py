@@ -10,7 +10,7 @@ from django.db import transaction
 
 from taskproject import timezones
 from taskproject.accounts.models import User
-from taskproject.sql import ON_POSTGRESQL, fetch
+from taskproject.sql import ON_POSTGRESQL, adapted, fetch
 from taskproject.worker import count, wake, work
 from tasks.models import Event, Reminder, Task, lock_feeds
 from tasks.models.events import Actor, NewEvent, append, as_json, database_now
@@ -21,18 +21,30 @@ logger = logging.getLogger("taskproject.worker")
 
 #: Most reminders that one transaction fires.
 PORTION = 500
+#: Most reminders among which it looks for those of different owners: an owner who has more that
+#: have waited for longer is the only one whose reminders fire until then.
+SEEN = 10_000
 #: Seconds until another attempt where other workers fire all that is due.
 CLAIMED_PAUSE = 0.1
 #: The first key of the advisory locks by which workers claim owners: an arbitrary constant.
 CLAIM = 7_203_115
 BY = Actor(None, "command")
-# The owners of the reminders that have waited for longest, without those that another worker
-# has claimed.
-_CLAIM_OWNERS = f"""WITH "due" AS MATERIALIZED (SELECT DISTINCT "owner_id" FROM (
-    SELECT "owner_id" FROM "tasks_reminder" WHERE "status" = 'pending'
-    AND "fire_at" <= clock_timestamp() ORDER BY "fire_at" LIMIT {PORTION}) "oldest")
-SELECT "owner_id" FROM "due"
-WHERE pg_try_advisory_xact_lock({CLAIM}, ("owner_id" % (2^31 - 1)::bigint)::int)"""
+# Those that are due of up to `PORTION` owners, a share of each. Owners whom another worker has
+# claimed are passed over: the planner moves no volatile function into another subquery.
+_CLAIM = """WITH "due" AS MATERIALIZED (
+    SELECT "id", "owner_id", "fire_at",
+        row_number() OVER (PARTITION BY "owner_id" ORDER BY "fire_at", "id") AS "turn"
+    FROM (SELECT "id", "owner_id", "fire_at" FROM "tasks_reminder"
+        WHERE "status" = 'pending' AND "fire_at" <= {now}
+        ORDER BY "fire_at" LIMIT %s) "oldest"),
+"owners" AS MATERIALIZED (
+    SELECT "owner_id" FROM "due" WHERE "turn" = 1 ORDER BY "fire_at"),
+"claimed" AS MATERIALIZED (SELECT "owner_id" FROM "owners" {free} LIMIT %s)
+SELECT "id", "owner_id" FROM "due" WHERE "owner_id" IN (SELECT "owner_id" FROM "claimed")
+ORDER BY "turn", "fire_at" LIMIT %s"""
+_FREE = (
+    f'WHERE pg_try_advisory_xact_lock({CLAIM}, ("owner_id" % (2^31 - 1)::bigint)::int)'
+)
 
 
 @work("reminders", "fired", "late")
@@ -43,11 +55,11 @@ def fire_reminders() -> float:
     if pause > 0:
         return pause
     with transaction.atomic():
-        owners = _claim()
-        if not owners:
+        claimed = _claim()
+        if not claimed:
             return CLAIMED_PAUSE
-        with lock_feeds(owners) as now:
-            _fire(now, owners)
+        with lock_feeds(claimed.values()) as now:
+            _fire(now, claimed)
     return 0.0
 
 
@@ -68,17 +80,22 @@ def change_preferences(
 
 def change_timezone(user: User, name: str) -> None:
     """Stores the user's time zone, which must be valid, and moves their reminders. Those that this
-    puts into the past fire at once."""
-    with lock_feeds([user.pk]):
+    puts into the past fire at once; those that had passed when they were set, and are to come in
+    the new zone, fire then."""
+    with lock_feeds([user.pk]) as now:
         user.move_to(name)
-        pending = Reminder.objects.owned_by(user.pk).pending()
-        rows = list(pending.filter(minutes_before__isnull=False))
-        keys = {row.task_id for row in rows}
-        tasks = Task.objects.only("due_date", "due_at").in_bulk(keys)
-        for row in rows:
-            if task := tasks.get(row.task_id):
-                row.fire_at = moment_of(row, task, timezones.zone(name))
-        Reminder.objects.bulk_update(rows, ["fire_at"], batch_size=PORTION)
+        rows = Reminder.objects.owned_by(user.pk).filter(minutes_before__isnull=False)
+        passed = list(rows.passed_in_another_zone(now))
+        # The worker reckons when they fire, in portions: a user may have many.
+        rows.pending().update(fire_at=now)
+        tasks = Task.objects.in_bulk({row.task_id for row in passed})
+        to_come = [
+            row.pk
+            for row in passed
+            if (task := tasks.get(row.task_id)) and is_active(task)
+            if (at := moment_of(row, task, timezones.zone(name))) and at > now
+        ]
+        rows.filter(pk__in=to_come).update(fire_at=now, status=Reminder.Status.PENDING)
 
 
 def _seconds_left() -> float:
@@ -89,20 +106,25 @@ def _seconds_left() -> float:
     return (fire_at - database_now()).total_seconds()
 
 
-def _claim() -> list[int]:
-    """Claims owners with reminders that are due, until the transaction ends. It waits for nobody,
-    and comes before the locks of their feeds, so that it cannot be in a deadlock."""
+def _claim() -> dict[int, int]:
+    """Claims owners with reminders that are due, until the transaction ends; returns the owners
+    of the reminders that are to fire, by their ids. It waits for nobody, and comes before the
+    locks of feeds, so that it cannot be in a deadlock."""
+    limits = [SEEN, PORTION, PORTION]
     if ON_POSTGRESQL:
-        return [owner_id for (owner_id,) in fetch(_CLAIM_OWNERS, [])]
-    due = Reminder.objects.due(database_now()).values_list("owner_id", flat=True)
-    return sorted(set(due[:PORTION]))
+        statement = _CLAIM.format(now="clock_timestamp()", free=_FREE)
+    else:
+        statement = _CLAIM.format(now="%s", free="")
+        limits.insert(0, adapted(database_now()))
+    # Not prepared: a plan for any limit would read all reminders.
+    return dict(fetch(statement, limits, prepare=False))
 
 
-def _fire(now: datetime, owners: list[int]) -> None:
-    due = Reminder.objects.due(now).filter(owner_id__in=owners)
-    rows = list(due.select_for_update(skip_locked=True)[:PORTION])
+def _fire(now: datetime, claimed: Mapping[int, int]) -> None:
+    due = Reminder.objects.due(now).filter(pk__in=claimed)
+    rows = list(due.select_for_update(skip_locked=True))
     tasks = Task.objects.in_bulk({row.task_id for row in rows})
-    zones = zones_of(owners)
+    zones = zones_of(claimed.values())
     fired: list[Reminder] = []
     moved: list[Reminder] = []
     for row in rows:
@@ -122,7 +144,7 @@ def _fire(now: datetime, owners: list[int]) -> None:
         Reminder.objects.filter(pk__in=keys).update(
             status=Reminder.Status.FIRED, fired_at=now, **changes
         )
-    Reminder.objects.bulk_update(moved, ["fire_at", "status", "fired_at"])
+    Reminder.objects.bulk_update(moved, ["fire_at", "status"])
     append(BY, [_event(now, row, tasks[row.task_id]) for row in fired])
     _log(fired, now)
 

@@ -39,6 +39,12 @@ class ReminderQuerySet(models.QuerySet["Reminder"]):
         """Those that fire now, first those that have waited for longest."""
         return self.pending().filter(fire_at__lte=now).order_by("fire_at")
 
+    def passed_in_another_zone(self, now: datetime) -> Self:
+        """Those that do not fire because their instant had passed, and that might be to come if it
+        were that of another time zone: they differ by up to 26 hours."""
+        inactive = self.filter(status=Reminder.Status.INACTIVE)
+        return inactive.filter(fire_at__gt=now - timedelta(hours=26), fire_at__lte=now)
+
     def to_email(self, now: datetime) -> Self:
         """Those whose e-mail is to be sent now."""
         return self.filter(email_at__lte=now)
@@ -170,7 +176,7 @@ def schedule(now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]) ->
     added: list[Reminder] = []
     kept: list[Reminder] = []
     gone: list[int] = []
-    for (_, task), key in zip(changed, keys, strict=True):
+    for (old, task), key in zip(changed, keys, strict=True):
         left: dict[tuple[object, ...], Reminder | None]
         left = {_identity(row.rule): row for row in rows.get(key, ())}
         for rule in (task.reminders or ()) if task else ():
@@ -179,7 +185,7 @@ def schedule(now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]) ->
             row = known or Reminder(task_id=key, **_columns(rule))
             (kept if known else added).append(row)
             row.owner_id = task.owner_id
-            _set(row, now, task, zones[task.owner_id])
+            _set(row, now, old, task, zones[task.owner_id])
         gone += [row.pk for row in left.values() if row]
     if gone:
         Reminder.objects.filter(pk__in=gone).delete()
@@ -198,11 +204,17 @@ def moment_of(row: Reminder, task: Task, zone: ZoneInfo) -> datetime | None:
     return reminder_rules.moment(row.rule, task.due_date, task.due_at, zone)
 
 
-def _set(row: Reminder, now: datetime, task: Task, zone: ZoneInfo) -> None:
+def _set(
+    row: Reminder, now: datetime, old: Task | None, task: Task, zone: ZoneInfo
+) -> None:
     moment = moment_of(row, task, zone)
-    same, row.fire_at = moment == row.fire_at, moment
+    same = moment == row.fire_at
+    if old is not None and old.owner_id == task.owner_id:
+        # Also if its owner has changed the time zone since.
+        same = same or moment == moment_of(row, old, zone)
     if same and row.status == Reminder.Status.FIRED:
         return
+    row.fire_at = moment
     waits = same and row.status == Reminder.Status.PENDING
     row.fired_at = None
     row.email_status = row.email_at = row.email_attempts = None

@@ -274,6 +274,7 @@ def test_they_go_with_the_time_zone_of_the_user(
     assert Reminder.objects.get().fire_at == begin + timedelta(hours=8, minutes=30)
 
     api.send("PATCH", "/api/me", {"timezone": "Asia/Tokyo"})
+    assert not fire()
 
     assert Reminder.objects.get().fire_at == begin - timedelta(minutes=30)
 
