@@ -7,7 +7,17 @@ and what does not fit is kept in another field, which an `Adjusted` reports."""
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, NamedTuple
 
-from tasks.formats import csv, google, ics, jsonl, microsoft, todoist, vikunja, xlsx
+from tasks.formats import (
+    csv,
+    google,
+    ics,
+    ics_reading,
+    jsonl,
+    microsoft,
+    todoist,
+    vikunja,
+    xlsx,
+)
 from tasks.formats.records import (
     Adjusted,
     BadRow,
@@ -54,6 +64,7 @@ class Writer(NamedTuple):
 READERS: dict[str, Reader] = {
     "jsonl": jsonl.read,
     "csv": csv.read,
+    "ics": ics_reading.read,
     "todoist": todoist.read,
     "google": google.read,
     "microsoft": microsoft.read,

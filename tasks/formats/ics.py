@@ -1,4 +1,5 @@
-"""iCalendar (RFC 5545, RFC 7986): tasks for calendars that subscribe. Writing only.
+"""iCalendar (RFC 5545, RFC 7986): tasks for calendars that subscribe. Writing only;
+`ics_reading.py` reads.
 
 Each task is a VTODO. Most calendars do not show these, so open tasks with a due date are
 VEVENTs too: all-day and free for a day, half an hour from an instant. The later occurrences
@@ -93,7 +94,7 @@ def components(task: TaskRecord) -> bytes:
 
 
 def _todo(task: TaskRecord, shared: list[str]) -> list[str]:
-    uid = _identifier(task.external_id)
+    uid = identifier(task.external_id)
     lines = ["BEGIN:VTODO", *shared, f"UID:{uid}@tasks"]
     if task.completed:
         lines += ["STATUS:COMPLETED", "PERCENT-COMPLETE:100"]
@@ -106,14 +107,14 @@ def _todo(task: TaskRecord, shared: list[str]) -> list[str]:
     elif task.due_at:
         lines.append(f"DUE:{_instant(task.due_at)}")
     if task.parent:
-        lines.append(f"RELATED-TO:{_identifier(task.parent)}@tasks")
+        lines.append(f"RELATED-TO:{identifier(task.parent)}@tasks")
     lines.append("END:VTODO")
     return lines
 
 
 def _event(task: TaskRecord, shared: list[str]) -> list[str]:
     # Another domain, so that no UID of a VTODO can be equal.
-    uid = f"{_identifier(task.external_id)}@due.tasks"
+    uid = f"{identifier(task.external_id)}@due.tasks"
     lines = ["BEGIN:VEVENT", *shared, f"UID:{uid}"]
     if task.due_date:
         lines.append(f"DTSTART;VALUE=DATE:{_day(task.due_date)}")
@@ -128,7 +129,7 @@ def _event(task: TaskRecord, shared: list[str]) -> list[str]:
 
 def _events(task: TaskRecord, shared: list[str], series: Series) -> list[str]:
     """The later occurrences of a series."""
-    uid = f"{_identifier(task.external_id)}@{series.name}.tasks"
+    uid = f"{identifier(task.external_id)}@{series.name}.tasks"
     lines = ["BEGIN:VEVENT", *shared, f"UID:{uid}", f"RRULE:{series.rule}"]
     day, at, zone = series.first.day, series.first.at, series.first.zone
     if at is None:
@@ -208,7 +209,7 @@ def _clean(text: str) -> str:
     return _CONTROLS.sub("", _BREAKS.sub("\n", text))
 
 
-def _identifier(external_id: str) -> str:
+def identifier(external_id: str) -> str:
     """The id in characters that every program preserves."""
     safe = quote(external_id, safe=":")
     if len(safe) > UID_LENGTH:

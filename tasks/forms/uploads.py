@@ -11,6 +11,7 @@ from tasks.forms.bulk import SUGGESTED
 FORMATS = {
     "csv": "CSV of this service",
     "jsonl": "JSON Lines of this service",
+    "ics": "Tasks of a calendar (ics)",
     "todoist": "Todoist (CSV template)",
     "google": "Google Tasks (JSON of Takeout)",
     "microsoft": "Microsoft To Do (JSON of Graph)",

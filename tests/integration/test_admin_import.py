@@ -237,7 +237,9 @@ def test_markup_in_a_file_stays_text(staff: Client, alice: User) -> None:
     assert ESCAPED in page
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "google", "vikunja", "todoist"])
+@pytest.mark.parametrize(
+    "kind", ["csv", "jsonl", "ics", "google", "vikunja", "todoist"]
+)
 def test_any_bytes_are_refused_with_a_reason(
     staff: Client, alice: User, kind: str
 ) -> None:

@@ -29,6 +29,15 @@ def test_a_foreign_file_that_is_not_utf_8_is_refused_whole(
 # What does not fit
 
 ODD = {
+    "ics": (
+        "Home.ics",
+        (
+            "BEGIN:VCALENDAR\nBEGIN:VTODO\nUID:a\nDUE:20270131\nRRULE:FREQ=MONTHLY\n"
+            f"DESCRIPTION:{'word ' * 4_001}\nEND:VTODO\nBEGIN:VTODO\nRELATED-TO:b\n"
+            "UID:c\nEND:VTODO\nBEGIN:VTODO\nUID:b\nRELATED-TO:a\nEND:VTODO\n"
+            "END:VCALENDAR\n"
+        ).encode(),
+    ),
     "todoist": (
         "x.csv",
         b"TYPE,CONTENT,DESCRIPTION,PRIORITY,INDENT,DATE\n"

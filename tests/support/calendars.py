@@ -16,7 +16,7 @@ def lines_of(file: bytes) -> list[str]:
 
 def todo(task: TaskRecord) -> Todo:
     todo = Todo()
-    _describe(todo, task, f"{ics._identifier(task.external_id)}@tasks")
+    _describe(todo, task, f"{ics.identifier(task.external_id)}@tasks")
     if task.completed:
         todo.add("status", "COMPLETED")
         todo.add("percent-complete", 100)
@@ -27,14 +27,14 @@ def todo(task: TaskRecord) -> Todo:
     if due := task.due_date or (task.due_at and _whole(task.due_at)):
         todo.add("due", due)
     if task.parent:
-        todo.add("related-to", f"{ics._identifier(task.parent)}@tasks")
+        todo.add("related-to", f"{ics.identifier(task.parent)}@tasks")
     return todo
 
 
 def event(task: TaskRecord) -> Event:
     event = Event()
     # Another domain, so that no UID of a VTODO can be equal.
-    _describe(event, task, f"{ics._identifier(task.external_id)}@due.tasks")
+    _describe(event, task, f"{ics.identifier(task.external_id)}@due.tasks")
     if task.due_date:
         event.add("dtstart", task.due_date)
         event.add("dtend", task.due_date + timedelta(days=1))

@@ -31,8 +31,8 @@ class Options(NamedTuple):
 
 class Command(BaseCommand):
     help = (
-        "Reads tasks from a file of export_tasks (jsonl, csv) or of another service: "
-        "Todoist's CSV template, Google Takeout's Tasks.json, Microsoft To Do's JSON from "
+        "Reads tasks from a file of export_tasks (jsonl, csv), from the to-dos of a calendar "
+        "(ics), or from a file of another service: Todoist's CSV template, Google Takeout's Tasks.json, Microsoft To Do's JSON from "
         "Graph, or a Vikunja export (zip). The whole file is validated first: if a row is "
         "invalid, nothing is stored, unless --skip-bad. Data for which this service has no "
         "field is added to descriptions. Lines marked 'adjusted' list values that had to be "

@@ -1,0 +1,437 @@
+"""To-dos of iCalendar files (RFC 5545), as other programs export them: Apple's and GNOME's, KDE,
+Nextcloud, Tasks.org, Thunderbird.
+
+Events and journals are left out. Properties without a field here are kept in descriptions.
+Time zones are those whose TZID ends with an IANA name, as "/mozilla.org/20050126_1/Europe/
+Paris"; a time in another zone, or in none, is a day. In a series, occurrences that are written
+out (RECURRENCE-ID) are tasks of their own, and the open one is the first of the others."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time
+from typing import BinaryIO, NamedTuple
+from urllib.parse import unquote
+
+from taskproject import timezones
+from taskproject.names import one_line
+from tasks import recurrence
+from tasks.formats import ics
+from tasks.formats.documents import DOCUMENT_BYTES
+from tasks.formats.foreign import (
+    Draft,
+    Reading,
+    clean,
+    content_id,
+    cut,
+    derived_id,
+    external_id,
+)
+from tasks.formats.foreign_rules import Repeats, as_series
+from tasks.formats.lines import decoded, encoding_of
+from tasks.formats.records import BadRow, Incomplete, Refused, Row, TaskRecord, shown
+from tasks.limits import LOCATION_LENGTH
+from tasks.recurrence import Occurrence
+from tasks.recurrence_rules import RuleError, parse
+
+_PARAMETER = r';[A-Za-z0-9-]+=(?:"[^"]*"|[^":;,]*)(?:,(?:"[^"]*"|[^":;,]*))*'
+_LINE = re.compile(rf"([A-Za-z0-9-]+)((?:{_PARAMETER})*):(.*)", re.DOTALL)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_AMONG = re.compile(r"(?:\\.|[^,\\]|\\$)+", re.DOTALL)
+_MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?", re.ASCII)
+_UNTIL = re.compile(r"(UNTIL=\d{8})T\d{6}(Z?)", re.ASCII)
+#: Rules for the last day of months that lack one, by the day that is meant.
+_LAST = {"28,29,30,31": "31", "28,29,30": "30", "28,29": "29"}
+_CLAMPED = re.compile(r"BYMONTHDAY=(28,29(?:,30(?:,31)?)?);BYSETPOS=-1\b")
+# Properties without text of the user.
+_UNUSED = ("DTSTAMP", "SEQUENCE", "CLASS", "BEGIN", "END")
+#: RFC 5545 §3.8.1.9, and the middle of what it leaves to programs.
+_PRIORITIES = ("none", "urgent", *["high"] * 3, "medium", *["low"] * 4)
+_OWN = "@tasks"
+
+
+class Property(NamedTuple):
+    name: str
+    parameters: dict[str, str]
+    value: str
+
+    @property
+    def text(self) -> str:
+        return _ESCAPE.sub(lambda found: "\n" if found[1] in "nN" else found[1], self.value)  # fmt: skip
+
+    def texts(self) -> Iterator[str]:
+        for value in _AMONG.findall(self.value):
+            yield self._replace(value=value).text
+
+
+@dataclass(slots=True)
+class Todo:
+    """A VTODO. Reading a property removes it."""
+
+    properties: dict[str, list[Property]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    #: Lines that are no properties.
+    others: list[str] = field(default_factory=list)
+
+    def first(self, name: str) -> Property | None:
+        found = self.properties[name]
+        return found.pop(0) if found else None
+
+    def text(self, name: str) -> str:
+        found = self.first(name)
+        return found.text if found else ""
+
+    def all(self, name: str) -> list[Property]:
+        return self.properties.pop(name, [])
+
+
+class Moment(NamedTuple):
+    """A DATE or DATE-TIME: a day; and a time of day, with its zone if it is known."""
+
+    day: date
+    clock: time | None
+    zone: str | None
+
+    @property
+    def instant(self) -> datetime | None:
+        if self.clock is None or self.zone is None:
+            return None
+        return Occurrence(self.day, self.clock, self.zone).due_at
+
+
+@dataclass(slots=True)
+class _Series:
+    """The components of one UID: that of the series, and the days of those written out."""
+
+    draft: Draft | None = None
+    rule: str = ""
+    #: Whether the rule counts from a start on another day than the due date.
+    apart: bool = False
+    written: set[date] = field(default_factory=set)
+
+
+def read(stream: BinaryIO, name: str = "Tasks") -> Iterator[Row]:
+    """The to-dos of the file, in a list that is called as the calendar, or else `name`."""
+    reading = Reading("ics")
+    try:
+        calendar = _Calendar(_text(stream))
+    except Refused as refusal:
+        yield BadRow(1, str(refusal))
+        return
+    title = reading.lists.name(calendar.title or name, "calendar")
+    series: dict[str, _Series] = defaultdict(_Series)
+    for ordinal, todo in enumerate(calendar.todos, 1):
+        reading.count = ordinal
+        with reading.at(ordinal):
+            _read_todo(reading, todo, title, series)
+    for one in series.values():
+        _begin(one, reading)
+    reading.left_out(calendar.left_out)
+    yield from reading.rows()
+    if not calendar.ended:
+        yield Incomplete(1, "The file has no END:VCALENDAR: it was cut off.")
+
+
+def _text(stream: BinaryIO) -> str:
+    """The lines of the file, unfolded (RFC 5545 §3.1): a line may be cut within a character."""
+    content = stream.read(DOCUMENT_BYTES + 1)
+    if len(content) > DOCUMENT_BYTES:
+        raise Refused(f"The file is larger than {DOCUMENT_BYTES // 2**20} MiB.")
+    if encoding_of(content) == "utf-16":
+        content = decoded(content).encode()
+    content = content.replace(b"\r\n", b"\n")
+    return decoded(content.replace(b"\n ", b"").replace(b"\n\t", b""))
+
+
+class _Calendar:
+    """The components of a file."""
+
+    def __init__(self, text: str) -> None:
+        self.title = ""
+        self.todos: list[Todo] = []
+        self.left_out: dict[str, None] = {}
+        within: list[str] = []
+        lines = text.split("\n")
+        if lines[0].strip().upper() != "BEGIN:VCALENDAR":
+            raise Refused(
+                "The file is no iCalendar: it begins with no BEGIN:VCALENDAR."
+            )
+        for line in lines:
+            found = _LINE.fullmatch(line)
+            name = found[1].upper() if found else ""
+            if found and name == "BEGIN":
+                self._begin(within, found[3].strip().upper())
+            elif name == "END" and within:
+                within.pop()
+            elif (
+                within[1:] == ["VTODO"]
+                and line.strip()
+                or within[1:] == ["VTODO", "VALARM"]
+                and name == "TRIGGER"
+            ):
+                self._add(self.todos[-1], found, line)
+            elif found and len(within) == 1 and name in ("NAME", "X-WR-CALNAME"):
+                self.title = Property(name, {}, found[3]).text
+        self.ended = not within
+
+    def _begin(self, within: list[str], kind: str) -> None:
+        within.append(kind)
+        if within[1:] == ["VTODO"]:
+            self.todos.append(Todo())
+        elif len(within) == 2 and kind != "VTIMEZONE":
+            self.left_out[kind] = None
+
+    def _add(self, todo: Todo, found: re.Match[str] | None, line: str) -> None:
+        if found is None:
+            todo.others.append(line)
+            return
+        name = found[1].upper()
+        pairs = (it[1:].partition("=") for it in re.findall(_PARAMETER, found[2]))
+        parameters = {key.upper(): value.strip('"') for key, _, value in pairs}
+        todo.properties[name].append(Property(name, parameters, found[3]))
+
+
+def _read_todo(
+    reading: Reading, todo: Todo, title: str, series: dict[str, _Series]
+) -> None:
+    line = reading.count
+    draft = Draft(line, TaskRecord("", "", list=title))
+    remarks = draft.remarks
+    members: dict[str, object] = {
+        name: [each.value for each in found] for name, found in todo.properties.items()
+    }
+    uid = todo.text("UID").strip()
+    own = _identifier(uid) if uid else content_id("ics", members)
+    completed_at, status = (
+        _instant(todo, "COMPLETED", draft),
+        todo.text("STATUS").upper(),
+    )
+    progress = todo.text("PERCENT-COMPLETE").strip()
+    completed = status in ("COMPLETED", "CANCELLED") or (
+        not status and (completed_at is not None or progress == "100")
+    )
+    draft.record = replace(
+        draft.record,
+        external_id=own,
+        title=todo.text("SUMMARY"),
+        description=todo.text("DESCRIPTION"),
+        location=_location(todo, draft),
+        completed=completed,
+        completed_at=completed_at,
+        created_at=_instant(todo, "CREATED", draft),
+        updated_at=_instant(todo, "LAST-MODIFIED", draft),
+        tags=tuple(tag for each in todo.all("CATEGORIES") for tag in each.texts()),
+        priority=_priority(todo, draft),
+    )
+    if status not in ("", "NEEDS-ACTION", "COMPLETED"):
+        remarks.lines.append(f"Status: {status}")
+    if progress and not completed and progress != "0":
+        remarks.lines.append(f"Progress: {progress}%")
+    rule = todo.first("RRULE")
+    written = todo.first("RECURRENCE-ID")
+    apart = _read_due(todo, draft, rule)
+    _read_parent(todo, draft)
+    if written is not None:
+        series[own].written.update(filter(None, [_day(written)]))
+        name = derived_id("ics", own, written.value)
+        draft.record = replace(draft.record, external_id=name)
+        one = series[name]
+    else:
+        one = series[own]
+    for each in todo.all("EXDATE"):
+        days = {_day(each._replace(value=value)) for value in each.texts()}
+        one.written.update(filter(None, days))
+        remarks.keep("EXDATE", each.value, "is no date of the series there")
+    _keep_rest(todo, draft, reading)
+    if one.draft is not None:  # the same UID again
+        one = series[derived_id("ics", own, str(line))]
+    one.draft, one.apart = draft, apart
+    one.rule = rule.value.strip() if rule and not written else ""
+
+
+def _identifier(uid: str) -> str:
+    """The external id: of a task of this service, its own."""
+    if uid.endswith(_OWN) and not uid.startswith("sha256:"):
+        name = unquote(uid.removesuffix(_OWN))
+        if f"{ics.identifier(name)}{_OWN}" == uid:
+            return name
+    return external_id("ics", uid)
+
+
+def _location(todo: Todo, draft: Draft) -> str | None:
+    wanted = clean(todo.text("LOCATION")).strip()
+    name = cut(one_line(wanted), LOCATION_LENGTH)
+    if name != wanted:
+        draft.remarks.keep("Location", wanted, "is not one line that fits")
+    return name or None
+
+
+def _priority(todo: Todo, draft: Draft) -> str:
+    text = todo.text("PRIORITY").strip() or "0"
+    if re.fullmatch("[0-9]", text, re.ASCII):
+        return _PRIORITIES[int(text)]
+    draft.remarks.keep("Priority", text, "is not from 0 to 9")
+    return "none"
+
+
+def _moment(found: Property) -> Moment | None:
+    match = _MOMENT.fullmatch(found.value.strip())
+    if match is None:
+        return None
+    year, month, day, hour, minute, second, utc = match.groups()
+    try:
+        on = date(int(year), int(month), int(day))
+        if hour is None:
+            return Moment(on, None, None)
+        clock = time(int(hour), int(minute), min(int(second), 59))
+    except ValueError:
+        return None
+    zone = "UTC" if utc else _zone(found.parameters.get("TZID", ""))
+    return Moment(on, clock, zone)
+
+
+def _zone(name: str) -> str | None:
+    parts = name.split("/")
+    tails = ("/".join(parts[at:]) for at in range(len(parts)))
+    return next((tail for tail in tails if tail in timezones.names()), None)
+
+
+def _day(found: Property) -> date | None:
+    moment = _moment(found)
+    return moment and moment.day
+
+
+def _instant(todo: Todo, name: str, draft: Draft) -> datetime | None:
+    found = todo.first(name)
+    if found is None:
+        return None
+    moment = _moment(found)
+    if moment is None:
+        draft.remarks.keep(name, found.value, "is no time")
+        return None
+    # RFC 5545: these are in UTC. Some programs write a day, or no Z.
+    utc = moment._replace(clock=moment.clock or time(), zone=moment.zone or "UTC")
+    try:
+        return utc.instant
+    except OverflowError:
+        draft.remarks.keep(name, found.value, "is out of range")
+        return None
+
+
+def _read_due(todo: Todo, draft: Draft, rule: Property | None) -> bool:
+    """Reads the due date; of a task that repeats it may be the start. Returns whether there is a
+    start on another day."""
+    start, due = todo.first("DTSTART"), todo.first("DUE")
+    if due is None and rule is not None:
+        start, due = None, start
+    begin = _moment(start) if start else None
+    if due is not None:
+        moment = _moment(due)
+        try:
+            instant = moment.instant if moment else None
+        except OverflowError:
+            moment = instant = None
+        if moment is None:
+            draft.remarks.keep("Due", due.value, "is no date")
+        elif instant is not None:
+            draft.record = replace(
+                draft.record, due_at=instant, due_timezone=moment.zone
+            )
+        else:
+            draft.record = replace(draft.record, due_date=moment.day)
+            if moment.clock is not None:
+                zone = due.parameters.get("TZID", "")
+                draft.remarks.keep(
+                    "Due", f"{due.value} {zone}".strip(), "is in no known zone"
+                )
+        if begin is not None and moment is not None and begin.day == moment.day:
+            return False
+    if start is None:
+        return False
+    draft.remarks.lines.append(f"Start: {start.value}")
+    return True
+
+
+def _read_parent(todo: Todo, draft: Draft) -> None:
+    for related in todo.all("RELATED-TO"):
+        kind = related.parameters.get("RELTYPE", "PARENT").upper()
+        if kind == "PARENT" and related.text.strip() and draft.record.parent is None:
+            draft.record = replace(
+                draft.record, parent=_identifier(related.text.strip())
+            )
+        else:
+            draft.remarks.lines.append(f"Related ({kind.lower()}): {related.text}")
+
+
+def _keep_rest(todo: Todo, draft: Draft, reading: Reading) -> None:
+    own = [name for name in todo.properties if name.startswith("X-")]
+    reading.left_out(name for name in own if any(it.value for it in todo.all(name)))
+    for trigger in todo.all("TRIGGER"):
+        draft.remarks.lines.append(f"Reminder: {trigger.value}")
+    for name, found in todo.properties.items():
+        for each in found:
+            if name not in _UNUSED and each.value:
+                draft.remarks.keep(name, each.text, "is not known here")
+    for line in todo.others:
+        draft.remarks.keep("Line", line, "is no property")
+
+
+def _begin(one: _Series, reading: Reading) -> None:
+    """Adds the task, at the first occurrence that is not written out."""
+    draft = one.draft
+    if draft is None:
+        return
+    if one.rule:
+        record = _with_rule(one.rule, one.apart, draft)
+        if record.recurrence is not None and one.written:
+            moved = _moved(record, one.written)
+            if moved is None:
+                what = (
+                    "All occurrences of the series are tasks of their own, or left out."
+                )
+                reading.adjusted(draft.line, what)
+                return
+            record = moved
+        draft.record = record
+    reading.add(draft)
+
+
+def _with_rule(text: str, apart: bool, draft: Draft) -> TaskRecord:
+    record = draft.record
+    days_only = record.due_at is None
+    rule = _UNTIL.sub(
+        lambda it: it[1] if days_only or not it[2] else it[0], text.upper()
+    )
+    rule = _CLAMPED.sub(lambda it: f"BYMONTHDAY={_LAST[it[1]]}", rule)
+    try:
+        parsed = parse(rule)
+    except RuleError:
+        return as_series(record, Repeats(text, rule), draft.remarks)
+    if apart and not parsed.is_bare and parsed.freq != "DAILY":
+        draft.remarks.keep("Repeats", text, "counts from a start on another day")
+        return record
+    made = as_series(record, Repeats(text, rule), draft.remarks)
+    if made.recurrence is None or rule != text.upper() or parsed.by_weekday:
+        return made
+    due = recurrence.planned(record.due_date, record.due_at, record.due_timezone)
+    assert due is not None
+    if any(abs(day) > 28 for day in parsed.beginning_at(due.day).by_month_day):
+        draft.remarks.adjusted.append(
+            f"Months that lack the day of {shown(text)} have their last day here."
+        )
+    return made
+
+
+def _moved(record: TaskRecord, written: set[date]) -> TaskRecord | None:
+    """The task at the first of its occurrences on another day; None at the end of the series."""
+    due = recurrence.planned(record.due_date, record.due_at, record.due_timezone)
+    assert due is not None and record.recurrence is not None
+    rule = recurrence.checked(record.recurrence, due, "due")
+    while due.day in written:
+        step = recurrence.step(rule, due)
+        if step is None:
+            return None
+        due, rule = step.next, step.rule
+    return replace(record, recurrence=str(rule), **due.fields())
