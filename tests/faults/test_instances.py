@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.faults.conftest import Start
+from tests.faults.conftest import Service, Start
 from tests.faults.databases import Database
 from tests.faults.load import Client, Record, loaded
 from tests.faults.test_migrate import migrating
@@ -34,17 +34,26 @@ class Instances:
         return [instance.client() for instance in self.all]
 
     def replace(self, **env: str) -> None:
-        """Stops one after the other, and starts it again in this environment."""
+        """Stops one after the other, and starts it again in this environment. The last one
+        is away meanwhile: of two, one is stopped as soon as the other is back."""
+        away = self.all.pop()
+        self._stop(away)
         for number, instance in enumerate(self.all):
-            instance.process.terminate()
-            assert instance.process.wait(30) == 0
-            again = self._start(
-                self.database, WORKERS="1", PORT=str(instance.port), **env
-            )
-            assert again.port == instance.port
-            self.all[number] = again
-            with again.client() as client:
-                assert client.send("GET", "/readyz").status == 200
+            self._stop(instance)
+            self.all[number] = self._start_again(instance, env)
+        self.all.append(self._start_again(away, env))
+
+    def _stop(self, instance: Service) -> None:
+        instance.process.terminate()
+        assert instance.process.wait(30) == 0
+
+    def _start_again(self, instance: Service, env: dict[str, str]) -> Service:
+        port = str(instance.port)
+        again = self._start(self.database, WORKERS="1", PORT=port, **env)
+        assert again.port == instance.port
+        with again.client() as client:
+            assert client.send("GET", "/readyz").status == 200
+        return again
 
 
 @pytest.fixture
