@@ -81,6 +81,7 @@ def send_emails() -> float:
     sent = 0
     try:
         with mail.connected() as send:
+            extend(CALL_SECONDS)
             while owners and time.monotonic() < give_up:
                 owner_id = owners.popleft()
                 row = Reminder.objects.claim_email(owner_id, database_now())
@@ -139,11 +140,12 @@ def _record(row: Reminder, refusal: mail.NotAccepted, now: datetime) -> None:
 def message_of(row: Reminder) -> EmailMessage | None:
     """The e-mail as the task is now; None if it is not wanted any more."""
     task = Task.objects.filter(pk=row.task_id, owner_id=row.owner_id).first()
-    user = User.objects.get(pk=row.owner_id)
-    address = address_of(user)
-    if not (user.is_active and user.reminder_emails and address):
+    users = User.objects.filter(is_active=True, reminder_emails=True)
+    user = users.filter(pk=row.owner_id).first()
+    if user is None or task is None or not is_active(task):
         return None
-    if task is None or not is_active(task):
+    address = address_of(user)
+    if address is None:
         return None
     title = one_line(task.title)
     link = settings.PUBLIC_URL + unsubscribe.path_of(user.pk)

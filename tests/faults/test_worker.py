@@ -4,18 +4,21 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from email import message_from_bytes
 
 import pytest
 
 from tests.faults.databases import Database
 from tests.faults.load import until
+from tests.support.mail_servers import HANG, mail_server
 from tests.support.servers import ROOT, manage
 
 COUNT = 200
-SEED = f"""
+SEED = """
 from datetime import timedelta
 from django.utils import timezone
 from taskproject.accounts.models import User
@@ -23,28 +26,49 @@ from tasks.models import Actor, Reminder, Task
 from tasks.reminder_rules import absolute
 owner = User.objects.get(username="alice").pk
 rule = absolute(timezone.now() + timedelta(days=1))
-rows = [{{"title": "a", "reminders": [rule]}} for _ in range({COUNT})]
+rows = [{"title": "a", "reminders": [rule]} for _ in range(%d)]
 Task.objects.add_all(Actor(owner, "command"), owner, rows)
 past = timezone.now() - timedelta(seconds=5)
 Reminder.objects.update(at=past, fire_at=past)
-print(owner)
 """
 WAITING = """SELECT pid FROM pg_stat_activity WHERE datname = current_database()
     AND wait_event_type = 'Lock' AND wait_event = '{}'"""
 FIRED = "SELECT task_id FROM tasks_event WHERE verb = 'reminded'"
-Work = Callable[[], "subprocess.Popen[bytes]"]
+Work = Callable[..., "subprocess.Popen[bytes]"]
+
+
+#: Alice has chosen e-mails.
+CHOSEN = """
+from allauth.account.models import EmailAddress
+address = {"email": "alice@example.org", "verified": True, "primary": True}
+EmailAddress.objects.create(user_id=owner, **address)
+User.objects.update(reminder_emails=True)
+"""
+SET = """UPDATE tasks_reminder SET at = '{time}', fire_at = '{time}' WHERE id =
+    (SELECT max(id) FROM tasks_reminder)"""
+PAST, FUTURE = "2020-01-01 00:00:00", "2990-01-01 00:00:00"
+LEASE_ENDS = f"UPDATE tasks_reminder SET email_at = '{PAST}' WHERE email_at IS NOT NULL"
+UNSENT = "SELECT 1 FROM tasks_reminder WHERE email_status <> 'sent'"
+EMAIL_TIMEOUT = 5  # seconds
+
+
+def seed(database: Database, count: int, more: str = "") -> str:
+    """Gives alice so many reminders that are due; returns her id."""
+    code = f"{SEED % count}{more}\nprint(owner)"
+    return manage(database.url, "shell", "--verbosity", "0", "-c", code)
 
 
 @pytest.fixture
 def work(database: Database) -> Iterator[Work]:
-    """Starts a worker."""
+    """Starts a worker, with these settings."""
     with ExitStack() as stack:
 
-        def start() -> "subprocess.Popen[bytes]":
+        def start(**settings: str) -> "subprocess.Popen[bytes]":
+            settings |= {"DATABASE_URL": database.url, "WORK_INTERVAL": "1"}
             process = subprocess.Popen(
                 [sys.executable, "manage.py", "work"],
                 cwd=ROOT,
-                env={**os.environ, "DATABASE_URL": database.url, "WORK_INTERVAL": "1"},
+                env=os.environ | settings,
                 stderr=subprocess.PIPE,
             )
             stack.callback(process.kill)
@@ -74,7 +98,7 @@ def stuck(database: Database, lock: str, event: str) -> Iterator[Callable[[], in
 def test_killed_and_cut_at_each_step_they_lose_and_double_none(
     database: Database, work: Work
 ) -> None:
-    owner = manage(database.url, "shell", "--verbosity", "0", "-c", SEED)
+    owner = seed(database, COUNT)
     steps = [
         # Owners are claimed, and their feed is not locked.
         (f"SELECT pg_advisory_xact_lock(7203114, {owner})", "advisory"),
@@ -105,6 +129,33 @@ def test_killed_and_cut_at_each_step_they_lose_and_double_none(
     fired = Counter(task for (task,) in database.rows(FIRED))
     assert len(fired) == COUNT
     assert set(fired.values()) == {1}
+
+
+def test_an_e_mail_that_hangs_delays_no_reminder_and_comes_again_with_its_id(
+    database: Database, work: Work
+) -> None:
+    seed(database, 2, CHOSEN)
+    with mail_server(replies={".": HANG}) as server, database.session() as session:
+        session.execute(SET.format(time=FUTURE))
+        url = f"smtp://127.0.0.1:{server.port}?from=tasks@example.com&starttls=off"
+        settings = {"EMAIL_URL": url, "PUBLIC_URL": "https://tasks.example.com"}
+        killed = work(**settings)
+        until(lambda: server.received)
+        hangs = time.monotonic()
+        session.execute(SET.format(time=PAST))
+        until(lambda: len(database.rows(FIRED)) == 2)
+        assert time.monotonic() - hangs < EMAIL_TIMEOUT
+        killed.kill()
+        killed.wait()
+        del server.replies["."]
+        session.execute(LEASE_ENDS)
+
+        work(**settings)
+        until(lambda: len(server.messages) == 2 and not database.rows(UNSENT))
+
+    ids = [one["Message-ID"] for one in map(message_from_bytes, server.received)]
+    assert sorted(Counter(ids).values()) == [1, 2]
+    assert ids[0] in ids[1:]
 
 
 def _started(process: "subprocess.Popen[bytes]") -> None:

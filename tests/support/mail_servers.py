@@ -26,7 +26,7 @@ class MailServer:
     port: int = 0
     commands: list[str] = field(default_factory=list)
     messages: list[EmailMessage] = field(default_factory=list)
-    #: Of the messages, as they came.
+    #: All that came, as it came, also what was not accepted.
     received: list[bytes] = field(default_factory=list)
     stopping: Event = field(default_factory=Event)
 
@@ -55,11 +55,11 @@ class _Handler(socketserver.StreamRequestHandler):
             goes_on = self._write(server, reply)
             if goes_on and reply.startswith("354"):
                 received = self._message()
+                server.received.append(received)
                 reply = server.replies.get(".", "250 fine")
                 if reply.startswith("250"):
                     message: Any = email.message_from_bytes(received, policy=SMTP)
                     server.messages.append(message)
-                    server.received.append(received)
                 goes_on = self._write(server, reply)
 
     def _write(self, server: MailServer, reply: str) -> bool:
