@@ -17,10 +17,8 @@ from tasks.loadtest.figures import Figures
 
 #: Seconds before a request without a response is sent again, and at least between two refusals.
 PAUSE = 0.2
-#: Seconds that a client tries to get its last response when the load has ended.
-PATIENCE = 15.0
-#: Seconds that other requests are tried; rate limits are of a minute.
-LONGEST_PATIENCE = 90.0
+#: Seconds that a request is tried again: in the load, after its end.
+PATIENCE = 30.0
 #: A write in so many is sent again after its response, as by a client that has lost it.
 REPEATED = 10
 #: An idle connection is closed before longer waits, because the server may do so meanwhile.
@@ -100,7 +98,7 @@ class Client:
 
     def gives_up(self, began: float) -> float:
         """When a request that began then, by `time.monotonic`, is not sent again."""
-        return began + LONGEST_PATIENCE
+        return began + PATIENCE
 
     async def insist(
         self,
@@ -110,19 +108,19 @@ class Client:
         body: Mapping[str, object] | None = None,
         *,
         key: str = "",
-        version: int = 0,
+        version: int | None = None,
         expected: int = 200,
     ) -> Response:
         """The response. What was refused for the moment, or got no response, is sent again with
-        the same key. Raises Unexpected."""
+        the same key. A `version` is that of If-Match; 0: any. Raises Unexpected."""
         headers = {
             "Authorization": f"Bearer {self.account.token}",
             "User-Agent": f"tasks-loadtest/{__version__}",
         }
         if key:
             headers["Idempotency-Key"] = key
-        if version:
-            headers["If-Match"] = f'"{version}"'
+        if version is not None:
+            headers["If-Match"] = f'"{version}"' if version else "*"
         content = None if body is None else orjson.dumps(body)
         began = time.monotonic()
         while True:
@@ -217,7 +215,7 @@ class Worker(Client):
         path = f"/api/tasks/{self.account.shared.id}/toggle"
         toggle = Made("", id=self.account.shared.id)
         try:
-            await self._write(toggle, "toggle", "POST", path, shared=True)
+            await self._write(toggle, "toggle", "POST", path, version=0, shared=True)
         except Unexpected:
             self.account.toggles_in_doubt += toggle.in_doubt
             raise
@@ -243,7 +241,7 @@ class Worker(Client):
         method: str,
         path: str,
         body: Mapping[str, object] | None = None,
-        version: int = 0,
+        version: int | None = None,
         *,
         expected: int = 200,
         shared: bool = False,

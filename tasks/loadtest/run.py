@@ -93,7 +93,7 @@ async def run(result: Result, bar: Bar) -> None:
         result.read = True
     except* Unexpected as errors:
         figures.errors.update(f"reading back: {error}" for error in errors.exceptions)
-    if not options.keep:
+    if result.read and not options.keep:
         with bar("Removing") as progress:
             await _remove(result, target, clients, progress)
     loop.remove_signal_handler(signal.SIGINT)
@@ -124,6 +124,7 @@ async def _prepare(client: Client, result: Result) -> None:
             expected=201,
         )
         account.shared = Made(title, id=_id(task), version=1)
+        client.close()  # A server may close what is idle while the load runs.
     except Unexpected as error:
         raise Refused(_reason(error)) from None
 

@@ -42,6 +42,8 @@ class FakeService:
             name: values[0] for name, values in parse_qs(urlsplit(url).query).items()
         }
         with self._lock:
+            if self.fault == "dies" and len(self.tasks) >= CHOSEN:
+                return None
             if self.fault == "redirects":
                 return 302, None, {"Location": "https://other.example/"}
             if self.chosen("any", "is busy"):

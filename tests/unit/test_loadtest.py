@@ -101,6 +101,17 @@ def test_ctrl_c_ends_the_load_and_what_was_made_is_read_back_and_removed(
     assert 0 < result["acknowledged"] and service.lists == {}
 
 
+def test_a_service_that_stops_proves_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tasks.loadtest.load.PATIENCE", 0.1)
+    with fake_service("dies") as (url, service):
+        status, result = run(url, capsys, "--max-errors", "1000")
+
+    assert status == 1 and not result["ok"] and not result["read_back"]
+    assert result["left"] == [*service.lists.values()]
+
+
 def test_more_errors_than_allowed_fail(capsys: pytest.CaptureFixture[str]) -> None:
     with fake_service("hangs up") as (url, _):
         status, result = run(url, capsys)
