@@ -415,8 +415,6 @@ LOGGING = {
             "propagate": True,
         },
         "django.security": {"handlers": [], "level": "CRITICAL", "propagate": True},
-        # While a collector is away, a line for each attempt to send the same spans.
-        "opentelemetry": {"handlers": [], "level": "ERROR", "propagate": True},
     },
 }
 

@@ -6,6 +6,7 @@ values: no path, query, header or message of an exception, in which there are ad
 calendars, tokens and what users wrote. The command `opentelemetry-instrument` is no
 substitute: it records paths and queries, and sees only statements that use a cursor."""
 
+import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -55,6 +56,8 @@ class _Exporting:
 def start() -> Tracer:
     """Begins to send spans, by the settings that the SDK reads from the environment. Call it in
     the process that serves: a thread would not survive a fork."""
+    # Without, a line for each attempt to send the same spans while the collector is away.
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)
     told = Resource.create({"service.name": "tasks", "service.version": __version__})
     # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES have the last word.
     provider = TracerProvider(resource=told.merge(OTELResourceDetector().detect()))

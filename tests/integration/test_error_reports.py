@@ -1,7 +1,6 @@
 """SENTRY_DSN: what an event tells, and what it keeps to itself"""
 
 import json
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +13,6 @@ from sentry_sdk.transport import Transport
 from taskproject import error_reports
 from taskproject.accounts.models import User
 from tests.conftest import ApiClient, make_task
-from tests.unit.test_settings import refusal
 
 sent: list[str] = []
 
@@ -69,11 +67,3 @@ def test_what_clients_do_wrong_is_not_told(api: ApiClient, events: list[str]) ->
     assert api.send("POST", "/api/tasks", {"title": ""}).status_code == 422
 
     assert events == []
-
-
-def test_without_the_package_it_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "sentry_sdk", None)
-
-    assert "pip install" in refusal(SENTRY_DSN="https://public@example.com/1")

@@ -1,6 +1,5 @@
 """OTEL_EXPORTER_OTLP_ENDPOINT: the spans that a collector gets, and what is not in them"""
 
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +11,6 @@ from pytest_django import Settings
 from taskproject.accounts.models import User
 from tests.conftest import ApiClient, make_task, make_token
 from tests.support.receivers import Receiver, receiving, status
-from tests.unit.test_settings import refusal
 
 # Optional, as for the service.
 pytest.importorskip("opentelemetry.sdk")
@@ -151,11 +149,3 @@ def test_the_service_is_named_by_the_settings_of_the_sdk(
 
     assert spans_in(collector)[-1].resource["service.name"] == "todo"
     assert spans_in(collector)[-1].resource["host"] == "one"
-
-
-def test_without_the_packages_it_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
-
-    assert "pip install" in refusal(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318")
