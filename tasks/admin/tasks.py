@@ -21,6 +21,7 @@ from tasks.admin.versioned import Row, actor, add_link, first_tasks, reason
 from tasks.forms import TaskForm
 from tasks.forms.tasks import DUE, ORGANIZATION, SERIES
 from tasks.models import Event, EventQuerySet, Tag, Task, TaskList
+from tasks.reminder_rules import describe
 
 if TYPE_CHECKING:
     from tasks.admin.versioned import FieldsetOptions, Fieldsets
@@ -64,9 +65,9 @@ class TaskAdmin(TaskChangeListAdmin):
         fields = TaskForm.Meta.fields
         others = (*ORGANIZATION, *DUE, *SERIES)
         main = tuple(name for name in fields if name not in others)
-        due: tuple[str, ...] = ("due_shown", *SERIES)
+        due: tuple[str, ...] = ("due_shown", "reminders_shown", *SERIES)
         if obj is None or self.has_change_permission(request, obj):
-            main, due = (*main, "opened_version"), (*DUE, *SERIES)
+            main, due = (*main, "opened_version"), (*DUE, "reminder_lines", *SERIES)
         fieldsets: Fieldsets = (
             (None, {"fields": main}),
             ("Organization", {"fields": ORGANIZATION}),
@@ -83,6 +84,10 @@ class TaskAdmin(TaskChangeListAdmin):
                 ("History", {"fields": (times, ("client_id", "position", "version"))}),
             )
         return fieldsets
+
+    @admin.display(description="Reminders")
+    def reminders_shown(self, task: Task) -> str:
+        return ", ".join(map(describe, task.reminders or ())) or "-"
 
     @admin.display(description="Subtasks")
     def subtasks_shown(self, task: Task) -> str:

@@ -20,6 +20,7 @@ from tasks.forms.fields import (
     tag_text,
 )
 from tasks.forms.optimistic_lock import OptimisticLockForm, Values
+from tasks.forms.reminders import RemindersField, reminder_lines
 from tasks.limits import (
     DESCRIPTION_LENGTH,
     FIRST_DAY,
@@ -30,6 +31,7 @@ from tasks.limits import (
 from tasks.models import Task
 from tasks.recurrence import SOURCES, checked, planned
 from tasks.recurrence_rules import RuleError
+from tasks.reminder_rules import DEFAULT_HOUR
 
 # The fields that are foreign keys, and the names of their rows.
 KEYS = {"owner": "user", "list": "list", "parent": "task"}
@@ -67,6 +69,14 @@ class TaskForm(OptimisticLockForm[Task]):
         validators=[check_timezone],
         widget=AdminTextInputWidget({"placeholder": "Europe/Lisbon"}),
     )
+    # Not `reminders`, as above.
+    reminder_lines = RemindersField(
+        label="Reminders",
+        required=False,
+        help_text="One a line: 30 minutes before, 1 day before (of a day: 18:00), or a time "
+        "such as 2026-12-31 17:30, of your time zone. A day that a task is due counts from "
+        f"{DEFAULT_HOUR}:00, unless you say so, in the time zone of the owner.",
+    )
     recurrence = forms.CharField(
         required=False,
         empty_value=None,
@@ -83,7 +93,7 @@ class TaskForm(OptimisticLockForm[Task]):
 
     class Meta:
         model = Task
-        # (`tags` is `tag_names` here.)
+        # (`tags` is `tag_names` here, and `reminders` is `reminder_lines`.)
         fields = (
             "owner",
             *(
@@ -98,6 +108,9 @@ class TaskForm(OptimisticLockForm[Task]):
         super().__init__(*args, **kwargs)
         if "owner" not in self.fields:
             return  # The page is read-only.
+        reminders = self.fields["reminder_lines"]
+        assert isinstance(reminders, RemindersField)
+        reminders.zone = self.zone
         if self.instance.pk is not None:
             self.initial.update(self.as_initial(self.instance))
         # If it is left out: none for a new task, else unchanged.
@@ -152,6 +165,8 @@ class TaskForm(OptimisticLockForm[Task]):
                 values[f"{name}_id"] = row and row.pk
         if "tag_names" in values:
             values["tags"] = values.pop("tag_names")
+        if "reminder_lines" in values:
+            values["reminders"] = values.pop("reminder_lines")
         if self.edited_fields.intersection(DUE):
             values |= {name: self.cleaned_data[name] for name in DUE}
             if values["due_at"] is None:
@@ -165,6 +180,7 @@ class TaskForm(OptimisticLockForm[Task]):
         special = {
             **{name: getattr(row, f"{name}_id") for name in KEYS},
             "tag_names": tag_text(row.tags),
+            "reminder_lines": reminder_lines(row.reminders, self.zone),
             "due_at": moment_text(row.due_at, row.due_timezone),
             "due_timezone": row.due_timezone and timezones.known(row.due_timezone),
         }
