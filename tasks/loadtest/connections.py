@@ -7,6 +7,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from ipaddress import ip_address
+from socket import SOCK_STREAM
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -63,16 +64,22 @@ class Response(NamedTuple):
         return value if isinstance(value, dict) else {}
 
 
-async def resolve(url: str) -> Target:
-    """The first address of the URL's host that accepts connections; all requests go there.
-    Raises UnusableURL."""
+async def resolve(url: str, *, anywhere: bool) -> Target:
+    """The first address of the URL's host that accepts connections; all requests go there. It
+    must be a loopback address, unless `anywhere`. Raises UnusableURL."""
     try:
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:
         parts, port = urlsplit(""), 0
     host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or not host or parts.query:
+    printable = url.isascii() and url.isprintable() and " " not in url
+    if (
+        parts.scheme not in ("http", "https")
+        or not host
+        or parts.query
+        or not printable
+    ):
         raise UnusableURL("Give a URL such as http://127.0.0.1:8000.")
     if parts.username is not None:
         raise UnusableURL("Give the URL without a user, and the token as --token.")
@@ -80,14 +87,20 @@ async def resolve(url: str) -> Target:
     loop = asyncio.get_running_loop()
     reason = "no address"
     try:
-        found = await loop.getaddrinfo(host, port, type=1)  # SOCK_STREAM
-    except OSError as error:
-        raise UnusableURL(f"{host} is unknown: {error.strerror}.") from None
+        found = await loop.getaddrinfo(host, port, type=SOCK_STREAM)
+    except (OSError, UnicodeError):  # that of IDNA
+        raise UnusableURL(f"The host {host!r} is unknown.") from None
     for *_, place in found:
         target = Target(host, port, str(place[0]), tls, parts.path.rstrip("/"))
+        if not (target.is_loopback or anywhere):
+            raise UnusableURL(
+                f"{host} has the address {target.address}, which is not loopback. If the "
+                "server is yours, repeat the command with --i-own-this-server."
+            )
+        connection = Connection(target)
         try:
             async with asyncio.timeout(TIMEOUT):
-                await Connection(target).open()
+                await connection.open()
         except ssl.SSLError as error:
             raise UnusableURL(
                 f"{host} has no certificate that is trusted here ({error.reason}): "
@@ -97,6 +110,8 @@ async def resolve(url: str) -> Target:
             reason = str(error) or "it does not respond"
         else:
             return target
+        finally:
+            connection.close()
     raise UnusableURL(f"Nothing answers at {url}: {reason}.")
 
 

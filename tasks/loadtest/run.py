@@ -61,12 +61,7 @@ async def run(result: Result, bar: Bar) -> None:
     """Raises Refused or UnusableURL before anything is written, and Refused if the service
     refuses the first writes. `result` has at any time what is known."""
     options, figures = result.options, result.figures
-    target = await resolve(options.url)
-    if not (target.is_loopback or options.anywhere):
-        raise Refused(
-            f"{target.host} is {target.address}, which is not this host. If the server is "
-            "yours, repeat the command with --i-own-this-server."
-        )
+    target = await resolve(options.url, anywhere=options.anywhere)
     accounts = [Account(token) for token in options.tokens]
     clients = [Client(target, account, figures) for account in accounts]
     for client in clients:
