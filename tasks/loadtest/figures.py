@@ -31,6 +31,7 @@ class Latency(NamedTuple):
 
 class Fault(NamedTuple):
     kind: Kind
+    task_id: int | None
     message: str
 
 
@@ -66,11 +67,12 @@ class Figures:
     def per_second(self) -> float:
         return self.requests / self.duration if self.duration else 0.0
 
-    def blame(self, kind: Kind, message: str) -> None:
-        self.faults.append(Fault(kind, message))
+    def blame(self, kind: Kind, task_id: int | None, message: str) -> None:
+        self.faults.append(Fault(kind, task_id, message))
 
     def count(self, kind: Kind) -> int:
-        return sum(fault.kind == kind for fault in self.faults)
+        """The number of tasks with such a fault: one of them may show in several places."""
+        return len({fault.task_id for fault in self.faults if fault.kind == kind})
 
     def latencies(self) -> list[Latency]:
         return [

@@ -226,6 +226,7 @@ class Worker(Client):
         if read.get("version") != made.version:
             self.figures.blame(
                 "stale",
+                made.id,
                 f"task {made.id} was read at version {read.get('version')} after version "
                 f"{made.version} was acknowledged",
             )
@@ -271,6 +272,7 @@ class Worker(Client):
         if not shared and told.version != made.version + 1:
             self.figures.blame(
                 "doubled" if told.version > made.version + 1 else "lost",
+                told.task_id,
                 f"{operation} of task {told.task_id} made version {told.version} of "
                 f"{made.version}",
             )
@@ -290,6 +292,7 @@ class Worker(Client):
             if _write_in(again) != told:
                 self.figures.blame(
                     "doubled",
+                    told.task_id,
                     f"{operation} of task {told.task_id} was repeated with its key, and has "
                     f"another response: version {_write_in(again).version}",
                 )

@@ -108,28 +108,36 @@ def _check_tasks(account: Account, rows: list[Row], figures: Figures) -> None:
         found = by_title.pop(made.title, [])
         if len(found) > 1:
             ids = ", ".join(str(row.id) for row in found)
-            figures.blame("doubled", f"{made.title!r} was created as tasks {ids}")
+            figures.blame(
+                "doubled", made.id, f"{made.title!r} was created as tasks {ids}"
+            )
         elif found:
             _check_task(made, found[0], figures)
         elif made.id is not None:
-            figures.blame("lost", f"task {made.id}, {made.title!r}, does not exist")
+            figures.blame(
+                "lost", made.id, f"task {made.id}, {made.title!r}, does not exist"
+            )
     by_title.pop(account.shared.title, None)
     for title, found in by_title.items():
-        figures.blame("doubled", f"nobody created task {found[0].id}, {title!r}")
+        figures.blame(
+            "doubled", found[0].id, f"nobody created task {found[0].id}, {title!r}"
+        )
 
 
 def _check_task(made: Made, row: Row, figures: Figures) -> None:
     if made.id is not None and row.id != made.id:
-        figures.blame("lost", f"task {made.id} is task {row.id} now")
+        figures.blame("lost", made.id, f"task {made.id} is task {row.id} now")
     elif row.version > made.version + made.in_doubt:
         figures.blame(
             "doubled",
+            row.id,
             f"task {row.id} is at version {row.version}, and {made.version} was "
             "acknowledged",
         )
     elif row.version < made.version:
         figures.blame(
             "lost",
+            row.id,
             f"task {row.id} is at version {row.version}, and {made.version} was "
             "acknowledged",
         )
@@ -138,7 +146,7 @@ def _check_task(made: Made, row: Row, figures: Figures) -> None:
         made.completed,
     ):
         figures.blame(
-            "lost", f"task {row.id} has other values than its last response had"
+            "lost", row.id, f"task {row.id} has other values than its last response had"
         )
 
 
@@ -147,7 +155,9 @@ def _check_shared(account: Account, rows: list[Row], figures: Figures) -> None:
     shared = account.shared
     found = [row for row in rows if row.id == shared.id]
     if not found:
-        figures.blame("lost", f"task {shared.id}, which all toggle, does not exist")
+        figures.blame(
+            "lost", shared.id, f"task {shared.id}, which all toggle, does not exist"
+        )
         return
     told = Counter(
         write.version for write in account.writes.values() if write.task_id == shared.id
@@ -156,6 +166,7 @@ def _check_shared(account: Account, rows: list[Row], figures: Figures) -> None:
         if number > 1:
             figures.blame(
                 "lost",
+                shared.id,
                 f"{number} toggles of task {shared.id} at once were acknowledged as "
                 f"version {version}",
             )
@@ -163,17 +174,19 @@ def _check_shared(account: Account, rows: list[Row], figures: Figures) -> None:
     if row.version < least:
         figures.blame(
             "lost",
+            shared.id,
             f"task {shared.id} was toggled {told.total()} times, and is at version "
             f"{row.version}",
         )
     elif row.version > least + account.toggles_in_doubt:
         figures.blame(
             "doubled",
+            shared.id,
             f"task {shared.id} was toggled {told.total()} times, and is at version "
             f"{row.version}",
         )
     elif row.completed != (row.version % 2 == 0):
-        figures.blame("lost", f"a toggle of task {shared.id} had no effect")
+        figures.blame("lost", shared.id, f"a toggle of task {shared.id} had no effect")
 
 
 def _check_events(
@@ -186,18 +199,22 @@ def _check_events(
         if by_key[key] > 1:
             figures.blame(
                 "doubled",
+                write.task_id,
                 f"the write {key} of task {write.task_id} has {by_key[key]} events",
             )
         elif versions.get(key) != write:
             figures.blame(
                 "lost",
+                write.task_id,
                 f"the feed has no event of version {write.version} of task "
                 f"{write.task_id} (write {key})",
             )
     for one, other in pairwise(events):
         if other.sequence <= one.sequence:
             figures.blame(
-                "doubled", f"event {other.sequence} came after event {one.sequence}"
+                "doubled",
+                other.task_id,
+                f"event {other.sequence} came after event {one.sequence}",
             )
     lives: dict[int, list[int]] = defaultdict(list)
     for event in events:
@@ -207,6 +224,7 @@ def _check_events(
         if life != list(range(1, row.version + 1)):
             figures.blame(
                 "doubled" if len(life) > row.version else "lost",
+                row.id,
                 f"task {row.id} is at version {row.version}, and its events are of "
                 f"{', '.join(map(str, life[:TOLD])) or 'none'}",
             )
