@@ -4,10 +4,11 @@ The open occurrence is an event of its own, because its due date may be moved. T
 `tasks/recurrence_rules.py` take the last day of a month for one that it lacks, and those of
 the RFC leave the month out, so the rule is rewritten: 31 is -1, which every calendar knows,
 and with 29 or 30 February has an event of its own. (BYMONTHDAY=28,29,30;BYSETPOS=-1 would be
-one rule for both, but ical.js, which Thunderbird and Nextcloud use, goes wrong with it; as it
-does with INTERVAL beside BYMONTH in monthly rules, and with the last days of several months
-in yearly ones.)"""
+one rule for both, but ical.js, which Thunderbird and Nextcloud use, goes wrong with it. As it
+does with INTERVAL or COUNT beside BYMONTH in monthly rules, and in yearly ones with BYSETPOS,
+with the last days of several months, and with days from the end beside INTERVAL.)"""
 
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
@@ -17,7 +18,7 @@ from tasks import recurrence
 from tasks.formats import ics_zones
 from tasks.formats.records import TaskRecord
 from tasks.recurrence import Occurrence
-from tasks.recurrence_rules import Rule, parse
+from tasks.recurrence_rules import Rule, Weekday, parse
 
 #: Most occurrences that are counted to find the last one. More would take long in a feed.
 MOST_COUNTED = 100
@@ -48,7 +49,8 @@ def later(task: TaskRecord) -> Iterator[Series]:
         return
     rule = parse(task.recurrence)
     parts = in_rfc(rule, planned.day)
-    if rule.count is not None and len(parts) > 1:
+    # Of several months ical.js counts those that it passes over.
+    if rule.count is not None and (len(parts) > 1 or any(it.by_month for it in parts)):
         if rule.count > MOST_COUNTED:
             return
         *_, last = [planned, *recurrence.upcoming(rule, planned)]
@@ -94,13 +96,15 @@ def in_rfc(rule: Rule, begin: date) -> list[Rule]:
 
 
 def _understood(rule: Rule, begin: date) -> list[Rule]:
-    """The rule in the form that all calendars understand: of several months, a monthly one without
-    INTERVAL. None if it has no dates, or no such form."""
-    several = len(rule.by_month) != 1
-    if rule.freq == "YEARLY" and rule.by_month_day and several:
-        if rule.by_weekday or rule.by_set_position:
-            return [rule]
-        return [replace(rule, freq="MONTHLY")] if rule.interval == 1 else []
+    """The rule in the form that dateutil, rrule.js and ical.js understand alike; none if it has no
+    dates, or no such form."""
+    if len({bool(one.which) for one in rule.by_weekday}) > 1:
+        # Numbers of some weekdays: dateutil and rrule.js show no day at all.
+        if rule.freq == "YEARLY" and not rule.by_month:
+            return []
+        rule = replace(rule, by_weekday=_numbered(rule.by_weekday))
+    if rule.freq == "YEARLY":
+        return _yearly(rule)
     if rule.freq != "MONTHLY" or rule.interval == 1 or not rule.by_month:
         return [rule]
     if rule.by_set_position or (12 % rule.interval and rule.interval % 12):
@@ -111,8 +115,32 @@ def _understood(rule: Rule, begin: date) -> list[Rule]:
         return []
     if rule.interval > 12:
         years = rule.interval // 12
-        return [replace(rule, freq="YEARLY", interval=years, by_month=months)]
+        return _yearly(replace(rule, freq="YEARLY", interval=years, by_month=months))
     return [replace(rule, interval=1, by_month=months)]
+
+
+def _yearly(rule: Rule) -> list[Rule]:
+    if len(rule.by_month) == 1:
+        if rule.by_month == (_FEBRUARY,):
+            return [rule]
+        last = monthrange(2027, rule.by_month[0])[1]
+        days = {day if day > 0 else last + 1 + day for day in rule.by_month_day}
+        return [replace(rule, by_month_day=tuple(sorted(days)))]
+    if rule.by_set_position:
+        return []
+    if rule.by_weekday or not rule.by_month_day:
+        return [rule]
+    return [replace(rule, freq="MONTHLY")] if rule.interval == 1 else []
+
+
+def _numbered(weekdays: tuple[Weekday, ...]) -> tuple[Weekday, ...]:
+    """Weekdays of a month with their numbers, which dateutil and rrule.js want of all or of none."""
+    numbered = {
+        Weekday(day, number)
+        for day, which in weekdays
+        for number in ([which] if which else range(1, 6))
+    }
+    return tuple(sorted(numbered))
 
 
 def _within(lacking: int, days: tuple[int, ...]) -> tuple[int, ...]:

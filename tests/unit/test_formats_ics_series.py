@@ -67,7 +67,7 @@ def planned(record: TaskRecord) -> Iterator[date | datetime]:
 
 
 _NUMBERS = st.lists(st.integers(-31, 31).filter(bool), min_size=1, max_size=3)
-_WEEKDAYS = st.lists(st.sampled_from(["2MO", "1WE", "-1SU"]), min_size=1)
+_WEEKDAYS = st.lists(st.sampled_from(["2MO", "WE", "-1SU"]), min_size=1)
 RULES = st.builds(
     ";".join,
     st.tuples(
@@ -127,11 +127,23 @@ def test_calendars_show_the_planned_dates(rule: str, day: date, timed: bool) -> 
         ),
         (
             "FREQ=MONTHLY;INTERVAL=3;BYMONTHDAY=30;COUNT=9",
-            ["FREQ=MONTHLY;BYMONTH=1,4,7,10;BYMONTHDAY=30;COUNT=8"],
+            ["FREQ=MONTHLY;BYMONTH=1,4,7,10;BYMONTHDAY=30;UNTIL=20290130"],
         ),
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", ["FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=-1"]),
         ("FREQ=YEARLY;BYMONTH=3,6;BYMONTHDAY=31", ["FREQ=MONTHLY;BYMONTH=3,6;BYMONTHDAY=-1"]),
         ("FREQ=YEARLY;BYMONTH=6;BYMONTHDAY=30", ["FREQ=YEARLY;BYMONTH=6;BYMONTHDAY=30"]),
+        (
+            "FREQ=YEARLY;INTERVAL=4;BYMONTH=1;BYMONTHDAY=-12",
+            ["FREQ=YEARLY;INTERVAL=4;BYMONTH=1;BYMONTHDAY=20"],
+        ),
+        (
+            "FREQ=MONTHLY;BYDAY=MO,-1FR",
+            ["FREQ=MONTHLY;BYDAY=1MO,2MO,3MO,4MO,5MO,-1FR"],
+        ),
+        (
+            "FREQ=MONTHLY;BYMONTH=1,5;BYMONTHDAY=1;COUNT=3",
+            ["FREQ=MONTHLY;BYMONTH=1,5;BYMONTHDAY=1;UNTIL=20280101"],
+        ),
         ("FREQ=WEEKLY;BYDAY=MO;COUNT=3", ["FREQ=WEEKLY;BYDAY=MO;COUNT=2"]),
     ],
 )  # fmt: skip
@@ -163,6 +175,8 @@ def test_the_open_occurrence_is_an_event_of_its_own() -> None:
         task("FREQ=WEEKLY;COUNT=1"),
         task("FREQ=MONTHLY;BYMONTHDAY=29,30;BYSETPOS=1"),
         task("FREQ=MONTHLY;INTERVAL=5"),
+        task("FREQ=YEARLY;BYDAY=MO,FR;BYSETPOS=-1"),
+        task("FREQ=YEARLY;BYDAY=MO,2FR"),
         task("FREQ=MONTHLY;COUNT=101"),
         at_noon("FREQ=DAILY", "Africa/Casablanca"),
     ],
@@ -171,6 +185,8 @@ def test_the_open_occurrence_is_an_event_of_its_own() -> None:
         "last",
         "positions",
         "every 5 months",
+        "positions of a year",
+        "mixed weekdays",
         "a long count",
         "irregular zone",
     ],
