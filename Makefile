@@ -32,7 +32,7 @@ run: .venv/run .env ## Serves API, documentation and admin; HOST, PORT and DATAB
 
 test: .venv/tests ## Runs the whole suite on SQLite, then on PostgreSQL.
 	$(BIN)/python $(SUITE)=sqlite
-	$(BIN)/python $(SUITE)=postgresql
+	$(BIN)/python $(SUITE)=postgresql -m 'not either_database'
 
 test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 3 minutes.
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=2 --dist=loadfile tests/faults
@@ -56,7 +56,7 @@ bench-growth: .venv/tests ## Measures what a request costs at 1,000 to 1,000,000
 
 test-next: .venv-next ## Runs the suite on the next Django (Python 3.12 or later).
 	.venv-next/bin/python $(SUITE)=sqlite
-	.venv-next/bin/python $(SUITE)=postgresql
+	.venv-next/bin/python $(SUITE)=postgresql -m 'not either_database'
 
 lint: .venv/tests ## Checks format, style, imports, types, migrations and the deployment settings.
 	$(RUFF) format --check

@@ -69,6 +69,7 @@ def test_readme_is_short() -> None:
     assert README.count("\n") <= 180
 
 
+@pytest.mark.either_database
 def test_the_tour_runs_as_written(migrated: str) -> None:
     tour = re.search(r"```sh tour\n(.*?)```", README, re.DOTALL)
     assert tour

@@ -214,6 +214,7 @@ def test_a_mistake_is_one_clear_problem_and_stores_nothing(
     assert stored() == before
 
 
+@pytest.mark.either_database
 def test_every_mistake_gets_the_same_answer_over_a_socket(server: Server) -> None:
     secret = manage(server.database_url, "create_token", "bob", "--create-user")
 
@@ -240,6 +241,7 @@ def test_every_mistake_gets_the_same_answer_over_a_socket(server: Server) -> Non
     assert [server.send("GET", path).body for path in EVERYTHING] == before
 
 
+@pytest.mark.either_database
 def test_what_a_server_refuses_itself_is_400_too(server: Server) -> None:
     for case in CASES:
         if not case.reaches_us:

@@ -11,6 +11,8 @@ from taskproject.accounts.models import User
 from taskproject.document import HEADERS
 from tests.conftest import ApiClient, make_task
 
+pytestmark = pytest.mark.either_database
+
 FRONTEND = "http://localhost:3000"
 ALLOWED = {
     "access-control-allow-origin": FRONTEND,

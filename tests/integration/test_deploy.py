@@ -18,6 +18,8 @@ import yaml
 from tests.support.copies import copy_of
 from tests.support.servers import ROOT, live_server
 
+pytestmark = pytest.mark.either_database
+
 UNITS = sorted(path.name for path in (ROOT / "deploy/systemd").iterdir() if path.suffix)
 SERVICES = [name for name in UNITS if name.endswith(".service")]
 DOCKER = ROOT / "deploy/docker"

@@ -2,9 +2,12 @@
 
 import re
 
+import pytest
 from django.test import Client
 
 from tests.conftest import ApiClient
+
+pytestmark = pytest.mark.either_database
 
 
 def test_it_has_the_csrf_token_of_who_is_signed_in(

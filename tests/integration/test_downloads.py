@@ -246,6 +246,7 @@ def unread(server: Server) -> socket.socket:
     return client
 
 
+@pytest.mark.either_database
 def test_a_client_that_does_not_read_is_cut_off_and_sees_it(large: str) -> None:
     with (
         live_server(large, WORKERS="1", THREADS="2", EXPORT_TIMEOUT="1") as server,
@@ -272,6 +273,7 @@ def test_a_client_that_does_not_read_is_cut_off_and_sees_it(large: str) -> None:
     assert cut[0]["sent"] < cut[0]["size"] == len(again.body)
 
 
+@pytest.mark.either_database
 def test_a_head_request_is_no_export_that_was_cut_off(large: str) -> None:
     with live_server(large, WORKERS="1", THREADS="2") as server:
         answer = server.send("HEAD", PATH)
@@ -281,6 +283,7 @@ def test_a_head_request_is_no_export_that_was_cut_off(large: str) -> None:
         assert "cut off" not in server.output
 
 
+@pytest.mark.either_database
 def test_unread_exports_leave_threads_for_the_others(large: str) -> None:
     with live_server(large, WORKERS="1", THREADS="4") as server:
         clients = [unread(server) for _ in range(2)]

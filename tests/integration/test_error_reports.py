@@ -14,6 +14,8 @@ from taskproject import error_reports
 from taskproject.accounts.models import User
 from tests.conftest import ApiClient, make_task
 
+pytestmark = pytest.mark.either_database
+
 sent: list[str] = []
 
 

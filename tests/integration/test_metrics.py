@@ -272,6 +272,7 @@ def replaced(server: Server, killed: int) -> bool:
     return False
 
 
+@pytest.mark.either_database
 def test_all_processes_are_counted_and_none_is_forgotten(server: Server) -> None:
     for number in range(20):
         server.send("POST", "/api/tasks", {"title": f"Task {number}"})
@@ -292,6 +293,7 @@ FILES = Path(metrics.__file__).parents[1] / "deploy/prometheus"
 ALERTS = (FILES / "alerts.yml").read_text()
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("name", ["alerts.yml", "dashboard.json"])
 def test_every_metric_that_is_named_is_scraped(server: Server, name: str) -> None:
     def names() -> set[str]:
@@ -322,6 +324,7 @@ def test_the_document_says_what_to_do_for_each_alert() -> None:
     assert re.findall(r"^\| `(Tasks\w+)` \|", document, re.MULTILINE) == alerts
 
 
+@pytest.mark.either_database
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool")
 def test_promtool_accepts_the_rules() -> None:
     subprocess.run(["promtool", "check", "rules", FILES / "alerts.yml"], check=True)

@@ -10,6 +10,8 @@ from taskproject.accounts.models import User
 from tests.support.passkeys import Passkey
 from tests.support.people import ANNA, PASSWORD, App, Browser, flows, signed_in
 
+pytestmark = pytest.mark.either_database
+
 OWN = "/account/authenticators/webauthn"
 LOGIN = "/auth/webauthn/login"
 SECOND = "/auth/webauthn/authenticate"

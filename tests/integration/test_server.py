@@ -23,6 +23,8 @@ from tests.support.servers import (
     starting_server,
 )
 
+pytestmark = pytest.mark.either_database
+
 STOPS_LISTENING_WITHIN = 5.0  # seconds
 STOPS_SOON = 10.0  # seconds; a worker that has to be killed takes 30
 IDLE_CLIENTS = 200

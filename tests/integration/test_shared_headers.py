@@ -148,6 +148,7 @@ ORIGINS = [
 ]
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("origin", ORIGINS)
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize(

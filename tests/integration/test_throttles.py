@@ -170,6 +170,7 @@ def test_few_keys_share_a_limit() -> None:
     assert passed.count(False) < 100
 
 
+@pytest.mark.either_database
 def test_processes_share_the_table(migrated: str) -> None:
     """Two workers, and a proxy that is trusted, because programs of this host are not
     counted."""

@@ -111,6 +111,7 @@ def test_a_kind_is_called_when_it_said_when_it_is_woken_and_not_in_between(
     worker.wake("work")  # No worker runs in this process: nothing happens.
 
 
+@pytest.mark.either_database
 def test_serve_runs_a_worker_replaces_it_and_stops_it(migrated: str) -> None:
     with (
         copy_of(migrated) as database_url,
