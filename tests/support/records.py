@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from taskproject.names import casefold_key, one_line, visible
 from tasks.formats import Adjusted, BadRow, ListRecord, TagRecord, TaskRecord
 from tasks.limits import PRIORITIES
+from tasks.recurrence import SOURCES
 
 #: Any text but NULs and halves of surrogate pairs, and often what is awkward.
 TEXT = st.one_of(
@@ -18,6 +19,7 @@ TEXT = st.one_of(
 INSTANTS = st.datetimes(
     datetime(1900, 1, 1), datetime(2999, 12, 31, 23, 59, 59), timezones=st.just(UTC)
 )
+LATE = date(2990, 1, 1)
 DAYS = st.dates(date(1900, 1, 1), date(2999, 12, 31))
 POSITIONS = st.none() | st.text("0123456789abcxyz", min_size=1, max_size=30)
 ZONES = st.sampled_from(["UTC", "Europe/Paris", "Asia/Kathmandu", "America/St_Johns"])
@@ -67,6 +69,40 @@ def tasks(draw: st.DrawFn, /, **fixed: Any) -> TaskRecord:
     if members["parent"] == members["external_id"]:
         members["parent"] = None
     return TaskRecord(**members)
+
+
+#: Rules that a series from any day on can have.
+RULES = (
+    *("FREQ=DAILY;INTERVAL=3", "FREQ=WEEKLY;BYDAY=MO,SU;COUNT=5"),
+    *("FREQ=MONTHLY;BYMONTHDAY=31", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29"),
+)
+
+
+@st.composite
+def series(draw: st.DrawFn, /, **fixed: Any) -> TaskRecord:
+    """Any task that recurs, moved from its planned date or not."""
+    rule, source = draw(st.sampled_from(RULES)), draw(st.sampled_from(SOURCES))
+    due = draw(
+        st.one_of(
+            st.fixed_dictionaries({"due_date": st.dates(date(1900, 1, 1), LATE)}),
+            st.fixed_dictionaries(
+                {
+                    "due_at": INSTANTS.filter(lambda it: it.date() < LATE),
+                    "due_timezone": ZONES,
+                }
+            ),
+        )
+    )
+    planned = draw(st.sampled_from(["2026-11-29", "2026-11-29T17:00:00 Europe/Paris"]))
+    rest: dict[str, Any] = {"due_date": None, "due_at": None, "due_timezone": None}
+    return draw(
+        tasks(
+            **{**rest, **due, **fixed},
+            recurrence=rule,
+            recurrence_from=source,
+            occurrence=planned,
+        )
+    )
 
 
 def _dues() -> st.SearchStrategy[dict[str, Any]]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tasks.formats import BadRow, ListRecord, TaskRecord, csv
 from tasks.formats.lines import LINE_BYTES
-from tests.support.records import bad_rows, nothing_raises, tasks
+from tests.support.records import bad_rows, nothing_raises, series, tasks
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TASK = TaskRecord("a", "Buy milk")
@@ -40,7 +40,10 @@ def reason(text: str | bytes) -> str:
     return row.reason
 
 
-@given(st.lists(tasks(position=None, owner=None, deleted_at=None), max_size=4))
+_CELLS = {"position": None, "owner": None, "deleted_at": None}
+
+
+@given(st.lists(st.one_of(tasks(**_CELLS), series(**_CELLS)), max_size=4))
 @settings(max_examples=200, deadline=None)
 @example([replace(TASK, title="=1+1", description="'=1+1", tags=("'", '"', "a,b"))])
 @example(

@@ -231,7 +231,7 @@ def test_occurrences_that_are_written_out_are_tasks_of_their_own() -> None:
 
 
 @given(tasks(deleted_at=None, position=None, client_id=None, owner=None))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_what_was_written_is_read_again(task: TaskRecord) -> None:
     library = calendars.todo(task).to_ical()
     for file in (

@@ -25,7 +25,7 @@ from tasks.formats import (
     jsonl,
 )
 from tasks.formats.lines import LINE_BYTES
-from tests.support.records import bad_rows, lists, nothing_raises, tags, tasks
+from tests.support.records import bad_rows, lists, nothing_raises, series, tags, tasks
 
 #: Of a file without an end.
 HEADER = b'{"kind":"header","format":"tasks","version":1}\n'
@@ -56,7 +56,7 @@ def reason(line: bytes) -> str:
     return row.reason
 
 
-@given(st.lists(st.one_of(lists(), tags(), tasks())))
+@given(st.lists(st.one_of(lists(), tags(), tasks(), series())))
 @settings(max_examples=150, deadline=None)
 def test_what_is_written_is_read_again(records: list[Record]) -> None:
     file = BytesIO(b"".join(jsonl.write(records)))
