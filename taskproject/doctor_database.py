@@ -37,7 +37,7 @@ TRIGGERS = {
         *("tasks_tally_label_delete", "tasks_tally_label_insert"),
         *("tasks_tally_task_delete", "tasks_tally_task_insert"),
         *("tasks_tally_task_update", "tasks_tally_without_list"),
-        "tasks_tally_without_tag",
+        *("tasks_tally_without_tag", "accounts_user_rows"),
     },
     "sqlite": {
         *("tasks_search_delete", "tasks_search_insert", "tasks_search_update"),
@@ -45,6 +45,7 @@ TRIGGERS = {
         *("tasks_tally_label", "tasks_tally_leave", "tasks_tally_unlabel"),
         *("tasks_tally_without_list", "tasks_tally_without_tag"),
         *("tasks_words_delete", "tasks_words_insert", "tasks_words_update"),
+        "accounts_user_rows",
     },
 }
 _GIN = 'CREATE INDEX "{}" ON "tasks_task" USING gin (array_to_tsvector({}))'

@@ -1,11 +1,13 @@
-"""The check of `manage.py doctor` of the server for mail."""
+"""The checks of `manage.py doctor` of mail: the server, and reminders by e-mail."""
 
 import smtplib
 
 from django.conf import settings
 from django.core.mail import get_connection
 
+from taskproject.accounts.models import User
 from taskproject.doctor import Options, Said, check
+from tasks.reminder_emails import are_possible
 
 LOG = "taskproject.mail.LogBackend"
 
@@ -62,3 +64,17 @@ def check_mail(options: Options) -> Said:
             )
         else:
             yield "ok", f"{where} lets this service in; nothing was sent."
+
+
+@check("e-mails", needs="migrations")
+def check_reminder_emails(options: Options) -> Said:
+    """Users who have chosen reminders by e-mail, and get none."""
+    count = User.objects.filter(reminder_emails=True, is_active=True).count()
+    if count and not are_possible():
+        yield (
+            "warning",
+            (
+                f"{count} users have chosen reminders by e-mail, and get none: set EMAIL_URL "
+                "and PUBLIC_URL."
+            ),
+        )

@@ -3,8 +3,9 @@
 import pytest
 from pytest_django import Settings
 
+from taskproject.accounts.models import User
 from taskproject.doctor import Options
-from taskproject.doctor_mail import LOG, check_mail
+from taskproject.doctor_mail import LOG, check_mail, check_reminder_emails
 from tests.support.copies import free_port
 from tests.support.mail_servers import mail_server
 
@@ -76,3 +77,15 @@ def test_no_server(smtp: Settings, signup: str, count: int) -> None:
 
     findings = list(check_mail(Options()))
     assert [level for level, _ in findings] == ["error"] * count
+
+
+@pytest.mark.django_db
+def test_users_who_have_chosen_e_mails_that_are_not_sent(smtp: Settings) -> None:
+    User.objects.create_user("alice", reminder_emails=True)
+    User.objects.create_user("bob", reminder_emails=True, is_active=False)
+
+    [(level, message)] = check_reminder_emails(Options())
+    assert level == "warning"
+    assert message.startswith("1 users have chosen")
+    smtp.PUBLIC_URL = "https://tasks.example.com"
+    assert not [*check_reminder_emails(Options())]
