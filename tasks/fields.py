@@ -53,6 +53,7 @@ FIELDS = (
     Field("reminders"),
     Field("recurrence"),
     Field("recurrence_from"),
+    Field("recurrence_subtasks"),
     # The planned date of this occurrence of the series.
     Field("occurrence", writable=False, tracked=True),
     Field("overdue", computed=True, writable=False),

@@ -14,8 +14,13 @@ from taskproject.times import midnight, parse_day
 from tasks.limits import FIRST_DAY, LAST_DAY, RULE_LENGTH
 from tasks.recurrence_rules import MAX_COUNT, Rule, RuleError, parse
 
-#: From which day the next date of a series counts.
-SOURCES = ("due", "completion")
+#: From which day the next date of a series counts. Of `due`, what is overdue is passed over; of
+#: `each_due`, nothing is.
+SOURCES = ("due", "each_due", "completion")
+#: Whether completed subtasks are made again with the next occurrence.
+SUBTASKS = ("again", "once")
+#: The fields of a task in a series.
+SERIES = ("recurrence", "recurrence_from", "recurrence_subtasks", "occurrence")
 #: Most dates of a series that are passed over one by one, and named.
 MOST_PASSED, MOST_NAMED = 1_000, 100
 _DAY = timedelta(days=1)
@@ -169,7 +174,7 @@ def checked(text: str, begin: Occurrence, source: str) -> Rule:
         raise RuleError(
             "UNTIL is a day, such as 20261231, if the task is due on a day."
         )
-    if source == "due":
+    if source != "completion":
         rule = rule.beginning_at(begin.day)
     if len(str(rule)) > RULE_LENGTH:
         raise RuleError(f"A rule has at most {RULE_LENGTH} characters.")

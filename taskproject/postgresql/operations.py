@@ -167,6 +167,23 @@ class RewordConstraintOnline(AlterConstraint):
         _check(schema_editor, model, schema_editor.quote_name(self.name), created)
 
 
+class ReplaceConstraintOnline(RewordConstraintOnline):
+    """Replace a check constraint by another one of its name. SQLite makes the table anew."""
+
+    def _reword(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        state: ProjectState,
+    ) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            super()._reword(app_label, schema_editor, state)
+            return
+        model = state.apps.get_model(app_label, self.model_name)
+        # With all constraints of the model.
+        schema_editor.add_constraint(model, model._meta.constraints[0])
+
+
 def _check(
     schema_editor: BaseDatabaseSchemaEditor, model: type[Model], name: str, created: str
 ) -> None:

@@ -331,9 +331,15 @@ Recurrence = Annotated[
         examples=["FREQ=MONTHLY;BYMONTHDAY=31"],
     ),
 ]
+SeriesSource = Literal["due", "each_due", "completion"]
 RecurrenceFrom = Annotated[
-    Literal["due", "completion"] | None,
+    SeriesSource | None,
     Field(description="What the next due date counts from; default: due."),
+]
+SeriesSubtasks = Literal["again", "once"]
+RecurrenceSubtasks = Annotated[
+    SeriesSubtasks | None,
+    Field(description="Whether completed subtasks are made again; default: again."),
 ]
 IdOrNone = Annotated[
     int,

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import DIGITS, NO_NUL, Closed, Zone
 from tasks import recurrence
-from tasks.api.members import Day, Instant
+from tasks.api.members import Day, Instant, SeriesSource
 from tasks.api.responses import json_response
 from tasks.limits import RULE_LENGTH
 from tasks.models.plans import checked_rule
@@ -46,7 +46,7 @@ class Preview(Closed):
         NO_NUL,
         Field(description="The rule.", examples=["FREQ=MONTHLY;BYMONTHDAY=31"]),
     ]
-    recurrence_from: Literal["due", "completion"] = "due"
+    recurrence_from: SeriesSource = "due"
     due_date: Annotated[Day | None, Field(examples=["2027-01-31"])] = None
     due_at: Instant | None = None
     due_timezone: Zone | None = Field(None, description="Default: yours.")

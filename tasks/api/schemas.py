@@ -3,7 +3,7 @@ a task in responses."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from ninja import Body
@@ -34,8 +34,11 @@ from tasks.api.members import (
     Question,
     Recurrence,
     RecurrenceFrom,
+    RecurrenceSubtasks,
     Reminder,
     Reminders,
+    SeriesSource,
+    SeriesSubtasks,
     Tags,
     TagWanted,
     TaskId,
@@ -118,6 +121,7 @@ class TaskMembers(Closed):
     reminders: Reminders = Field([])
     recurrence: Recurrence = None
     recurrence_from: RecurrenceFrom = None
+    recurrence_subtasks: RecurrenceSubtasks = None
 
     @model_validator(mode="after")
     def _one_due(self) -> Self:
@@ -199,6 +203,7 @@ class TaskPatch(Closed):
     reminders: Reminders = absent()
     recurrence: Recurrence = None
     recurrence_from: RecurrenceFrom = None
+    recurrence_subtasks: RecurrenceSubtasks = None
     version: Version = absent()
 
     @model_validator(mode="after")
@@ -283,6 +288,7 @@ EXAMPLE: JsonDict = {
     "reminders": [],
     "recurrence": None,
     "recurrence_from": None,
+    "recurrence_subtasks": None,
     "occurrence": None,
     "overdue": False,
     "position": "n0hog8tngddri",
@@ -322,7 +328,8 @@ class TaskOut(BaseModel):
     due_timezone: str | None = Field(description="The time zone of due_at.")
     reminders: RemindersOut
     recurrence: str | None
-    recurrence_from: Literal["due", "completion"] | None
+    recurrence_from: SeriesSource | None
+    recurrence_subtasks: SeriesSubtasks | None
     occurrence: str | None = Field(description="Its planned due date in the series.")
     overdue: bool = Field(description="Open, and its due date has passed.")
     position: str = Field(description="The manual order; compare as ASCII text.")

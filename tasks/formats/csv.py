@@ -42,12 +42,13 @@ from tasks.formats.records import (
     shown,
 )
 from tasks.formats.times import read_day, read_instant, write_instant
+from tasks.recurrence import SERIES
 
 T = TypeVar("T")
 #: Fields that only jsonl has.
 NOT_IN_TABLES = ("position", "reminders")
 # The last columns: the others stay where they are in what people have made of files.
-_LAST = ("client_id", "recurrence", "recurrence_from", "occurrence")
+_LAST = ("client_id", *SERIES)
 COLUMNS = (
     "external_id",
     *(name for name in TASK_FIELDS if name not in (*_LAST, *NOT_IN_TABLES)),

@@ -278,6 +278,7 @@ def _more(task: TaskRecord, texts: list[str]) -> Iterator[TaskRecord]:
             due_timezone=None,
             recurrence=None,
             recurrence_from=None,
+            recurrence_subtasks=None,
             occurrence=None,
         )
 

@@ -66,7 +66,7 @@ def later(task: TaskRecord) -> Iterator[Series]:
 
 def _planned(task: TaskRecord) -> Occurrence | None:
     """The planned date of an open occurrence whose series goes on from there."""
-    if task.recurrence_from != "due" or task.completed:
+    if task.recurrence_from == "completion" or task.completed:
         return None
     planned = recurrence.occurrence(task.occurrence or "")
     if planned is None or planned.zone in (None, "UTC"):

@@ -40,11 +40,7 @@ _SHORT = Repr()
 _SHORT.maxstring = 100
 #: The fields that are names: of one line, or of several such.
 _NAMES = (*ONE_LINE, "name", "list", "tags")
-_NO_SERIES: dict[str, str | None] = {
-    "recurrence": None,
-    "recurrence_from": None,
-    "occurrence": None,
-}
+_NO_SERIES: dict[str, str | None] = dict.fromkeys(recurrence.SERIES)
 _FIRST = midnight(FIRST_DAY)
 _END = midnight(LAST_DAY + timedelta(days=1))
 _UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
@@ -97,6 +93,7 @@ class TaskRecord:
     # Its series, and its planned date there; the latter may be missing.
     recurrence: str | None = None
     recurrence_from: str | None = None
+    recurrence_subtasks: str | None = None
     occurrence: str | None = None
     position: str | None = None
     client_id: UUID | None = None
@@ -356,8 +353,9 @@ def _check_due(record: TaskRecord) -> None:
 def _series(record: TaskRecord) -> dict[str, str | None]:
     """The series of a task that recurs, with its rule in its canonical text."""
     if record.recurrence is None:
-        if record.recurrence_from is not None or record.occurrence is not None:
-            raise Refused("recurrence_from and occurrence go with a recurrence only.")
+        if any(getattr(record, name) is not None for name in _NO_SERIES):
+            others = ", ".join(recurrence.SERIES[1:])
+            raise Refused(f"These go with a recurrence only: {others}.")
         return _NO_SERIES
     due = recurrence.planned(record.due_date, record.due_at, record.due_timezone)
     source = record.recurrence_from or recurrence.SOURCES[0]
@@ -365,6 +363,9 @@ def _series(record: TaskRecord) -> dict[str, str | None]:
         raise Refused("recurrence is given without a due date; give one, too.")
     if source not in recurrence.SOURCES:
         raise Refused(unknown(source, recurrence.SOURCES, "recurrence_from"))
+    subtasks = record.recurrence_subtasks or recurrence.SUBTASKS[0]
+    if subtasks not in recurrence.SUBTASKS:
+        raise Refused(unknown(subtasks, recurrence.SUBTASKS, "recurrence_subtasks"))
     planned = due
     if record.occurrence is not None:
         found = recurrence.occurrence(record.occurrence)
@@ -381,6 +382,7 @@ def _series(record: TaskRecord) -> dict[str, str | None]:
     return {
         "recurrence": rule,
         "recurrence_from": source,
+        "recurrence_subtasks": subtasks,
         "occurrence": str(planned),
     }
 

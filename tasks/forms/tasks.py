@@ -29,7 +29,7 @@ from tasks.limits import (
     TIMEZONE_LENGTH,
 )
 from tasks.models import Task
-from tasks.recurrence import SOURCES, checked, planned
+from tasks.recurrence import SOURCES, SUBTASKS, checked, planned
 from tasks.recurrence_rules import RuleError
 from tasks.reminder_rules import DEFAULT_HOUR
 
@@ -37,7 +37,7 @@ from tasks.reminder_rules import DEFAULT_HOUR
 KEYS = {"owner": "user", "list": "list", "parent": "task"}
 # A due date is one value in three fields.
 DUE = ("due_date", "due_at", "due_timezone")
-SERIES = ("recurrence", "recurrence_from")
+SERIES = ("recurrence", "recurrence_from", "recurrence_subtasks")
 #: The fields that organize tasks.
 ORGANIZATION = ("list", "parent", "tag_names", "priority")
 
@@ -88,7 +88,13 @@ class TaskForm(OptimisticLockForm[Task]):
         required=False,
         empty_value=None,
         choices=[("", "---------"), *((source, source) for source in SOURCES)],
-        help_text="What the next due date counts from. Default: due.",
+        help_text="What the next due date counts from. Default: due, without what is overdue.",
+    )
+    recurrence_subtasks = forms.TypedChoiceField(
+        required=False,
+        empty_value=None,
+        choices=[("", "---------"), *((choice, choice) for choice in SUBTASKS)],
+        help_text="Whether completed subtasks are made again. Default: again.",
     )
 
     class Meta:
@@ -241,11 +247,12 @@ class TaskForm(OptimisticLockForm[Task]):
         """A series has a rule that is known, and a due date."""
         if self.errors or not all(name in cleaned for name in (*DUE, *SERIES)):
             return
-        rule, source = (cleaned[name] for name in SERIES)
+        rule, source, _ = (cleaned[name] for name in SERIES)
         if rule is None:
-            if source is not None and "recurrence_from" in self.edited_fields:
-                self.add_error("recurrence_from", "It goes with a recurrence only.")
-            cleaned["recurrence_from"] = None
+            for name in SERIES[1:]:
+                if cleaned.get(name) is not None and name in self.edited_fields:
+                    self.add_error(name, "It goes with a recurrence only.")
+                cleaned[name] = None
             return
         due = planned(*(cleaned[name] for name in DUE))
         if due is None:

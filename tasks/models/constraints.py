@@ -17,7 +17,7 @@ from tasks.fields import FIELDS, KEYS, Field
 from tasks.limits import FIRST_DAY, LAST_DAY
 from tasks.models.due_dates import NEVER
 from tasks.models.functions import Among, Filled, Given, Within
-from tasks.recurrence import SOURCES
+from tasks.recurrence import SERIES, SOURCES, SUBTASKS
 
 LIVE = Q(deleted_at__isnull=True)
 TRASHED = Q(deleted_at__isnull=False)
@@ -65,8 +65,10 @@ CONSTRAINTS = (
     CheckConstraint(
         name="task_recurrence_whole",
         condition=(
-            Q(Exact(Given("recurrence", "recurrence_from", "occurrence"), 0))
+            Q(Exact(Given(*SERIES), 0))
             | Q(
+                Q(recurrence_subtasks__isnull=True)
+                | Q(Among("recurrence_subtasks", [*SUBTASKS])),
                 Exact(Given("recurrence", "occurrence"), 2),
                 Among("recurrence_from", [*SOURCES]),
                 due_moment__lt=NEVER,

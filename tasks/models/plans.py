@@ -31,7 +31,7 @@ Place = tuple[int, int | None, str]
 #: Fields that refer to other rows.
 REFERENCES = frozenset({"owner_id", "list_id", "parent_id", "tags"})
 _DUE = ("due_date", "due_at", "due_timezone")
-_SERIES = ("recurrence", "recurrence_from")
+_SERIES = ("recurrence", "recurrence_from")  # a change of these begins it anew
 _NO_DUE = (
     "A task that recurs needs a due date: send due_date or due_at, or recurrence: null to "
     "end the series."
@@ -76,7 +76,7 @@ def new(
         task.due_timezone = timezones.known(task.due_timezone or "UTC")
     task.due_moment = due_moment(task.due_date, task.due_at)
     task.reminders = task.reminders or None
-    if task.recurrence is not None or task.recurrence_from is not None:
+    if any(vars(task)[name] is not None for name in recurrence.SERIES):
         task.__dict__.update(_series({}, vars(task)))
     task.__dict__.update(_derived(task.__dict__))
     return task
@@ -159,7 +159,7 @@ def edited(
     values |= due(task, zone, values)
     if "reminders" in values:
         values["reminders"] = values["reminders"] or None
-    if task.recurrence is not None or any(map(values.get, _SERIES)):
+    if task.recurrence is not None or any(map(values.get, recurrence.SERIES)):
         values |= _series(vars(task), values)
     if changes(task, {name: values[name] for name in TEXTS if name in values}):
         values |= _derived(
@@ -202,23 +202,31 @@ def _series(before: Values, values: Values) -> Values:
     now = {**before, **values}
     text, source = now["recurrence"], now["recurrence_from"]
     if text is None:
-        if values.get("recurrence_from") is not None:
-            detail = "Send recurrence_from together with recurrence only."
-            raise Invalid.of("recurrence_from", detail, "recurrence_alone")
-        return dict.fromkeys((*_SERIES, "occurrence"))
+        for name in ("recurrence_from", "recurrence_subtasks"):
+            if values.get(name) is not None:
+                detail = f"Send {name} together with recurrence only."
+                raise Invalid.of(name, detail, "recurrence_alone")
+        return dict.fromkeys(recurrence.SERIES)
     begin = recurrence.planned(*map(now.get, _DUE))
     if begin is None:
         raise Invalid.of("recurrence", _NO_DUE, "due_missing")
     source = source or recurrence.SOURCES[0]
+    subtasks = now["recurrence_subtasks"] or recurrence.SUBTASKS[0]
     if values.get("occurrence") is not None:
-        return {"recurrence_from": source}
+        return {"recurrence_from": source, "recurrence_subtasks": subtasks}
     if before and not any(name in values for name in _SERIES):
-        return {}
+        given = "recurrence_subtasks" in values
+        return {"recurrence_subtasks": subtasks} if given else {}
     rule = str(checked_rule(text, begin, source))
     same = (rule, source) == (before.get("recurrence"), before.get("recurrence_from"))
     moved = any(now[name] != before.get(name) for name in _DUE)
     planned = before["occurrence"] if same and not moved else str(begin)
-    return {"recurrence": rule, "recurrence_from": source, "occurrence": planned}
+    return {
+        "recurrence": rule,
+        "recurrence_from": source,
+        "recurrence_subtasks": subtasks,
+        "occurrence": planned,
+    }
 
 
 def checked_rule(

@@ -143,8 +143,11 @@ class _Turns:
         else:
             zone = self._zone(values.get("owner_id", task.owner_id))
         clock = Clock(self._now, zone)
-        if values.get("recurrence_from", task.recurrence_from) == "completion":
+        source = values.get("recurrence_from", task.recurrence_from)
+        if source == "completion":
             return recurrence.step_from_completion(rule, planned, clock.today)
+        if source == "each_due":
+            return recurrence.step(rule, planned)
 
         def late(one: Occurrence) -> bool:
             day = one.day if one.at is None else None
@@ -164,18 +167,22 @@ class _Turns:
             **following.fields(),
             "recurrence": str(rule),
             "recurrence_from": turn.value("recurrence_from"),
+            "recurrence_subtasks": turn.value("recurrence_subtasks"),
             "occurrence": str(following),
             "reminders": of_next_occurrence(turn.value("reminders")),
         }
         self._insert(fields, turn.key, turn.step.passed)
 
     def _bring_subtasks(self, turn: _Turn) -> None:
-        """Moves the open subtasks to the next occurrence, and makes the others again."""
+        """Moves the open subtasks to the next occurrence, and makes the others again, unless they
+        are to be done once."""
         subtasks = [*self._model.objects.filter(parent_id=turn.task.pk).live().shown()]
         if not subtasks:
             return
         moved = [subtask.pk for subtask in subtasks if not subtask.completed]
         self._put_below(turn.key, moved)
+        if turn.value("recurrence_subtasks") == "once":
+            return
         _, done = occurrence_of(turn.task)
         later = turn.step.next.day - done.day
         for subtask in subtasks:

@@ -452,9 +452,10 @@ class Task(models.Model):
         max_length=limits.TIMEZONE_LENGTH, null=True, blank=True
     )
     reminders = models.JSONField(null=True, editable=False)  # see reminders.py
-    # Its series (see series.py): rule, source, planned date, and the id of the next one.
+    # Its series (see series.py): rule, choices, planned date, and the id of the next one.
     recurrence = models.CharField(max_length=limits.RULE_LENGTH, null=True, blank=True)
     recurrence_from = models.CharField(max_length=10, null=True, blank=True)
+    recurrence_subtasks = models.CharField(max_length=10, null=True, blank=True)
     occurrence = models.CharField(
         max_length=limits.PLAN_LENGTH, null=True, editable=False
     )

@@ -205,6 +205,8 @@ CASES: list[Case] = [
       for case in refused("/recurrence", code, titled(due_date="2030-01-31", recurrence=value))),
     *refused("/recurrence", "due_missing", titled(recurrence="FREQ=DAILY")),
     *refused("/recurrence_from", "recurrence_alone", titled(recurrence_from="due")),
+    *refused("/recurrence_subtasks", "recurrence_alone", titled(recurrence_subtasks="once")),
+    *refused("/recurrence_subtasks", "unknown_value", titled(due_date="2030-01-31", recurrence="FREQ=DAILY", recurrence_subtasks="x")),
     *refused("/recurrence_from", "unknown_value", titled(due_date="2030-01-31", recurrence="FREQ=DAILY", recurrence_from="x")),
     # Tags
     *member("tags", "too_many", [f"tag {number}" for number in range(21)], ["same"] * 21, ["a"] * 50_000),

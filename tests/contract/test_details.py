@@ -21,7 +21,7 @@ TASKS, ONE, LIST, TAG, ME = (
 )
 MEMBERS = (
     "completed, description, due_at, due_date, due_timezone, list, location, parent, priority, "
-    "recurrence, recurrence_from, reminders, tags, title"
+    "recurrence, recurrence_from, recurrence_subtasks, reminders, tags, title"
 )
 PARAMETERS = ", ".join(sorted(TaskFilters.model_fields))
 BLANK = "Send at least one character that is not a space."

@@ -73,6 +73,7 @@ CURSORS = {
 # The members of a task that say more together than each by itself, or name another row.
 TOGETHER = (
     *("list", "parent", "due_timezone", "reminders", "recurrence", "recurrence_from"),
+    "recurrence_subtasks",
 )
 SPARED = {
     "create_task": (*TOGETHER, "due_at"),

@@ -178,6 +178,7 @@ def test_a_csv_has_one_row_a_task(api: ApiClient, alice: User) -> None:
             "client_id": "",
             "recurrence": "",
             "recurrence_from": "",
+            "recurrence_subtasks": "",
             "occurrence": "",
         }
     ]

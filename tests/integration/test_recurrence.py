@@ -213,6 +213,21 @@ def test_a_late_one_is_followed_by_the_first_that_is_not_overdue(
     }
 
 
+def test_each_date_becomes_an_occurrence_if_that_is_chosen(api: ApiClient) -> None:
+    late = datetime.now(UTC).date() - timedelta(days=9)
+    series = {"recurrence": "FREQ=DAILY;COUNT=3", "recurrence_from": "each_due"}
+    task = create(api, due_date=late.isoformat(), **series)
+
+    dates, done = [task["due_date"]], send(api, task["id"], "complete").json()
+    while done["next_occurrence"]:
+        task = following(api, done)
+        dates.append(task["due_date"])
+        done = send(api, task["id"], "complete").json()
+
+    assert dates == [(late + timedelta(days=n)).isoformat() for n in range(3)]
+    assert not [it for it in Event.objects.all() if "skipped_occurrences" in it.changes]
+
+
 def test_from_the_completion_it_is_so_long_after_it(api: ApiClient) -> None:
     task = create(api, recurrence="FREQ=DAILY;INTERVAL=3", recurrence_from="completion")
 
@@ -271,6 +286,25 @@ def test_open_subtasks_go_along_and_completed_ones_are_made_again(
     assert again["open_subtasks"] == 1
     assert Task.objects.filter(parent_id=task["id"]).count() == 2
     assert Task.objects.count() == 3
+
+
+def test_completed_subtasks_stay_if_they_are_to_be_done_once(api: ApiClient) -> None:
+    task = create(api)
+    assert task["recurrence_subtasks"] == "again"
+    path = f"/api/tasks/{task['id']}"
+    changed = api.send("PATCH", path, {"recurrence_subtasks": "once"}).json()
+    assert changed["occurrence"] == task["occurrence"]
+    for title, completed in (("Open", False), ("Done", True)):
+        body = {"title": title, "parent": task["id"], "completed": completed}
+        api.send("POST", "/api/tasks", body)
+
+    new = following(api, send(api, task["id"], "complete").json())
+
+    assert (new["recurrence_subtasks"], new["open_subtasks"]) == ("once", 1)
+    [subtask] = Task.objects.filter(parent_id=new["id"])
+    assert subtask.title == "Open"
+    default = api.send("PATCH", path, {"recurrence_subtasks": None}).json()
+    assert default["recurrence_subtasks"] == "again"
 
 
 # Taking it back

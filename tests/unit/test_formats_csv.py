@@ -74,10 +74,10 @@ def test_a_file_is_rfc_4180() -> None:
     assert written(task).decode() == (
         "\ufeffexternal_id,title,description,location,list,parent,tags,priority,due_date,"
         "due_at,due_timezone,completed,completed_at,created_at,updated_at,client_id,"
-        "recurrence,recurrence_from,occurrence\r\n"
+        "recurrence,recurrence_from,recurrence_subtasks,occurrence\r\n"
         'a,Buy milk,"two\nlines, and ""quotes""",,,,'
         '"home, ""a, b"", ""say """"hi""""""",none,,2026-01-31T12:00:00.000000Z,'
-        "Europe/Paris,true,2026-01-31T12:00:00.000000Z,,,,,,\r\n"
+        "Europe/Paris,true,2026-01-31T12:00:00.000000Z,,,,,,,\r\n"
     )
 
 

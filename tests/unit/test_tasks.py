@@ -75,6 +75,7 @@ def test_add_stores_a_new_task(alice: User) -> None:
         "reminders": None,
         "recurrence": None,
         "recurrence_from": None,
+        "recurrence_subtasks": None,
         "occurrence": None,
         "next_occurrence": None,
         "due_moment": NEVER,
