@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from taskproject.doctor import Options, Said, check, without_password
 from taskproject.models import Job, StoredResponse
+from taskproject.overload import RESERVE
 from taskproject.postgresql.base import DatabaseWrapper
 from tasks.models import Reminder, Webhook, tallies
 
@@ -425,7 +426,7 @@ def check_limits(options: Options) -> Said:
                     f"'{value}';"
                 ),
             )
-    needed = settings.WORKERS * (settings.THREADS + 2)
+    needed = settings.WORKERS * (settings.THREADS + RESERVE + 2)
     [(allowed,)] = rows("SELECT current_setting('max_connections')::int")
     if not postgresql.is_pooled() and needed > allowed:
         yield (

@@ -35,6 +35,7 @@ from taskproject.compression import encode
 from taskproject.deadlines import deadline
 from taskproject.health import PROBES
 from taskproject.logs import Line
+from taskproject.overload import REFUSED
 from taskproject.sql import Usage, this_thread
 from taskproject.throttles import throttle
 
@@ -93,7 +94,7 @@ class PipelineMiddleware:
         request.id = request_id(request)
         if not problems.is_api(request):
             with deadline(PAGE_TIMEOUT):
-                response = self.get_response(request)
+                response = _refusal(request) or self.get_response(request)
             response.headers["X-Request-ID"] = request.id
             response.headers.setdefault(CSP, settings.CONTENT_SECURITY_POLICY)
             return _finished(request, request.method, response, started)
@@ -128,6 +129,8 @@ class PipelineMiddleware:
         probe = PROBES.get(request.path_info)
         if probe is not None:
             return probe(request)
+        if refusal := _refusal(request):
+            return refusal
         if self._throttle and (refusal := self._throttle.refusal(request)):
             return refusal
         host = request.META.get("HTTP_HOST")
@@ -172,6 +175,15 @@ class PipelineMiddleware:
         if [*match.kwargs.values()] == values:
             self._routes[shape] = match, [*match.kwargs]
         return match, match.kwargs
+
+
+def _refusal(request: HttpRequest) -> HttpResponse | None:
+    """The response to a request that the queue has refused."""
+    if REFUSED not in request.META:
+        return None
+    return problems.page(
+        request, problems.Unavailable("Too many requests wait. Repeat it later.")
+    )
 
 
 def _check_middleware() -> None:

@@ -469,15 +469,15 @@ def rewrite(request: HttpRequest, response: HttpResponseBase) -> None:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler400."""
-    return _page(request, exception)
+    return page(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler500, which also sees errors of middleware and of the admin."""
-    return _page(request, sys.exception() or RuntimeError("unknown"))
+    return page(request, sys.exception() or RuntimeError("unknown"))
 
 
-def _page(request: HttpRequest, error: BaseException) -> HttpResponse:
+def page(request: HttpRequest, error: BaseException) -> HttpResponse:
     response = respond(request, error)
     if not is_api(request):
         problem = from_exception(error)

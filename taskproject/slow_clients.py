@@ -7,8 +7,8 @@ body, and shutting down the connection for reading ends the wait for the body. (
 version 2.8.7. The body must be read within the call: after it, granian would wait with the
 GIL held for another thread that reads.)
 
-Therefore bodies have a deadline, a shorter one while half of the threads or more wait for
-bodies, and streamed responses are sent by separate threads. Granian does not expose the
+Therefore bodies have a deadline, a shorter one while more than half of the free threads wait
+for bodies, and streamed responses are sent by separate threads. Granian does not expose the
 connection of a request: it is found, on Linux, as one that received no data for that time,
 and whose client then received as many bytes as the response has. A client that sends a
 byte now and then occupies its thread; so does a silent one on other systems. A buffering
@@ -33,13 +33,14 @@ from typing import Any
 from django.conf import settings
 from granian.wsgi import Response, ResponseIterWrap
 
+from taskproject.overload import PRIORITY, REFUSED, RESERVE, Queue, Request
 from taskproject.problems import CONTENT_TYPE, RequestTimeout
 
 logger = logging.getLogger("taskproject.slow_clients")
 
 #: Seconds from the headers of a request to the end of its body.
 BODY_TIMEOUT = 15.0
-#: The same while half of the threads or more wait for bodies. A body that is sent together
+#: The same while more than half of the free threads wait for bodies. A body that is sent together
 #: with the headers has arrived by then.
 SHORT_BODY_TIMEOUT = 0.5
 INTERVAL = 0.1  # seconds between two checks of the deadlines
@@ -82,16 +83,33 @@ class Gateway:
         # the object that sends the response.
         self._reading: dict[int, tuple[float, Any]] = {}
         self._streams = ThreadPoolExecutor(MAX_STREAMS, "stream")
+        self._queue = Queue()
         threading.Thread(target=self._watch, name="bodies", daemon=True).start()
 
-    def __call__(self, answer: object, scope: dict[str, Any]) -> None:
+    def __call__(self, answer: Any, scope: dict[str, Any]) -> None:
         length = scope.get("CONTENT_LENGTH", "0")
         if (
             length == "0"
             or not _is_accepted(length)
             or self._read(answer, scope, length)
         ):
-            self._answer(answer, scope)
+            self._run(Request(answer, scope))
+
+    def _run(self, request: Request) -> None:
+        """Runs the request, and then those that wait; or has it wait; or refuses it."""
+        if request.scope["PATH_INFO"] in PRIORITY:
+            self._answer(request)
+            return
+        admitted = self._queue.admit(request)
+        if admitted is False:
+            self._refuse(request)
+        following = request if admitted else None
+        while following is not None:
+            self._answer(following)
+            following = self._queue.following()
+
+    def _refuse(self, request: Request) -> None:
+        self._answer(request._replace(scope=request.scope | {REFUSED: True}))
 
     def _read(self, answer: object, scope: dict[str, Any], length: str) -> bool:
         """Reads the body. False if its deadline passed, and the response was sent."""
@@ -101,9 +119,16 @@ class Gateway:
         scope["wsgi.input"] = BytesIO(body)
         return self._reading.pop(key, None) is not None
 
-    def _answer(self, answer: Any, scope: dict[str, Any]) -> None:
+    def _answer(self, request: Request) -> None:
+        answer = request.answer
         start = Response()  # type: ignore[no-untyped-call]  # granian's
-        body = self._application(ENVIRON | scope, start)
+        try:
+            body = self._application(ENVIRON | request.scope, start)
+        except Exception:
+            # Granian would send this response for the request that the thread began with.
+            logger.exception("the application failed")
+            answer.response_bytes(500, [], b"")
+            return
         if isinstance(body, list):
             answer.response_bytes(start.status, start.headers, b"".join(body))
         elif getattr(body, "streaming", True):
@@ -118,8 +143,10 @@ class Gateway:
     def _watch(self) -> None:
         while True:
             time.sleep(INTERVAL)
+            for request in self._queue.expired():
+                self._refuse(request)
             reading = list(self._reading.items())
-            many = len(reading) >= max(1, settings.THREADS // 2)
+            many = 2 * len(reading) > settings.THREADS + RESERVE - self._queue.running
             timeout = SHORT_BODY_TIMEOUT if many else BODY_TIMEOUT
             before = time.monotonic() - timeout
             late = [key for key, (since, _) in reading if since < before]

@@ -1,15 +1,20 @@
-"""More requests than the service can answer, through HAProxy with deploy/haproxy.cfg."""
+"""More requests, connections and slow clients than the service has threads, on its own port and
+through the proxies in deploy/."""
 
+import resource
 import shutil
 import socket
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
+from select import POLLIN, poll
 
 import pytest
 
+from taskproject.overload import WAITING as WAITING_FOR_A_THREAD
 from tests.faults.conftest import Start
 from tests.faults.databases import Database
-from tests.faults.load import Client, Record
+from tests.faults.load import AT_MOST, Client, Record, until
 from tests.faults.test_proxies import running
 
 WAITING = 500  # in the queue of the proxy
@@ -63,3 +68,132 @@ def test_what_exceeds_the_queue_is_503_at_once_and_probes_pass_it(
     assert ("Afterwards",) in tasks
     assert len(tasks) <= 1 + 2 * PASSED_ON
     record.check()
+
+
+THREADS = 2
+EACH = 300  # slow clients of a kind
+IDLE = 1_100  # granian's own limit would be 1,024
+FILES = 16_384
+needs_nginx = pytest.mark.skipif(
+    not shutil.which("nginx"), reason="nginx is not installed"
+)
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """This process, and those that it starts, may open that many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(FILES, hard)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@needs_nginx
+def test_what_exceeds_the_service_s_own_queue_is_503_and_never_done(
+    many_files: None, start: Start, on_sqlite: Database, record: Record
+) -> None:
+    """While writers wait for SQLite's lock, with each way in."""
+    service = start(
+        on_sqlite, WORKERS="1", THREADS=str(THREADS), SQLITE_BUSY_TIMEOUT="20"
+    )
+    full = THREADS + THREADS * WAITING_FOR_A_THREAD
+    body = b'{"title": "From the crowd"}'
+    request = _request(on_sqlite, b"POST", body)
+
+    with running("nginx", service.port) as proxy:
+        for port in (service.port, proxy):
+            with ExitStack() as stack:
+                client = stack.enter_context(Client(port, on_sqlite.token, record))
+                with on_sqlite.locked():
+                    crowd = _crowd(stack, port, [request] * (full + TOO_MANY))
+                    until(lambda: len(_answered(crowd)) >= TOO_MANY)  # noqa: B023
+                    assert client.send("GET", "/livez").status == 200
+                    refused = client.send("POST", "/api/tasks", {"title": "Refused"})
+                    # At once: those in the queue still wait.
+                    assert len(_answered(crowd)) < full
+                    until(lambda: len(_answered(crowd)) == full + TOO_MANY - THREADS)  # noqa: B023
+                client.create("Afterwards")
+                answers = [one.recv(4_096) for one in crowd]
+            assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
+            assert refused.json()["code"] == "unavailable"
+            done = [answer for answer in answers if b" 201 " in answer]
+            assert len(done) == THREADS
+            assert sum(b" 503 " in answer for answer in answers) == len(crowd) - THREADS
+    titles = [title for title, *_ in on_sqlite.tasks().values()]
+    assert titles.count("From the crowd") == 2 * THREADS
+    assert "Refused" not in titles
+    assert titles.count("Afterwards") == 2
+
+
+@needs_nginx
+def test_crowds_of_slow_clients_keep_nobody_from_an_answer(
+    many_files: None, start: Start, on_sqlite: Database, record: Record
+) -> None:
+    service = start(on_sqlite, WORKERS="1", THREADS="4")
+    with service.client() as client:
+        for number in range(100):
+            client.patch(client.create(f"Long {number}"), description="x" * 9_000)
+    head = _request(on_sqlite, b"POST", b"")[: -len(b"Content-Length: 0\r\n\r\n")]
+    export = _request(on_sqlite, b"GET", b"", b"/api/tasks/export?format=jsonl")
+    slow = {
+        "headers": head,
+        "chunks": head + b'Transfer-Encoding: chunked\r\n\r\n5\r\n{"ti',
+        "exports": export,
+        "bodies": head + b'Content-Length: 99\r\n\r\n{"ti',
+    }
+    # Only a proxy keeps as many halves of bodies from the threads.
+    direct = [kind for kind in slow if kind != "bodies"]
+
+    with running("nginx", service.port) as proxy, ExitStack() as stack:
+        live = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        idle = _crowd(stack, service.port, [live] * IDLE)
+        until(lambda: len(_answered(idle)) == IDLE)
+        for port, kinds in ((service.port, direct), (proxy, [*slow])):
+            for kind in kinds:
+                crowd = _crowd(stack, port, [slow[kind]] * EACH)
+                if kind == "exports" or (kind, port) == ("chunks", service.port):
+                    until(lambda: len(_answered(crowd)) == EACH)  # noqa: B023
+            with Client(port, on_sqlite.token, record) as client:
+                first = len(record.replies)
+                for number in range(50):
+                    assert client.send("GET", "/livez").status == 200
+                    client.read(client.create(f"Through {port}: {number}"))
+            seconds = sorted(reply.seconds for reply in record.replies[first:])
+            record.notes.append(f"p99 {seconds[-2] * 1_000:.0f} ms")
+            assert seconds[-1] <= AT_MOST
+
+    assert record.count(503) == 0
+    record.audit(on_sqlite)
+    record.check()
+
+
+def _request(
+    database: Database, method: bytes, body: bytes, path: bytes = b"/api/tasks"
+) -> bytes:
+    return (
+        b"%s %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+    ) % (method, path, database.token.encode(), len(body), body)
+
+
+def _crowd(
+    stack: ExitStack, port: int, requests: Sequence[bytes]
+) -> list[socket.socket]:
+    """Connections that have sent one of these each, and read nothing."""
+    crowd = []
+    for request in requests:
+        one = stack.enter_context(socket.socket())
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        one.settimeout(20)
+        one.connect(("127.0.0.1", port))
+        one.sendall(request)
+        crowd.append(one)
+    return crowd
+
+
+def _answered(crowd: Sequence[socket.socket]) -> list[int]:
+    """Those that have received something."""
+    ready = poll()
+    for one in crowd:
+        ready.register(one, POLLIN)
+    return [descriptor for descriptor, event in ready.poll(0) if event]

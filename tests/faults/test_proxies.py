@@ -29,7 +29,7 @@ NGINX = """
 daemon off;
 pid {place}/pid;
 error_log stderr;
-events {{ worker_connections 256; }}
+events {{ worker_connections 4096; }}
 http {{
     access_log off;
     client_body_temp_path {place}/body;

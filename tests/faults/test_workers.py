@@ -79,7 +79,7 @@ def test_requests_in_flight_finish_after_sigterm(
 def test_more_requests_than_threads_behind_a_lock_keep_nobody_longer_than_5_seconds(
     start: Start, database: Database, record: Record
 ) -> None:
-    """8 clients on 4 threads: the second half waits for the first, as does /livez."""
+    """8 clients on 4 threads: the second half waits for the first, and /livez for nobody."""
     service = start(database, WORKERS="1", THREADS="4")
     with service.client() as client:
         task = client.create("Locked")
@@ -366,10 +366,10 @@ def listening(service: Service) -> int:
 
 
 def busy(service: Service) -> bool:
-    """Whether every thread is at work: not even /livez is answered at once."""
+    """Whether every thread is at work: not even a request without a token is answered."""
     probe = HTTPConnection("127.0.0.1", service.port, timeout=0.3)
     try:
-        probe.request("GET", "/livez")
+        probe.request("GET", "/api/tasks")
         probe.getresponse()
     except TimeoutError:
         return True

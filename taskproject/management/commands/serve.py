@@ -15,6 +15,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from taskproject.companions import running
+from taskproject.overload import RESERVE
 from taskproject.server import BACKLOG, Port, PortError, Server
 from taskproject.sqlite.base import remember
 
@@ -42,7 +43,7 @@ class Command(BaseCommand):
             "--threads",
             type=int,
             default=settings.THREADS,
-            help="number of threads of each process; each has a database connection",
+            help="number of requests that each process runs at a time",
         )
 
     def handle(self, **options: Any) -> None:
@@ -80,7 +81,7 @@ class Command(BaseCommand):
             listening,
             interface=Interfaces.WSGI,
             workers=options["workers"],
-            blocking_threads=options["threads"],
+            blocking_threads=options["threads"] + RESERVE,
             # The limit of connections of each worker, idle ones included: 8,192. With
             # granian's default, the 1,025th client would wait.
             backpressure=BACKLOG // 2,
