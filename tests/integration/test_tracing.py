@@ -80,6 +80,23 @@ def test_hand_written_statements_and_those_of_the_orm_are_traced_once(
     assert sum('INTO "tasks_label"' in query for query in queries) == 1
 
 
+def test_statements_on_the_connection_to_a_replica_are_traced(
+    alice: User, sent: Callable[[], list[Span]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = ApiClient(make_token(alice))
+
+    fetch = tracing.Trace.fetch
+
+    def fetch_from_replica(trace: tracing.Trace, *parameters: Any) -> Any:
+        with monkeypatch.context() as patched:
+            patched.setattr(connections["default"], "execute_wrappers", [])
+            return fetch(trace, *parameters)
+
+    monkeypatch.setattr(tracing.Trace, "fetch", fetch_from_replica)
+    assert api.send("GET", "/api/tasks").status_code == 200
+    assert any('FROM "tasks_task"' in one.query for one in sent() if one.query)
+
+
 def test_nothing_that_users_wrote_and_no_secret_is_in_a_span(
     alice: User, collector: Receiver, sent: Callable[[], list[Span]]
 ) -> None:
