@@ -23,6 +23,7 @@ SECRET = "4MHs3g1cVQ1qD2f3sFz0u5mA7w9bXk8yJtRnLpEoZcU"
         "/{}.ics",
         "/api/tasks/tk_{}",
         "/api/%2563alendar/{}.ics",
+        "/unsubscribe/7.{}",
     ],
 )
 def test_no_form_of_a_path_shows_its_secret(path: str) -> None:
