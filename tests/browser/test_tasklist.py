@@ -92,3 +92,15 @@ def test_a_line_adds_a_task_and_the_next_line_can_follow(
     row = staff_page.locator("#result_list tr", has_text="Buy <i>oats</i>")
     expect(row).to_contain_text("urgent")
     expect(row).to_contain_text("due today")
+
+
+def test_the_rows_begin_in_the_upper_half_of_a_small_screen(
+    stored: None, staff_page: Page
+) -> None:
+    mine("High up")
+    staff_page.set_viewport_size({"width": 1300, "height": 800})
+    staff_page.goto(f"{LIST}?completed__exact=0")
+
+    expect(staff_page.get_by_role("heading", name="Tasks", exact=True)).to_be_visible()
+    box = staff_page.locator("#result_list tbody tr").first.bounding_box()
+    assert box and box["y"] < 420
