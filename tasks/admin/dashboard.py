@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.timesince import timesince
 
 from taskproject.accounts.privileges import may_see, sees_all, viewer
 from taskproject.models import Job
@@ -13,6 +14,8 @@ from tasks.models import Task, TaskList, overview
 from tasks.models.due_dates import Clock, clock
 
 DAYS = 30
+#: How long work may wait before the page says so.
+LATE = timedelta(minutes=1)
 # The size of the chart, in the units of its viewBox.
 WIDTH, HEIGHT, GAP = 600, 120, 4
 
@@ -61,6 +64,8 @@ class Dashboard:
     zone: str
     #: Changes of thousands of tasks that go on in the background.
     jobs: int
+    #: What waits for the worker, and for how long; None for users who see only their own tasks.
+    backlog: list[str] | None
 
     width, height, bar_width = WIDTH, HEIGHT, WIDTH / DAYS - GAP
 
@@ -105,6 +110,7 @@ class Dashboard:
             writes=overview.writes(whose, now.now - timedelta(days=1)),
             zone=str(now.zone),
             jobs=(jobs if whose is None else jobs.filter(owner_id=whose)).count(),
+            backlog=_backlog(now.now) if whose is None else None,
         )
 
     @property
@@ -120,6 +126,20 @@ class Dashboard:
     def written_text(self) -> str:
         number = sum(self.writes.values())
         return _text(number, number >= overview.MOST)
+
+
+def _backlog(now: datetime) -> list[str]:
+    """Work that has waited longer than a worker that runs takes to begin it."""
+    waiting = overview.waiting(now)
+    return [
+        f"{name}: for {timesince(since, now)}"
+        for name, since in (
+            ("Reminders", waiting.reminder),
+            ("Webhooks", waiting.webhook),
+            ("Changes of thousands of tasks", waiting.job),
+        )
+        if since is not None and now - since > LATE
+    ]
 
 
 def _text(number: int, capped: bool) -> str:

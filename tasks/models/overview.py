@@ -11,13 +11,16 @@ from typing import NamedTuple
 from django.contrib.auth import get_user_model
 from django.db.models import Count, Q, QuerySet, Sum, Window
 
+from taskproject.models import Job
 from taskproject.sql import adapted, fetch
 from taskproject.times import midnight
 from tasks.models.due_dates import Clock
 from tasks.models.lists import TaskList
+from tasks.models.reminders import Reminder
 from tasks.models.tags import Tag
 from tasks.models.tallies import Tally, day_key
 from tasks.models.tasks import Task
+from tasks.models.webhooks import Webhook
 
 #: Most tasks completed on one day, and most events, that are counted.
 MOST = 5_000
@@ -46,6 +49,25 @@ class Due(NamedTuple):
     overdue: int
     today: int
     week: int
+
+
+class Waiting(NamedTuple):
+    """Since when the worker's oldest work has waited to be done; None if none waits."""
+
+    reminder: datetime | None
+    webhook: datetime | None
+    job: datetime | None
+
+
+def waiting(now: datetime) -> Waiting:
+    """The work of all owners that is due. Three statements, one for each kind."""
+    reminder = Reminder.objects.due(now).first()
+    job = Job.objects.unfinished().first()
+    return Waiting(
+        reminder.fire_at if reminder else None,
+        Webhook.objects.oldest_unsent(),
+        job.created_at if job else None,
+    )
 
 
 def owners(owner_id: int | None) -> tuple[int, int, list[Owner]]:

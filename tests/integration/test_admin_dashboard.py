@@ -9,9 +9,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
-from tasks.models import Task, overview
+from tasks.models import Reminder, Task, overview
 from tests.conftest import BY, make_task
-from tests.support.admin import ESCAPED, SCRIPT, as_staff
+from tests.support.admin import ESCAPED, SCRIPT, as_editor, as_staff
 from tests.support.rows import StillClock, make_list
 
 
@@ -115,6 +115,21 @@ def test_it_shows_no_number_of_what_staff_may_not_view(alice: User, bob: User) -
     assert seen.figures and seen.lists is None
 
 
+def test_it_names_what_waits_for_the_worker(
+    staff: Client, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = StillClock(monkeypatch).at("2026-03-10T12:00:00+00:00")
+    make_task(alice, reminders=[{"at": "2026-03-10T11:50:00Z"}])
+    assert board(staff).backlog == []
+
+    Reminder.objects.update(status="pending")
+
+    assert board(staff).backlog == ["Reminders: for 10\xa0minutes"]
+    Reminder.objects.update(fire_at=moment - timedelta(seconds=50))
+    assert board(staff).backlog == []
+    assert board(as_editor(alice, "view_task")).backlog is None
+
+
 def test_names_stay_text(staff: Client, alice: User) -> None:
     make_task(alice, list_id=make_list(alice, SCRIPT).pk)
 
@@ -132,4 +147,4 @@ def test_it_takes_as_many_statements_for_many_tasks(staff: Client, alice: User) 
     with CaptureQueriesContext(connection) as many:
         board(staff)
 
-    assert len(many) <= len(none) + 1 <= 13  # the names of lists
+    assert len(many) <= len(none) + 1 <= 16  # the names of lists
