@@ -126,6 +126,7 @@ CORS_ALLOW_HEADERS = [
     "authorization",
     "content-type",
     "idempotency-key",
+    "last-event-id",
     "if-match",
     "if-none-match",
     "x-csrftoken",
@@ -453,6 +454,11 @@ WORKERS = environment.integer("WORKERS", min(os.cpu_count() or 1, 32), 1, 256)
 THREADS = environment.integer("THREADS", min(6, max(2, 90 // WORKERS - 3)), 1, 64)
 # Whether it runs `manage.py work` too.
 SERVE_WORK = environment.boolean("SERVE_WORK", True)
+
+# The port of `manage.py push`, which `serve` runs too; 0: it does not run.
+PUSH_PORT = environment.integer("PUSH_PORT", 0, 0, 65_535)
+# The number of streams that it keeps open at a time.
+PUSH_STREAMS = environment.integer("PUSH_STREAMS", 5_000, 1, 100_000)
 
 # manage.py work
 

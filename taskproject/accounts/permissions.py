@@ -102,6 +102,7 @@ PERMISSIONS = {
     "get_snapshot": READ,
     "list_reminders": READ,
     "list_changes": READ,
+    "stream_changes": READ,
     "undo_changes": WRITE,
     "get_calendar": READ,
     "create_calendar": WRITE,

@@ -26,8 +26,10 @@ from tasks.api.responses import (
 )
 from tasks.api.schemas import InZone, Page, TaskOut
 from tasks.api.versioned import ListOut, TagOut, represent_row
+from tasks.hints import HintResponse, hint
 from tasks.models import Event, Tag, Task, TaskList, feed
 from tasks.models.due_dates import Clock
+from tasks.models.newest import newest
 
 router = Router(tags=["changes"])
 
@@ -43,6 +45,12 @@ CHANGE: JsonDict = {
     "via": "token",
     "request": "7f1b",
     "changes": {"title": {"old": None, "new": "Buy oat milk"}},
+}
+STREAM = {
+    "text/event-stream": {
+        "schema": {"type": "string"},
+        "example": hint(1201).decode(),
+    }
 }
 EventVerb = TypeAliasType(
     "EventVerb",
@@ -167,6 +175,21 @@ def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpRespons
     if query.after and after is not None:
         _check_issued(page, after)
     return _changes(page, clock_of(request, query))
+
+
+@router.get(
+    "/changes/stream",
+    response={200: None},
+    summary="Wait for changes",
+    openapi_extra={"responses": {200: {"description": "OK", "content": STREAM}}},
+)
+@checks_token_itself
+def stream_changes(request: ApiRequest) -> HintResponse:
+    """Server-sent events that tell you to request `GET /api/changes`: each has the cursor of
+    the feed's end. The first comes at once, unless `Last-Event-ID` has this cursor."""
+    user_id, guard = request.auth.user_id, request.auth.guard
+    known = request.META.get("HTTP_LAST_EVENT_ID")
+    return HintResponse(user_id, newest(user_id, guard), known)
 
 
 @router.get(

@@ -42,6 +42,7 @@ OPERATIONS = {
     "empty_trash": "DELETE /api/tasks/trash",
     "list_history": "GET /api/tasks/{task_id}/history",
     "list_changes": "GET /api/changes",
+    "stream_changes": "GET /api/changes/stream",
     "undo_changes": "POST /api/undo",
     "get_snapshot": "GET /api/snapshot",
     "list_reminders": "GET /api/reminders",

@@ -108,6 +108,7 @@ def test_each_answer_is_what_the_document_says(
         ("empty_trash", "DELETE", "/api/tasks/trash", None),
         ("list_history", "GET", f"{path}/history", None),
         ("list_changes", "GET", "/api/changes", None),
+        ("stream_changes", "GET", "/api/changes/stream", None),
         ("undo_changes", "POST", "/api/undo", {"event": made}),
         ("get_snapshot", "GET", "/api/snapshot?tz=Asia/Tokyo", None),
         ("create_task", "POST", "/api/tasks", REMINDED),

@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError
 
 from taskproject import worker
 from tests.support.commands import refused, run
-from tests.support.copies import copy_of
+from tests.support.copies import copy_of, free_port
 from tests.support.servers import Server, live_server
 
 REPLACED_WITHIN = 15.0  # seconds: Python has to start
@@ -112,21 +112,28 @@ def test_a_kind_is_called_when_it_said_when_it_is_woken_and_not_in_between(
 
 
 @pytest.mark.either_database
-def test_serve_runs_a_worker_replaces_it_and_stops_it(migrated: str) -> None:
+def test_serve_runs_push_and_a_worker_replaces_it_and_stops_them(migrated: str) -> None:
+    push = free_port()
     with (
         copy_of(migrated) as database_url,
         live_server(
-            database_url, WORKERS="1", SERVE_WORK="on", LOG_LEVEL="INFO"
+            database_url,
+            WORKERS="1",
+            SERVE_WORK="on",
+            PUSH_PORT=str(push),
+            LOG_LEVEL="INFO",
         ) as server,
     ):
         killed = _worker(server, 1)
         killed.kill()
         second = _worker(server, 2)
+        assert f'"push started","port":{push}' in server.output
         server.terminate()
 
         assert server.exit_code() == 0
         assert not second.is_running()
         assert server.output.count('"worker stopped","unfinished":[]') == 1
+        assert '"push stopped"' in server.output
         assert '"a process has ended and will be replaced"' in server.output
 
 

@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "PASSKEY_DOMAIN": "localhost",
     "LOG_LEVEL": "WARNING",
     "SERVE_WORK": "off",
+    "PUSH_PORT": "0",
 }
 
 

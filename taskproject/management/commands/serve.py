@@ -54,7 +54,11 @@ class Command(BaseCommand):
             raise CommandError("--workers and --threads must be at least 1.")
         # The workers derive the limits of slow requests from the number of threads.
         settings.THREADS, settings.PORT = options["threads"], port
-        os.environ |= {"THREADS": str(options["threads"]), "PORT": str(port)}
+        os.environ |= {
+            "THREADS": str(options["threads"]),
+            "HOST": host,
+            "PORT": str(port),
+        }
         if not settings.ON_POSTGRESQL:
             # The file must stay the same for workers that are started later.
             remember(str(settings.DATABASES["default"]["NAME"]))
@@ -71,7 +75,7 @@ class Command(BaseCommand):
             "Stop with Ctrl-C."
         )
         self.stdout.flush()
-        commands = ["work"] if settings.SERVE_WORK else []
+        commands = ["work"] * settings.SERVE_WORK + ["push"] * bool(settings.PUSH_PORT)
         with _metrics_directory(), running(commands):
             self._server(listening, options).run()
 

@@ -1,0 +1,385 @@
+"""`manage.py push`: the process that keeps streams of hints open.
+
+A request is answered as any other process answers it, by the pipeline in a thread. If the
+response is a `HintResponse`, its connection stays open, and costs no thread and no connection
+to the database. Every RECHECK seconds the same request is answered again: a stream whose
+credential has ended is closed. One thread asks the database every INTERVAL seconds for what
+was committed, while there are streams. (NOTIFY would tell without asking, and have all
+transactions that send it commit one after the other.)
+
+The server is asyncio's: 5,000 idle streams take 17 MB, those of granian's ASGI 130 MB and of its
+RSGI 80 MB. It takes one request for each connection, without a body."""
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http.client import responses
+from io import BytesIO
+from threading import Thread
+from urllib.parse import unquote_to_bytes
+from wsgiref.types import WSGIEnvironment
+
+from django.conf import settings
+from django.core.handlers.base import BaseHandler
+from django.core.handlers.wsgi import WSGIRequest
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.urls import get_resolver
+
+from taskproject import error_reports, problems
+from taskproject.deadlines import deadline
+from taskproject.worker import CALL_SECONDS, is_away
+from tasks.hints import HintResponse, hint
+from tasks.models.newest import Committed, newest_of
+
+logger = logging.getLogger("taskproject.push")
+
+PATH = "/api/changes/stream"
+#: Seconds between two questions to the database, and so between two hints to a user.
+INTERVAL = 0.2
+#: Seconds between two comments, by which both ends notice that the other is gone.
+HEARTBEAT = 15.0
+#: Seconds between two checks of a credential.
+RECHECK = 60.0
+#: Seconds that a request may take to arrive, and after which a client that acknowledges nothing
+#: is disconnected.
+REQUEST_SECONDS, UNREAD_SECONDS = 10, 30
+#: Most bytes of a request, and of what a client has not read.
+REQUEST_BYTES, UNREAD_BYTES = 32_768, 16_384
+STREAMS_PER_USER = 20
+#: Threads that answer requests.
+THREADS = 4
+#: Seconds until a question that failed is repeated.
+RETRY_SECONDS = 1.0
+#: Seconds between two checks for the end of the parent.
+CHECK_INTERVAL = 0.25
+STOPS = (signal.SIGINT, signal.SIGTERM)
+#: Client errors that say nothing about the credential.
+PASSING = (408, 429)
+
+
+def read_request(head: bytes, address: str) -> WSGIEnvironment | None:
+    """The WSGI environment of a request without a body; None if it is malformed. Header names
+    with underscores, which would pass for others, are dropped."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method, _, rest = first.partition(" ")
+    target, _, protocol = rest.partition(" ")
+    if not (method.isalpha() and target.startswith("/") and protocol[:7] == "HTTP/1."):
+        return None
+    path, _, query = target.partition("?")
+    environ: WSGIEnvironment = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": protocol,
+        "REMOTE_ADDR": address,
+        "wsgi.url_scheme": "http",
+        "wsgi.input": BytesIO(),
+        "wsgi.errors": sys.stderr,
+    }
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or name != name.strip() or not name:
+            return None
+        if "_" in name:
+            continue
+        key = name.upper().replace("-", "_")
+        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+        joint = "; " if key == "HTTP_COOKIE" else ","
+        before = f"{environ[key]}{joint}" if key in environ else ""
+        environ[key] = before + value.strip()
+    return environ
+
+
+class Stream(asyncio.Protocol):
+    """A connection: its request, and then its stream."""
+
+    __slots__ = (
+        "_beat",
+        "_server",
+        "_transport",
+        "address",
+        "checked",
+        "head",
+        "sequence",
+        "user_id",
+    )
+    _transport: asyncio.Transport
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self.head = b""
+        self.address = ""
+        #: Set once the stream has begun.
+        self.user_id: int | None = None
+        self.sequence = 0
+        self.checked = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self.address = (transport.get_extra_info("peername") or ("",))[0]
+        transport.set_write_buffer_limits(UNREAD_BYTES)
+        self._server.connections.add(self)
+        self._beat = self._server.loop.call_later(REQUEST_SECONDS, transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        if b"\r\n\r\n" in self.head:
+            return
+        self.head += data
+        if b"\r\n\r\n" in self.head:
+            self.head = self.head[: self.head.index(b"\r\n\r\n") + 4]
+            self._beat.cancel()
+            self._server.ask(self)
+        elif len(self.head) > REQUEST_BYTES:
+            self._transport.write(b"HTTP/1.1 431 \r\nConnection: close\r\n\r\n")
+            self.close()
+
+    def pause_writing(self) -> None:
+        # It does not read. Its next connection begins with a hint.
+        self._transport.abort()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._beat.cancel()
+        self._server.forget(self)
+
+    @property
+    def is_closed(self) -> bool:
+        return self._transport.is_closing()
+
+    def respond(self, response: HttpResponse) -> None:
+        """Sends the head of the response, and the content unless HEAD was requested."""
+        lines = [
+            f"HTTP/1.1 {response.status_code} {responses.get(response.status_code, '')}",
+            *(f"{name}: {value}" for name, value in response.items()),
+            *(f"Set-Cookie: {it.OutputString()}" for it in response.cookies.values()),
+            "Connection: close",
+        ]
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        is_head = self.head.startswith(b"HEAD ")
+        self._transport.write(head if is_head else head + response.content)
+
+    def begin(self, response: HintResponse) -> None:
+        del response["Content-Length"]
+        self.respond(response)
+        self.user_id, self.sequence = response.user_id, response.sequence
+        self.checked = self._server.loop.time()
+        self._schedule()
+
+    def tell(self, sequence: int) -> None:
+        """Sends a hint, unless the client was told of this event."""
+        if sequence > self.sequence and not self.is_closed:
+            self.sequence = sequence
+            self._transport.write(hint(sequence))
+
+    def _schedule(self) -> None:
+        self._beat = self._server.loop.call_later(HEARTBEAT, self._send_heartbeat)
+
+    def _send_heartbeat(self) -> None:
+        self._transport.write(b":\n\n")
+        self._schedule()
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+class Server:
+    """The streams of this process. All but `_answer` and `_watch` runs in the thread of the loop."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.connections: set[Stream] = set()
+        #: The streams, by the time of their last check.
+        self._streams: dict[Stream, None] = {}
+        self._of_users: dict[int, set[Stream]] = {}
+        #: Users whose streams have begun since `_watch` read the database.
+        self._fresh: deque[int] = deque()
+        self._pool = ThreadPoolExecutor(THREADS, "push")
+        self._handler = BaseHandler()
+        self._handler.load_middleware()
+        # Loads the operations, so that the first request does not.
+        get_resolver().url_patterns  # noqa: B018
+
+    async def run(self, host: str, port: int, parent: int | None) -> None:
+        """Serves until SIGTERM or SIGINT, or until this process is no longer a child of `parent`.
+        Raises OSError if it cannot listen."""
+        stopping = asyncio.Event()
+        for number in STOPS:
+            self.loop.add_signal_handler(number, stopping.set)
+        listening = await self.loop.create_server(
+            partial(Stream, self), host, port, backlog=4_096
+        )
+        for each in listening.sockets:  # Accepted connections inherit these.
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)
+            if sys.platform == "linux":
+                each.setsockopt(
+                    socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1_000
+                )
+        Thread(target=self._watch, name="watch", daemon=True).start()
+        checks = self.loop.create_task(self._recheck())
+        logger.info("push started", extra={"fields": {"port": port}})
+        while not stopping.is_set() and parent in (None, os.getppid()):
+            await asyncio.wait(
+                [self.loop.create_task(stopping.wait())], timeout=CHECK_INTERVAL
+            )
+        listening.close()
+        checks.cancel()
+        logger.info("push stopped", extra={"fields": {"streams": len(self._streams)}})
+        for connected in list(self.connections):
+            connected.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def ask(self, stream: Stream) -> None:
+        """Has the request of a stream answered."""
+        answer = self.loop.run_in_executor(self._pool, self._answer, stream)
+        answer.add_done_callback(partial(self._answered, stream))
+
+    def _answer(self, stream: Stream) -> HttpResponse:
+        """The response to the request. Called in a thread."""
+        environ = read_request(stream.head.removesuffix(b"\r\n\r\n"), stream.address)
+        if environ is None:
+            return HttpResponse(status=400)
+        request = WSGIRequest(environ)
+        if request.path_info.rstrip("/") != PATH:
+            refusal = problems.NotFound(f"This port serves {PATH} alone.")
+            return problems.respond(request, refusal)
+        try:
+            connection.close_if_unusable_or_obsolete()
+            response = self._handler.get_response(request)
+            assert isinstance(response, HttpResponse)
+        except Exception as error:  # noqa: BLE001  # no error may end `_recheck`
+            return problems.respond(request, error)
+        return response
+
+    def _answered(self, stream: Stream, answer: "asyncio.Future[HttpResponse]") -> None:
+        if answer.cancelled() or stream.is_closed:
+            return
+        response = answer.result()
+        if isinstance(response, HintResponse):
+            refusal = self._refusal(response)
+            response = refusal or response
+        if isinstance(response, HintResponse) and stream.head.startswith(b"GET "):
+            stream.begin(response)
+            self._streams[stream] = None
+            self._of_users.setdefault(response.user_id, set()).add(stream)
+            self._fresh.append(response.user_id)
+        else:
+            stream.respond(response)
+            stream.close()
+
+    def _refusal(self, response: HintResponse) -> HttpResponse | None:
+        """The response to one stream too many, with the headers that all responses have."""
+        problem: problems.Problem
+        if len(self._of_users.get(response.user_id, ())) >= STREAMS_PER_USER:
+            problem = problems.TooManyRequests(
+                f"You have {STREAMS_PER_USER} streams open. Close one first, or poll "
+                "GET /api/changes."
+            )
+        elif len(self._streams) >= settings.PUSH_STREAMS:
+            problem = problems.Unavailable(
+                "All streams are taken. Poll GET /api/changes.",
+                headers={"Retry-After": "60"},
+            )
+        else:
+            return None
+        fields = {"user": response.user_id, "status": problem.status}
+        logger.warning("a stream was refused", extra={"fields": fields})
+        request = HttpRequest()
+        request.path = PATH
+        refusal = problems.respond(request, problem)
+        for name, value in response.items():
+            refusal.headers.setdefault(name, value)
+        return refusal
+
+    def forget(self, stream: Stream) -> None:
+        """Removes a connection that has ended."""
+        self.connections.discard(stream)
+        self._streams.pop(stream, None)
+        if stream.user_id is not None and stream.user_id in self._of_users:
+            streams = self._of_users[stream.user_id]
+            streams.discard(stream)
+            if not streams:
+                del self._of_users[stream.user_id]
+
+    async def _recheck(self) -> None:
+        """Answers the requests of streams again, one at a time, and closes those that are refused."""
+        while True:
+            stream = next(iter(self._streams), None)
+            due = stream.checked + RECHECK if stream else self.loop.time() + 1
+            if stream is None or due > self.loop.time():
+                await asyncio.sleep(min(due - self.loop.time(), 1))
+                continue
+            stream.checked = self.loop.time()
+            del self._streams[stream]
+            self._streams[stream] = None
+            response = await self.loop.run_in_executor(self._pool, self._answer, stream)
+            if isinstance(response, HintResponse):
+                stream.tell(response.sequence)
+            if (
+                getattr(response, "user_id", stream.user_id) != stream.user_id
+                or 400 <= response.status_code < 500
+                and response.status_code not in PASSING
+            ):
+                stream.close()
+
+    def _watch(self) -> None:
+        """Asks the database for what was committed, while there are streams. A thread."""
+        committed: Committed | None = None
+        away = False
+        while True:
+            time.sleep(INTERVAL)
+            if not self._of_users:
+                committed = None
+                continue
+            fresh = {self._fresh.popleft() for _ in range(len(self._fresh))}
+            try:
+                connection.close_if_unusable_or_obsolete()
+                with deadline(CALL_SECONDS):
+                    committed = committed or Committed()
+                    found = committed.read() | newest_of(fresh)
+            except Exception as error:
+                # No error may end the thread.
+                connection.close()
+                self._fresh.extend(fresh)
+                if not (away and is_away(error)):
+                    logger.log(
+                        logging.WARNING if is_away(error) else logging.ERROR,
+                        "the database cannot be asked for changes",
+                        exc_info=not is_away(error),
+                    )
+                away = True
+                time.sleep(RETRY_SECONDS)
+                continue
+            away = False
+            told = {user: found[user] for user in found if user in self._of_users}
+            if told:
+                self.loop.call_soon_threadsafe(self._tell, told)
+
+    def _tell(self, told: dict[int, int]) -> None:
+        for user_id, sequence in told.items():
+            for stream in self._of_users.get(user_id, ()):
+                stream.tell(sequence)
+
+
+def run(host: str, port: int, parent: int | None = None) -> None:
+    """Serves streams until it is stopped: see `Server.run`."""
+    error_reports.start()
+    settings.THREADS = THREADS  # for the metrics
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+    async def serve() -> None:
+        await Server().run(host, port, parent)
+
+    asyncio.run(serve())

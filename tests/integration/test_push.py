@@ -1,0 +1,341 @@
+"""`GET /api/changes/stream`, and the process that keeps its responses open."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from taskproject.accounts.models import User
+from tasks.hints import hint
+from tasks.models import Event
+from tasks.models.newest import Committed, newest_of
+from tasks.push import read_request
+from tests.conftest import ApiClient, make_task
+from tests.support.copies import copy_of, free_port
+from tests.support.servers import ROOT, STARTS_WITHIN, Server, live_server
+
+#: Seconds: within which a hint arrives, and for which none does.
+HINT_WITHIN, SILENCE = 0.5, 0.6
+RECHECK = 0.5
+ALLOWED = "access-control-allow-origin: http://localhost:3000"
+#: More than in production, so that a test has many.
+STREAMS_PER_USER = 200
+PROCESS = """
+import django
+django.setup()
+from taskproject.accounts.models import ApiToken, User
+for name in ("alice", "bob"):
+    user = User.objects.create_user(name)
+    print(ApiToken(user=user, name="test", scopes="read write").issue(), flush=True)
+from tasks import push
+push.RECHECK, push.HEARTBEAT, push.STREAMS_PER_USER = {recheck}, 1.0, {streams}
+push.run("127.0.0.1", {port})
+"""
+
+
+@dataclass
+class Service:
+    """`manage.py push`, whose interval between two checks is shorter, and `manage.py serve`."""
+
+    server: Server
+    port: int
+    alice: str
+    bob: str
+
+    @contextmanager
+    def stream(self, token: str = "", *headers: str) -> Iterator["Stream"]:
+        """A stream of alice's."""
+        with socket.create_connection(("127.0.0.1", self.port), 10) as client:
+            lines = [
+                "GET /api/changes/stream HTTP/1.1",
+                "Host: localhost",
+                f"Authorization: Bearer {token or self.alice}",
+                *headers,
+            ]
+            client.sendall("\r\n".join([*lines, "", ""]).encode())
+            yield Stream(client)
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        """The body of alice's response."""
+        headers = {"Authorization": f"Bearer {self.alice}"}
+        answer = self.server.send(method, path, body, headers)
+        assert answer.status < 300
+        return answer.json() if answer.body else None
+
+    def change(self) -> None:
+        self.send("POST", "/api/tasks", {"title": "Buy milk"})
+
+    @property
+    def cursor(self) -> str:
+        return str(self.send("GET", "/api/changes?after=latest")["next_cursor"])
+
+
+class Stream:
+    def __init__(self, client: socket.socket) -> None:
+        self._client = client
+        self.text = ""
+
+    def read_until(self, text: str, seconds: float = 10) -> str:
+        """All that was sent until this text came."""
+        give_up = time.monotonic() + seconds
+        while text not in self.text:
+            self._client.settimeout(max(0.001, give_up - time.monotonic()))
+            received = self._client.recv(65_536)
+            assert received, self.text
+            self.text += received.decode()
+        return self.text
+
+    def read_to_the_end(self) -> str:
+        self._client.settimeout(10)
+        while received := self._client.recv(65_536):
+            self.text += received.decode()
+        return self.text
+
+    def forget(self) -> None:
+        self.text = ""
+
+    def is_silent(self, seconds: float) -> bool:
+        """Whether nothing but heartbeats comes."""
+        give_up = time.monotonic() + seconds
+        while (left := give_up - time.monotonic()) > 0:
+            self._client.settimeout(left)
+            try:
+                if self._client.recv(65_536).strip(b":\n"):
+                    return False
+            except TimeoutError:
+                break
+        return True
+
+
+@pytest.fixture(scope="module")
+def service(migrated: str) -> Iterator[Service]:
+    port = free_port()
+    code = PROCESS.format(recheck=RECHECK, port=port, streams=STREAMS_PER_USER)
+    with ExitStack() as stack:
+        url = stack.enter_context(copy_of(migrated))
+        process = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-c", code],
+                cwd=ROOT,
+                env=os.environ
+                | {
+                    "DATABASE_URL": url,
+                    "DJANGO_SETTINGS_MODULE": "taskproject.settings",
+                },
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+        stack.callback(process.terminate)
+        assert process.stdout
+        alice, bob = (process.stdout.readline().strip() for _ in range(2))
+        server = stack.enter_context(live_server(url, WORKERS="1"))
+        wait_for(port)
+        yield Service(server, port, alice, bob)
+
+
+def wait_for(port: int) -> None:
+    """Waits until something listens on the port."""
+    give_up = time.monotonic() + STARTS_WITHIN
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+        else:
+            return
+
+
+def test_a_response_has_the_cursor_of_now_in_one_statement(
+    api: ApiClient, alice: User, queries: CaptureQueriesContext
+) -> None:
+    make_task(alice)
+    api.send("GET", "/api/changes/stream")
+    before = len(queries)
+
+    answer = api.send("GET", "/api/changes/stream")
+
+    assert len(queries) - before == 1
+    cursor = api.send("GET", "/api/changes").json()["next_cursor"]
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    assert f'id: {cursor}\ndata: {{"cursor":"{cursor}"}}' in answer.content.decode()
+
+
+def test_a_client_that_knows_the_cursor_of_now_gets_no_hint(
+    api: ApiClient, alice: User
+) -> None:
+    make_task(alice)
+    cursor = api.send("GET", "/api/changes").json()["next_cursor"]
+    path = "/api/changes/stream"
+
+    assert b"data" not in api.get(path, headers={"Last-Event-ID": cursor}).content
+    for other in ("", "WyJhZnRlciIsMF0", "nonsense", "\u00e9"):
+        answer = api.get(path, headers={"Last-Event-ID": other})
+        assert (answer.status_code, b"data" in answer.content) == (200, True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_events_are_found_that_are_committed_in_another_order() -> None:
+    alice, bob = (User.objects.create_user(name) for name in ("alice", "bob"))
+    committed = Committed()
+    if connection.vendor == "sqlite":  # It has one writer at a time.
+        make_task(bob)
+        make_task(alice)
+        assert committed.read().keys() == {alice.pk, bob.pk}
+        assert committed.read() == {}
+        return
+    other = connection.copy()
+    other.set_autocommit(False)
+    with other.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO tasks_event (owner_id, task_id, via, verb, version, at, changes) "
+            "VALUES (%s, 1, 'command', 'created', 1, now(), '{}') RETURNING sequence",
+            [bob.pk],
+        )
+        [earlier] = cursor.fetchone()
+    make_task(alice)
+
+    assert committed.read().keys() == {alice.pk}
+    assert committed.read().keys() == {alice.pk}
+    other.commit()
+    assert committed.read()[bob.pk] == earlier
+    other.close()
+    committed.read()
+    assert committed.read() == {}
+
+
+@pytest.mark.django_db
+def test_the_newest_events_of_owners() -> None:
+    alice, bob = (User.objects.create_user(name) for name in ("alice", "bob"))
+    with transaction.atomic():
+        make_task(alice)
+    sequence = Event.objects.owned_by(alice.pk).last_sequence()
+
+    assert newest_of([alice.pk, bob.pk]) == {alice.pk: sequence, bob.pk: 0}
+    assert newest_of([]) == {}
+
+
+def test_a_hint_comes_within_half_a_second_of_each_change(service: Service) -> None:
+    with service.stream() as stream:
+        stream.read_until('"}\n\n')
+        for _ in range(3):
+            stream.forget()
+            service.change()
+            changed = time.monotonic()
+            stream.read_until("data: ")
+            assert time.monotonic() - changed < HINT_WITHIN
+            assert service.cursor in stream.read_until('"}\n\n')
+
+
+def test_nobody_is_told_of_changes_of_others(service: Service) -> None:
+    with service.stream(service.bob) as stream:
+        stream.read_until('"}\n\n')
+        service.change()
+        assert stream.is_silent(SILENCE)
+
+
+def test_a_client_that_comes_back_is_told_what_it_missed(service: Service) -> None:
+    known = service.cursor
+    with service.stream("", f"Last-Event-ID: {known}") as stream:
+        assert "data" not in stream.read_until("retry: ")
+        assert stream.is_silent(SILENCE)
+    service.change()
+    with service.stream("", f"Last-Event-ID: {known}") as stream:
+        assert service.cursor in stream.read_until('"}\n\n')
+
+
+def test_many_changes_are_few_hints(service: Service) -> None:
+    with service.stream() as stream:
+        stream.read_until('"}\n\n')
+        stream.forget()
+        began = time.monotonic()
+        for _ in range(20):
+            service.change()
+        took = time.monotonic() - began
+        stream.read_until(f'"cursor":"{service.cursor}"')
+        assert stream.text.count("data: ") <= took / 0.2 + 3
+
+
+def test_a_stream_ends_with_its_token(service: Service) -> None:
+    made = service.send("POST", "/api/tokens", {"name": "Page", "scopes": ["read"]})
+    with service.stream(made["secret"]) as stream:
+        stream.read_until('"}\n\n')
+        service.send("DELETE", f"/api/tokens/{made['id']}")
+        stream.read_to_the_end()
+    with service.stream(made["secret"]) as stream:
+        assert stream.read_to_the_end().startswith("HTTP/1.1 401 ")
+
+
+def test_pages_of_allowed_origins_may_read_it_and_its_errors(service: Service) -> None:
+    with service.stream("", "Origin: http://localhost:3000") as stream:
+        text = stream.read_until("\r\n\r\n")
+    assert ALLOWED in text.lower()
+    with service.stream("tk_wrong", "Origin: http://localhost:3000") as stream:
+        text = stream.read_to_the_end()
+    assert text.startswith("HTTP/1.1 401 ")
+    assert ALLOWED in text.lower()
+    assert "Content-Type: application/problem+json" in text
+
+
+def test_a_user_has_a_limited_number_of_streams(service: Service) -> None:
+    with ExitStack() as stack:
+        for _ in range(STREAMS_PER_USER):
+            stream = stack.enter_context(service.stream(service.bob))
+            stream.read_until('"}\n\n')
+        with service.stream(service.bob) as refused:
+            text = refused.read_to_the_end()
+    assert text.startswith("HTTP/1.1 429 ")
+    assert '"code":"too_many_requests"' in text
+    assert "Retry-After" in text
+
+
+def test_other_paths_and_malformed_requests_are_refused(service: Service) -> None:
+    for request, status in (
+        (b"GET /api/tasks HTTP/1.1\r\nHost: localhost\r\n\r\n", b"404"),
+        (b"POST /api/changes/stream HTTP/1.1\r\nHost: localhost\r\n\r\n", b"405"),
+        (b"GET /api/changes/stream HTTP/1.1\r\nHost: evil\r\n\r\n", b"400"),
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nA: " + b"a" * 40_000, b"431"),
+    ):
+        with socket.create_connection(("127.0.0.1", service.port), 10) as client:
+            client.sendall(request)
+            assert client.recv(65_536)[9:12] == status, request[:40]
+
+
+def test_a_request_is_read_as_other_servers_read_it() -> None:
+    head = (
+        f"GET /api/{quote('ä')}?a=b%20c HTTP/1.1\r\nHost: a\r\nX_Forwarded_Proto: https\r\n"
+        "Cookie: a=1\r\nCookie: b=2\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 5.6.7.8"
+    )
+    environ = read_request(head.encode(), "127.0.0.1")
+
+    assert environ is not None
+    assert environ["PATH_INFO"].encode("latin-1").decode() == "/api/ä"
+    assert environ["QUERY_STRING"] == "a=b%20c"
+    assert environ["HTTP_COOKIE"] == "a=1; b=2"
+    assert environ["HTTP_X_FORWARDED_FOR"] == "1.2.3.4,5.6.7.8"
+    assert "HTTP_X_FORWARDED_PROTO" not in environ
+    for malformed in (
+        "GET",
+        "GET / HTTP/2",
+        "GET a HTTP/1.1",
+        "GET / HTTP/1.1\r\n A: b",
+    ):
+        assert read_request(malformed.encode(), "") is None
+
+
+def test_a_hint_is_a_server_sent_event() -> None:
+    assert hint(1201) == (
+        b'id: WyJhZnRlciIsMTIwMV0\ndata: {"cursor":"WyJhZnRlciIsMTIwMV0"}\n\n'
+    )
