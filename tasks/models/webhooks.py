@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from taskproject.problems import Conflict
+from taskproject.problems import Conflict, NotFound
 from tasks.models.events import Event
 from tasks.models.functions import Among
 
@@ -185,21 +185,22 @@ class Webhook(models.Model):
     def edit(self, **values: object) -> None:
         """Changes these fields. Switched on, or with another URL, it continues at once after
         the last event that was sent. Raises `Conflict` if staff have switched it off."""
-        switched_on = values.get("active") and not self.active
-        if switched_on and self.stopped == _Stopped.STAFF:
-            raise Conflict("Staff have switched this webhook off; ask them.")
-        if switched_on:
-            values |= {"stopped": ""}
-        if switched_on or values.get("url", self.url) != self.url:
-            values |= {**self.FRESH, "next_attempt_at": timezone.now()}
-        self._change(**values)
+        with transaction.atomic():
+            now = self._locked()
+            switched_on = values.get("active") and not now.active
+            if switched_on and now.stopped == _Stopped.STAFF:
+                raise Conflict("Staff have switched this webhook off; ask them.")
+            if switched_on:
+                values |= {"stopped": ""}
+            if switched_on or values.get("url", now.url) != now.url:
+                values |= {**self.FRESH, "next_attempt_at": timezone.now()}
+            self._change(**values)
 
     def rotate(self) -> None:
         """Gives it a new secret; both sign for PREVIOUS_LIFETIME."""
         with transaction.atomic():
-            locked = Webhook.objects.select_for_update(no_key=True).get(pk=self.pk)
             self._change(
-                previous_secret=locked.secret,
+                previous_secret=self._locked().secret,
                 secret=new_secret(),
                 rotated_at=timezone.now(),
             )
@@ -209,7 +210,7 @@ class Webhook(models.Model):
         switched off, or MAX_PENDING wait."""
         self._check_active()
         with transaction.atomic():
-            Webhook.objects.select_for_update(no_key=True).get(pk=self.pk)
+            self._locked()
             waiting = WebhookDelivery.objects.pending().filter(webhook=self)
             if waiting.count() >= MAX_PENDING:
                 raise Conflict(f"{MAX_PENDING} deliveries wait; try again later.")
@@ -229,6 +230,14 @@ class Webhook(models.Model):
                 "This webhook is switched off; switch it on first: PATCH "
                 f'/api/webhooks/{self.pk} {{"active": true}}.'
             )
+
+    def _locked(self) -> "Webhook":
+        """The row as it is now, until the transaction ends. Raises `NotFound` if it was deleted
+        meanwhile."""
+        rows = Webhook.objects.select_for_update(no_key=True).filter(pk=self.pk)
+        for row in rows:
+            return row
+        raise NotFound("You have no webhook with this id.")
 
     def _change(self, **values: object) -> None:
         """The fields of the row and of this instance, and no others: workers write some."""

@@ -14,6 +14,7 @@ from taskproject import outbound
 from taskproject.accounts.models import User
 from taskproject.doctor import Options
 from taskproject.doctor_database import check_webhooks
+from taskproject.problems import Conflict, NotFound
 from tasks import cursors, webhooks
 from tasks.models import Event, Webhook, WebhookDelivery
 from tasks.models.webhooks import MAX_PENDING, MAX_WEBHOOKS
@@ -131,6 +132,21 @@ def test_what_staff_switched_off_stays_off(api: ApiClient, path: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
     assert api.get(path).json()["stopped"] == "staff"
     assert not Webhook.objects.get().active
+
+
+def test_staff_who_switch_it_off_meanwhile_are_heeded(webhook: Webhook) -> None:
+    Webhook.objects.all().switch_off()
+
+    with pytest.raises(Conflict):
+        webhook.edit(active=True)  # as it was read before
+
+
+def test_one_that_is_deleted_meanwhile_is_not_found(webhook: Webhook) -> None:
+    Webhook.objects.all().delete()
+
+    for change in (webhook.rotate, lambda: webhook.request(None), webhook.edit):
+        with pytest.raises(NotFound):
+            change()
 
 
 def test_a_new_secret_replaces_the_old_one(
