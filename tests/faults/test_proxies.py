@@ -55,6 +55,7 @@ PROXIES: dict[str, Setup] = {
             (r".*ssl.*\n", ""),
             (r"listen 80;", "listen 127.0.0.1:{port};"),
             (r"server 127\.0\.0\.1:8000( .*);", "{servers}"),
+            (r"127\.0\.0\.1:8001", "127.0.0.1:{push}"),
         ],
     ),
     "haproxy": (
@@ -64,6 +65,7 @@ PROXIES: dict[str, Setup] = {
             (r".*bind :443.*\n", ""),
             (r"bind :80", "bind 127.0.0.1:{port}"),
             (r"127\.0\.0\.1:8000", "127.0.0.1:{behind}"),
+            (r"127\.0\.0\.1:8001", "127.0.0.1:{push}"),
         ],
     ),
     "caddy": (
@@ -71,6 +73,7 @@ PROXIES: dict[str, Setup] = {
         "Caddyfile",
         [
             (r"\{\$UPSTREAM:127\.0\.0\.1:8000\}", "127.0.0.1:{behind}"),
+            (r"\{\$PUSH_UPSTREAM:127\.0\.0\.1:8001\}", "127.0.0.1:{push}"),
             (
                 r"^\{\$DOMAIN:tasks\.example\.com\}",
                 "{{\n\tadmin off\n}}\n\nhttp://:{port}",
@@ -143,15 +146,46 @@ def test_the_scheme_and_the_host_arrive_and_cannot_be_forged(
     assert (response.status, b"https_required" in content) == (403, True)
 
 
+@proxies
+def test_hints_arrive_at_once_and_without_push_one_by_one(
+    name: str, start: Start, on_sqlite: Database, record: Record
+) -> None:
+    push = free_port()
+    service = start(on_sqlite, WORKERS="1", PUSH_PORT=str(push), LOG_LEVEL="INFO")
+    until(lambda: "push started" in service.output)
+    headers = {"Host": "localhost", "Authorization": f"Bearer {on_sqlite.token}"}
+
+    for to in (push, 1):
+        with running(name, service.port, push=to) as port:
+            connection = HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", "/api/changes/stream", headers=headers)
+            response = connection.getresponse()
+            lines = [response.readline() for _ in range(5)]
+            assert b"data: " in lines[3]
+            if to == push:
+                with Client(service.port, on_sqlite.token, record) as caller:
+                    caller.create("Push")
+                assert [response.readline()[:4] for _ in range(2)] == [b"id: ", b"data"]
+            else:
+                assert response.read() == b""
+            connection.close()
+
+
 @contextmanager
-def running(name: str, *behind: int) -> Iterator[int]:
-    """The port of this proxy in front of the service, or nginx of several instances."""
+def running(name: str, *behind: int, push: int = 1) -> Iterator[int]:
+    """The port of this proxy in front of the service, or nginx of several instances; and of
+    `manage.py push` on this port, on which nothing listens by default."""
     command, configuration, replaced = PROXIES[name]
     with tempfile.TemporaryDirectory(prefix="tasks-proxy-") as place:
         port, file = free_port(), Path(place) / configuration
         servers = "\n".join(rf"server 127.0.0.1:{each}\1;" for each in behind)
         filled: Callable[[str], str] = lambda text: text.format(
-            place=place, file=file, port=port, behind=behind[0], servers=servers
+            place=place,
+            file=file,
+            port=port,
+            behind=behind[0],
+            servers=servers,
+            push=push,
         )
         text = (DEPLOY / configuration).read_text()
         for pattern, other in replaced:
