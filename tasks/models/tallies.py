@@ -62,6 +62,15 @@ class Tally(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["owner", "kind", "key"], name="tally_once"),
         )
+        # For sums over all owners: most tallies are of days and tags. Without the numbers,
+        # so that PostgreSQL, which alone uses it, updates rows in place (HOT).
+        indexes = (
+            models.Index(
+                fields=["kind", "key"],
+                condition=models.Q(kind__in=["all", "list"]),
+                name="tally_of_all_and_lists",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.open} open of {self.kind} {self.key}"

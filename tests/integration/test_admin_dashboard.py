@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
-from tasks.models import Reminder, Task, overview
+from tasks.models import Reminder, Tally, Task, overview
 from tests.conftest import BY, make_task
 from tests.support.admin import ESCAPED, SCRIPT, as_editor, as_staff
 from tests.support.rows import StillClock, make_list
@@ -98,6 +98,17 @@ def test_long_ranges_are_counted_in_part(
 
     monkeypatch.setattr(overview, "MOST", 1)
     assert board(staff).written_text == "at least 1"
+
+
+def test_tallies_of_all_owners_are_found_by_an_index_on_postgresql(db: None) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite does not use it: it takes no IN for a condition")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+
+    for kind in ("all", "list"):
+        plan = Tally.objects.filter(kind=kind, key__gte=0).explain()
+        assert "tally_of_all_and_lists" in plan
 
 
 def test_the_changes_of_the_last_day_are_counted(staff: Client, alice: User) -> None:
