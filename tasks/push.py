@@ -59,7 +59,7 @@ STREAMS_PER_USER = 20
 THREADS = 4
 #: Seconds until a question that failed is repeated.
 RETRY_SECONDS = 1.0
-#: Seconds between two checks for the end of the parent.
+#: Seconds between two checks for a signal to stop, and for the end of the parent.
 CHECK_INTERVAL = 0.25
 STOPS = (signal.SIGINT, signal.SIGTERM)
 #: Client errors that say nothing about the credential.
@@ -214,9 +214,9 @@ class Server:
     async def run(self, host: str, port: int, parent: int | None) -> None:
         """Serves until SIGTERM or SIGINT, or until this process is no longer a child of `parent`.
         Raises OSError if it cannot listen."""
-        stopping = asyncio.Event()
+        received: list[int] = []
         for number in STOPS:
-            self.loop.add_signal_handler(number, stopping.set)
+            self.loop.add_signal_handler(number, received.append, number)
         listening = await self.loop.create_server(
             partial(Stream, self), host, port, backlog=4_096
         )
@@ -229,10 +229,8 @@ class Server:
         Thread(target=self._watch, name="watch", daemon=True).start()
         checks = self.loop.create_task(self._recheck())
         logger.info("push started", extra={"fields": {"port": port}})
-        while not stopping.is_set() and parent in (None, os.getppid()):
-            await asyncio.wait(
-                [self.loop.create_task(stopping.wait())], timeout=CHECK_INTERVAL
-            )
+        while not received and parent in (None, os.getppid()):
+            await asyncio.sleep(CHECK_INTERVAL)
         listening.close()
         checks.cancel()
         logger.info("push stopped", extra={"fields": {"streams": len(self._streams)}})

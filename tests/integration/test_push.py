@@ -1,6 +1,9 @@
 """`GET /api/changes/stream`, and the process that keeps its responses open."""
 
+import asyncio
+import gc
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -8,14 +11,16 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from django.db import connection, transaction
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
 
 from taskproject.accounts.models import User
+from tasks import push
 from tasks.hints import hint
 from tasks.models import Event
 from tasks.models.newest import Committed, newest_of
@@ -333,6 +338,26 @@ def test_a_request_is_read_as_other_servers_read_it() -> None:
         "GET / HTTP/1.1\r\n A: b",
     ):
         assert read_request(malformed.encode(), "") is None
+
+
+def test_a_process_that_waits_grows_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(push, "CHECK_INTERVAL", 0.01)
+    tasks: list[int] = []
+    port = free_port()
+
+    def stop() -> None:
+        wait_for(port)
+        time.sleep(0.5)  # 50 intervals
+        tasks.append(sum(type(one) is asyncio.Task for one in gc.get_objects()))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    handlers = [(number, signal.getsignal(number)) for number in push.STOPS]
+    Thread(target=stop).start()
+    with override_settings(THREADS=1):  # which the process changes
+        push.run("127.0.0.1", port)
+    for number, handler in handlers:
+        signal.signal(number, handler)
+    assert tasks[0] < 10
 
 
 def test_a_hint_is_a_server_sent_event() -> None:
