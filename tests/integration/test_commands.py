@@ -9,6 +9,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from taskproject.accounts.models import ApiToken, User
+from taskproject.sql import ON_POSTGRESQL
 from tests.conftest import ApiClient, make_token
 from tests.support.commands import refused, run
 from tests.support.copies import absent_database, copy_of
@@ -332,6 +333,7 @@ BACK = ("migrate", "accounts", "0003_sign_in_attempt")
 UNDONE = "[ ]"  # the newest migration of accounts, on the last line
 
 
+@pytest.mark.skipif(not ON_POSTGRESQL, reason="a SQLite file has no other way in")
 def test_migrate_takes_the_direct_way_in(migrated: str) -> None:
     with copy_of(migrated) as direct:
         manage(absent_database(), *BACK, DATABASE_DIRECT_URL=direct)
