@@ -19,8 +19,6 @@ from taskproject.health import PROBES
 
 #: Threads that take what cannot be run yet. Two, so that one can wait for a body.
 RESERVE = 2
-#: Most requests that wait, for each thread: half a second of requests on tasks.
-WAITING = 32
 LONGEST = 2.0  # seconds in the queue
 #: The paths that do not wait. (Metrics may be off: then it is a page that does not exist.)
 PRIORITY = {*PROBES, "/metrics"}
@@ -50,7 +48,7 @@ class Queue:
             if self.running < settings.THREADS:
                 self.running += 1
                 return True
-            if len(self._waiting) >= WAITING * settings.THREADS:
+            if len(self._waiting) >= settings.QUEUE:
                 return False
             self._waiting.append((time.monotonic(), request))
             return None

@@ -452,6 +452,9 @@ WORKERS = environment.integer("WORKERS", min(os.cpu_count() or 1, 32), 1, 256)
 # installed (100 connections, 3 of them reserved) has enough for all, for the two threads in reserve
 # of each process (overload.py), and for its `/readyz`.
 THREADS = environment.integer("THREADS", min(6, max(2, 90 // WORKERS - 3)), 1, 64)
+# The requests of each process that wait for a thread: those of 1,000 clients that send one at once,
+# even if all connections lead to one process.
+QUEUE = environment.integer("QUEUE", 1_024, 1, 8_192)
 # Whether it runs `manage.py work` too.
 SERVE_WORK = environment.boolean("SERVE_WORK", True)
 

@@ -11,7 +11,6 @@ from select import POLLIN, poll
 
 import pytest
 
-from taskproject.overload import WAITING as WAITING_FOR_A_THREAD
 from tests.faults.conftest import Start
 from tests.faults.databases import Database
 from tests.faults.load import AT_MOST, Client, Record, until
@@ -70,7 +69,7 @@ def test_what_exceeds_the_queue_is_503_at_once_and_probes_pass_it(
     record.check()
 
 
-THREADS = 2
+THREADS, QUEUE = 2, 64
 EACH = 300  # slow clients of a kind
 IDLE = 1_100  # granian's own limit would be 1,024
 FILES = 16_384
@@ -94,9 +93,13 @@ def test_what_exceeds_the_service_s_own_queue_is_503_and_never_done(
 ) -> None:
     """While writers wait for SQLite's lock, with each way in."""
     service = start(
-        on_sqlite, WORKERS="1", THREADS=str(THREADS), SQLITE_BUSY_TIMEOUT="20"
+        on_sqlite,
+        WORKERS="1",
+        THREADS=str(THREADS),
+        QUEUE=str(QUEUE),
+        SQLITE_BUSY_TIMEOUT="20",
     )
-    full = THREADS + THREADS * WAITING_FOR_A_THREAD
+    full = THREADS + QUEUE
     body = b'{"title": "From the crowd"}'
     request = _request(on_sqlite, b"POST", body)
 
