@@ -80,6 +80,7 @@ def new_events(
 
 
 def _verb(before: Task | None, after: Task | None, changes: Changes) -> Event.Verb:
+    """The same rule as SQL: `_verb` in `single_statement.py`."""
     if before is None:
         return Event.Verb.CREATED
     if after is None:

@@ -18,6 +18,7 @@ from tasks.formats import (
 )
 from tasks.formats.foreign import Draft, external_id, fitted, top_ancestors
 from tasks.formats.markup import MARKUP_LENGTH, plain_text
+from tasks.forms.uploads import FORMATS
 from tests.support.records import adjusted, bad_rows, records
 
 SAMPLES = Path(__file__).parent.parent / "formats"
@@ -410,3 +411,7 @@ def test_two_tasks_of_one_id_are_both_kept() -> None:
     assert second.external_id != first.external_id == "google:a"
     assert records(rows) == read("google", document)
     assert len(adjusted(rows)) == 2
+
+
+def test_staff_can_import_each_format() -> None:
+    assert FORMATS.keys() == READERS.keys()
