@@ -65,6 +65,7 @@ def test_the_first_token_of_somebody_creates_their_user(issuer: Issuer) -> None:
         "id": user.pk,
         "username": user.username,
         "timezone": "UTC",
+        "reminder_emails": False,
         "is_staff": False,
         "via": "oidc",
         "token": None,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from taskproject.names import casefold_key, one_line, visible
 from tasks.formats import Adjusted, BadRow, ListRecord, TagRecord, TaskRecord
 from tasks.limits import PRIORITIES
-from tasks.recurrence import SOURCES
+from tasks.recurrence import SOURCES, SUBTASKS
 
 #: Any text but NULs and halves of surrogate pairs, and often what is awkward.
 TEXT = st.one_of(
@@ -100,6 +100,7 @@ def series(draw: st.DrawFn, /, **fixed: Any) -> TaskRecord:
             **{**rest, **due, **fixed},
             recurrence=rule,
             recurrence_from=source,
+            recurrence_subtasks=draw(st.sampled_from(SUBTASKS)),
             occurrence=planned,
         )
     )

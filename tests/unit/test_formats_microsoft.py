@@ -52,6 +52,7 @@ def test_a_microsoft_task_is_read() -> None:
         due_date=date(2026, 10, 5),
         recurrence="FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR;WKST=SU;UNTIL=20270101",
         recurrence_from="due",
+        recurrence_subtasks="again",
         occurrence="2026-10-05",
     )
 

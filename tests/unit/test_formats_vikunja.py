@@ -78,6 +78,7 @@ def test_a_task_is_read() -> None:
         due_timezone="UTC",
         recurrence="FREQ=WEEKLY;BYDAY=MO",
         recurrence_from="due",
+        recurrence_subtasks="again",
         occurrence="2026-10-05T15:00:00 UTC",
     )
 
