@@ -7,13 +7,10 @@ from typing import NamedTuple
 import orjson
 
 from taskproject.sql import ON_POSTGRESQL, Guard, check_found, fetch
-from tasks.models.events import Event
+from tasks.models.events import NEWEST, Event
 
-# The owner in ORDER BY makes PostgreSQL use the index of both: see `listing._STATE`.
-_NEWEST = """COALESCE((SELECT "sequence" FROM "tasks_event" WHERE "owner_id" BETWEEN {0} AND {0}
-    ORDER BY "owner_id" DESC, "sequence" DESC LIMIT 1), 0)"""
 _OF_OWNERS = 'SELECT "owner", {} FROM (SELECT {}) "owners"'.format(
-    _NEWEST.format('"owner"'),
+    NEWEST.replace("%s", '"owner"'),
     'json_array_elements_text(%s)::bigint AS "owner"'
     if ON_POSTGRESQL
     else '"value" AS "owner" FROM json_each(%s)',
@@ -33,7 +30,7 @@ WINDOW = 10_000
 
 def newest(owner_id: int, guard: Guard) -> int:
     """The sequence of the owner's newest event, or 0. Raises `GuardFailed`."""
-    statement = f"SELECT {_NEWEST.format('%s')} WHERE {guard.condition}"
+    statement = f"SELECT {NEWEST} WHERE {guard.condition}"
     rows = fetch(statement, [owner_id, owner_id, *guard.parameters])
     check_found(guard, rows)
     sequence: int = rows[0][0]
