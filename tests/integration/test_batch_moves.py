@@ -201,7 +201,7 @@ def asked(tasks: Iterable[Task], now: Any, aims: Mapping[int, Any]) -> Any:
     return place
 
 
-@settings(cheap, max_examples=80)
+@settings(cheap, max_examples=40)
 @given(tasks=tasks, moves=moves)
 def test_moves_in_a_batch_come_to_what_they_come_to_one_by_one(
     api: ApiClient, alice: User, tasks: list[Any], moves: list[Any]

@@ -231,7 +231,7 @@ def test_occurrences_that_are_written_out_are_tasks_of_their_own() -> None:
 
 
 @given(tasks(deleted_at=None, position=None, client_id=None, owner=None))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_what_was_written_is_read_again(task: TaskRecord) -> None:
     library = calendars.todo(task).to_ical()
     for file in (
@@ -277,7 +277,7 @@ def test_what_was_written_is_read_again(task: TaskRecord) -> None:
         max_size=12,
     )
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_no_lines_raise(lines: list[str]) -> None:
     text = "\n".join(["BEGIN:VCALENDAR", "BEGIN:VTODO", *lines])
 
