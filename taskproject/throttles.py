@@ -90,13 +90,15 @@ class Throttle:
         first, second = number % PLACES, PLACES + (number >> 32) % PLACES
         now = monotonic()
         one, two = table[first], table[second]
-        due = max(min(one, two), now) + limit.window / limit.most
-        if due - now <= limit.window:
+        # The difference of the sum would be rounded, and exceed the window by that.
+        ahead = max(min(one, two) - now, 0.0) + limit.window / limit.most
+        if ahead <= limit.window:
+            due = now + ahead
             if one < due:
                 table[first] = due
             if two < due:
                 table[second] = due
-        return due - now
+        return ahead
 
     def _refuse(
         self, request: HttpRequest, limit: Limit, seconds: float

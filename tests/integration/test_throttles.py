@@ -162,6 +162,16 @@ def test_threads_at_once_pass_no_more_than_the_limit() -> None:
     assert 495 <= passed <= 520  # those in the time that it takes, and few at once
 
 
+def test_a_limit_of_one_request_passes_one_at_any_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    throttle, limit = Throttle(10, 0), Limit("caller", 1, WINDOW)
+
+    for thousandths in range(1_000):  # Later numbers have a bit less after the point.
+        monkeypatch.setattr(throttles, "monotonic", lambda: 8_150 + thousandths / 999)  # noqa: B023  # called at once
+        assert throttle.take(limit, str(thousandths)) <= WINDOW
+
+
 def test_few_keys_share_a_limit() -> None:
     throttle, limit = Throttle(10, 0), Limit("caller", 1, WINDOW)
 
