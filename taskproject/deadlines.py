@@ -86,7 +86,7 @@ breaker = CircuitBreaker()
 class Deadline:
     """The time until which one thread waits for the database."""
 
-    __slots__ = ("breaker", "expired", "expires", "includes_connecting")
+    __slots__ = ("breaker", "cancels", "expired", "expires", "includes_connecting")
 
     def __init__(
         self,
@@ -98,6 +98,9 @@ class Deadline:
         self.includes_connecting = includes_connecting
         #: That of the server.
         self.breaker = breaker
+        #: Whether the statement is cancelled, for which a server that does not respond has
+        #: another second.
+        self.cancels = True
         #: Whether it passed while a statement ran.
         self.expired = False
 
@@ -153,11 +156,13 @@ def extend(seconds: float) -> None:
 @contextmanager
 def shorter_deadline(seconds: float, breaker: CircuitBreaker) -> Iterator[None]:
     """Bounds the time of waiting for another server by `seconds`, connecting included, or by what
-    this thread's deadline leaves."""
+    this thread's deadline leaves. The statement is not cancelled: the time is that of reading
+    the primary instead."""
     outer = current_deadline()
     left = seconds if outer is None else min(seconds, outer.remaining())
     try:
-        with Deadline(left, True, breaker):
+        with Deadline(left, True, breaker) as deadline:
+            deadline.cancels = False
             yield
     finally:
         _current.deadline = outer

@@ -49,7 +49,10 @@ class Connection(psycopg.Connection[Any]):
             active = self.pgconn.transaction_status == TransactionStatus.ACTIVE
             if active and deadline.remaining() <= 0:
                 deadline.expired = True
-                self._cancel(gen, deadline.breaker)
+                if deadline.cancels:
+                    self._cancel(gen, deadline.breaker)
+                else:
+                    self.close()
             raise
 
     def result(self, started: float) -> "PGresult":
