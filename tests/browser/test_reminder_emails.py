@@ -12,7 +12,7 @@ from tests.support.browsers import accessible
 @pytest.fixture
 def link(stored: None) -> str:
     """The path of the link of a user who has chosen e-mails."""
-    return path_of(User.objects.create_user("dora", reminder_emails=True).pk)
+    return path_of(User.objects.create_user("nora", reminder_emails=True).pk)
 
 
 def test_a_person_reads_one_and_ends_them(page: Page, link: str) -> None:
