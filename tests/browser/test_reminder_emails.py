@@ -23,7 +23,7 @@ def test_a_person_reads_one_and_ends_them(page: Page, link: str) -> None:
 
     expect(page.get_by_role("status")).to_contain_text("no reminders by e-mail")
     assert accessible(page) == []
-    assert not User.objects.get(username="dora").reminder_emails
+    assert not User.objects.get(username="nora").reminder_emails
     page.goto("about:blank")  # without the policy of our pages
     page.set_content(render_to_string("emails/reminder.html", context))
     expect(page.get_by_role("heading")).to_have_text("Rent")
