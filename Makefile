@@ -9,9 +9,11 @@ PIP_AUDIT = 2.10.1
 CYCLONEDX = 7.5.0
 BIN = .venv/bin
 RUFF = $(BIN)/ruff
-# The suite on a database, in as many processes as there are processors, each with a
-# database of its own. Tests of one file mostly stay together, and share its servers.
-SUITE = -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --database
+# The suite on a database, in at most four processes, each with a database of its own: one
+# more than there are processors, because tests also wait. Tests of one file mostly stay
+# together, and share its servers.
+PROCESSES = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+SUITE = -m pytest --numprocesses=$(PROCESSES) --maxprocesses=4 --dist=worksteal --database
 # Tests start hundreds of processes, and each would compile the sources anew.
 export PYTHONDONTWRITEBYTECODE =
 CLIENTS = tests/clients

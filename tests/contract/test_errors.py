@@ -20,6 +20,8 @@ from tests.contract.malformed import KILOBYTE, Case
 from tests.support.copies import absent_database, copy_of
 from tests.support.servers import Answer, Server, live_server, manage
 
+pytestmark = pytest.mark.either_database
+
 CASES = [*malformed.CASES, *malformed_members.CASES]
 MEMBERS = {"type", "title", "status", "detail", "instance", "code"}
 # All that is anybody's to see.
@@ -214,7 +216,6 @@ def test_a_mistake_is_one_clear_problem_and_stores_nothing(
     assert stored() == before
 
 
-@pytest.mark.either_database
 def test_every_mistake_gets_the_same_answer_over_a_socket(server: Server) -> None:
     secret = manage(server.database_url, "create_token", "bob", "--create-user")
 
@@ -241,7 +242,6 @@ def test_every_mistake_gets_the_same_answer_over_a_socket(server: Server) -> Non
     assert [server.send("GET", path).body for path in EVERYTHING] == before
 
 
-@pytest.mark.either_database
 def test_what_a_server_refuses_itself_is_400_too(server: Server) -> None:
     for case in CASES:
         if not case.reaches_us:

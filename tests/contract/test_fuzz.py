@@ -18,7 +18,7 @@ from tests.support.copies import copy_of
 from tests.support.servers import Server, live_server
 
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
-EXAMPLES = 20  # of each kind, for each operation
+EXAMPLES = 10  # of each kind, for each operation
 PHASES = "examples,coverage,fuzzing,stateful"
 FAILED_LINES = 120
 CHECKS = (
