@@ -19,7 +19,7 @@ from taskproject.health import PROBES
 
 #: Threads that take what cannot be run yet. Two, so that one can wait for a body.
 RESERVE = 2
-LONGEST = 2.0  # seconds in the queue
+LONGEST = 5.0  # seconds in the queue
 #: The paths that do not wait. (Metrics may be off: then it is a page that does not exist.)
 PRIORITY = {*PROBES, "/metrics"}
 #: The name in the WSGI environment that marks a request as refused (see `pipeline`).
