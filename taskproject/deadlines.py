@@ -86,7 +86,7 @@ breaker = CircuitBreaker()
 class Deadline:
     """The time until which one thread waits for the database."""
 
-    __slots__ = ("breaker", "cancels", "expired", "expires", "includes_connecting")
+    __slots__ = ("breaker", "expired", "expires", "includes_connecting")
 
     def __init__(
         self,
@@ -98,9 +98,6 @@ class Deadline:
         self.includes_connecting = includes_connecting
         #: That of the server.
         self.breaker = breaker
-        #: Whether the statement is cancelled, for which a server that does not respond has
-        #: another second.
-        self.cancels = True
         #: Whether it passed while a statement ran.
         self.expired = False
 
@@ -112,6 +109,12 @@ class Deadline:
         _current.deadline = None
         if self.expired:
             this_thread.connection.close()
+
+    @property
+    def cancels(self) -> bool:
+        """Whether the statement is cancelled, for which a server that does not respond has another
+        second: not that of a replica, whose time is that of reading the primary instead."""
+        return self.breaker is breaker
 
     def remaining(self) -> float:
         """The remaining seconds; negative after the deadline."""
@@ -156,13 +159,11 @@ def extend(seconds: float) -> None:
 @contextmanager
 def shorter_deadline(seconds: float, breaker: CircuitBreaker) -> Iterator[None]:
     """Bounds the time of waiting for another server by `seconds`, connecting included, or by what
-    this thread's deadline leaves. The statement is not cancelled: the time is that of reading
-    the primary instead."""
+    this thread's deadline leaves."""
     outer = current_deadline()
     left = seconds if outer is None else min(seconds, outer.remaining())
     try:
-        with Deadline(left, True, breaker) as deadline:
-            deadline.cancels = False
+        with Deadline(left, True, breaker):
             yield
     finally:
         _current.deadline = outer
