@@ -5,7 +5,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from uuid import uuid4
@@ -87,12 +87,14 @@ def frozen(server: PostgreSQL) -> Iterator[None]:
     first = psutil.Process(server.pid)
     processes = [first, *first.children()]
     for process in processes:
-        process.suspend()
+        with suppress(psutil.NoSuchProcess):  # a session that has ended
+            process.suspend()
     try:
         yield
     finally:
         for process in processes:
-            process.resume()
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
 
 
 def reads_more(service: Service, seen: Counter[str]) -> bool:
