@@ -36,10 +36,10 @@ test: .venv/tests ## Runs the whole suite on SQLite, then on PostgreSQL.
 	$(BIN)/python $(SUITE)=sqlite
 	$(BIN)/python $(SUITE)=postgresql -m 'not either_database'
 
-test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 3 minutes.
+test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 6 minutes.
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=2 --dist=loadfile tests/faults
 
-test-browser: .venv/tests ## Uses the pages in Chromium (without it skipped); 1 minute.
+test-browser: .venv/tests ## Uses the pages in Chromium (without it skipped); 2 minutes.
 	$(BIN)/python -m pytest tests/browser -rs
 
 screenshots: .venv/tests ## Takes the pictures of docs/pages.md anew (needs Chromium and ImageMagick).
