@@ -177,6 +177,8 @@ class _Request:
                     raise TimeoutError  # of the socket before, which is shut down no more
                 wrapped.do_handshake()
             connection.sock = self._socket
+            if self._remaining() <= 0:
+                raise TimeoutError  # the process stood still: the timer may be late
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
             connection.request("POST", path, body, {**headers})
             with connection.getresponse() as response:

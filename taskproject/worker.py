@@ -38,6 +38,7 @@ STOP_SECONDS = 1.0
 #: the latest, for what others have added meanwhile.
 Work = Callable[[], float]
 _kinds: dict[str, Work] = {}
+_on_stop: dict[str, Callable[[], None]] = {}
 _loops: dict[str, "_Loop"] = {}
 #: What this process has done: numbers by kinds of work and results.
 counts: dict[tuple[str, str], int] = {}
@@ -52,6 +53,12 @@ def work(kind: str, *results: str) -> Callable[[Work], Work]:
         return function
 
     return register
+
+
+def on_stop(kind: str, function: Callable[[], None]) -> None:
+    """Registers what is called after the last call of this kind, when the worker stops. It has
+    less than STOP_SECONDS."""
+    _on_stop[kind] = function
 
 
 def count(kind: str, result: str, number: int = 1) -> None:
@@ -92,8 +99,22 @@ class _Loop(Thread):
                 pause = self._call()
                 if not self._stopping and pause > 0:
                     self.wanted.wait(min(pause, settings.WORK_INTERVAL))
+            self._finish()
         finally:
             connection.close()
+
+    def _finish(self) -> None:
+        try:
+            with deadline(STOP_SECONDS):
+                _on_stop.get(self.kind, lambda: None)()
+        except Exception as error:
+            # Of a database that is away, no traceback.
+            fields = {"kind": self.kind}
+            logger.warning(
+                "work was not finished",
+                exc_info=not is_away(error),
+                extra={"fields": fields},
+            )
 
     def _call(self) -> float:
         """The seconds until the next call."""

@@ -10,8 +10,10 @@ import hashlib
 import hmac
 import logging
 import random
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -23,7 +25,7 @@ from django.db.models import QuerySet
 
 from taskproject import __version__, outbound
 from taskproject.outbound import Response
-from taskproject.worker import count, work
+from taskproject.worker import count, on_stop, work
 from tasks import cursors
 from tasks.models import Event, Webhook, WebhookDelivery
 from tasks.models.events import database_now
@@ -44,6 +46,11 @@ MOST, MOST_OF_OWNER, MOST_TROUBLED = 128, 4, 64
 MOST_AT_ONCE = 20
 WAIT = 0.25  # seconds that one call waits for the end of a request
 IDLE = 60.0  # seconds until the next call, if nothing is due
+#: Seconds after the begin of a lease in which a request may begin: it ends within the lease, so
+#: that no other worker sends the event, or later ones, meanwhile.
+BEGIN_WITHIN = LEASE.total_seconds() - outbound.TOTAL_SECONDS
+#: Seconds that a worker which stops waits for responses.
+FINISH_SECONDS = 0.5
 
 Outcome = WebhookDelivery.Outcome
 
@@ -195,12 +202,12 @@ def record(
             WebhookDelivery.objects.create(
                 webhook_id=webhook.pk, sequence=sequence, **values
             )
+        # Before the commit: when that has succeeded, nothing may fail.
+        kept = Webhook.objects.filter(pk=webhook.pk, active=True, owner__is_active=True)
+        following = kept.first() if keep else None
     count("webhooks", outcome.value)
     _log(webhook, outcome, response, changes)
-    if lease is None:
-        return None
-    kept = Webhook.objects.filter(pk=webhook.pk, leased_until=lease)
-    return kept.filter(active=True, owner__is_active=True).first()
+    return following
 
 
 def _leased(webhook: Webhook) -> QuerySet[Webhook]:
@@ -256,39 +263,68 @@ def _log(
         logger.info("a webhook has failed", extra={"fields": fields})
 
 
+class Turn(NamedTuple):
+    """A leased webhook, whose next event is to be sent."""
+
+    webhook: Webhook
+    #: When the lease began, and until when (`time.monotonic`) the request may begin.
+    now: datetime
+    give_up: float
+    #: The number of events that it has been sent since it was claimed, with this one.
+    run: int
+
+
 class Sender:
     """The requests in progress of one process: each in a thread of its own, which uses no database.
     All else is done by the thread that calls `work`."""
 
     def __init__(self, clock: Callable[[], datetime] = database_now) -> None:
         self._clock = clock
+        self._turns: deque[Turn] = deque()
         self._messages: dict[int, Message] = {}  # by the ids of webhooks
-        self._responses: SimpleQueue[tuple[int, Response]] = SimpleQueue()
-        self._received: list[tuple[int, Response]] = []
+        self._responses: SimpleQueue[tuple[int, Response | None]] = SimpleQueue()
+        self._received: deque[tuple[int, Response | None]] = deque()
+        self._finishing = False
 
     def work(self) -> float:
         """Records responses and begins requests; returns the seconds until the next call."""
         self._record()
         self._begin()
+        self._claim()
         if not self._messages:
             return IDLE
-        try:
-            self._received.append(self._responses.get(timeout=WAIT))
-        except Empty:
-            pass
+        self._receive(WAIT)
         return 0.0
+
+    def finish(self) -> None:
+        """Records the responses that come within FINISH_SECONDS, and begins no request more: what
+        has been received is not sent again after the lease."""
+        self._finishing = True
+        give_up = time.monotonic() + FINISH_SECONDS
+        while self._messages and (left := give_up - time.monotonic()) > 0:
+            self._receive(left)
+            self._record()
+
+    def _receive(self, seconds: float) -> None:
+        with suppress(Empty):
+            self._received.append(self._responses.get(timeout=seconds))
 
     def _record(self) -> None:
         while not self._responses.empty():
             self._received.append(self._responses.get())
         while self._received:
             key, response = self._received[0]
-            message, kept, now = self._messages[key], None, self._clock()
-            # The next event follows at once, unless other webhooks may wait for room.
-            keep = message.run < MOST_AT_ONCE and len(self._messages) < MOST
-            keep = keep and response.duration_ms < SLOW_MS
+            message, kept = self._messages[key], None
+            give_up, now = time.monotonic() + BEGIN_WITHIN, self._clock()
             try:
-                kept = record(message, response, now, keep)
+                if response is None:
+                    _leased(message.webhook).update(leased_until=None)
+                else:
+                    # The next event follows at once, unless other webhooks may wait for room.
+                    keep = message.run < MOST_AT_ONCE and len(self._messages) < MOST
+                    keep = keep and response.duration_ms < SLOW_MS
+                    keep = keep and not self._finishing
+                    kept = record(message, response, now, keep)
             except (OperationalError, InterfaceError):
                 raise  # the database is away; the response waits for the next call
             except Exception:
@@ -296,25 +332,30 @@ class Sender:
                 logger.exception("a response to a webhook could not be stored")
             del self._messages[key], self._received[0]
             if kept is not None:
-                self._start(kept, now, message.run + 1)
+                self._turns.append(Turn(kept, now, give_up, message.run + 1))
+
+    def _claim(self) -> None:
+        give_up, now = time.monotonic() + BEGIN_WITHIN, self._clock()
+        if chosen := self._chosen(now):
+            claimed = Webhook.objects.claim(chosen, now)
+            self._turns.extend(Turn(one, now, give_up, 1) for one in claimed)
+            self._begin()
 
     def _begin(self) -> None:
-        now = self._clock()
-        chosen = self._chosen(now)
-        if not chosen:
-            return
-        for webhook in Webhook.objects.claim(chosen, now):
-            self._start(webhook, now, 1)
-
-    def _start(self, webhook: Webhook, now: datetime, run: int) -> None:
-        """Begins the next request of a leased webhook, or gives the lease back."""
-        message = next_message(webhook)
-        if message is None:
-            _leased(webhook).update(leased_until=None)
-            return
-        message = message._replace(run=run)
-        Thread(target=self._send, args=(message, now), daemon=True).start()
-        self._messages[webhook.pk] = message
+        """Begins the requests of the leased webhooks, or gives the leases back."""
+        while self._turns:
+            turn = self._turns.popleft()
+            try:
+                message = next_message(turn.webhook)
+                if message is None:
+                    _leased(turn.webhook).update(leased_until=None)
+            except (OperationalError, InterfaceError):
+                self._turns.appendleft(turn)
+                raise  # the database is away; the lease is kept for the next call
+            if message is not None:
+                message = message._replace(run=turn.run)
+                Thread(target=self._send, args=(message, turn), daemon=True).start()
+                self._messages[turn.webhook.pk] = message
 
     def _chosen(self, now: datetime) -> list[Webhook]:
         """Those that are due, as many as there is room for."""
@@ -339,9 +380,12 @@ class Sender:
             chosen.append(webhook)
         return chosen
 
-    def _send(self, message: Message, now: datetime) -> None:
+    def _send(self, message: Message, turn: Turn) -> None:
+        response: Response | None = None
         try:
-            response = send(message, now)
+            # Else the process, or its database, stood still.
+            if time.monotonic() < turn.give_up:
+                response = send(message, turn.now)
         except Exception:
             # The thread that waits needs a response, whatever is wrong.
             logger.exception("a webhook could not be sent")
@@ -356,3 +400,6 @@ _sender = Sender()
 @work("webhooks", *(one.value for one in Outcome if one != Outcome.PENDING))
 def send_due() -> float:
     return _sender.work()
+
+
+on_stop("webhooks", _sender.finish)

@@ -59,11 +59,15 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
         """Those with something to send now, that no worker has; or of these, those whose last
         delivery neither failed nor was slow. Longest due first."""
         free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
+        # Longer than any lease: the clock was ahead when it began, and has been set back.
+        free |= Q(leased_until__gt=now + 2 * LEASE)
         events = Event.objects.filter(
             owner_id=OuterRef("owner_id"), sequence__gt=OuterRef("cursor")
         )
         requested = WebhookDelivery.objects.pending().filter(webhook_id=OuterRef("pk"))
-        wanted = Q(Exists(requested)) | Q(next_attempt_at__lte=now) & Q(Exists(events))
+        # Without a failed attempt there is no reason to wait, whatever the clock showed then.
+        ready = Q(attempts=0) | Q(next_attempt_at__lte=now)
+        wanted = Q(Exists(requested)) | ready & Q(Exists(events))
         active = self.filter(active=True, owner__is_active=True)
         sent = WebhookDelivery.objects.sent().filter(webhook_id=OuterRef("pk"))
         last = Subquery(sent.order_by("-pk").values("duration_ms")[:1])
@@ -141,7 +145,8 @@ class Webhook(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     # The sequence of the last event that was sent, passed over or given up.
     cursor = models.BigIntegerField()
-    # Failed attempts to send the event after it, and when the next one is due.
+    # Failed attempts to send the event after it, and when the next one is due; without a failed
+    # one, since when it waits for its turn.
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(default=timezone.now)
     failing_since = models.DateTimeField(null=True)

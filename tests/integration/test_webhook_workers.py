@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from django.db import OperationalError
 
 from taskproject.accounts.models import User
 from tasks import webhooks
@@ -140,6 +141,81 @@ def test_killed_after_it_sent_the_next_worker_sends_the_same_id(
     assert WebhookDelivery.objects.count() == 2
 
 
+def test_a_request_that_would_not_end_within_the_lease_is_not_sent(
+    alice: User, receiver: Receiver, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process stood still after the claim: another worker may have sent later events."""
+    webhook_to(alice, receiver.url())
+    events = happen(alice, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(webhooks, "BEGIN_WITHIN", -1.0)
+        sender = webhooks.Sender(clock)
+        sender.work()
+    assert receiver.events == []
+
+    while sender.work() <= 0:
+        pass
+
+    assert receiver.events == events
+
+
+@pytest.mark.parametrize("step", ["next_message", "record"])
+def test_a_database_that_goes_away_after_a_claim_delays_by_no_lease(
+    alice: User,
+    receiver: Receiver,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    webhook_to(alice, receiver.url())
+    events = happen(alice, 3)
+    sender = webhooks.Sender(clock)
+    with monkeypatch.context() as patched:
+        patched.setattr(webhooks, step, Mock(side_effect=OperationalError))
+        with pytest.raises(OperationalError):
+            while sender.work() <= 0:
+                pass
+
+    while sender.work() <= 0:
+        pass
+
+    assert receiver.events == events
+
+
+@pytest.mark.parametrize("back", [timedelta(hours=1), timedelta(days=3)])
+def test_a_clock_that_is_set_back_delays_nothing(
+    alice: User, receiver: Receiver, clock: Clock, back: timedelta
+) -> None:
+    webhook_to(alice, receiver.url())
+    delivered = happen(alice)
+    send_all(clock)
+    left = happen(alice)
+    webhooks.Sender(clock).work()  # and is killed, so that its lease is left
+    clock.now -= back
+
+    send_all(clock)
+
+    assert receiver.events == [*delivered, *left, *left]
+
+
+def test_a_worker_that_stops_records_what_was_received(
+    alice: User, receiver: Receiver, clock: Clock
+) -> None:
+    release = Signal()
+    receiver.answers = [lambda handler: (release.wait(10), status(200)(handler))[1]]
+    webhook = webhook_to(alice, receiver.url())
+    events = happen(alice, 2)
+    stopping = webhooks.Sender(clock)
+    stopping.work()
+    release.set()
+
+    stopping.finish()
+
+    assert outcomes(webhook) == [("delivered", 1, 200, "")]
+    send_all(clock)  # another one, at once
+    assert receiver.events == events
+
+
 def test_events_after_a_restored_backup_have_other_ids(alice: User) -> None:
     webhook = webhook_to(alice, "https://example.com/")
     happen(alice)
@@ -169,7 +245,8 @@ def test_a_backlog_is_read_event_by_event(
 def test_a_test_comes_at_once_and_leaves_the_cursor(
     alice: User, receiver: Receiver, clock: Clock
 ) -> None:
-    webhook = webhook_to(alice, receiver.url(), next_attempt_at=NOW + timedelta(days=1))
+    later = NOW + timedelta(days=1)
+    webhook = webhook_to(alice, receiver.url(), attempts=1, next_attempt_at=later)
     happen(alice)
     webhook.request(None)
 
