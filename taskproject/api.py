@@ -13,8 +13,8 @@ from taskproject.accounts.api.me import public as deletions
 from taskproject.accounts.api.me import router as me
 from taskproject.accounts.api.personal_data import router as personal_data
 from taskproject.accounts.api.tokens import router as tokens
-from taskproject.openapi import API
-from taskproject.problem_responses import with_names
+from taskproject.ninja_api import API
+from taskproject.openapi_errors import with_names
 from tasks.api.batch import router as batch
 from tasks.api.changes import router as changes
 from tasks.api.collection import router as collection

@@ -20,8 +20,8 @@ from django.utils import timezone
 
 from taskproject.doctor import Options, Said, check, without_password
 from taskproject.models import Job, StoredResponse
-from taskproject.overload import RESERVE
 from taskproject.postgresql.base import DatabaseWrapper
+from taskproject.request_queue import RESERVE
 from tasks.models import Reminder, Webhook, tallies
 
 OLDEST_POSTGRESQL = 14

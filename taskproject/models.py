@@ -10,7 +10,7 @@ from django.utils import timezone
 
 class StoredResponseQuerySet(models.QuerySet["StoredResponse"]):
     def expired(self) -> Self:
-        return self.filter(created_at__lt=horizon())
+        return self.filter(created_at__lt=expiry_cutoff())
 
 
 class StoredResponse(models.Model):
@@ -44,10 +44,10 @@ class StoredResponse(models.Model):
         return f"{self.status} for {self.key}"
 
     def is_expired(self) -> bool:
-        return self.created_at < horizon()
+        return self.created_at < expiry_cutoff()
 
 
-def horizon() -> datetime:
+def expiry_cutoff() -> datetime:
     """Responses and jobs that are older have expired."""
     return timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS)
 
@@ -59,7 +59,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def expired(self) -> Self:
         """Those that finished longer ago than responses are stored."""
-        return self.filter(finished_at__lt=horizon())
+        return self.filter(finished_at__lt=expiry_cutoff())
 
     def about(self, subject: str, subject_id: int) -> "Job | None":
         """The unfinished job about this row, of which there is at most one."""

@@ -35,7 +35,7 @@ from taskproject.compression import encode
 from taskproject.deadlines import deadline
 from taskproject.health import PROBES
 from taskproject.logs import Line
-from taskproject.overload import REFUSED
+from taskproject.request_queue import REFUSED
 from taskproject.sql import Usage, this_thread
 from taskproject.throttles import throttle
 

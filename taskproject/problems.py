@@ -56,7 +56,6 @@ from django.core.exceptions import (
     SuspiciousOperation,
 )
 from django.db import (
-    DatabaseError,
     DataError,
     IntegrityError,
     InterfaceError,
@@ -74,6 +73,8 @@ ROOTS = {"api", "livez", "readyz", "todo-backend"}
 # SQLSTATE classes of a table or column that a migration has not made yet.
 UNMIGRATED = {"42P01", "42703"}
 
+#: The detail where the caller has no row with the id; `{}` is what the row would be.
+NO_SUCH_ROW = "You have no {} with this id."
 #: An error of one member of the input: `in`, `pointer`, `code`, `detail`, and the parameters of
 #: its code (see `taskproject.input_errors`).
 InputError = dict[str, Any]
@@ -409,7 +410,7 @@ def from_exception(error: BaseException) -> Problem:
     return FAILED
 
 
-def _sqlstate(error: DatabaseError) -> str | None:
+def _sqlstate(error: BaseException) -> str | None:
     return getattr(error.__cause__, "sqlstate", None)
 
 
@@ -417,18 +418,14 @@ def respond(request: HttpRequest, error: BaseException) -> HttpResponse:
     """The response to `error`, which is logged if the status is 500 or above."""
     problem = from_exception(error)
     if problem.status >= 500 and problem is not error:
+        fields = {"id": getattr(request, "id", None), "sqlstate": _sqlstate(error)}
         logger.error(
             "%s: %s",
             type(error).__name__,
             problem.title,
             # An unavailable database is no bug: log one line without a traceback.
             exc_info=error if problem.status == 500 else None,
-            extra={
-                "fields": {
-                    "id": getattr(request, "id", None),
-                    "sqlstate": getattr(error.__cause__, "sqlstate", None),
-                }
-            },
+            extra={"fields": fields},
         )
     body = orjson.dumps(problem.as_dict(request.path), option=orjson.OPT_UTC_Z)
     return HttpResponse(
@@ -453,9 +450,9 @@ BY_STATUS: dict[int, Problem] = {
 def rewrite(request: HttpRequest, response: HttpResponseBase) -> None:
     """Replaces the content of an error response that Django made by a problem, in place.
     Status and headers (Allow, CORS, Retry-After) stay as they are."""
-    if response.streaming or response.headers.get("Content-Type") == CONTENT_TYPE:
+    if response.streaming or "keeps_shape" in vars(response):  # allauth's
         return
-    if "keeps_shape" in vars(response):  # allauth's
+    if response.headers.get("Content-Type") == CONTENT_TYPE:
         return
     problem = BY_STATUS.get(response.status_code)
     if problem is None:

@@ -251,7 +251,7 @@ if environment.boolean("TRUST_X_FORWARDED_PROTO", False):
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 # Of all pages, except those that set their own: the front page (front.py) and the
-# interactive documentation (docs.py). Styles and scripts are files of this service.
+# interactive documentation (docs_page.py). Styles and scripts are files of this service.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -380,7 +380,7 @@ WEBHOOK_ALLOWED_HOSTS = [
 # Limits
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024  # bytes of a request body
-FILE_UPLOAD_HANDLERS = ["taskproject.uploads.NoFiles"]
+FILE_UPLOAD_HANDLERS = ["taskproject.upload_handler.RefuseFiles"]
 
 # Static files are served from the packages that contain them, without collectstatic.
 
@@ -450,7 +450,7 @@ WORKERS = environment.integer("WORKERS", min(os.cpu_count() or 1, 32), 1, 256)
 # several durable at once (2 -> 4: a quarter more writes, a tenth more reads a second;
 # 4 -> 6: a twentieth more writes). With many processors fewer, so that a PostgreSQL as it is
 # installed (100 connections, 3 of them reserved) has enough for all, for the two threads in reserve
-# of each process (overload.py), and for its `/readyz`.
+# of each process (request_queue.py), and for its `/readyz`.
 THREADS = environment.integer("THREADS", min(6, max(2, 90 // WORKERS - 3)), 1, 64)
 # The requests of each process that wait for a thread: those of 1,000 clients that send one at once,
 # even if all connections lead to one process.

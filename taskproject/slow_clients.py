@@ -33,8 +33,8 @@ from typing import Any
 from django.conf import settings
 from granian.wsgi import Response, ResponseIterWrap
 
-from taskproject.overload import PRIORITY, REFUSED, RESERVE, Queue, Request
 from taskproject.problems import CONTENT_TYPE, RequestTimeout
+from taskproject.request_queue import PRIORITY, REFUSED, RESERVE, Queue, Request
 
 logger = logging.getLogger("taskproject.slow_clients")
 

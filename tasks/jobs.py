@@ -23,7 +23,7 @@ from tasks.models import (
 )
 from tasks.models.bulk import State
 from tasks.models.uploads import Upload, UploadState
-from tasks.uploads import import_portion, undo_portion
+from tasks.upload_imports import import_portion, undo_portion
 
 # Call these inside `lock_feeds`, with the row locked
 

@@ -38,7 +38,7 @@ from taskproject import error_reports, problems
 from taskproject.deadlines import deadline
 from taskproject.worker import CALL_SECONDS, is_away
 from tasks.hints import HintResponse, hint
-from tasks.models.newest import Committed, newest_of
+from tasks.models.newest_events import Committed, newest_of
 
 logger = logging.getLogger("taskproject.push")
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from taskproject.accounts.auth import Caller
 from taskproject.accounts.models import ApiToken, ApiTokenQuerySet, User
 from taskproject.problems import (
+    NO_SUCH_ROW,
     Forbidden,
     InsufficientScope,
     Invalid,
@@ -61,7 +62,7 @@ def revoke(caller: Caller, token_id: int) -> None:
     """Raises `NotFound` for a token that is revoked, or of somebody else."""
     mine = of(caller)
     if token_id > _MAX_ID or not mine.filter(pk=token_id).revoke():
-        raise NotFound("You have no token with this id.")
+        raise NotFound(NO_SUCH_ROW.format("token"))
 
 
 def _check_scopes(caller: Caller, scopes: Sequence[str]) -> None:

@@ -24,11 +24,11 @@ from taskproject.models import Job
 from taskproject.problems import Conflict
 from tasks.admin.bulk import with_titles
 from tasks.admin.versioned import VersionedAdmin
-from tasks.forms.uploads import UploadForm
+from tasks.forms.import_file import UploadForm
 from tasks.jobs import confirm_upload, undo_upload
 from tasks.models import Upload
 from tasks.models.uploads import UploadState
-from tasks.uploads import (
+from tasks.upload_imports import (
     MAX_BYTES,
     MAX_ROWS,
     TooManyRows,

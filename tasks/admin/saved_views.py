@@ -24,7 +24,7 @@ COLUMNS = "task_columns"
 #: The column that is always shown.
 TITLE = "title"
 #: The column that is shown only if it was chosen, for the sake of the titles.
-UNUSUAL = "created_at"
+HIDDEN_BY_DEFAULT = "created_at"
 #: A message, its level, and the query of the list to show; None: the one as before.
 Result = tuple[int, str, str | None]
 # Parameters that are no part of a view.
@@ -60,7 +60,7 @@ def columns(request: HttpRequest, known: Sequence[str]) -> tuple[str, ...]:
     """The columns of the view that the address names, else those that the user chose; names
     that are not known any more are left out."""
     view = named(request, request.GET.get(VIEW_VAR, ""))
-    usual = [name for name in known if name != UNUSUAL]
+    usual = [name for name in known if name != HIDDEN_BY_DEFAULT]
     chosen = view.columns.split(",") if view else request.session.get(COLUMNS, usual)
     return tuple(name for name in known if name in chosen or name == TITLE)
 

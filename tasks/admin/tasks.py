@@ -33,7 +33,7 @@ SHOWN_EVENTS = 5
 @admin.register(Task)
 class TaskAdmin(TaskChangeListAdmin):
     class Media:
-        js = ("taskproject/due.js",)
+        js = ("taskproject/due_pickers.js",)
 
     form = TaskForm
     subject = "task_id"

@@ -61,7 +61,7 @@ class VersionedAdmin(admin.ModelAdmin):
         js = (
             "taskproject/unsaved.js",
             "taskproject/filters.js",
-            "taskproject/neighbours.js",
+            "taskproject/row_navigation.js",
         )
 
     # Facets would count the rows of each choice, and so read every row.

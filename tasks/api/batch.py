@@ -20,7 +20,7 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import check_version_given, other_version
 from taskproject.inputs import Closed, absent, refusal_of
 from taskproject.problems import Invalid, Problem
-from tasks.api.members import Id, TaskId, Version
+from tasks.api.field_types import Id, TaskId, Version
 from tasks.api.responses import batch_of, clock_of, json_response, represent
 from tasks.api.schemas import (
     InZone,
@@ -149,7 +149,7 @@ class DeletedOut(BaseModel):
 
 
 class TaskProblem(BaseModel):
-    """A name in the document: the schema of `taskproject.problem_responses`."""
+    """A name in the document: the schema of `taskproject.openapi_errors`."""
 
 
 class RefusedOut(BaseModel):

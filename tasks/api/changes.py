@@ -14,7 +14,8 @@ from taskproject.inputs import DIGITS
 from taskproject.operations import checks_token_itself
 from taskproject.problems import CursorExpired
 from tasks import cursors
-from tasks.api.members import Id, NextCursor
+from tasks.api.field_types import Id, NextCursor
+from tasks.api.lists_and_tags import ListOut, TagOut, represent_row
 from tasks.api.responses import (
     clock_of,
     find,
@@ -25,11 +26,10 @@ from tasks.api.responses import (
     represent_event,
 )
 from tasks.api.schemas import InZone, Page, TaskOut
-from tasks.api.versioned import ListOut, TagOut, represent_row
 from tasks.hints import HintResponse, hint
 from tasks.models import Event, Tag, Task, TaskList, feed
 from tasks.models.due_dates import Clock
-from tasks.models.newest import newest
+from tasks.models.newest_events import newest
 
 router = Router(tags=["changes"])
 

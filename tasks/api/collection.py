@@ -14,7 +14,8 @@ from taskproject.inputs import absent
 from taskproject.operations import checks_token_itself
 from taskproject.replica import reads_replica
 from tasks import cursors
-from tasks.api.members import NextCursor
+from tasks.api.field_types import NextCursor
+from tasks.api.filters import TaskFilters
 from tasks.api.responses import (
     actor,
     clock_of,
@@ -29,7 +30,6 @@ from tasks.api.schemas import (
     REPRESENTATION,
     InZone,
     TaskCreate,
-    TaskFilters,
     TaskOut,
     to_model_fields,
 )

@@ -12,7 +12,7 @@ from typing_extensions import TypeAliasType
 from taskproject import jobs
 from taskproject.accounts.auth import ApiRequest
 from taskproject.models import Job
-from taskproject.problems import NotFound
+from taskproject.problems import NO_SUCH_ROW, NotFound
 from tasks.api.responses import json_response
 from tasks.cursors import BIGINT
 
@@ -62,7 +62,7 @@ def get_job(request: ApiRequest, job_id: int) -> HttpResponse:
     mine = Job.objects.filter(owner_id=request.auth.user_id)
     job = mine.filter(pk=job_id).first() if job_id <= BIGINT else None
     if job is None:
-        raise NotFound("You have no job with this id.")
+        raise NotFound(NO_SUCH_ROW.format("job"))
     if job.finished_at is None:
         jobs.start()  # the process that ran it may have been stopped
     return json_response(job.as_dict())

@@ -9,11 +9,9 @@ from typing_extensions import TypeAliasType
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import WORD, Closed, absent
+from tasks.api.field_types import ListName, NextCursor, Version
 from tasks.api.jobs import JobOut
-from tasks.api.members import ListName, NextCursor, Version
-from tasks.api.responses import actor, page_response
-from tasks.api.schemas import Move, OrderedPage
-from tasks.api.versioned import (
+from tasks.api.lists_and_tags import (
     ListOut,
     change_row,
     read_row,
@@ -21,6 +19,8 @@ from tasks.api.versioned import (
     represent_row,
     row_response,
 )
+from tasks.api.responses import actor, page_response
+from tasks.api.schemas import Move, OrderedPage
 from tasks.jobs import remove_list
 from tasks.models import Actor, TaskList
 

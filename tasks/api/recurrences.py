@@ -12,10 +12,10 @@ from pydantic_core import PydanticCustomError
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import DIGITS, NO_NUL, Closed, Zone
 from tasks import recurrence
-from tasks.api.members import Day, Instant, SeriesSource
+from tasks.api.field_types import Day, Instant, SeriesSource
 from tasks.api.responses import json_response
 from tasks.limits import RULE_LENGTH
-from tasks.models.plans import checked_rule
+from tasks.models.new_values import checked_rule
 
 router = Router(tags=["tasks"])
 

@@ -10,7 +10,7 @@ from typing_extensions import TypeAliasType
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import DIGITS
-from tasks.api.members import Id, NextCursor
+from tasks.api.field_types import Id, NextCursor
 from tasks.api.responses import page_response
 from tasks.api.schemas import Page
 from tasks.models import Reminder

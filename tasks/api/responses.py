@@ -19,7 +19,7 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import expected_versions, not_modified, stale_version
 from taskproject.idempotency import key_of
 from taskproject.input_errors import input_error
-from taskproject.problems import Gone, Invalid, NotFound, StaleVersion
+from taskproject.problems import NO_SUCH_ROW, Gone, Invalid, NotFound, StaleVersion
 from tasks import cursors
 from tasks.api.schemas import REPRESENTATION, InZone, Page
 from tasks.fields import ATTRIBUTES, FIELDS
@@ -339,7 +339,7 @@ def _differences(
 
 
 def missing() -> NotFound:
-    return NotFound("You have no task with this id.")
+    return NotFound(NO_SUCH_ROW.format("task"))
 
 
 def gone(task_id: int) -> Gone:

@@ -11,9 +11,9 @@ from taskproject.deadlines import extend
 from taskproject.downloads import CHUNK_TIMEOUT, download
 from taskproject.sql import this_thread
 from tasks import cursors
+from tasks.api.lists_and_tags import represent_row
 from tasks.api.responses import clock_of, json_line, represent
 from tasks.api.schemas import InZone
-from tasks.api.versioned import represent_row
 from tasks.formats import WRITERS
 from tasks.models import Tag, TaskList, listing
 from tasks.models.criteria import Criteria

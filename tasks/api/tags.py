@@ -7,17 +7,17 @@ from pydantic import BaseModel, ConfigDict
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import Closed, absent
 from taskproject.models import Job
+from tasks.api.field_types import NextCursor, TagName, Version
 from tasks.api.jobs import JobOut
-from tasks.api.members import NextCursor, TagName, Version
-from tasks.api.responses import page_response
-from tasks.api.schemas import OrderedPage
-from tasks.api.versioned import (
+from tasks.api.lists_and_tags import (
     TagOut,
     changed_by_job,
     read_row,
     removed,
     represent_row,
 )
+from tasks.api.responses import page_response
+from tasks.api.schemas import OrderedPage
 from tasks.jobs import remove_tag
 from tasks.jobs import rename_tag as rename
 from tasks.models import Actor, Tag

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from taskproject.accounts.auth import ApiRequest
 from taskproject.addresses import absolute
 from taskproject.inputs import Closed, absent
-from tasks.api.members import Title
+from tasks.api.field_types import Title
 from tasks.api.responses import (
     actor,
     change,

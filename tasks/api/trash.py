@@ -11,8 +11,8 @@ from pydantic.config import JsonDict
 
 from taskproject.accounts.auth import ApiRequest
 from tasks import jobs
+from tasks.api.field_types import NextCursor
 from tasks.api.jobs import JobOut, unfinished_response
-from tasks.api.members import NextCursor
 from tasks.api.responses import (
     actor,
     changed,

@@ -9,10 +9,10 @@ from pydantic_core import PydanticCustomError
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import NO_NUL, Closed, absent
-from tasks.api.members import Id
+from tasks.api.field_types import Id
+from tasks.api.lists_and_tags import ListOut, TagOut, represent_row
 from tasks.api.responses import batch_of, clock_of, json_response, represent
 from tasks.api.schemas import InZone, TaskOut
-from tasks.api.versioned import ListOut, TagOut, represent_row
 from tasks.models import Task, undo
 
 router = Router(tags=["changes"])

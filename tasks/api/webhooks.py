@@ -20,10 +20,10 @@ from typing_extensions import TypeAliasType
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import NO_NUL, Closed, absent
 from taskproject.outbound import fault_of
-from taskproject.problems import Invalid, NotFound
+from taskproject.problems import NO_SUCH_ROW, Invalid, NotFound
 from tasks import cursors
 from tasks.api.changes import EventVerb
-from tasks.api.members import Id, Instant, NextCursor
+from tasks.api.field_types import Id, Instant, NextCursor
 from tasks.api.responses import json_response, no_content, page_response
 from tasks.api.schemas import Page
 from tasks.models import Event, Webhook, WebhookDelivery
@@ -193,7 +193,7 @@ def _find(request: ApiRequest, key: int) -> Webhook:
     mine = Webhook.objects.owned_by(request.auth.user_id)
     webhook = mine.filter(pk=key).first() if key <= cursors.BIGINT else None
     if webhook is None:
-        raise NotFound("You have no webhook with this id.")
+        raise NotFound(NO_SUCH_ROW.format("webhook"))
     return webhook
 
 

@@ -1,5 +1,5 @@
 """The clients of a load: each creates, reads and changes tasks of its own, and all of them
-toggle one that they share. What the service has acknowledged is kept, for `proof.py`."""
+toggle one that they share. What the service has acknowledged is kept, for `verification.py`."""
 
 import asyncio
 import time

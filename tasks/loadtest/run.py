@@ -13,7 +13,7 @@ from taskproject.backups import Progress
 from tasks.loadtest.connections import Response, Target, resolve
 from tasks.loadtest.figures import Figures
 from tasks.loadtest.load import Account, Bounds, Client, Load, Made, Unexpected
-from tasks.loadtest.proof import Event, Follower, check, read_back, wait
+from tasks.loadtest.verification import Event, Follower, check, read_back, wait
 
 #: Seconds between two updates of the progress bar.
 TICK = 0.2

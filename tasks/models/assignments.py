@@ -1,6 +1,6 @@
 """The new values of a task's columns as SQL, for edits that do not read the task first.
 
-The rules are those of `plans.py`; `tests/integration/test_edits.py` compares the two. For
+The rules are those of `new_values.py`; `tests/integration/test_edits.py` compares the two. For
 PostgreSQL only.
 """
 
@@ -46,7 +46,7 @@ _NOW = '"before"."now"'
 
 class Assignments(NamedTuple):
     """The assignments to columns, and the conditions on the row before the edit under which
-    they are correct. Otherwise `plans.py` has to compute the values."""
+    they are correct. Otherwise `new_values.py` has to compute the values."""
 
     columns: dict[str, Expression]
     conditions: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Assignments(NamedTuple):
 
 def assignments(fields: Values, zone: str) -> Assignments | None:
     """The assignments of an edit that sets these fields; None if there are none, or if a field
-    or a value is not supported. `zone`: see `plans.due`."""
+    or a value is not supported. `zone`: see `new_values.due`."""
     if not fields.keys() <= SETTABLE:
         return None
     columns: dict[str, Expression] = {}
@@ -85,7 +85,7 @@ def assignments(fields: Values, zone: str) -> Assignments | None:
     named = fields.get("due_timezone")
     if named is not None:
         if not named or ("due_at" in columns and fields.get("due_at") is None):
-            return None  # `plans.due` raises the error.
+            return None  # `new_values.due` raises the error.
         columns["due_timezone"] = "%s", (timezones.known(named),)
         if "due_at" not in columns:
             conditions.append('"due_at" IS NOT NULL')
@@ -117,7 +117,7 @@ def _clears_due(fields: Values) -> bool:
 
 
 def _due(fields: Values, zone: str) -> dict[str, Expression]:
-    """The columns of the due date, except for a given time zone: see `plans.due`."""
+    """The columns of the due date, except for a given time zone: see `new_values.due`."""
     instant, day = fields.get("due_at"), fields.get("due_date")
     if instant is not None:
         kept = 'COALESCE("tasks_task"."due_timezone", %s)'

@@ -22,7 +22,7 @@ from taskproject.names import casefold_key
 from taskproject.problems import Invalid, Problem
 from taskproject.sql import NO_GUARD, check_guard
 from tasks.fields import TEXTS, Values
-from tasks.models import plans, positions, references, statements, task_events
+from tasks.models import new_values, positions, references, statements, task_events
 from tasks.models.events import (
     MOST_COMPARED,
     Actor,
@@ -51,7 +51,7 @@ MAX_NEW_TAGS = 5_000
 #: Most events that are read to find the changes since stale versions.
 MAX_READ = 5_000
 # The columns to write if the texts of a task have changed, and in all cases.
-_TEXTS = (*TEXTS, *plans.DERIVED)
+_TEXTS = (*TEXTS, *new_values.DERIVED)
 _UNCHANGING = ("id", "owner_id", "client_id", "external_id", "created_at")
 _FIELDS = tuple(
     field.attname
@@ -225,7 +225,9 @@ class _Changes:
         tags = Tag.objects.owned_by(self.owner_id).named(named)
         return dict(tags.values_list("key", "name"))
 
-    def _places_of_others(self, operations: Iterable[Operation]) -> set[plans.Place]:
+    def _places_of_others(
+        self, operations: Iterable[Operation]
+    ) -> set[new_values.Place]:
         """The places of tasks to be restored that other live tasks than the known ones have."""
         back = {one.key for one in operations if one.verb == RESTORE}
         tasks = [self.tasks[key] for key in back if key in self.tasks]
@@ -277,7 +279,7 @@ class _Changes:
         """Creates the task with this id. Raises `Invalid` for references to rows that are not the owner's."""
         self._check(None, fields)
         tags = self._new_names(fields)
-        task: Task = plans.new(
+        task: Task = new_values.new(
             Task,
             self.now,
             ChainMap(tags, self._tags),
@@ -293,7 +295,7 @@ class _Changes:
         """The task after the change. Raises the problem of a change that is not possible."""
         values, tags = self._planned(task, operation, zone)
         self._make(tags)
-        values = plans.changes(task, values)
+        values = new_values.changes(task, values)
         if values:
             before, task = task, copy(task)
             for name, value in values.items():
@@ -311,13 +313,13 @@ class _Changes:
         match operation.verb:
             case "complete" | "reopen":
                 completed = operation.verb == "complete"
-                return plans.completing(task, self.now, completed), {}
+                return new_values.completing(task, self.now, completed), {}
             case "toggle":
-                return plans.completing(task, self.now, not task.completed), {}
+                return new_values.completing(task, self.now, not task.completed), {}
             case "delete":
                 return {"deleted_at": self.now}, {}
             case "restore":
-                return plans.restored(task, self._end, self._taken_place(task)), {}
+                return new_values.restored(task, self._end, self._taken_place(task)), {}
             case "move" if self._order is not None:
                 moment = self._ends.moment()
                 list_id, position = self._order.move(task.pk, fields, moment)
@@ -328,9 +330,9 @@ class _Changes:
             (self.owner_id, key): tags[key] if key in tags else self._tags[key]
             for key in map(casefold_key, fields.get("tags", ()))
         }
-        return plans.edited(task, self.now, names, zone, fields, self._end), tags
+        return new_values.edited(task, self.now, names, zone, fields, self._end), tags
 
-    def _taken_place(self, task: Task) -> set[plans.Place]:
+    def _taken_place(self, task: Task) -> set[new_values.Place]:
         """The place of the task, if another live task has it."""
         place = _place(task)
         taken = place in self._taken or any(
@@ -443,7 +445,7 @@ class _Changes:
         )
 
 
-def _place(task: Task) -> plans.Place:
+def _place(task: Task) -> new_values.Place:
     return task.owner_id, task.list_id, task.position
 
 

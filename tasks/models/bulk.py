@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from taskproject.models import horizon
+from taskproject.models import expiry_cutoff
 from taskproject.names import casefold_key
 from taskproject.problems import Conflict
 from taskproject.sql import ON_POSTGRESQL
@@ -103,7 +103,7 @@ class BulkChangeQuerySet(models.QuerySet["BulkChange"]):
 
     def expired(self) -> Self:
         """Those that are as old as stored responses may be."""
-        return self.filter(created_at__lt=horizon())
+        return self.filter(created_at__lt=expiry_cutoff())
 
 
 class State(models.TextChoices):

@@ -17,7 +17,7 @@ from taskproject.names import casefold_key
 from taskproject.problems import Conflict, Invalid, NotFound, Problem
 from tasks.fields import Values
 from tasks.limits import MAX_TAGS
-from tasks.models import plans, references
+from tasks.models import new_values, references
 from tasks.models.batches import Batch
 from tasks.models.events import Event, lock_feeds
 from tasks.models.operations import Operation
@@ -237,7 +237,7 @@ def _give_back(
         _check_user(fields[next(iter(tasks)).pk]["owner_id"])
         edits, ends = [(task, fields[task.pk]) for task in tasks], Ends(now)
         tags = references.resolve(Task.objects.all(), change.by(), now, edits)
-        return lambda task: plans.edited(
+        return lambda task: new_values.edited(
             task, now, tags, "UTC", fields[task.pk], ends.next
         )
 

@@ -11,7 +11,7 @@ from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
 from django.utils import timezone
 
 from taskproject.names import casefold_key
-from taskproject.problems import Invalid, NameTaken
+from taskproject.problems import NO_SUCH_ROW, Invalid, NameTaken
 from tasks.limits import LIST_NAME_LENGTH, POSITION_LENGTH
 from tasks.models import positions
 from tasks.models.bytewise import BytewiseField
@@ -171,7 +171,7 @@ class TaskList(models.Model):
             at = lists.filter(pk=before or after or 0).first()
         if at is None:
             name = "before" if before else "after"
-            detail = "You have no other list with this id."
+            detail = NO_SUCH_ROW.format("other list")
             raise Invalid.of(name, detail, "not_found")
         place = positions.beside(
             lists, at, database_now(), before=bool(before), own=self.position

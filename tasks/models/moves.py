@@ -16,10 +16,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from taskproject import sql
-from taskproject.problems import Invalid
+from taskproject.problems import NO_SUCH_ROW, Invalid
 from taskproject.sql import batched
 from tasks.models import positions
-from tasks.models.plans import Place
+from tasks.models.new_values import Place
 from tasks.models.positions import Row
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Order:
             return list_id, positions.within(low, high, now, own=own)
         at = self._places.get(other)
         if at is None or other == key or at[0] != owner_id:
-            detail = "You have no other task with this id."
+            detail = NO_SUCH_ROW.format("other task")
             raise Invalid.of(side, detail, "not_found")
         row = self._rows[owner_id, list_id]
         row.remove(own)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from taskproject.problems import Invalid
+from taskproject.problems import NO_SUCH_ROW, Invalid
 from taskproject.sql import batched
 from tasks.fields import Values
 from tasks.models.events import Actor
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tasks.models.moves import Aim
     from tasks.models.tasks import Task, TaskQuerySet
 
-NO_LIST = ("list", "You have no list with this id.", "not_found")
-NO_PARENT = ("parent", "You have no task with this id.", "not_found")
+NO_LIST = ("list", NO_SUCH_ROW.format("list"), "not_found")
+NO_PARENT = ("parent", NO_SUCH_ROW.format("task"), "not_found")
 NO_CLIENT_ID = "You have no task with this client_id."
 NO_TOP = ("parent", "A subtask can have no subtasks of its own.", "is_subtask")
 ITSELF = ("parent", "A task cannot be its own parent.", "own_parent")

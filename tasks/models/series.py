@@ -16,7 +16,7 @@ from taskproject.names import casefold_key
 from taskproject.problems import Conflict
 from tasks import recurrence
 from tasks.fields import Values
-from tasks.models import plans, statements, task_events
+from tasks.models import new_values, statements, task_events
 from tasks.models.due_dates import Clock, is_overdue
 from tasks.models.events import Actor, append
 from tasks.models.positions import Ends
@@ -59,7 +59,7 @@ def skipped(task: Task) -> Values:
     values = step.next.fields()
     return {
         **values,
-        **plans.due(task, "UTC", values),
+        **new_values.due(task, "UTC", values),
         "recurrence": str(step.rule),
         "occurrence": str(step.next),
     }
@@ -198,7 +198,7 @@ class _Turns:
         names = [*fields["tags"]]  # type: ignore[misc]  # names of tags that exist
         known = {casefold_key(name): name for name in names}
         values = {**fields, "id": key}
-        task: Task = plans.new(self._model, self._now, known, values)
+        task: Task = new_values.new(self._model, self._now, known, values)
         task.position = self._ends.next((task.owner_id, task.list_id))
         statements.insert_all(self._model, [task])
         label([task])

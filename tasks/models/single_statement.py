@@ -15,7 +15,7 @@ import orjson
 from taskproject import timezones
 from taskproject.sql import ON_POSTGRESQL, check_found, fetch, mark_saved, this_thread
 from tasks.fields import TRACKED
-from tasks.models import events, plans, positions, task_events
+from tasks.models import events, new_values, positions, task_events
 from tasks.models.assignments import Assignments
 from tasks.models.due_dates import NEVER
 from tasks.models.events import Actor, NewEvent, after_lock, feed_lock_key
@@ -61,7 +61,7 @@ _ONCE = (
 )
 # Fields of a new task that `add` does not support.
 _UNSUPPORTED = (
-    *plans.REFERENCES,
+    *new_values.REFERENCES,
     *("position", "deleted_at", "updated_at", "reminders"),
 )
 # The columns that the tallies depend on.
@@ -84,7 +84,7 @@ def add(
     if not is_possible() or any(map(given.get, _UNSUPPORTED)):
         return None
     now = timezones.now()  # A placeholder: the database's time replaces it.
-    task: Task = plans.new(model, now, {}, {**given, "owner_id": owner_id})
+    task: Task = new_values.new(model, now, {}, {**given, "owner_id": owner_id})
     [event] = task_events.new_events(now, [(None, task)])
     fields = vars(task)
     times = tuple(name for name in _TIMES if fields[name] is now)
@@ -168,7 +168,7 @@ def edit(
 ) -> Outcome | None:
     """Makes these assignments to the owner's task with this id, unless it is in the trash, and
     appends the event, in one statement. `changes` returns the changes of the same edit as
-    computed by `plans.py`. Raises `GuardFailed`.
+    computed by `new_values.py`. Raises `GuardFailed`.
 
     Returns None, and writes nothing, if the conditions of the assignments do not hold, or
     if another transaction has changed the task meanwhile.

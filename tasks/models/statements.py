@@ -28,7 +28,7 @@ from taskproject.sql import (
     insert_rows,
     mark_saved,
 )
-from tasks.models import events, plans, positions
+from tasks.models import events, new_values, positions
 from tasks.models.events import feed_lock_key
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ OPEN_SUBTASKS = (
     'IS NULL) FROM "tasks_task" "child" WHERE "child"."parent_id" = "tasks_task"."id")'
 )
 #: Columns that are used in SQL only, and not loaded.
-UNREAD = plans.DERIVED
+UNREAD = new_values.DERIVED
 #: Most tasks in one statement that writes most of their fields.
 TASKS_PER_UPDATE = 1_000
 #: One task of an owner, found by its id only: without statistics, PostgreSQL would scan an

@@ -22,7 +22,7 @@ from tasks import limits
 from tasks.fields import Values
 from tasks.models import (
     constraints,
-    plans,
+    new_values,
     positions,
     references,
     series,
@@ -140,7 +140,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             tags = Tag.objects.obtain(by, now, owner_id, names) if names else []
             known = {tag.key: tag.name for tag in tags}
             tasks = [
-                plans.new(Task, now, known, {**row, "owner_id": owner_id})
+                new_values.new(Task, now, known, {**row, "owner_id": owner_id})
                 for row in rows
             ]
             if len(tasks) > 1 or not statements.insert(Task, now, tasks[0]):
@@ -178,7 +178,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             [values] = references.with_parent_ids(mine, self._owner_id, [fields])
             edits, ends = [(task, values) for task in tasks], Ends(now)
             tags = references.resolve(mine, by, now, edits)
-            return lambda task: plans.edited(task, now, tags, zone, values, ends.next)
+            return lambda it: new_values.edited(it, now, tags, zone, values, ends.next)
 
         edit = None if check else (fields, zone)
         return self.write(
@@ -197,7 +197,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             by,
             versions,
             lambda tasks, now: (
-                lambda task: plans.completing(task, now, not task.completed)
+                lambda task: new_values.completing(task, now, not task.completed)
             ),
             edit=({"completed": OPPOSITE}, "UTC"),
         )
@@ -251,7 +251,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
         def planned(tasks: Iterable[Task], now: datetime) -> Plan:
             taken, ends = positions.taken(Task.objects.live(), tasks), Ends(now)
-            return lambda task: plans.left(task, ends.next, taken)
+            return lambda task: new_values.left(task, ends.next, taken)
 
         return self.write(by, None, planned, frozen=False)
 
@@ -270,7 +270,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
         def planned(tasks: Iterable[Task], now: datetime) -> Plan:
             taken, ends = positions.taken(Task.objects.live(), tasks), Ends(now)
-            return lambda task: plans.restored(task, ends.next, taken)
+            return lambda task: new_values.restored(task, ends.next, taken)
 
         return self.write(by, versions, planned, frozen=False)
 
@@ -320,7 +320,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             if not tasks:
                 return outcome
             plan = planned(tasks, now)
-            changes = [(task, plans.changes(task, plan(task))) for task in tasks]
+            changes = [(task, new_values.changes(task, plan(task))) for task in tasks]
             series.follow(Task, by, now, changes)
             rows_by_fields: dict[tuple[str, ...], list[tuple[int, list[object]]]] = {}
             for task, values in changes:
@@ -356,7 +356,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
             return None
 
         def changes(task: "Task") -> Mapping[str, object]:
-            return plans.changes(task, planned([task], task.updated_at)(task))
+            return new_values.changes(task, planned([task], task.updated_at)(task))
 
         found = self._owner_id, self._key
         return single_statement.edit(Task, by, *found, versions, assigned, changes)

@@ -10,7 +10,7 @@ from typing import Any, Self
 from django.db import models
 from django.utils import timezone
 
-from taskproject.models import horizon
+from taskproject.models import expiry_cutoff
 from taskproject.problems import Conflict
 from tasks.models.bulk import UNDONE_WITHIN
 from tasks.models.events import Actor
@@ -31,7 +31,7 @@ class UploadState(models.TextChoices):
 class UploadQuerySet(models.QuerySet["Upload"]):
     def expired(self) -> Self:
         """Those that are as old as stored responses may be."""
-        return self.filter(created_at__lt=horizon())
+        return self.filter(created_at__lt=expiry_cutoff())
 
 
 class Upload(models.Model):
@@ -43,7 +43,7 @@ class Upload(models.Model):
     name = models.CharField(max_length=255)
     format = models.CharField(max_length=20)
     state = models.CharField(max_length=20, default=UploadState.READING)
-    # What would become of its rows, in numbers: see `tasks.uploads.read_upload`.
+    # What would become of its rows, in numbers: see `tasks.upload_imports.read_upload`.
     summary: "models.JSONField[dict[str, Any]]" = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     finished_at = models.DateTimeField(null=True)

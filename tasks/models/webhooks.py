@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from taskproject.problems import Conflict, NotFound
+from taskproject.problems import NO_SUCH_ROW, Conflict, NotFound
 from tasks.models.events import Event
 from tasks.models.functions import Among
 
@@ -242,7 +242,7 @@ class Webhook(models.Model):
         rows = Webhook.objects.select_for_update(no_key=True).filter(pk=self.pk)
         for row in rows:
             return row
-        raise NotFound("You have no webhook with this id.")
+        raise NotFound(NO_SUCH_ROW.format("webhook"))
 
     def _change(self, **values: object) -> None:
         """The fields of the row and of this instance, and no others: workers write some."""

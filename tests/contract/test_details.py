@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from taskproject.accounts.models import User
-from tasks.api.schemas import TaskFilters
+from tasks.api.filters import TaskFilters
 from tasks.limits import PRIORITIES
 from tasks.models import Tag
 from tests.conftest import ApiClient, make_task

@@ -14,7 +14,7 @@ from django.utils import timezone
 from taskproject import jobs
 from taskproject.accounts.models import User
 from taskproject.models import Job
-from tasks import uploads
+from tasks import upload_imports
 from tasks.admin import imports
 from tasks.exports import records_of
 from tasks.formats import jsonl
@@ -56,8 +56,8 @@ def fates(page: Any) -> list[tuple[int, str]]:
 @pytest.fixture
 def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 2 records, pages of 2 rows; the thread is left out."""
-    monkeypatch.setattr(uploads, "PORTION", 2)
-    monkeypatch.setattr(uploads, "PAGE", 2)
+    monkeypatch.setattr(upload_imports, "PORTION", 2)
+    monkeypatch.setattr(upload_imports, "PAGE", 2)
     monkeypatch.setattr(jobs, "start", lambda: None)
     monkeypatch.setattr(jobs.run, "__defaults__", (0.0,))
 
@@ -252,7 +252,7 @@ def test_any_bytes_are_refused_with_a_reason(
 def test_a_file_that_is_too_large_is_refused(
     staff: Client, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "MAX_ROWS", 2)
+    monkeypatch.setattr(upload_imports, "MAX_ROWS", 2)
     assert "A file has at most" in messages(upload(staff, "title\na\nb\nc"))[0]
 
     monkeypatch.setattr(imports, "MAX_BYTES", 10)

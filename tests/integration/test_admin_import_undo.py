@@ -11,7 +11,7 @@ from django.utils import timezone
 from taskproject import jobs
 from taskproject.accounts.models import User
 from taskproject.models import Job
-from tasks import uploads
+from tasks import upload_imports
 from tasks.models import Event, Tag, Task, TaskList, Upload
 from tests.conftest import BY, make_task
 from tests.integration.test_admin_import import CSV, confirm, fates, path, upload
@@ -138,7 +138,7 @@ def test_what_was_not_imported_cannot_be_undone(staff: Client, alice: User) -> N
 def test_many_rows_are_undone_by_a_job(
     staff: Client, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "PORTION", 2)
+    monkeypatch.setattr(upload_imports, "PORTION", 2)
     monkeypatch.setattr(jobs, "start", lambda: None)
     monkeypatch.setattr(jobs.run, "__defaults__", (0.0,))
     imported(staff, "external_id,title,parent,list\n1,a,3,x\n2,b,3,x\n4,c,,\n3,P,,\n")

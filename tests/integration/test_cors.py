@@ -8,7 +8,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from taskproject.accounts.models import User
-from taskproject.document import HEADERS
+from taskproject.openapi_document import HEADERS
 from tests.conftest import ApiClient, make_task
 
 pytestmark = pytest.mark.either_database

@@ -16,7 +16,7 @@ from pytest_django import Settings
 from taskproject.accounts.permissions import PERMISSIONS, PUBLIC
 from taskproject.deprecation import deprecated
 from taskproject.inputs import Closed
-from taskproject.openapi import API
+from taskproject.ninja_api import API
 from tests.contract.document import operations
 
 SINCE, SUNSET = date(2027, 1, 1), date(2028, 1, 1)

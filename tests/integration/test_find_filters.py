@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
-from tasks.api.schemas import TaskFilters
+from tasks.api.filters import TaskFilters
 from tasks.models import Task, TaskList
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.answers import as_json

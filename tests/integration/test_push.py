@@ -23,7 +23,7 @@ from taskproject.accounts.models import User
 from tasks import push
 from tasks.hints import hint
 from tasks.models import Event
-from tasks.models.newest import Committed, newest_of
+from tasks.models.newest_events import Committed, newest_of
 from tasks.push import read_request
 from tests.conftest import ApiClient, make_task
 from tests.support.copies import copy_of, free_port

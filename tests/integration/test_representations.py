@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from taskproject.accounts.models import User
-from tasks.api import collection, responses, schemas, versioned
+from tasks.api import collection, lists_and_tags, responses, schemas
 from tasks.api.responses import json_response, represent
 from tasks.formats import ics
 from tasks.models import Tag, Task, TaskList
@@ -72,10 +72,11 @@ def test_the_form_of_a_list_and_of_a_tag_is_number_2() -> None:
         id=3, name="Shopping", position="n", created_at=MOMENT, updated_at=MOMENT
     )
 
-    assert versioned.REPRESENTATION == 2
-    assert json_response(versioned.represent_row(row)).content == LIST
+    assert lists_and_tags.REPRESENTATION == 2
+    assert json_response(lists_and_tags.represent_row(row)).content == LIST
     assert (
-        json_response(versioned.represent_row(Tag(id=5, name="errand"))).content == TAG
+        json_response(lists_and_tags.represent_row(Tag(id=5, name="errand"))).content
+        == TAG
     )
 
 

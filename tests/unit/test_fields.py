@@ -8,10 +8,10 @@ import pytest
 
 from tasks.admin.tasks import TaskAdmin
 from tasks.api.changes import EventVerb
+from tasks.api.filters import TaskFilters
 from tasks.api.schemas import (
     EXAMPLE,
     TaskCreate,
-    TaskFilters,
     TaskIn,
     TaskMembers,
     TaskOut,

@@ -18,7 +18,7 @@ from tasks.formats import (
 )
 from tasks.formats.foreign import Draft, external_id, fitted, top_ancestors
 from tasks.formats.markup import MARKUP_LENGTH, plain_text
-from tasks.forms.uploads import FORMATS
+from tasks.forms.import_file import FORMATS
 from tests.support.records import adjusted, bad_rows, records
 
 SAMPLES = Path(__file__).parent.parent / "formats"

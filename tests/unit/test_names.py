@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskproject.names import fault, one_line, visible
-from tasks.api.members import NAME
+from tasks.api.field_types import NAME
 
 #: Format characters that are drawn: signs before numbers, and the end of a verse.
 DRAWN = [

@@ -15,7 +15,7 @@ from taskproject.accounts.auth import ApiRequest
 from taskproject.accounts.models import ApiToken
 from taskproject.accounts.tokens import LIFETIME
 from taskproject.inputs import Closed
-from tasks.api.members import Instant, ListName, NextCursor
+from tasks.api.field_types import Instant, ListName, NextCursor
 from tasks.api.responses import json_response, no_content, page_response
 from tasks.api.schemas import Page
 

@@ -14,8 +14,8 @@ from granian.constants import Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
-from taskproject.companions import running
-from taskproject.overload import RESERVE
+from taskproject.child_processes import running
+from taskproject.request_queue import RESERVE
 from taskproject.server import BACKLOG, Port, PortError, Server
 from taskproject.sqlite.base import remember
 

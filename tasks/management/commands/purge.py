@@ -24,7 +24,7 @@ from tasks.models import (
     Upload,
     WebhookDelivery,
 )
-from tasks.models.keys import bring_up_to_date
+from tasks.models.outdated_keys import bring_up_to_date
 
 BATCH = 1_000
 

@@ -29,7 +29,7 @@ os.register_at_fork(
 )
 
 
-class _Companion(Thread):
+class _ChildProcess(Thread):
     """Runs a command until `stop`. The command takes `--parent`, the id of the process with which
     it ends: if this one is killed, nothing else stops it."""
 
@@ -88,13 +88,13 @@ class _Companion(Thread):
 @contextmanager
 def running(commands: Sequence[str]) -> Iterator[None]:
     """Runs these commands in processes of their own, within the context."""
-    companions = [_Companion(command) for command in commands]
-    for companion in companions:
-        companion.start()
+    children = [_ChildProcess(command) for command in commands]
+    for child in children:
+        child.start()
     try:
         yield
     finally:
-        for companion in companions:
-            companion.stop()
-        for companion in companions:
-            companion.end()
+        for child in children:
+            child.stop()
+        for child in children:
+            child.end()

@@ -8,7 +8,7 @@ from typing import Never
 from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 
 
-class NoFiles(FileUploadHandler):
+class RefuseFiles(FileUploadHandler):
     """Ends the reading of a request at its first file."""
 
     def new_file(self, *args: object, **kwargs: object) -> Never:

@@ -20,10 +20,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode
 from pydantic_core import core_schema
 
-from taskproject import problem_responses
+from taskproject import openapi_errors
 from taskproject.accounts.permissions import access_to
 from taskproject.deprecation import Deprecation, deprecations
-from taskproject.problem_responses import Part
+from taskproject.openapi_errors import Part
 
 #: Headers of responses, but for those that all have: the document's description names them.
 HEADERS: dict[str, Part] = {
@@ -110,7 +110,7 @@ class Schemas(NinjaGenerateJsonSchema):
         return described
 
     def literal_schema(self, schema: core_schema.LiteralSchema) -> Part:
-        return problem_responses.with_names(super().literal_schema(schema))
+        return openapi_errors.with_names(super().literal_schema(schema))
 
 
 class ParameterSchemas(Schemas):
@@ -163,7 +163,7 @@ class Document(OpenAPISchema):
         return paths
 
     def get_components(self) -> Part:
-        self.schemas |= problem_responses.SCHEMAS
+        self.schemas |= openapi_errors.SCHEMAS
         schemas = dict(sorted(self.schemas.items()))
         components: Part = super().get_components()
         return components | self.shared | {"schemas": schemas}
@@ -241,7 +241,7 @@ class Document(OpenAPISchema):
         responses = {str(key): one for key, one in operation["responses"].items()}
         parameters = operation["parameters"]
         if method != "get":
-            if any(f"{{{name}}}" in path for name in problem_responses.STALE):
+            if any(f"{{{name}}}" in path for name in openapi_errors.STALE):
                 parameters.append(IF_MATCH)
             if operation["operationId"] not in UNSTORED:
                 parameters.append(_idempotency_key())
@@ -250,7 +250,7 @@ class Document(OpenAPISchema):
         operation["responses"] = responses
         for status, response in responses.items():
             self._add_headers(response, _headers(status, response, operation))
-        errors = problem_responses.responses(path, method, operation, self.schemas)
+        errors = openapi_errors.responses(path, method, operation, self.schemas)
         for code, name, response in errors:
             self._add_headers(response, _headers(code, response, operation))
             self.shared["responses"].setdefault(name, response)

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 
 from taskproject.accounts.models import User
-from tasks.models import Task, keys, words
+from tasks.models import Task, outdated_keys, words
 from tests.conftest import ApiClient, make_task
 
 
@@ -38,7 +38,7 @@ def test_old_keys_are_made_anew(api: ApiClient, alice: User) -> None:
     thai = make_old(alice, "ซื้อนม", "ซ อนม|", "ซื้อนม")
     assert titles(api, "lodz") == []
 
-    assert keys.bring_up_to_date(connection) == 2
+    assert outdated_keys.bring_up_to_date(connection) == 2
 
     assert_current(before, old, thai)
     assert titles(api, "lodz") == ["Łódź"]
@@ -51,36 +51,36 @@ def test_keys_of_before_the_parts_could_be_told_apart_are_made_anew(
 ) -> None:
     old = make_old(alice, "Łódź", "łodz")
 
-    assert keys.bring_up_to_date(connection) == 1
+    assert outdated_keys.bring_up_to_date(connection) == 1
     assert_current(old)
 
 
 def test_a_second_run_finds_nothing_to_do(alice: User) -> None:
     make_old(alice, "Łódź", "łodz |")
     make_task(alice, "Øre", description="Ærø | x")
-    keys.bring_up_to_date(connection)
+    outdated_keys.bring_up_to_date(connection)
 
-    assert keys.bring_up_to_date(connection) == 0
+    assert outdated_keys.bring_up_to_date(connection) == 0
 
 
 def test_a_run_that_was_stopped_goes_on(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tasks = [make_old(alice, f"Łódź {n}", f"łodz {n} |") for n in range(5)]
-    whole = keys._rewrite
-    monkeypatch.setattr(keys, "LOOKED_AT", 2)
+    whole = outdated_keys._rewrite
+    monkeypatch.setattr(outdated_keys, "LOOKED_AT", 2)
 
     def stop(one: Any, some: list[int], wait: bool = False) -> set[int]:
         if tasks[3].pk in some:
             raise KeyboardInterrupt
         return whole(one, some, wait)
 
-    monkeypatch.setattr(keys, "_rewrite", stop)
+    monkeypatch.setattr(outdated_keys, "_rewrite", stop)
     with pytest.raises(KeyboardInterrupt):
-        keys.bring_up_to_date(connection, written=1)
-    monkeypatch.setattr(keys, "_rewrite", whole)
+        outdated_keys.bring_up_to_date(connection, written=1)
+    monkeypatch.setattr(outdated_keys, "_rewrite", whole)
 
-    assert keys.bring_up_to_date(connection, written=1) == 2
+    assert outdated_keys.bring_up_to_date(connection, written=1) == 2
     assert_current(*tasks)
 
 
@@ -138,7 +138,7 @@ def test_the_release_before_can_still_change_such_keys(alice: User) -> None:
     parts = task.search.split("|")
     assert parts == ["еж ", " мед", ""]
     Task.objects.filter(pk=task.pk).update(search=f"ўж |{parts[1]}", title="Ўж")
-    assert keys.bring_up_to_date(connection) == 1
+    assert outdated_keys.bring_up_to_date(connection) == 1
 
 
 @pytest.mark.skipif(not settings.ON_POSTGRESQL, reason="SQLite has one writer")
@@ -158,7 +158,7 @@ def test_a_task_that_somebody_writes_is_waited_for_last(alice: User) -> None:
     holder = threading.Thread(target=hold)
     holder.start()
     assert locked.wait(20)
-    rewrite = keys._rewrite
+    rewrite = outdated_keys._rewrite
 
     def watched(one: Any, some: list[int], wait: bool = False) -> set[int]:
         if wait:
@@ -169,10 +169,10 @@ def test_a_task_that_somebody_writes_is_waited_for_last(alice: User) -> None:
         return rewrite(one, some, wait)
 
     try:
-        keys._rewrite = watched  # type: ignore[assignment]
-        assert keys.bring_up_to_date(connection) == 3
+        outdated_keys._rewrite = watched  # type: ignore[assignment]
+        assert outdated_keys.bring_up_to_date(connection) == 3
     finally:
-        keys._rewrite = rewrite
+        outdated_keys._rewrite = rewrite
         done.set()
         holder.join()
     assert_current(*tasks)

@@ -12,7 +12,7 @@ from pydantic.config import JsonDict
 from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import expected_versions, not_modified, stale_version
 from taskproject.models import Job
-from taskproject.problems import NotFound, StaleVersion
+from taskproject.problems import NO_SUCH_ROW, NotFound, StaleVersion
 from tasks.api.jobs import unfinished_response
 from tasks.api.responses import actor, json_response, no_content, unchanged
 from tasks.cursors import BIGINT
@@ -66,7 +66,7 @@ def find_row(rows: QuerySet[R], key: int) -> R:
     """The row with this id. Raises `NotFound`."""
     row = rows.filter(pk=key).first() if key <= BIGINT else None
     if row is None:
-        raise NotFound(f"You have no {rows.model._meta.verbose_name} with this id.")
+        raise NotFound(NO_SUCH_ROW.format(rows.model._meta.verbose_name))
     return row
 
 

@@ -24,7 +24,7 @@ from typing_extensions import TypeAliasType
 from taskproject import uuids
 from taskproject.inputs import NO_NUL, STRIPPED, Closed, absent
 from taskproject.names import BREAKS, INVISIBLE_OF_FIRST_PLANE, ON_ONE_LINE, fault
-from taskproject.problem_responses import with_names
+from taskproject.openapi_errors import with_names
 from taskproject.uuids import parse_uuid
 from tasks.cursors import BIGINT
 from tasks.fields import FIELDS

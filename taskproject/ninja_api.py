@@ -12,11 +12,11 @@ from ninja.renderers import BaseRenderer
 
 from taskproject import inputs, problems
 from taskproject.deprecation import announced
-from taskproject.docs import DocsPage
-from taskproject.document import Document
+from taskproject.docs_page import DocsPage
 from taskproject.idempotency import idempotent
+from taskproject.openapi_document import Document
+from taskproject.openapi_errors import Part
 from taskproject.operations import OperationRun
-from taskproject.problem_responses import Part
 
 
 class Renderer(BaseRenderer):
