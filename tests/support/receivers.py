@@ -1,8 +1,9 @@
 """A receiver of webhooks: a real HTTP server on loopback that answers as it is told."""
 
+import socket
 import socketserver
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler
@@ -67,6 +68,8 @@ class Receiver:
     of_paths: dict[str, Answer] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
     stopping: Event = field(default_factory=Event)
+    #: Set while it accepts connections.
+    accepting: Event = field(default_factory=Event)
 
     def url(self, path: str = "/hook") -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -102,15 +105,29 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
+def receiving(*, full: bool = False) -> Iterator[Receiver]:
+    """With `full`, whoever connects waits until `accepting` is set."""
     receiver = Receiver()
-    with _Server(("127.0.0.1", 0), _Handler) as server:
+    with _Server(("127.0.0.1", 0), _Handler) as server, ExitStack() as waiting:
         server.receiver = receiver  # type: ignore[attr-defined]
         receiver.port = server.server_address[1]
-        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+        if full:
+            server.socket.listen(0)
+            for _ in range(2):
+                first = waiting.enter_context(socket.socket())
+                first.setblocking(False)
+                first.connect_ex(server.server_address)
+        else:
+            receiver.accepting.set()
+
+        def serve() -> None:
+            receiver.accepting.wait()
+            server.serve_forever(0.01)
+
+        Thread(target=serve, daemon=True).start()
         try:
             yield receiver
         finally:
             receiver.stopping.set()
+            receiver.accepting.set()
             server.shutdown()
