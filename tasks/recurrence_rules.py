@@ -132,6 +132,10 @@ class Rule:
             months = months or (day.month,)
         return replace(self, by_month=months, by_month_day=(day.day,))
 
+    def has(self, day: date) -> bool:
+        """Whether the date that it begins at is one of its own dates."""
+        return day in (self._days(day, 0) or ())
+
     def after(self, begin: date, since: date | None = None) -> Iterator[date]:
         """The dates after `begin`, ascending, up to LAST_DAY; with a later `since`, those from that
         day on. They do not heed `count` and `until`."""

@@ -5,8 +5,13 @@ Each task is a VTODO. Most calendars do not show these, so open tasks with a due
 VEVENTs too: all-day and free for a day, half an hour from an instant. The later occurrences
 of a series are VEVENTs that repeat.
 
-No VTODO repeats: the RFC wants a DTSTART before the DUE then, which a day cannot have without
-another weekday or day of the month, and programs complete the whole series with one."""
+In files, which programs import, the VTODO of a series repeats. In feeds it does not: nobody
+completes anything there, and calendars would show each occurrence as a to-do and as an event.
+
+A VTODO that repeats has a DTSTART, without which Thunderbird shows no series, and Evolution
+completes it as a whole. The RFC (§3.8.2.3) wants it before the DUE: it is a minute before a
+time. A day has none before it with the same weekday, so that it is the DUE itself, as in what
+Apple's Reminders write."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -17,6 +22,7 @@ from urllib.parse import quote
 from tasks.formats import ics_series, ics_zones
 from tasks.formats.ics_series import Series
 from tasks.formats.records import Record, TaskRecord
+from tasks.recurrence import Occurrence
 
 PRODUCT = "-//tasks//tasks 1.0//EN"
 #: The format of the output, as a part of the feed's ETag: increase it when it changes.
@@ -48,7 +54,7 @@ def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
     for record in records:
         if isinstance(record, TaskRecord) and record.deleted_at is None:
             yield from new_zones(record, described)
-            yield components(record)
+            yield components(record, repeating=True)
     yield END
 
 
@@ -79,13 +85,15 @@ def begin(name: str, description: str = "") -> bytes:
     return _folded(lines)
 
 
-def components(task: TaskRecord) -> bytes:
-    """The task as a VTODO and, if it is open and has a due date, as a VEVENT.
+def components(task: TaskRecord, *, repeating: bool = False) -> bytes:
+    """The task as a VTODO, which may be `repeating`, and, if it is open and has a due date, as
+    a VEVENT.
 
     The lines are composed here, because the library icalendar, with which the tests compare
     them, takes 0.7 ms for a task and 1.5 for a long one: 3 s for a feed of 2,000."""
     shared = _shared(task)
-    lines = _todo(task, shared)
+    series = ics_series.repeating(task) if repeating else None
+    lines = _todo(task, shared, series)
     if not task.completed and (task.due_date or task.due_at):
         lines += _event(task, shared)
         for series in ics_series.later(task):
@@ -93,7 +101,7 @@ def components(task: TaskRecord) -> bytes:
     return _folded(lines)
 
 
-def _todo(task: TaskRecord, shared: list[str]) -> list[str]:
+def _todo(task: TaskRecord, shared: list[str], series: Series | None) -> list[str]:
     uid = identifier(task.external_id)
     lines = ["BEGIN:VTODO", *shared, f"UID:{uid}@tasks"]
     if task.completed:
@@ -102,7 +110,11 @@ def _todo(task: TaskRecord, shared: list[str]) -> list[str]:
             lines.append(f"COMPLETED:{_instant(task.completed_at)}")
     else:
         lines.append("STATUS:NEEDS-ACTION")
-    if task.due_date:
+    if series:
+        lines.append(f"RRULE:{series.rule}")
+        lines.append(_local("DTSTART", ics_series.start_of(series.first)))
+        lines.append(_local("DUE", series.first))
+    elif task.due_date:
         lines.append(f"DUE;VALUE=DATE:{_day(task.due_date)}")
     elif task.due_at:
         lines.append(f"DUE:{_instant(task.due_at)}")
@@ -131,14 +143,10 @@ def _events(task: TaskRecord, shared: list[str], series: Series) -> list[str]:
     """The later occurrences of a series."""
     uid = f"{identifier(task.external_id)}@{series.name}.tasks"
     lines = ["BEGIN:VEVENT", *shared, f"UID:{uid}", f"RRULE:{series.rule}"]
-    day, at, zone = series.first.day, series.first.at, series.first.zone
-    if at is None:
-        lines.append(f"DTSTART;VALUE=DATE:{_day(day)}")
-        lines.append("DURATION:P1D")
-        lines.append("TRANSP:TRANSPARENT")
+    lines.append(_local("DTSTART", series.first))
+    if series.first.at is None:
+        lines += ["DURATION:P1D", "TRANSP:TRANSPARENT"]
     else:
-        named, end = ("", "Z") if zone == "UTC" else (f";TZID={zone}", "")
-        lines.append(f"DTSTART{named}:{_day(day)}T{at:%H%M%S}{end}")
         lines.append(f"DURATION:PT{EVENT_LENGTH.seconds // 60}M")
     lines.append("END:VEVENT")
     return lines
@@ -194,6 +202,14 @@ def _instant(instant: datetime) -> str:
         instant.astimezone(UTC).replace(tzinfo=None).isoformat()[:19].translate(_BARE)
         + "Z"
     )
+
+
+def _local(name: str, one: Occurrence) -> str:
+    """The property with this day; or with this time, in its zone."""
+    if one.at is None:
+        return f"{name};VALUE=DATE:{_day(one.day)}"
+    named, end = ("", "Z") if one.zone == "UTC" else (f";TZID={one.zone}", "")
+    return f"{name}{named}:{_day(one.day)}T{one.at:%H%M%S}{end}"
 
 
 def _day(day: date) -> str:

@@ -7,6 +7,7 @@ Paris"; a time in another zone, or in none, is a day. In a series, occurrences t
 out (RECURRENCE-ID) are tasks of their own, and the open one is the first of the others."""
 
 import re
+from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -417,7 +418,10 @@ def _with_rule(text: str, apart: bool, draft: Draft) -> TaskRecord:
         return made
     due = recurrence.planned(record.due_date, record.due_at, record.due_timezone)
     assert due is not None
-    if any(abs(day) > 28 for day in parsed.beginning_at(due.day).by_month_day):
+    written = parsed.beginning_at(due.day)
+    months = written.by_month or range(1, 13)
+    shortest = min(monthrange(2027, month)[1] for month in months)
+    if any(abs(day) > shortest for day in written.by_month_day):
         draft.remarks.adjusted.append(
             f"Months that lack the day of {shown(text)} have their last day here."
         )

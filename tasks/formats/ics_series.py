@@ -1,4 +1,4 @@
-"""The later occurrences of a series for calendars: events that repeat by a rule of RFC 5545.
+"""Series for calendars: to-dos and events that repeat by a rule of RFC 5545.
 
 The open occurrence is an event of its own, because its due date may be moved. The rules of
 `tasks/recurrence_rules.py` take the last day of a month for one that it lacks, and those of
@@ -11,7 +11,7 @@ with the last days of several months, and with days from the end beside INTERVAL
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
 from tasks import recurrence
@@ -22,6 +22,7 @@ from tasks.recurrence_rules import Rule, Weekday, parse
 
 #: Most occurrences that are counted to find the last one. More would take long in a feed.
 MOST_COUNTED = 100
+START = timedelta(minutes=1)
 _FEBRUARY = 2
 _ALL = tuple(range(1, 13))
 
@@ -47,14 +48,7 @@ def later(task: TaskRecord) -> Iterator[Series]:
     planned = _planned(task)
     if planned is None or task.recurrence is None:
         return
-    rule = parse(task.recurrence)
-    parts = in_rfc(rule, planned.day)
-    # Of several months ical.js counts those that it passes over.
-    if rule.count is not None and (len(parts) > 1 or any(it.by_month for it in parts)):
-        if rule.count > MOST_COUNTED:
-            return
-        *_, last = [planned, *recurrence.upcoming(rule, planned)]
-        parts = [replace(part, count=None, until=last.day) for part in parts]
+    parts = _parts(parse(task.recurrence), planned)
     for name, part in zip(("next", "next2"), parts, strict=False):
         first = next(recurrence.upcoming(part, planned), None)
         if first is not None:
@@ -62,6 +56,43 @@ def later(task: TaskRecord) -> Iterator[Series]:
             yield Series(
                 name, first, replace(part, count=count, until=_until(part, first))
             )
+
+
+def repeating(task: TaskRecord) -> Series | None:
+    """The open occurrence with those after it. None if these cannot be written, or not by one rule
+    that has the open occurrence as well: if its due date was moved, is not of the rule, or
+    has no earlier time on the same day."""
+    planned = _planned(task)
+    if planned is None or task.recurrence is None:
+        return None
+    moved = (task.due_at or task.due_date) != (planned.due_at or planned.day)
+    if moved or start_of(planned).day != planned.day:
+        return None
+    rule = parse(task.recurrence)
+    parts = _parts(rule, planned)
+    if len(parts) != 1 or not rule.has(planned.day):
+        return None
+    return Series("", planned, replace(parts[0], until=_until(parts[0], planned)))
+
+
+def start_of(due: Occurrence) -> Occurrence:
+    """The DTSTART of a to-do that repeats: shortly before its time, or the same day."""
+    if due.at is None:
+        return due
+    start = datetime.combine(due.day, due.at) - START
+    return replace(due, day=start.date(), at=start.time())
+
+
+def _parts(rule: Rule, planned: Occurrence) -> list[Rule]:
+    """Rules of RFC 5545 that together have the dates of the series from there on; or none."""
+    parts = in_rfc(rule, planned.day)
+    # Of several months ical.js counts those that it passes over.
+    if rule.count is None or not (len(parts) > 1 or any(it.by_month for it in parts)):
+        return parts
+    if rule.count > MOST_COUNTED:
+        return []
+    *_, last = [planned, *recurrence.upcoming(rule, planned)]
+    return [replace(part, count=None, until=last.day) for part in parts]
 
 
 def _planned(task: TaskRecord) -> Occurrence | None:

@@ -1,9 +1,9 @@
 """Series in iCalendar: the dates that calendars show are those that the service plans."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
-from io import StringIO
+from io import BytesIO, StringIO
 from itertools import islice
 from typing import Any
 
@@ -16,8 +16,16 @@ from icalendar import Calendar
 
 from taskproject import timezones
 from tasks import recurrence
-from tasks.formats import TaskRecord, checked, ics, ics_zones
+from tasks.formats import (
+    Adjusted,
+    TaskRecord,
+    checked,
+    ics,
+    ics_reading,
+    ics_zones,
+)
 from tasks.recurrence_rules import parse
+from tests.support.records import bad_rows
 
 BEGIN = date(2027, 1, 30)
 NOON = datetime(2027, 1, 30, 11, tzinfo=UTC)
@@ -34,19 +42,34 @@ def at_noon(rule: str, zone: str = "Europe/Berlin", **members: Any) -> TaskRecor
     return task(rule, due_at=NOON, due_timezone=zone, **members)
 
 
+def read(file: Iterable[bytes]) -> list[TaskRecord]:
+    rows = [*ics_reading.read(BytesIO(b"".join(file)))]
+    assert bad_rows(rows) == []
+    told = {row.what for row in rows if isinstance(row, Adjusted)}
+    assert told <= {"Not imported: VEVENT."}
+    return [row for row in rows if isinstance(row, TaskRecord)]
+
+
 def events(*records: TaskRecord) -> list[Any]:
     file: Any = Calendar.from_ical(b"".join(ics.write(records)))
     found: list[Any] = file.walk("VEVENT")
     return found
 
 
-def shown(record: TaskRecord) -> Iterator[date | datetime]:
-    """What a calendar shows after the open occurrence, by dateutil."""
+def shown(record: TaskRecord, begin: str = "DTSTART") -> Iterator[date | datetime]:
+    """What a calendar shows after the open occurrence, by dateutil; or what a list of to-dos
+    does, for `begin` DUE."""
     text = b"".join(ics.write([record])).decode().replace("\r\n ", "")
     found: set[Any] = set()
-    for event in text.split("BEGIN:VEVENT")[2:]:
-        lines = dict(line.split(":", 1) for line in event.split("\r\n") if ":" in line)
-        name = next(name for name in lines if name.startswith("DTSTART"))
+    if begin == "DTSTART":
+        parts = text.split("BEGIN:VEVENT")[2:]
+    else:
+        parts = [text.partition("BEGIN:VTODO")[2].partition("END:VTODO")[0]]
+    for part in parts:
+        lines = dict(line.split(":", 1) for line in part.split("\r\n") if ":" in line)
+        if "RRULE" not in lines:
+            continue
+        name = next(name for name in lines if name.startswith(begin))
         start = datetime.fromisoformat(lines[name].rstrip("Z"))
         zone = timezones.zone(name.partition("TZID=")[2] or "UTC")
         if not lines["RRULE"].endswith("Z"):
@@ -110,8 +133,15 @@ def test_calendars_show_the_planned_dates(rule: str, day: date, timed: bool) -> 
         assert "No date follows" in str(error) or "UNTIL" in str(error)
         return
 
+    expected = [*islice(planned(record), 12)]
     written = [*islice(shown(record), 12)]
-    assert written == [*islice(planned(record), 12)] or not written
+    assert written == expected or not written
+    todos = [*islice(shown(record, "DUE"), 13)]
+    assert todos == [record.due_at or record.due_date, *expected] or not todos
+    if todos:
+        again = checked(read(ics.write([record]))[0])
+        assert isinstance(again, TaskRecord)
+        assert [*islice(planned(again), 12)] == expected
 
 
 @pytest.mark.parametrize(
@@ -154,6 +184,79 @@ def test_the_last_day_of_a_month_is_written_as_calendars_know_it(
 
     wanted = [{*text.split(";")} for text in expected]
     assert [{*text.split(";")} for text in found] == wanted
+
+
+@pytest.mark.parametrize(
+    ("record", "lines"),
+    [
+        (
+            task("FREQ=WEEKLY;COUNT=3"),
+            [
+                "RRULE:FREQ=WEEKLY;BYDAY=SA;COUNT=3",
+                "DTSTART;VALUE=DATE:20270130",
+                "DUE;VALUE=DATE:20270130",
+            ],
+        ),
+        (
+            at_noon("FREQ=DAILY;UNTIL=20270301"),
+            [
+                "RRULE:FREQ=DAILY;UNTIL=20270301T225959Z",
+                "DTSTART;TZID=Europe/Berlin:20270130T115900",
+                "DUE;TZID=Europe/Berlin:20270130T120000",
+            ],
+        ),
+        (
+            at_noon("FREQ=MONTHLY;BYDAY=-1SA", "UTC"),
+            [
+                "RRULE:FREQ=MONTHLY;BYDAY=-1SA",
+                "DTSTART:20270130T105900Z",
+                "DUE:20270130T110000Z",
+            ],
+        ),
+    ],
+    ids=["a day", "a time", "a time in UTC"],
+)
+def test_the_todo_of_a_file_repeats_and_that_of_a_feed_does_not(
+    record: TaskRecord, lines: list[str]
+) -> None:
+    file = b"".join(ics.write([record])).decode()
+    todo = file.partition("BEGIN:VTODO")[2].partition("END:VTODO")[0].split("\r\n")
+
+    assert [one for one in todo if one.startswith(("RRULE", "DTSTART", "DUE"))] == lines
+    assert b"RRULE" not in ics.components(record).partition(b"END:VTODO")[0]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        replace(task("FREQ=WEEKLY"), due_date=date(2027, 2, 2)),
+        replace(at_noon("FREQ=DAILY"), due_at=NOON + timedelta(hours=1)),
+        replace(at_noon("FREQ=DAILY"), due_at=None, due_date=BEGIN),
+        task("FREQ=WEEKLY;BYDAY=MO"),
+        task("FREQ=MONTHLY"),
+        task("FREQ=WEEKLY", recurrence_from="completion"),
+        task(
+            "FREQ=DAILY",
+            due_at=NOON + timedelta(hours=12),
+            due_timezone="Europe/Berlin",
+        ),
+        replace(task("FREQ=WEEKLY"), completed=True),
+    ],
+    ids=[
+        "moved day",
+        "moved time",
+        "a day instead of a time",
+        "not of the rule",
+        "the 30th",
+        "completion",
+        "midnight",
+        "completed",
+    ],
+)
+def test_a_todo_is_alone_where_programs_would_go_wrong(record: TaskRecord) -> None:
+    file = b"".join(ics.write([record]))
+
+    assert b"RRULE" not in file.partition(b"END:VTODO")[0].partition(b"BEGIN:VTODO")[2]
 
 
 def test_the_open_occurrence_is_an_event_of_its_own() -> None:
