@@ -123,7 +123,8 @@ class _Loop(Thread):
         except Exception as error:
             # No error may end the thread.
             connection.close()
-            pause = min(math.ldexp(FIRST_RETRY, self._failures), LONGEST_RETRY)
+            pause = math.ldexp(FIRST_RETRY, self._failures)
+            pause = min(pause, LONGEST_RETRY, settings.WORK_INTERVAL)
             self._failures = min(self._failures + 1, 16)
             away = is_away(error)
             logger.log(
