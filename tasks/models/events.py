@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 
 import orjson
 from django.conf import settings
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q
 from django.db.models.lookups import Exact
 from django.utils import timezone
@@ -51,6 +51,23 @@ def with_locked_now(*, counted: bool = False) -> str:
 #: scan the whole table backwards instead, which takes long if the owner's rows are old.
 NEWEST = """COALESCE((SELECT "sequence" FROM "tasks_event" WHERE "owner_id" BETWEEN %s AND %s
     ORDER BY "owner_id" DESC, "sequence" DESC LIMIT 1), 0)"""
+# Of events of these sequences that are old enough, those to be purged are not the newest of
+# their owners. A subquery of one value always reads one entry of the index, where PostgreSQL may
+# read whole tables for EXISTS.
+_PURGED = '"sequence" > %s AND "sequence" <= %s AND "at" < %s'
+_PORTION = """SELECT max("sequence") FROM (SELECT "sequence", "at" FROM "tasks_event"
+    WHERE "sequence" > %s ORDER BY "sequence" LIMIT %s) "oldest" WHERE "at" < %s"""
+_MOVE_HORIZONS = f"""INSERT INTO "tasks_feedhorizon" ("owner_id", "sequence")
+    SELECT "owner_id", max("sequence") FROM "tasks_event" "old" WHERE {_PURGED}
+    AND "sequence" < {NEWEST.replace("%s", '"old"."owner_id"')}
+    GROUP BY "owner_id" ORDER BY "owner_id"
+    ON CONFLICT ("owner_id") DO UPDATE SET "sequence" = "excluded"."sequence"
+    WHERE "tasks_feedhorizon"."sequence" < "excluded"."sequence\""""
+# Through the horizon, which other statements do not move: an owner's newest event may be
+# another one by now.
+_PURGE = f"""DELETE FROM "tasks_event" WHERE {_PURGED} AND "sequence" <=
+    (SELECT "sequence" FROM "tasks_feedhorizon" "horizon"
+    WHERE "horizon"."owner_id" = "tasks_event"."owner_id")"""
 _LOCK_FEED = f'{with_locked_now()} SELECT "now" FROM "moment"'
 # Those of several, in this order.
 _LOCK_FEEDS = """SELECT CASE WHEN pg_advisory_xact_lock(%s, "key") IS NOT NULL
@@ -354,3 +371,19 @@ class FeedHorizon(models.Model):
 
     def __str__(self) -> str:
         return f"purged through {self.sequence}"
+
+
+def purge_portion(after: int, limit: int, before: datetime) -> tuple[int, int] | None:
+    """Deletes, of the `limit` events that follow this sequence, those from before this time that
+    are not the newest of their owners, in one transaction with the horizons. Returns the
+    sequence after which to continue, and how many were deleted; None if none of them is so
+    old."""
+    moment = adapted(before)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_PORTION, [after, limit, moment])
+        [last] = cursor.fetchone()
+        if last is None:
+            return None
+        cursor.execute(_MOVE_HORIZONS, [after, last, moment])
+        cursor.execute(_PURGE, [after, last, moment])
+        return last, cursor.rowcount

@@ -16,7 +16,9 @@ from taskproject.accounts.models import SignInAttempt, User
 from taskproject.models import StoredResponse
 from tasks.management.commands import purge
 from tasks.models import Actor, Event, FeedHorizon, Task
+from tasks.models.events import purge_portion
 from tests.conftest import BY, ApiClient, make_task
+from tests.support.threads import at_once
 
 NOTHING = "Removed 0 tasks from the trash, 0 stored responses and 0 events.\n"
 
@@ -307,3 +309,61 @@ def test_it_removes_what_signing_in_and_the_admin_leave_behind(
     assert LogEntry.objects.count() == SignInAttempt.objects.count() == 1
     settings.ADMIN_LOG_DAYS = 300
     assert "1 entries of the admin's log" in run()
+
+
+def test_a_portion_of_events_takes_as_many_statements_for_any_owners(
+    alice: User, bob: User
+) -> None:
+    counts = []
+    for owners in ((alice,), (alice, bob)):
+        for owner in (*owners, *owners):
+            make_task(owner)
+        age_events(91)
+        with CaptureQueriesContext(connection) as queries:
+            assert purge_portion(0, 100, timezone.now() - timedelta(days=90))
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1] <= 5
+
+
+def test_the_events_after_a_horizon_are_complete(alice: User) -> None:
+    """Between moving the horizon and removing the events, one more is appended: that which
+    was the newest is another one's predecessor now, and stays."""
+    for _ in range(3):
+        make_task(alice)
+    age_events(91)
+    before = list(Event.objects.values_list("sequence", flat=True).order_by("sequence"))
+
+    def append_one(execute: Any, sql: str, *rest: Any) -> Any:
+        result = execute(sql, *rest)
+        if sql.startswith('INSERT INTO "tasks_feedhorizon"'):
+            make_task(alice)
+        return result
+
+    with connection.execute_wrapper(append_one):
+        assert "and 2 events" in run()
+
+    assert FeedHorizon.objects.get().sequence == before[1]
+    assert Event.objects.filter(sequence__gt=before[1]).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_purges_at_once_remove_each_event_once(
+    alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purge, "BATCH", 3)
+    for owner in (alice, bob) * 8:
+        make_task(owner)
+    age_events(91)
+    last = dict(
+        Event.objects.superseded()
+        .order_by("sequence")
+        .values_list("owner_id", "sequence")
+    )
+
+    outputs = at_once([run, run])
+
+    removed = [int(output.split(" events")[0].split()[-1]) for output in outputs]
+    assert sum(removed) == 14
+    assert dict(FeedHorizon.objects.values_list("owner_id", "sequence")) == last
+    assert Event.objects.count() == 2

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.core.management.base import BaseCommand
-from django.db import connection, models, transaction
+from django.db import connection, models
 from django.utils import timezone
 from tqdm import tqdm
 
@@ -19,11 +19,11 @@ from tasks.models import (
     Actor,
     BulkChange,
     Event,
-    FeedHorizon,
     Task,
     Upload,
     WebhookDelivery,
 )
+from tasks.models.events import purge_portion
 from tasks.models.outdated_keys import bring_up_to_date
 
 BATCH = 1_000
@@ -129,35 +129,8 @@ class Command(BaseCommand):
     def _purge_events(self, before: datetime) -> int:
         """From the oldest on, and each owner's horizon with them."""
         total = position = 0
-        events = Event.objects.order_by("sequence")
-        while True:
-            after = events.filter(sequence__gt=position)
-            oldest = list(after.values_list("sequence", "at")[:BATCH])
-            keys = [sequence for sequence, at in oldest if at < before]
-            if not keys:
-                return total
-            position = keys[-1]
-            with transaction.atomic():
-                # Locked, so that of two purges at once only one moves a horizon.
-                doomed = events.filter(sequence__in=keys).superseded()
-                rows = list(
-                    doomed.select_for_update().values_list("owner_id", "sequence")
-                )
-                horizons = dict(rows)
-                known = FeedHorizon.objects.filter(owner_id__in=list(horizons))
-                for horizon in known:  # which never goes back
-                    horizons[horizon.owner_id] = max(
-                        horizons[horizon.owner_id], horizon.sequence
-                    )
-                FeedHorizon.objects.bulk_create(
-                    [
-                        FeedHorizon(owner_id=owner_id, sequence=sequence)
-                        for owner_id, sequence in horizons.items()
-                    ],
-                    update_conflicts=True,
-                    unique_fields=["owner"],
-                    update_fields=["sequence"],
-                )
-                events.filter(sequence__in=[sequence for _, sequence in rows]).delete()
-            total += len(rows)
-            self._bar.update(len(rows))
+        while purged := purge_portion(position, BATCH, before):
+            position, count = purged
+            total += count
+            self._bar.update(count)
+        return total
