@@ -93,14 +93,14 @@ VALUES = {
 }
 _NUMBERS = {
     *("keepalives_idle", "keepalives_interval", "keepalives_count"),
-    *("tcp_user_timeout", "port"),
+    "tcp_user_timeout",
 }
 
 
 def of_postgresql(variable: str, given: Mapping[str, object]) -> dict[str, Any]:
     """The options for libpq. Raises ImproperlyConfigured with the name of the variable."""
     known = {each.keyword.decode() for each in pq.Conninfo.get_defaults()}
-    options = {}
+    options: dict[str, Any] = {}
     for name, value in given.items():
         if isinstance(value, list):
             _refuse(variable, name, "is given twice", "write it once")
@@ -125,6 +125,13 @@ def of_postgresql(variable: str, given: Mapping[str, object]) -> dict[str, Any]:
         ):
             _refuse(variable, name, "is no number from 1 to 60", "write seconds")
         options[name] = int(text) if name == "connect_timeout" else text
+    if "port" in options:
+        ports = options["port"].split(",")
+        if not all(port.isdecimal() for port in ports):
+            _refuse(variable, "port", "is no number", "write digits")
+        if len(ports) not in (1, options.get("host", "").count(",") + 1):
+            hint = "write one port, or as many as there are hosts in the option host"
+            _refuse(variable, "port", "does not fit the hosts", hint)
     return options
 
 

@@ -99,4 +99,12 @@ def _parsed(name: str, default: str) -> Options:
         options = database_options.of_sqlite(name, options)
     else:
         options = database_options.of_postgresql(name, options)
+        # Those before the ? would be taken.
+        for option in ("host", "port"):
+            if parsed.get(option.upper()) and option in options:
+                raise ImproperlyConfigured(
+                    f"{name} has its {option} twice: write it before the ?, or, if there "
+                    f"are several, after it only, as in "
+                    "postgresql://user:password@/name?host=a,b&port=5432,5433."
+                )
     return parsed | {"OPTIONS": options}

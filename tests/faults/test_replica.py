@@ -16,7 +16,7 @@ import pytest
 from tests.faults.conftest import Service, Start
 from tests.faults.databases import Database
 from tests.faults.load import Client, until
-from tests.faults.postgres import PostgreSQL
+from tests.faults.postgres import HOST, PostgreSQL
 from tests.support.servers import manage
 
 CLIENTS, ROUNDS = 6, 8
@@ -24,7 +24,13 @@ CLIENTS, ROUNDS = 6, 8
 
 @pytest.fixture
 def replica(postgresql: PostgreSQL, directory: Path) -> Iterator[PostgreSQL]:
-    replica = postgresql.replica(directory / uuid4().hex)
+    with running_replica(postgresql, directory) as replica:
+        yield replica
+
+
+@contextmanager
+def running_replica(primary: PostgreSQL, directory: Path) -> Iterator[PostgreSQL]:
+    replica = primary.replica(directory / uuid4().hex)
     try:
         replica.start()
         yield replica
@@ -39,8 +45,7 @@ def service(
     replica: PostgreSQL,
 ) -> Service:
     """Two workers, either of which answers a request on a new connection."""
-    caught_up = "SELECT count(*) FROM pg_database WHERE datname = "
-    until(lambda: replica.execute(f"{caught_up}'{on_postgresql.name}'") == [(1,)])
+    catch_up(replica, on_postgresql)
     url = replica.url(on_postgresql.name)
     return start(on_postgresql, DATABASE_REPLICA_URL=url, WORKERS="2", LOG_LEVEL="INFO")
 
@@ -71,14 +76,44 @@ def test_no_read_from_a_replica_is_older_than_a_write(
     service.record.notes.append(f"{dict(outcomes(service))}")
 
     replica.start()
-    seen = outcomes(service)
-    with service.client() as client:
-        until(lambda: client.send("GET", "/api/tasks") and reads_more(service, seen))
+    read_from_replica(service)
     service.record.check()
     assert service.record.failures() == []
     # Each of those that find the replica frozen waits for it once.
     slowest = max(reply.seconds for reply in service.record.replies)
     service.record.notes.append(f"slowest: {slowest:.2f} s")
+
+
+def test_two_replicas_stand_in_for_one_another(
+    start: Start,
+    on_postgresql: Database,
+    postgresql: PostgreSQL,
+    replica: PostgreSQL,
+    directory: Path,
+) -> None:
+    with running_replica(postgresql, directory) as other:
+        for each in (replica, other):
+            catch_up(each, on_postgresql)
+        service = start(
+            on_postgresql,
+            DATABASE_REPLICA_URL=f"postgresql://postgres@/{on_postgresql.name}"
+            f"?host={HOST},{HOST}&port={replica.port},{other.port}"
+            "&load_balance_hosts=random",
+            LOG_LEVEL="INFO",
+        )
+        write_and_read(service)
+        for down in (replica, other):
+            down.kill()
+            write_and_read(service)
+            read_from_replica(service)
+            down.start()
+    service.record.check()
+    assert service.record.failures() == []
+
+
+def catch_up(replica: PostgreSQL, database: Database) -> None:
+    there = f"SELECT count(*) FROM pg_database WHERE datname = '{database.name}'"
+    until(lambda: replica.execute(there) == [(1,)])
 
 
 @contextmanager
@@ -97,8 +132,15 @@ def frozen(server: PostgreSQL) -> Iterator[None]:
                 process.resume()
 
 
-def reads_more(service: Service, seen: Counter[str]) -> bool:
-    return outcomes(service)["read"] > seen["read"]
+def read_from_replica(service: Service) -> None:
+    """Reads until a replica is read."""
+    seen = outcomes(service)["read"]
+    with service.client() as client:
+        until(
+            lambda: (
+                client.send("GET", "/api/tasks") and outcomes(service)["read"] > seen
+            )
+        )
 
 
 def write_and_read(service: Service) -> None:

@@ -79,6 +79,9 @@ def test_parameters_of_libpq_are_passed_on(
         ("sslmode=require&sslmode=disable", "twice"),
         ("application_name=a&application_name=b", "twice"),
         ("client_encoding=latin1", "UTF-8"),
+        ("host=a,b", "host twice"),
+        ("port=5432,5433", "as many as there are hosts"),
+        ("port=5432,x", "digits"),
     ],
 )
 @pytest.mark.parametrize("variable", ["DATABASE_URL", "DATABASE_DIRECT_URL"])
@@ -91,6 +94,16 @@ def test_other_options_are_refused_with_what_to_do(
     assert variable in message
     assert hint in message
     assert PASSWORD not in said
+
+
+def test_there_can_be_several_hosts_with_a_port_each() -> None:
+    url = "postgresql://user@/name?host=a,b&port=5432,5433&load_balance_hosts=random"
+    (databases,) = load("DATABASES", DATABASE_URL=url)
+
+    database = databases["default"]
+    assert (database["HOST"], database["PORT"]) == ("", "")
+    assert database["OPTIONS"]["host"] == "a,b"
+    assert database["OPTIONS"]["port"] == "5432,5433"
 
 
 @pytest.mark.parametrize("query", ["timeout=20", "mode=rwc", "cache=shared"])
