@@ -17,6 +17,8 @@ from taskproject.times import parse_instant
 #: One reminder. Its members are strings and integers.
 Rule = Mapping[str, Any]
 DEFAULT_HOUR = 9
+#: In minutes, the largest first.
+UNITS = {"week": 10_080, "day": 1_440, "hour": 60, "minute": 1}
 
 
 def relative(minutes_before: int, hour: int = DEFAULT_HOUR) -> dict[str, Any]:
@@ -30,10 +32,15 @@ def absolute(at: datetime) -> dict[str, Any]:
 
 
 def describe(rule: Rule) -> str:
-    """For staff."""
+    """For staff, in the largest unit, with the hour unless it is the default."""
     if "minutes_before" not in rule:
         return str(rule.get("at"))
-    return f"{rule['minutes_before']} minutes before (of a day: {rule['hour']}:00)"
+    minutes, hour = rule["minutes_before"], rule["hour"]
+    fits = (unit for unit in UNITS if minutes % UNITS[unit] == 0 and minutes)
+    unit = next(fits, "minute")
+    count = minutes // UNITS[unit]
+    text = f"{count} {unit}{'' if count == 1 else 's'} before"
+    return text if hour == DEFAULT_HOUR else f"{text} (of a day: {hour}:00)"
 
 
 def each_once(rules: Iterable[Rule]) -> list[Rule] | None:

@@ -10,14 +10,13 @@ from django.contrib.admin.widgets import AdminTextareaWidget
 from tasks import reminder_rules
 from tasks.forms.fields import moment_text, read_moment
 from tasks.limits import MAX_MINUTES_BEFORE, MAX_REMINDERS
-from tasks.reminder_rules import DEFAULT_HOUR, Rule
+from tasks.reminder_rules import DEFAULT_HOUR, UNITS, Rule
 
 _BEFORE = re.compile(
     r"(?P<count>[0-9]{1,6}) *(?P<unit>minute|hour|day|week)s? before"
     r"( *\(of a day: (?P<hour>[0-9]{1,2}):00\))?",
     re.IGNORECASE,
 )
-_MINUTES = {"minute": 1, "hour": 60, "day": 1_440, "week": 10_080}
 
 
 class RemindersField(forms.Field):
@@ -46,7 +45,7 @@ class RemindersField(forms.Field):
 
     def _rule(self, text: str) -> Rule:
         if before := _BEFORE.fullmatch(text):
-            minutes = int(before["count"]) * _MINUTES[before["unit"].lower()]
+            minutes = int(before["count"]) * UNITS[before["unit"].lower()]
             hour = DEFAULT_HOUR if before["hour"] is None else int(before["hour"])
             if minutes > MAX_MINUTES_BEFORE or hour > 23:
                 raise forms.ValidationError(

@@ -1,8 +1,12 @@
-"""Every page, opened by a person: no error on the console, and nothing for axe-core."""
+"""Every page, opened by a person: no error on the console, nothing for axe-core, nothing
+wider than its place on a desk or on a phone."""
 
 from playwright.sync_api import Page, expect
 
-from tests.support.browsers import accessible
+from taskproject.accounts.models import ApiToken, User
+from tasks.models import TaskList
+from tests.conftest import BY, make_task
+from tests.support.browsers import accessible, overflowing
 from tests.support.servers import Server
 
 DOCS = "/api/docs"
@@ -52,7 +56,11 @@ def test_the_docs_page_calls_an_operation_with_a_token(
     expect(answer).to_contain_text('"username": "alice"')
 
 
-def test_pages_of_the_admin(staff_page: Page) -> None:
+def test_pages_of_the_admin(staff_page: Page, stored: None) -> None:
+    long = User.objects.create(username="somebody-of-an-organisation@mail.example.com")
+    home = TaskList.objects.add(BY, owner_id=long.pk, name="Donaudampfschiff" * 3)
+    make_task(long, "Donaudampfschiffahrt" * 4, list_id=home.pk, tags=["tag" * 15])
+    ApiToken(user=long, name="A" * 40).issue()
     assert problems(staff_page, ADMIN) == {}
 
 
@@ -66,6 +74,6 @@ def problems(page: Page, paths: list[str]) -> dict[str, object]:
             expect(page.locator(".opblock").first).to_be_visible()
         if response is None or response.status != 200:
             found[path] = response
-        elif violations := accessible(page, but=SWAGGER if docs else []):
-            found[path] = violations
+        elif wrong := accessible(page, but=SWAGGER if docs else []) + overflowing(page):
+            found[path] = wrong
     return found

@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE_LINES = 500
+#: Of the stylesheets and scripts of the admin, which are its look and its keys.
+LOOK_LINES = 700
 HANDLER_LINES = 10  # without the docstring
 FORBIDDEN_NAMES = {
     "utils",
@@ -56,6 +58,15 @@ def test_a_file_has_at_most_500_lines() -> None:
     lengths = {path: text.count("\n") for path, text in sources}
 
     assert {p: lines for p, lines in lengths.items() if lines > FILE_LINES} == {}
+
+
+def test_the_look_of_the_admin_has_at_most_700_lines() -> None:
+    files = (ROOT / "taskproject/static/taskproject").glob("*.[cj]s*")
+    lengths = {it.name: it.read_text().count("\n") for it in files}
+    for other in ("docs.css", "front.css"):
+        del lengths[other]
+
+    assert sum(lengths.values()) <= LOOK_LINES, lengths
 
 
 def test_a_file_is_named_after_what_is_in_it() -> None:

@@ -11,7 +11,7 @@ from tasks.reminder_rules import relative
 from tests.conftest import BY, make_task
 from tests.support.admin import ADD, Editor, as_staff, open_form, page_of, text
 
-LINES = "1440 minutes before (of a day: 18:00)\r\n2990-12-31 17:30"
+LINES = "1 day before (of a day: 18:00)\r\n2990-12-31 17:30"
 RULES = [relative(1_440, 18), {"at": "2990-12-31T16:30:00Z"}]
 
 
@@ -99,7 +99,7 @@ def test_a_concurrent_change_is_shown_beside_ones_own(
     assert not editor.save()
 
     [error] = editor.errors("reminder_lines")
-    assert "changed this to “60 minutes before (of a day: 9:00)”" in error
+    assert "changed this to “1 hour before”" in error
     assert "you typed “2 hours before”" in error
     assert Task.objects.get().reminders == [relative(60)]
 
@@ -108,5 +108,5 @@ def test_staff_who_may_only_look_see_them(alice: User) -> None:
     task: Any = make_task(alice, reminders=[relative(30)])
     viewer = as_staff(User.objects.create_user("dave"), "view_task")
 
-    assert "30 minutes before (of a day: 9:00)" in text(viewer.get(page_of(task)))
+    assert "30 minutes before" in text(viewer.get(page_of(task)))
     assert "reminder_lines" not in open_form(viewer, task).values

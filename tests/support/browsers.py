@@ -84,6 +84,26 @@ def _axe() -> str:
     return script.read_text(encoding="utf-8")
 
 
+def overflowing(
+    page: Page, sizes: Iterable[tuple[int, int]] = (DESKTOP, PHONE)
+) -> list[str]:
+    """The elements that are wider than the window, and the cells of tables whose content is
+    wider than they are, at each of these sizes."""
+    found: list[str] = []
+    before = page.viewport_size
+    for width, height in sizes:
+        page.set_viewport_size({"width": width, "height": height})
+        wide: list[str] = page.evaluate(
+            """() => Array.from(document.querySelectorAll('html, td, th'))
+                .filter(it => it.scrollWidth > it.clientWidth + 1)
+                .map(it => it.outerHTML.slice(0, 200))"""
+        )
+        found += [f"{width}: {element}" for element in wide]
+    if before is not None:
+        page.set_viewport_size(before)
+    return found
+
+
 def accessible(
     page: Page, schemes: Iterable[ColorScheme] = SCHEMES, but: Iterable[str] = ()
 ) -> list[str]:
