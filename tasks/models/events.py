@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self, TypeAlias
 import orjson
 from django.conf import settings
 from django.db import connection, models, transaction
-from django.db.models import Exists, ExpressionWrapper, F, OuterRef, Q
+from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
@@ -54,18 +54,19 @@ NEWEST = """COALESCE((SELECT "sequence" FROM "tasks_event" WHERE "owner_id" BETW
 # Of events of these sequences that are old enough, those to be purged are not the newest of
 # their owners. A subquery of one value always reads one entry of the index, where PostgreSQL may
 # read whole tables for EXISTS.
-_PURGED = '"sequence" > %s AND "sequence" <= %s AND "at" < %s'
+_OLD = '"sequence" > %s AND "sequence" <= %s AND "at" < %s'
+_SUPERSEDED = f"""FROM "tasks_event" "old" WHERE {_OLD}
+    AND "sequence" < {NEWEST.replace("%s", '"old"."owner_id"')}"""
+_COUNT = f"SELECT count(*) {_SUPERSEDED}"
 _PORTION = """SELECT max("sequence") FROM (SELECT "sequence", "at" FROM "tasks_event"
     WHERE "sequence" > %s ORDER BY "sequence" LIMIT %s) "oldest" WHERE "at" < %s"""
 _MOVE_HORIZONS = f"""INSERT INTO "tasks_feedhorizon" ("owner_id", "sequence")
-    SELECT "owner_id", max("sequence") FROM "tasks_event" "old" WHERE {_PURGED}
-    AND "sequence" < {NEWEST.replace("%s", '"old"."owner_id"')}
-    GROUP BY "owner_id" ORDER BY "owner_id"
+    SELECT "owner_id", max("sequence") {_SUPERSEDED} GROUP BY "owner_id" ORDER BY "owner_id"
     ON CONFLICT ("owner_id") DO UPDATE SET "sequence" = "excluded"."sequence"
     WHERE "tasks_feedhorizon"."sequence" < "excluded"."sequence\""""
 # Through the horizon, which other statements do not move: an owner's newest event may be
 # another one by now.
-_PURGE = f"""DELETE FROM "tasks_event" WHERE {_PURGED} AND "sequence" <=
+_PURGE = f"""DELETE FROM "tasks_event" WHERE {_OLD} AND "sequence" <=
     (SELECT "sequence" FROM "tasks_feedhorizon" "horizon"
     WHERE "horizon"."owner_id" = "tasks_event"."owner_id")"""
 _LOCK_FEED = f'{with_locked_now()} SELECT "now" FROM "moment"'
@@ -243,13 +244,6 @@ class EventQuerySet(models.QuerySet["Event"]):
         """Without those that change no row."""
         return self.exclude(verb=_Verb.REMINDED)
 
-    def superseded(self) -> Self:
-        """All events except the newest of each owner."""
-        newer = Event.objects.filter(
-            owner_id=OuterRef("owner_id"), sequence__gt=OuterRef("sequence")
-        )
-        return self.filter(Exists(newer))
-
     def in_order(self) -> Self:
         """In commit order, with their actors."""
         return self.select_related("actor").order_by("sequence")
@@ -373,17 +367,24 @@ class FeedHorizon(models.Model):
         return f"purged through {self.sequence}"
 
 
-def purge_portion(after: int, limit: int, before: datetime) -> tuple[int, int] | None:
+def purge_portion(
+    after: int, limit: int, before: datetime, *, dry_run: bool = False
+) -> tuple[int, int] | None:
     """Deletes, of the `limit` events that follow this sequence, those from before this time that
     are not the newest of their owners, in one transaction with the horizons. Returns the
     sequence after which to continue, and how many were deleted; None if none of them is so
-    old."""
+    old. With `dry_run` it counts them only."""
     moment = adapted(before)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_PORTION, [after, limit, moment])
         [last] = cursor.fetchone()
         if last is None:
             return None
-        cursor.execute(_MOVE_HORIZONS, [after, last, moment])
-        cursor.execute(_PURGE, [after, last, moment])
+        portion = [after, last, moment]
+        if dry_run:
+            cursor.execute(_COUNT, portion)
+            [count] = cursor.fetchone()
+            return last, count
+        cursor.execute(_MOVE_HORIZONS, portion)
+        cursor.execute(_PURGE, portion)
         return last, cursor.rowcount

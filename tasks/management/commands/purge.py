@@ -18,7 +18,6 @@ from taskproject.models import CacheEntry, Job, StoredResponse
 from tasks.models import (
     Actor,
     BulkChange,
-    Event,
     Task,
     Upload,
     WebhookDelivery,
@@ -48,24 +47,24 @@ class Command(BaseCommand):
         now = timezone.now()
         trash = now - timedelta(days=settings.TRASH_DAYS)
         events = now - timedelta(days=settings.EVENT_DAYS)
+        quiet = verbosity < 1
         if dry_run:
             tasks = Task.objects.trashed().filter(deleted_at__lt=trash).count()
             responses = StoredResponse.objects.expired().count()
-            old = Event.objects.filter(at__lt=events).superseded().count()
+            with tqdm(unit=" rows", disable=quiet) as self._bar:
+                old = self._purge_events(events, dry_run=True)
             self._report("Would remove", tasks, responses, old)
             self._report_staff("Would remove", [rows.count() for rows in self._staff()])
             deliveries = WebhookDelivery.objects.expired().count()
             self._report_deliveries("Would remove", deliveries)
             return
-        quiet = verbosity < 1
         # Background jobs that were interrupted.
         for job in Job.objects.unfinished():
             jobs.finish(job)
         Job.objects.expired().delete()
         BulkChange.objects.expired().delete()
         Upload.objects.expired().delete()
-        with tqdm(unit=" rows", disable=quiet) as bar:
-            self._bar = bar
+        with tqdm(unit=" rows", disable=quiet) as self._bar:
             self._report(
                 "Removed",
                 self._purge_trash(trash),
@@ -126,10 +125,10 @@ class Command(BaseCommand):
             self._bar.update(count)
         return total
 
-    def _purge_events(self, before: datetime) -> int:
+    def _purge_events(self, before: datetime, *, dry_run: bool = False) -> int:
         """From the oldest on, and each owner's horizon with them."""
         total = position = 0
-        while purged := purge_portion(position, BATCH, before):
+        while purged := purge_portion(position, BATCH, before, dry_run=dry_run):
             position, count = purged
             total += count
             self._bar.update(count)
