@@ -136,3 +136,23 @@ class CacheEntry(models.Model):
 
     def __str__(self) -> str:
         return self.cache_key
+
+
+class RefusedRequests(models.Model):
+    """The number of API requests that got a response with this status, 400 or above, in the
+    hour that began at `hour`. See `taskproject.refusals`."""
+
+    id = models.BigAutoField(primary_key=True)
+    hour = models.DateTimeField()
+    status = models.PositiveSmallIntegerField()
+    number = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["hour", "status"], name="refused_requests_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.number} × {self.status}"

@@ -29,7 +29,7 @@ from django.middleware.security import SecurityMiddleware
 from django.urls import Resolver404, ResolverMatch, resolve
 from django.utils.cache import patch_vary_headers
 
-from taskproject import __version__, problems
+from taskproject import __version__, problems, refusals
 from taskproject.addresses import address
 from taskproject.compression import encode
 from taskproject.deadlines import deadline
@@ -105,6 +105,7 @@ class PipelineMiddleware:
         request.method = method
         if response.status_code >= 400:
             problems.rewrite(request, response)
+            refusals.count(response.status_code)
         if "HTTP_ORIGIN" in request.META:
             _address_other_origins(request, response)
         if "HTTP_ACCEPT_ENCODING" in request.META:

@@ -217,8 +217,10 @@ def work(
 
 def _gateway(application: Any, *_: Any) -> Any:
     # Imported after the application, which loads the settings.
+    from taskproject import refusals
     from taskproject.slow_clients import Gateway
 
+    refusals.start()
     return Gateway(application)
 
 

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from http import HTTPStatus
 from typing import NamedTuple, Self
 
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.timesince import timesince
 
+from taskproject import refusals
 from taskproject.accounts.privileges import may_see, sees_all, viewer
 from taskproject.models import Job
 from tasks.models import Task, TaskList, overview
@@ -16,6 +18,8 @@ from tasks.models.due_dates import Clock, clock
 DAYS = 30
 #: How long work may wait before the page says so.
 LATE = timedelta(minutes=1)
+#: The statuses of requests that met what others had changed.
+CONFLICTS = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
 # The size of the chart, in the units of its viewBox.
 WIDTH, HEIGHT, GAP = 600, 120, 4
 
@@ -66,6 +70,8 @@ class Dashboard:
     jobs: int
     #: What waits for the worker, and for how long; None for users who see only their own tasks.
     backlog: list[str] | None
+    #: The numbers of refused API requests by status; None likewise.
+    refused: dict[int, int] | None
 
     width, height, bar_width = WIDTH, HEIGHT, WIDTH / DAYS - GAP
 
@@ -111,6 +117,7 @@ class Dashboard:
             zone=str(now.zone),
             jobs=(jobs if whose is None else jobs.filter(owner_id=whose)).count(),
             backlog=_backlog(now.now) if whose is None else None,
+            refused=refusals.by_status() if whose is None else None,
         )
 
     @property
@@ -127,6 +134,20 @@ class Dashboard:
         number = sum(self.writes.values())
         return _text(number, number >= overview.MOST)
 
+    @property
+    def refused_text(self) -> str:
+        return f"{sum((self.refused or {}).values()):,}"
+
+    @property
+    def refusals(self) -> list[str]:
+        """Conflicts, then the others by what their status says."""
+        numbers = dict(self.refused or {})
+        conflicts = sum(numbers.pop(status, 0) for status in CONFLICTS)
+        return [
+            *([f"{conflicts:,} conflicts (409, 412)"] if conflicts else []),
+            *(f"{number:,} × {_status(status)}" for status, number in numbers.items()),
+        ]
+
 
 def _backlog(now: datetime) -> list[str]:
     """Work that has waited longer than a worker that runs takes to begin it."""
@@ -140,6 +161,12 @@ def _backlog(now: datetime) -> list[str]:
         )
         if since is not None and now - since > LATE
     ]
+
+
+def _status(status: int) -> str:
+    """Such as "401 Unauthorized"."""
+    known = status in {*HTTPStatus}
+    return f"{status} {HTTPStatus(status).phrase}" if known else str(status)
 
 
 def _text(number: int, capped: bool) -> str:
