@@ -1,4 +1,5 @@
-"""POST /api/tasks/batch: what is done, in order, and what is told of it."""
+"""POST /api/tasks/batch: its cost, its repetition, and batches at the same moment. (That its
+operations do what requests do is in test_batch_folded.py.)"""
 
 from typing import Any
 
@@ -7,10 +8,9 @@ from pytest_django import Settings
 
 from taskproject.accounts.models import User
 from taskproject.models import StoredResponse
-from tasks.models import Event, Tag, Task
+from tasks.models import Event, Task
 from tests.conftest import BY as BY_COMMAND
-from tests.conftest import ApiClient, make_task, make_token
-from tests.support.answers import PLAIN, as_json
+from tests.conftest import ApiClient, make_task
 from tests.support.batches import (
     PATH,
     create,
@@ -22,7 +22,7 @@ from tests.support.batches import (
     statuses,
     update,
 )
-from tests.support.rows import alone, event, latest, make_list, news
+from tests.support.rows import alone, make_list
 from tests.support.threads import at_once, request
 
 
@@ -33,105 +33,6 @@ def patience(settings: Settings) -> None:
 
 
 # Each operation
-
-
-def test_it_creates_a_task(api: ApiClient, alice: User) -> None:
-    [result] = results(send(api, create("Buy milk")))
-
-    task = Task.objects.get()
-    assert task.owner == alice
-    assert result == {"status": 201, "task": as_json(task)}
-    given = {"title": "Buy milk", "version": 1} | PLAIN
-    assert {name: result["task"][name] for name in given} == given
-
-
-def test_it_creates_a_task_with_all_that_a_task_can_have(
-    api: ApiClient, alice: User
-) -> None:
-    shopping, parent = make_list(alice), make_task(alice, "Party")
-    body = {
-        "title": "Buy milk",
-        "description": "Oat",
-        "completed": True,
-        "list": shopping.pk,
-        "parent": parent.pk,
-        "tags": ["home", "urgent"],
-        "priority": "high",
-        "due_at": "2099-12-31T17:00:00Z",
-        "due_timezone": "Europe/Berlin",
-    }
-
-    [result] = results(send(api, {"op": "create", "body": body}))
-
-    assert result == {"status": 201, "task": as_json(Task.objects.newest_first()[0])}
-    assert {name: result["task"][name] for name in body} == body
-
-
-def test_an_instant_of_a_new_task_without_a_zone_gets_the_callers(
-    api: ApiClient, alice: User
-) -> None:
-    User.objects.update(timezone="Asia/Tokyo")
-
-    [result] = results(send(api, create("Call", due_at="2099-12-31T17:00:00Z")))
-
-    assert result["task"]["due_timezone"] == "Asia/Tokyo"
-
-
-def test_it_updates_the_members_that_are_sent_and_no_others(
-    api: ApiClient, task: Task
-) -> None:
-    [result] = results(send(api, update(task.pk, title="Buy oat milk", tags=["x"])))
-
-    assert result == {"status": 200, "task": as_json(task)}
-    assert (task.title, task.description, task.tags) == ("Buy oat milk", "Oat", ["x"])
-    assert task.version == 2
-
-
-def test_it_deletes_a_task_into_the_trash(api: ApiClient, task: Task) -> None:
-    [result] = results(send(api, op("delete", task.pk)))
-
-    assert result == {"status": 204, "task": None}
-    assert Task.objects.trashed().get() == task
-
-
-@pytest.mark.parametrize(
-    ("name", "before", "after", "version"),
-    [
-        ("complete", False, True, 2),
-        ("complete", True, True, 1),
-        ("reopen", True, False, 2),
-        ("reopen", False, False, 1),
-        ("toggle", False, True, 2),
-        ("toggle", True, False, 2),
-    ],
-)
-def test_it_completes_reopens_and_toggles(
-    api: ApiClient, alice: User, name: str, before: bool, after: bool, version: int
-) -> None:
-    task = make_task(alice, completed=before)
-
-    [result] = results(send(api, op(name, task.pk)))
-
-    assert result == {"status": 200, "task": as_json(task)}
-    assert (task.completed, task.version) == (after, version)
-
-
-def test_it_restores_a_task_to_its_place_and_is_safe_to_repeat(
-    api: ApiClient, alice: User
-) -> None:
-    task, live = make_task(alice), make_task(alice)
-    Task.objects.filter(pk=task.pk).trash(BY_COMMAND)
-
-    restored, again, untouched = results(
-        send(api, *(op("restore", key) for key in (task.pk, task.pk, live.pk)))
-    )
-
-    assert restored == again == {"status": 200, "task": as_json(task)}
-    assert (task.deleted_at, task.version) == (None, 3)
-    told = Event.objects.latest("sequence")
-    assert (told.task_id, told.verb, told.via) == (task.pk, "restored", "token")
-    assert untouched == {"status": 200, "task": as_json(live)}
-    assert live.version == 1
 
 
 def test_a_task_whose_place_is_taken_is_restored_to_the_end(
@@ -146,194 +47,6 @@ def test_a_task_whose_place_is_taken_is_restored_to_the_end(
 
     places = [last.position, *(one["task"]["position"] for one in told)]
     assert places == sorted(set(places))
-
-
-def test_it_moves_a_task_beside_another(api: ApiClient, alice: User) -> None:
-    shopping = make_list(alice)
-    first, second = (make_task(alice, it, list_id=shopping.pk) for it in "ab")
-    task = make_task(alice, "moved")
-
-    [result] = results(send(api, op("move", task.pk, body={"after": first.pk})))
-
-    assert result == {"status": 200, "task": as_json(task)}
-    assert task.list_id == shopping.pk
-    assert first.position < task.position < second.position
-
-
-def test_every_operation_is_told_in_the_order_in_which_they_came(
-    api: ApiClient, alice: User
-) -> None:
-    tasks = [make_task(alice, f"Task {number}") for number in range(6)]
-    keys = [task.pk for task in tasks]
-
-    answer = send(
-        api,
-        op("complete", keys[5]),
-        create("New"),
-        op("complete", keys[0]),
-        op("delete", keys[3]),
-        op("complete", keys[4]),
-        update(keys[2], title="Other"),
-        op("move", keys[1], body={"before": keys[0]}),
-    )
-
-    told = results(answer)
-    assert statuses(answer) == [200, 201, 200, 204, 200, 200, 200]
-    new = Task.objects.newest_first()[0]
-    shown = [tasks[5], new, tasks[0], None, tasks[4], tasks[2], tasks[1]]
-    assert [one["task"] for one in told] == [task and as_json(task) for task in shown]
-
-
-# One after the other
-
-
-def test_a_task_toggled_twice_is_as_it_was_and_two_versions_on(
-    api: ApiClient, task: Task
-) -> None:
-    first, second = results(send(api, *[op("toggle", task.pk)] * 2))
-
-    assert (first["task"]["completed"], first["task"]["version"]) == (True, 2)
-    assert (second["task"]["completed"], second["task"]["version"]) == (False, 3)
-    assert second["task"] == as_json(task)
-
-
-def test_the_later_of_two_updates_of_a_task_stays(api: ApiClient, task: Task) -> None:
-    first, second = results(
-        send(api, update(task.pk, title="One"), update(task.pk, title="Two"))
-    )
-
-    assert (first["task"]["title"], first["task"]["version"]) == ("One", 2)
-    assert second["task"] == as_json(task)
-    assert (task.title, task.version) == ("Two", 3)
-
-
-def test_moves_are_made_one_after_the_other(api: ApiClient, alice: User) -> None:
-    a, b, c = (make_task(alice, name).pk for name in "abc")
-
-    answer = send(
-        api,
-        op("move", c, body={"before": a}),
-        op("move", b, body={"before": c}),
-        op("move", a, body={"before": b}),
-    )
-
-    assert statuses(answer) == [200, 200, 200]
-    order = Task.objects.order_by("position").values_list("title", flat=True)
-    assert list(order) == ["a", "b", "c"]
-
-
-def test_new_tasks_have_places_in_the_order_in_which_they_came(api: ApiClient) -> None:
-    send(api, *(create(f"Task {number:02}") for number in range(20)))
-
-    for order in ("pk", "position"):
-        titles = Task.objects.order_by(order).values_list("title", flat=True)
-        assert list(titles) == sorted(titles)
-
-
-def test_tasks_put_into_a_list_together_have_places_of_their_own_in_order(
-    api: ApiClient, alice: User
-) -> None:
-    shopping = make_list(alice)
-    keys = [make_task(alice, f"Task {number}").pk for number in range(20)]
-
-    answer = send(api, *(update(key, list=shopping.pk) for key in reversed(keys)))
-
-    places = [result["task"]["position"] for result in results(answer)]
-    assert places == sorted(set(places))
-
-
-def test_a_version_is_that_after_the_operations_before(
-    api: ApiClient, task: Task
-) -> None:
-    answer = send(
-        api,
-        op("toggle", task.pk, version=1),
-        op("toggle", task.pk, version=2),
-        op("delete", task.pk, version=3),
-    )
-
-    assert statuses(answer) == [200, 200, 204]
-
-
-def test_an_update_can_be_below_a_task_that_was_made_before(
-    api: ApiClient, alice: User, task: Task
-) -> None:
-    other = make_task(alice, "Below")
-
-    answer = send(api, update(other.pk, parent=task.pk), create("Too", parent=task.pk))
-
-    assert [one["task"]["parent"] for one in results(answer)] == [task.pk] * 2
-    assert as_json(task)["open_subtasks"] == 2
-
-
-@pytest.mark.parametrize("name", ["complete", "toggle"])
-def test_a_parent_tells_the_subtasks_that_were_open_at_its_turn(
-    api: ApiClient, alice: User, name: str
-) -> None:
-    parent = make_task(alice, "Party")
-    first, second = (make_task(alice, it, parent_id=parent.pk).pk for it in "ab")
-
-    answer = send(api, op(name, first), op(name, parent.pk), op(name, second))
-
-    shown = [one["task"]["open_subtasks"] for one in results(answer)]
-    assert shown == [0, 1, 0]
-    assert as_json(parent)["open_subtasks"] == 0
-
-
-# Events
-
-
-def test_there_is_one_event_of_each_change_in_order(
-    api: ApiClient, alice: User, task: Task
-) -> None:
-    other = make_task(alice, "Other")
-    since = latest(api)
-
-    send(
-        api,
-        op("complete", task.pk),
-        op("complete", other.pk),
-        op("complete", other.pk),
-        update(task.pk, title="Bread"),
-        create("New", tags=["home"]),
-        op("delete", other.pk),
-    )
-
-    new, tag = Task.objects.newest_first()[0], Tag.objects.get()
-    done = {"completed": (False, True)}
-    task_now, new_now = as_json(task), as_json(new)
-    told = [
-        event(alice, "completed", 2, task_id=task.pk, changes=done, task=task_now),
-        event(alice, "completed", 2, task_id=other.pk, changes=done),
-        event(
-            alice,
-            "edited",
-            3,
-            task_id=task.pk,
-            changes={"title": ("Buy milk", "Bread")},
-            task=task_now,
-        ),
-        event(alice, "created", 1, tag_id=tag.pk, changes={"name": (None, "home")}),
-        event(
-            alice,
-            "created",
-            1,
-            task_id=new.pk,
-            changes={"title": (None, "New"), "tags": (None, ["home"])},
-            task=new_now,
-        ),
-        event(alice, "trashed", 3, task_id=other.pk),
-    ]
-    assert news(api, since) == told
-
-
-def test_one_event_each_of_five_hundred(api: ApiClient, alice: User) -> None:
-    send(api, *(create(f"Task {number}") for number in range(500)))
-
-    events = Event.objects.in_order()
-    keys = list(Task.objects.order_by("pk").values_list("pk", flat=True))
-    assert [event.task_id for event in events] == keys
-    assert {(event.verb, event.via) for event in events} == {("created", "token")}
 
 
 # How many statements
@@ -374,19 +87,6 @@ def test_five_hundred_take_as_many_statements_as_two(
     few, many = run(keys[2:4]), run(keys[4:])
 
     assert many == few <= 16
-
-
-# Who may
-
-
-def test_a_token_that_may_only_read_changes_nothing(alice: User, task: Task) -> None:
-    before = everything()
-
-    answer = send(ApiClient(make_token(alice, "read")), op("delete", task.pk))
-
-    assert answer.status_code == 403
-    assert answer.json()["code"] == "insufficient_scope"
-    assert everything() == before
 
 
 # Twice

@@ -18,7 +18,6 @@ from tests.integration.test_batch_mixed import many
 from tests.integration.test_find_properties import cheap, undone
 from tests.support.batches import (
     MISSING,
-    PATH,
     op,
     plain,
     results,
@@ -90,22 +89,6 @@ def test_every_second_of_five_hundred_moves_may_be_at_fault(
     assert moved.count() == 250
     assert taken <= 25
     assert rows_in_order(alice)[None] == [*keys[1::2], *keys[::2], first]
-
-
-def test_an_atomic_batch_of_moves_names_the_first_at_fault(
-    api: ApiClient, alice: User
-) -> None:
-    keys = many(alice, 4)
-    before = rows_in_order(alice)
-    operations = [to(keys[0], "after", keys[1]), to(keys[1], "after", keys[1])]
-    operations += [to(keys[2], "after", MISSING), to(MISSING, "after", keys[0])]
-
-    with undone():
-        answer = send(api, *operations)
-
-    assert (answer.status_code, answer.json()["operation"]) == (422, 1)
-    assert answer.json()["instance"] == PATH
-    assert rows_in_order(alice) == before
 
 
 def test_of_many_moves_the_one_without_room_is_told(

@@ -18,7 +18,6 @@ from tests.support.batches import (
     op,
     results,
     send,
-    statements,
     statuses,
     update,
 )
@@ -129,61 +128,6 @@ def test_without_atomic_each_is_done_or_told_why_not(
     assert list(verbs) == ["completed", "completed", "created", "trashed"]
 
 
-def test_without_atomic_all_may_fail(api: ApiClient, task: Task) -> None:
-    before = everything()
-
-    answer = send(api, *(op("toggle", MISSING + n) for n in range(5)), atomic=False)
-
-    assert results(answer) == [
-        {"status": 404, "problem": not_found(f"/api/tasks/{MISSING + n}")}
-        for n in range(5)
-    ]
-    assert everything() == before
-
-
-def test_a_few_faults_among_five_hundred_take_few_statements(
-    api: ApiClient, alice: User
-) -> None:
-    rows = [{"title": f"Task {number}"} for number in range(500)]
-    keys = [task.pk for task in Task.objects.add_all(BY, alice.pk, rows)]
-    keys[100], keys[400] = MISSING, MISSING + 1
-    operations = [op("complete", key) for key in keys]
-    answers: list[Any] = []
-
-    taken = statements(lambda: answers.append(send(api, *operations, atomic=False)))
-
-    told = statuses(answers[0])
-    assert (told[100], told[400], told.count(200)) == (404, 404, 498)
-    assert taken <= 20
-
-
-def test_five_hundred_faults_take_few_statements(
-    api: ApiClient, alice: User, task: Task
-) -> None:
-    operations = [op("complete", MISSING + number) for number in range(500)]
-    answers: list[Any] = []
-
-    taken = statements(lambda: answers.append(send(api, *operations, atomic=False)))
-
-    assert statuses(answers[0]) == [404] * 500
-    assert taken <= 20
-
-
-def test_one_that_the_verb_refuses_is_found_among_many(
-    api: ApiClient, alice: User
-) -> None:
-    rows = [{"title": f"Task {number}"} for number in range(50)]
-    keys = [task.pk for task in Task.objects.add_all(BY, alice.pk, rows)]
-    operations = [update(key, priority="high") for key in keys]
-    operations[20]["body"] = {"list": MISSING}
-
-    assert refused(api, *operations)["operation"] == 20
-    answer = send(api, *operations, atomic=False)
-
-    assert [n for n, status in enumerate(statuses(answer)) if status != 200] == [20]
-    assert Task.objects.filter(priority=Task.Priority.HIGH).count() == 49
-
-
 # One after the other
 
 
@@ -198,38 +142,6 @@ def test_what_was_deleted_before_is_gone(api: ApiClient, task: Task) -> None:
         restore=path,
         operation=1,
     )
-
-
-def test_a_stale_version_is_told_with_the_task_as_it_is(
-    api: ApiClient, task: Task
-) -> None:
-    Task.objects.filter(pk=task.pk).edit(BY, title="Buy oat milk")
-
-    answer = send(
-        api,
-        update(task.pk, title="Bread") | {"version": 1},
-        op("complete", task.pk, version=2),
-        atomic=False,
-    )
-
-    stale, done = results(answer)
-    current = done["task"] | {
-        "version": 2,
-        "completed": False,
-        "completed_at": None,
-        "updated_at": stale["problem"]["current"]["updated_at"],
-    }
-    assert stale == {
-        "status": 412,
-        "problem": problem(
-            "stale_version",
-            f"/api/tasks/{task.pk}",
-            "Merge with `current`, then send its version.",
-            current=current,
-            changed=["title"],
-        ),
-    }
-    assert done == {"status": 200, "task": as_json(task)}
 
 
 def test_a_version_may_stand_in_the_body_of_an_operation(
@@ -278,10 +190,6 @@ def test_a_third_level_is_refused_be_it_made_by_one_batch(
         assert told["errors"][0]["pointer"].endswith("/parent")
 
 
-def test_a_task_is_not_put_below_itself(api: ApiClient, task: Task) -> None:
-    assert refused(api, update(task.pk, parent=task.pk))["code"] == "invalid"
-
-
 @pytest.mark.parametrize("member", ["list", "parent"])
 def test_what_a_task_refers_to_is_the_callers(
     api: ApiClient, bob: User, task: Task, member: str
@@ -296,17 +204,6 @@ def test_what_a_task_refers_to_is_the_callers(
 
         assert (told["code"], told["operation"]) == ("invalid", 1)
         assert told["errors"][0]["pointer"].endswith(f"/{member}")
-
-
-def test_a_task_is_moved_beside_ones_own_alone(
-    api: ApiClient, bob: User, task: Task
-) -> None:
-    theirs = make_task(bob)
-
-    told = refused(api, op("move", task.pk, body={"after": theirs.pk}))
-
-    assert (told["code"], told["operation"]) == ("invalid", 0)
-    assert told["errors"][0]["pointer"].endswith("/after")
 
 
 # The form of an operation
