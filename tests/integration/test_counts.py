@@ -277,6 +277,3 @@ def test_polling_is_one_small_statement(
     sent = [each["sql"] for each in queries.captured_queries[before:]]
     assert answer.status_code == 304
     assert len(sent) == 1
-
-
-# Refusals

@@ -1,7 +1,7 @@
 """GET /api/tasks: which tasks"""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +13,6 @@ from taskproject.accounts.models import User
 from tasks.api.filters import TaskFilters
 from tasks.models import Task, TaskList
 from tests.conftest import BY, ApiClient, make_task
-from tests.support.answers import as_json
 from tests.support.rows import StillClock, assert_refused, ids, make_list
 
 #: When the tests of this file take place, for dues.
@@ -46,43 +45,6 @@ def on(day: str) -> dict[str, Any]:
 @pytest.fixture
 def home(alice: User) -> TaskList:
     return make_list(alice, "Home")
-
-
-@pytest.fixture
-def in_lists(alice: User, bob: User, home: TaskList) -> None:
-    work = make_list(alice, "Work")
-    make_task(bob, "x", list_id=make_list(bob, "Home").pk)
-    for title, list_id in (("a", home.pk), ("b", None), ("c", work.pk), ("d", home.pk)):
-        make_task(alice, title, list_id=list_id)
-    trashed = make_task(alice, "t", list_id=home.pk)
-    Task.objects.filter(pk=trashed.pk).trash(BY)
-
-
-@pytest.mark.usefixtures("in_lists")
-def test_a_list_has_its_tasks(api: ApiClient, home: TaskList) -> None:
-    answer = api.send("GET", f"/api/tasks?list={home.pk}")
-
-    first, last = Task.objects.filter(title="a").get(), Task.objects.get(title="d")
-    assert answer.status_code == 200
-    assert answer.json() == {
-        "items": [as_json(last), as_json(first)],
-        "next_cursor": None,
-    }
-
-
-@pytest.mark.usefixtures("in_lists")
-def test_none_are_those_in_no_list(api: ApiClient) -> None:
-    assert found(api, "list=none") == "b"
-
-
-@pytest.mark.usefixtures("in_lists")
-def test_somebody_elses_list_is_as_empty_as_none(
-    api: ApiClient, bob: User, home: TaskList
-) -> None:
-    theirs = TaskList.objects.get(owner=bob)
-
-    for key in (theirs.pk, theirs.pk + 1000, 2**63 - 1, 10**18):
-        assert found(api, f"list={key}") == ""
 
 
 # Tags
@@ -125,31 +87,6 @@ def test_all_of_several_tags_must_be_there_in_any_case(
     api: ApiClient, tags: list[str], titles: str
 ) -> None:
     assert found(api, "&".join(f"tag={quote(tag)}" for tag in tags)) == titles
-
-
-# Priorities
-
-
-@pytest.mark.parametrize(
-    ("query", "titles"),
-    [
-        ("priority=none", "a"),
-        ("priority=high", "d"),
-        ("priority=low&priority=urgent", "be"),
-        ("priority=urgent&priority=low&priority=low", "be"),
-        (
-            "priority=none&priority=low&priority=medium&priority=high&priority=urgent",
-            "abcde",
-        ),
-    ],
-)
-def test_any_of_several_priorities_will_do(
-    api: ApiClient, alice: User, query: str, titles: str
-) -> None:
-    for priority, title in enumerate("abcde"):
-        make_task(alice, title, priority=priority)
-
-    assert found(api, query) == titles
 
 
 # Dues
@@ -202,50 +139,7 @@ def test_due_before_and_due_after_share_out_all_that_is_due(
     assert found(api, f"due_after={due}") == after
 
 
-@pytest.mark.usefixtures("dues")
-def test_both_together_are_a_range(api: ApiClient) -> None:
-    query = "due_after=2026-03-10&due_before=2026-03-11"
-
-    assert found(api, query) == "bdefg"
-
-
-@pytest.mark.usefixtures("dues")
-@pytest.mark.parametrize(
-    ("query", "titles"),
-    [
-        ("overdue=true", "adg"),
-        ("overdue=false", "bcefhiJK"),
-        ("has_due=true", "abcdefghJK"),
-        ("has_due=false", "i"),
-        ("overdue=true&completed=true", ""),
-        ("overdue=false&completed=true", "JK"),
-        ("overdue=false&has_due=true&completed=false", "bcefh"),
-        ("overdue=true&has_due=false", ""),
-        ("overdue=true&due_after=2026-03-10", "dg"),
-        ("overdue=true&due_before=2026-03-10", "a"),
-    ],
-)
-def test_what_is_overdue_and_what_has_a_due(
-    api: ApiClient, query: str, titles: str
-) -> None:
-    assert found(api, query) == titles
-
-
 # Times
-
-
-@pytest.mark.parametrize("name", ["created", "updated"])
-def test_what_came_after_an_instant(api: ApiClient, alice: User, name: str) -> None:
-    instant = datetime(2026, 1, 1, 12, tzinfo=UTC)
-    for title, microseconds in (("a", -1), ("b", 0), ("c", 1)):
-        task = make_task(alice, title)
-        moment = instant + timedelta(microseconds=microseconds)
-        Task.objects.filter(pk=task.pk).update(**{f"{name}_at": moment})
-
-    assert found(api, f"{name}_after=2026-01-01T12:00:00Z") == "c"
-    assert found(api, f"{name}_after=2026-01-01T13:00:00%2B01:00") == "c"
-    assert found(api, f"{name}_after=2026-01-01T11:59:59.999999Z") == "bc"
-    assert found(api, f"{name}_after=2999-12-31T00:00:00Z") == ""
 
 
 def test_filters_must_all_be_met(api: ApiClient, alice: User, home: TaskList) -> None:

@@ -93,57 +93,6 @@ def test_it_takes_the_task_into_the_list_of_the_other(
     ]
 
 
-def test_it_takes_the_task_out_of_its_list_beside_one_in_no_list(
-    api: ApiClient, alice: User
-) -> None:
-    task = make_task(alice, "z", list_id=make_list(alice).pk)
-    loose = make_task(alice, "a")
-
-    answer = move(api, task, before=loose.pk)
-
-    assert (answer.json(), answer.json()["list"]) == (as_json(task), None)
-    assert order(api, "&list=none") == "za"
-
-
-def test_only_tasks_of_the_same_list_are_neighbours(
-    api: ApiClient, alice: User
-) -> None:
-    row = make_list(alice)
-    first = make_task(alice, "a", list_id=row.pk)
-    make_task(alice, "x")  # lies between the two, in no list
-    second = make_task(alice, "b", list_id=row.pk)
-    third = make_task(alice, "c", list_id=row.pk)
-
-    answer = move(api, third, after=first.pk)
-
-    assert answer.status_code == 200
-    assert order(api, f"&list={row.pk}") == "acb"
-    assert move(api, second, before=first.pk).status_code == 200
-    assert order(api, f"&list={row.pk}") == "bac"
-
-
-@pytest.mark.parametrize(
-    ("moved", "place", "other"),
-    [
-        ("b", "after", "a"),
-        ("b", "before", "c"),
-        ("a", "before", "b"),
-        ("c", "after", "b"),
-    ],
-)
-def test_moving_a_task_to_where_it_is_changes_nothing(
-    api: ApiClient, alice: User, moved: str, place: str, other: str
-) -> None:
-    tasks = make(alice)
-    before, since = as_json(tasks[moved]), latest(api)
-
-    answer = move(api, tasks[moved], **{place: tasks[other].pk})
-
-    assert (answer.status_code, answer.headers["ETag"]) == (200, '"1.3"')
-    assert answer.json() == before == as_json(tasks[moved])
-    assert news(api, since) == []
-
-
 def test_a_subtask_moves_and_keeps_its_parent(api: ApiClient, alice: User) -> None:
     parent = make_task(alice, "p")
     children = make(alice, "abc", parent_id=parent.pk)
@@ -155,13 +104,6 @@ def test_a_subtask_moves_and_keeps_its_parent(api: ApiClient, alice: User) -> No
         parent.pk,
     )
     assert order(api, f"&parent={parent.pk}") == "cab"
-
-
-def test_a_completed_task_can_be_moved(api: ApiClient, alice: User) -> None:
-    tasks = make(alice, "ab", completed=True)
-
-    assert move(api, tasks["b"], before=tasks["a"].pk).status_code == 200
-    assert order(api) == "ba"
 
 
 def test_a_task_comes_back_from_the_trash_to_its_place(
@@ -230,15 +172,6 @@ def test_it_costs_the_same_in_a_long_list(
 # Where tasks are without a move
 
 
-def test_a_new_task_comes_last(api: ApiClient, alice: User) -> None:
-    make(alice, "ab")
-
-    for title in "cd":
-        api.send("POST", "/api/tasks", {"title": title})
-
-    assert order(api) == "abcd"
-
-
 def test_tasks_that_are_added_together_keep_their_order(
     api: ApiClient, alice: User
 ) -> None:
@@ -287,11 +220,6 @@ def test_what_is_no_move_keeps_the_place(
 
 # Refusals
 
-ONE_PLACE = (
-    "Send one of before or after, with the id of another one, or position, with first or "
-    "last."
-)
-
 
 @pytest.mark.parametrize("place", ["before", "after"])
 @pytest.mark.parametrize("which", ["itself", "bob's", "missing", "trashed"])
@@ -316,76 +244,6 @@ def test_it_moves_beside_another_live_task_of_the_callers_only(
     assert as_json(task) == before
 
 
-def test_a_task_in_the_trash_is_410(api: ApiClient, alice: User) -> None:
-    tasks = make(alice, "ab")
-    api.send("DELETE", f"/api/tasks/{tasks['a'].pk}")
-    before = as_json(tasks["a"])
-
-    answer = move(api, tasks["a"], after=tasks["b"].pk)
-
-    assert (answer.status_code, answer.json()["code"]) == (410, "gone")
-    assert as_json(tasks["a"]) == before
-
-
-@pytest.mark.parametrize(
-    ("body", "pointer", "code", "detail"),
-    [
-        (
-            {},
-            "",
-            "one_place",
-            ONE_PLACE,
-        ),
-        (
-            {"before": 1, "after": 2},
-            "",
-            "one_place",
-            ONE_PLACE,
-        ),
-        ({"before": 0}, "/before", "too_small", None),
-        ({"before": "1"}, "/before", "wrong_type", None),
-        ({"after": None}, "/after", "wrong_type", None),
-        ({"after": True}, "/after", "wrong_type", None),
-        ({"after": 2**63}, "/after", "too_large", None),
-        (
-            {"befor": 1},
-            "/befor",
-            "unknown",
-            "Unknown member 'befor'; did you mean 'before'?",
-        ),
-        ([], "", "wrong_type", "Send a JSON object."),
-    ],
-)
-def test_it_refuses_a_bad_body(
-    api: ApiClient,
-    alice: User,
-    body: Any,
-    pointer: str,
-    code: str,
-    detail: str | None,
-) -> None:
-    task = make_task(alice)
-    before = as_json(task)
-    path = f"/api/tasks/{task.pk}/move"
-
-    assert_refused(api.send("POST", path, body), path, pointer, code, detail)
-    assert as_json(task) == before
-
-
-@pytest.mark.parametrize("header", ['"1"', "*", None])
-def test_a_move_at_the_right_version_is_made(
-    api: ApiClient, alice: User, header: str | None
-) -> None:
-    tasks = make(alice, "ab")
-    headers = {"If-Match": header} if header else {}
-    path = f"/api/tasks/{tasks['b'].pk}/move"
-
-    answer = api.send("POST", path, {"before": tasks["a"].pk}, headers=headers)
-
-    assert (answer.status_code, answer.headers["ETag"]) == (200, '"2.3"')
-    assert order(api) == "ba"
-
-
 def test_a_move_at_another_version_is_412_and_tells_the_task(
     api: ApiClient, alice: User
 ) -> None:
@@ -408,26 +266,6 @@ def test_a_move_at_another_version_is_412_and_tells_the_task(
         changed=["position"],
     )
     assert as_json(tasks["b"]) == before
-
-
-def test_a_repeated_key_moves_once(api: ApiClient, alice: User) -> None:
-    tasks = make(alice)
-
-    def send() -> Any:
-        return api.send(
-            "POST",
-            f"/api/tasks/{tasks['c'].pk}/move",
-            {"before": tasks["a"].pk},
-            headers={"Idempotency-Key": "once"},
-        )
-
-    first = send()
-    move(api, tasks["b"], before=tasks["c"].pk)
-    again = send()
-
-    assert (first.status_code, again.content) == (200, first.content)
-    assert again.headers["Idempotency-Replayed"] == "true"
-    assert order(api) == "bca"
 
 
 def test_thousands_of_moves_to_one_place_are_refused_in_words(
