@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.core.management import ManagementUtility, call_command
+from django.core.management import ManagementUtility
 from django.core.management.base import CommandError
 from django.utils import timezone
 
@@ -60,36 +60,20 @@ def test_an_unknown_option_is_refused_without_a_traceback(
 # create_token
 
 
-def test_create_token_prints_a_working_token_alone_on_the_last_line(
-    alice: User,
-) -> None:
-    output, _ = run("create_token", "alice")
+def test_create_token_prints_a_working_token_and_nothing_else(alice: User) -> None:
+    output, error = run(
+        "create_token", "alice", "--name", " phone ", "--expires", "90d"
+    )
 
-    secret = output.splitlines()[-1]
+    [secret] = output.splitlines()
     assert re.fullmatch(r"tk_[A-Za-z0-9_-]{43}", secret)
     assert ApiClient(secret).get("/api/me").json()["username"] == "alice"
-
-
-def test_create_token_writes_nothing_else_to_standard_output(alice: User) -> None:
-    output, _ = run("create_token", "alice")
-
-    assert len(output.splitlines()) == 1
-
-
-def test_create_token_says_what_it_made_without_the_secret(alice: User) -> None:
-    output, error = run("create_token", "alice", "--name", "phone", "--expires", "90d")
-
-    assert "phone" in error
-    assert "alice" in error
-    assert output.strip() not in error
-
-
-def test_create_token_stores_what_was_asked_for(alice: User) -> None:
-    run("create_token", "alice", "--name", " phone ", "--scopes", "read")
-
-    token = ApiToken.objects.get()
-    assert (token.user, token.name, token.scopes) == (alice, "phone", "read")
-    assert token.expires_at is None
+    assert "phone" in error and "alice" in error
+    assert secret not in error + str(ApiToken.objects.values())
+    assert (ApiToken.objects.get().user, ApiToken.objects.get().name) == (
+        alice,
+        "phone",
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +89,8 @@ def test_create_token_stores_what_was_asked_for(alice: User) -> None:
 def test_create_token_takes_scopes(alice: User, given: str, stored: str) -> None:
     run("create_token", "alice", "--scopes", given)
 
-    assert ApiToken.objects.get().scopes == stored
+    token = ApiToken.objects.get()
+    assert (token.scopes, token.expires_at) == (stored, None)
 
 
 @pytest.mark.parametrize("scopes", ["", "admin", "read,admin", "read,read", "READ"])
@@ -223,12 +208,6 @@ def test_create_token_refuses_a_disabled_user(alice: User) -> None:
     User.objects.update(is_active=False)
 
     assert "'alice' is disabled" in refused("create_token", "alice")
-
-
-def test_create_token_stores_no_secret(alice: User) -> None:
-    output, _ = run("create_token", "alice")
-
-    assert output.strip() not in str(ApiToken.objects.values())
 
 
 # revoke_token
@@ -351,7 +330,3 @@ def test_migrate_without_a_direct_way_in_takes_the_usual_one(migrated: str) -> N
 def test_migrate_twice_is_migrating_once(migrated: str) -> None:
     with copy_of(migrated) as database:
         assert "No migrations to apply." in manage(database, "migrate")
-
-
-def test_the_models_have_their_migrations(db: None) -> None:
-    call_command("makemigrations", check=True, dry_run=True, verbosity=0)

@@ -55,15 +55,6 @@ def test_a_token_is_known_by_its_name_and_beginning(alice: User) -> None:
     assert str(token) == f"test ({token.prefix}…)"
 
 
-def test_a_user_may_have_several(alice: User) -> None:
-    first, second = make_token(alice), make_token(alice)
-
-    assert (
-        ApiToken.objects.matching(first).get()
-        != ApiToken.objects.matching(second).get()
-    )
-
-
 # Finding one
 
 
@@ -214,11 +205,3 @@ def test_a_named_constraint_refuses(
         ApiToken.objects.create(**{"user": alice, "name": "second"} | fields)
 
     assert ApiToken.objects.count() == 1
-
-
-def test_the_tokens_of_a_user_go_with_the_user(alice: User) -> None:
-    make(alice)
-
-    alice.delete()
-
-    assert not ApiToken.objects.exists()

@@ -417,10 +417,8 @@ def test_the_direct_database_is_read_like_the_pooled_one() -> None:
     assert direct["OPTIONS"]["sslmode"] == "require"
 
 
-@pytest.fixture(scope="module")
-def sqlite(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def connection_of_sqlite(path: Path) -> dict[str, Any]:
     """What a real connection to SQLite says of itself, outside and in a transaction."""
-    path = tmp_path_factory.mktemp("sqlite") / "tasks.sqlite3"
     done = python(
         f"""
 import django, json, sqlite3
@@ -453,31 +451,17 @@ print(json.dumps(found))
     return found
 
 
-def test_sqlite_writes_ahead(sqlite: dict[str, Any]) -> None:
-    assert sqlite["journal_mode"] == "wal"
-
-
-def test_sqlite_waits_for_the_disk(sqlite: dict[str, Any]) -> None:
-    assert sqlite["synchronous"] == 2  # FULL
-
-
-def test_sqlite_waits_for_its_turn_as_long_as_is_set(sqlite: dict[str, Any]) -> None:
-    assert sqlite["busy_timeout"] == 7_000  # milliseconds
-
-
-def test_sqlite_holds_foreign_keys(sqlite: dict[str, Any]) -> None:
-    assert sqlite["foreign_keys"] == 1
-
-
-def test_a_sqlite_transaction_takes_the_write_lock_when_it_begins(
-    sqlite: dict[str, Any],
-) -> None:
-    assert sqlite["locked"] == "database is locked"
-    assert sqlite["free_after"] is True
-
-
-def test_a_sqlite_transaction_keeps_nobody_from_reading(sqlite: dict[str, Any]) -> None:
-    assert sqlite["readable"] == 1
+def test_a_connection_of_sqlite_keeps_what_is_promised(tmp_path: Path) -> None:
+    assert connection_of_sqlite(tmp_path / "tasks.sqlite3") == {
+        "journal_mode": "wal",
+        "synchronous": 2,  # FULL
+        "busy_timeout": 7_000,  # milliseconds
+        "foreign_keys": 1,
+        # The lock is taken when a transaction begins, and keeps nobody from reading.
+        "locked": "database is locked",
+        "readable": 1,
+        "free_after": True,
+    }
 
 
 def test_the_operations_are_loaded_before_the_first_request() -> None:
