@@ -101,33 +101,6 @@ def test_all_that_there_is_comes_back(alice: User, bob: User, path: Path) -> Non
     assert told[0] == told[1]
 
 
-def test_what_came_back_is_found_by_its_tags(
-    alice: User, bob: User, path: Path
-) -> None:
-    make_world(alice)
-    export(path, "--owner=alice")
-    load(path, "--owner=bob")
-
-    for tag in Tag.objects.owned_by(bob.pk):
-        carrying = [
-            it.title for it in Task.objects.owned_by(bob.pk) if tag.name in it.tags
-        ]
-        assert [it.title for it in tag.all_tasks] == carrying
-
-
-def test_a_second_import_changes_nothing(alice: User, bob: User, path: Path) -> None:
-    make_world(alice)
-    export(path, "--owner=alice")
-    load(path, "--owner=bob")
-    before = everything()
-
-    assert load(path, "--owner=bob") == (
-        "Imported 0 tasks, 0 lists and 0 tags; 7 tasks existed already.\n"
-    )
-
-    assert everything() == before
-
-
 def test_importing_ones_own_export_changes_nothing(alice: User, path: Path) -> None:
     """Tasks that were made here are known by the name that they have outside."""
     make_world(alice)
