@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
 from tasks.models import Event, Task, TaskList
@@ -45,27 +44,6 @@ def home(alice: User) -> TaskList:
 
 
 # The priority
-
-
-@pytest.mark.parametrize("priority", [*Task.Priority])
-def test_an_action_sets_the_priority_of_the_selected_tasks(
-    staff: Client, alice: User, carol: User, priority: Task.Priority
-) -> None:
-    before = Task.Priority.NONE if priority else Task.Priority.HIGH
-    tasks = [make_task(alice, priority=before) for _ in range(2)]
-    there, other = make_task(alice, priority=priority), make_task(alice)
-
-    answer = act(staff, f"priority_{priority.label}", *tasks, there)
-
-    done = f"Priority {priority.label}: 2 of 3 tasks. Not changed: 1."
-    assert messages(answer) == [done]
-    for task in tasks:
-        task.refresh_from_db()
-        assert (task.priority, task.version) == (priority, 2)
-        assert told(task) == [{"priority": [before.label, priority.label]}]
-        event = Event.objects.of_task(task.pk).latest("sequence")
-        assert (event.actor, event.via) == (carol, "admin")
-    assert [row(task) for task in (there, other)] == [row_of(there), row_of(other)]
 
 
 def test_the_priority_of_tasks_in_the_trash_stays(staff: Client, alice: User) -> None:
@@ -166,44 +144,6 @@ def test_tasks_of_several_owners_share_no_list(
 
     assert message.startswith("These tasks have several owners")
     assert [row(task) for task in tasks] == [row_of(task) for task in tasks]
-
-
-def test_many_tasks_go_into_a_list_in_as_many_statements_as_few(
-    staff: Client, alice: User, home: TaskList, queries: CaptureQueriesContext
-) -> None:
-    counts = []
-    for count in (2, 40):
-        tasks = many_tasks(alice, count)
-        before = len(queries)
-        place(staff, home, *tasks)
-        counts.append(len(queries) - before)
-
-    assert home.tasks.count() == 42
-    assert counts[0] == counts[1]
-
-
-# Out of their lists
-
-
-def test_the_selected_tasks_are_taken_out_of_their_lists(
-    staff: Client, alice: User, bob: User, home: TaskList
-) -> None:
-    task, bobs = (
-        make_task(alice, list_id=home.pk),
-        make_task(bob, list_id=make_list(bob).pk),
-    )
-    none, other = make_task(alice), make_task(alice, list_id=home.pk)
-
-    answer = act(staff, "take_out", task, bobs, none)
-
-    assert messages(answer) == [
-        "Taken out of their lists: 2 of 3 tasks. Not changed: 1."
-    ]
-    for each in (task, bobs):
-        assert [changes["list_id"] for changes in told(each)] == [[each.list_id, None]]
-        each.refresh_from_db()
-        assert (each.list_id, each.version) == (None, 2)
-    assert [row(each) for each in (none, other)] == [row_of(none), row_of(other)]
 
 
 # Permissions

@@ -58,6 +58,7 @@ def without_times(task: Task) -> dict[str, Any]:
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "complete": ({}, "Completed 2 of 2 tasks."),
     "reopen": ({}, "Reopened 2 of 2 tasks."),
+    "priority_high": ({}, "Priority high: 2 of 2 tasks."),
     "priority_urgent": ({}, "Priority urgent: 2 of 2 tasks."),
     "due": (DAY, "Due 2030-05-01: 2 of 2 tasks."),
     "add_tags": ({"tags": "Errand, new"}, "Added the tags Errand, new: 2 of 2 tasks."),
@@ -454,16 +455,17 @@ def test_more_than_a_portion_goes_on_as_a_job_with_a_page(
     assert "Undone: 9." in text(staff.get(path()))
 
 
-@pytest.mark.parametrize("verb", ["add_tags", "assign"])
+@pytest.mark.parametrize("verb", ["add_tags", "assign", "place"])
 def test_a_portion_has_the_same_statements_for_few_tasks_and_many(
     staff: Client, alice: User, bob: User, queries: CaptureQueriesContext, verb: str
 ) -> None:
     counts = []
+    home = make_list(alice, "Home").name
     for count in (2, 40):
         tasks = many_tasks(alice, count)
         values: dict[str, Any] = {"username": "bob", "tags": f"tag {count}"}
         before = len(queries)
-        act(staff, verb, *tasks, **values)
+        act(staff, verb, *tasks, name=home, **values)
         undo(staff)
         counts.append(len(queries) - before)
 

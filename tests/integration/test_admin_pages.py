@@ -91,37 +91,25 @@ def test_every_page_is_rendered_without_a_script_that_its_policy_would_block(
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("model", MODELS)
-def test_every_page_and_form_is_closed_to_staff_without_permission(
-    carol: User, model: type[Model], page: str
+def test_every_page_and_form_is_closed_to_others(
+    carol: User, alice: User, model: type[Model], page: str
 ) -> None:
     make_rows(carol, 2)
     dora = signed_in(User.objects.create(username="dora", is_staff=True))
+    others = signed_in(alice), Client()
     before = list(model._default_manager.order_by("pk").values())
     path = address(model, page)
 
     assert dora.get(path).status_code == 403
     assert dora.post(path, {"post": "yes", "_save": "Save"}).status_code == 403
+    for client in others:
+        assert client.get(path).headers["Location"] == f"/admin/login/?next={path}"
 
     assert list(model._default_manager.order_by("pk").values()) == before
 
 
-@pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("model", MODELS)
-def test_every_page_leads_who_is_not_staff_to_the_login(
-    carol: User, alice: User, model: type[Model], page: str
-) -> None:
-    make_rows(carol, 2)
-    path = address(model, page)
-
-    for client in (signed_in(alice), Client()):
-        answer = client.get(path)
-
-        assert answer.status_code == 302
-        assert answer.headers["Location"] == f"/admin/login/?next={path}"
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_a_list_of_60_rows_takes_as_many_queries_as_one_of_2(
+def test_a_list_of_20_rows_takes_as_many_queries_as_one_of_2(
     staff: Client, carol: User, model: type[Model]
 ) -> None:
     make_rows(carol, 2)
@@ -130,12 +118,12 @@ def test_a_list_of_60_rows_takes_as_many_queries_as_one_of_2(
     with CaptureQueriesContext(connection) as few:
         staff.get(path)
 
-    make_rows(carol, 58)
+    make_rows(carol, 18)
     _on_one_day()
     with CaptureQueriesContext(connection) as many:
         answer = staff.get(path)
 
-    assert len(answer.context["cl"].result_list) >= 50
+    assert len(answer.context["cl"].result_list) >= 20
     assert len(many) == len(few)
     assert len(many) <= 10
 
