@@ -74,9 +74,6 @@ def test_renaming_a_list_leaves_its_tasks_alone(api: ApiClient, alice: User) -> 
     assert as_json(task) == before
 
 
-# If-Match
-
-
 # Deleting one
 
 
@@ -257,26 +254,6 @@ def test_the_only_list_is_at_both_ends(api: ApiClient, alice: User, end: str) ->
     api.send("POST", f"/api/lists/{row.pk}/move", {"position": end})
 
     assert list_json(row)["version"] == 1
-
-
-def test_a_repeated_key_moves_once(api: ApiClient, alice: User) -> None:
-    rows = {name: make_list(alice, name) for name in "abc"}
-
-    def send() -> Any:
-        return api.send(
-            "POST",
-            f"/api/lists/{rows['c'].pk}/move",
-            {"before": rows["a"].pk},
-            headers={"Idempotency-Key": "once"},
-        )
-
-    first = send()
-    api.send("POST", f"/api/lists/{rows['b'].pk}/move", {"before": rows["c"].pk})
-    again = send()
-
-    assert (first.status_code, again.content) == (200, first.content)
-    assert again.headers["Idempotency-Replayed"] == "true"
-    assert names(api) == "bca"
 
 
 def test_moving_a_list_to_where_it_is_changes_nothing(

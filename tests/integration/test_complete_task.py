@@ -1,4 +1,6 @@
-"""POST /api/tasks/{id}/complete and /reopen"""
+"""POST /api/tasks/{id}/complete, /reopen and /toggle, and PATCH of `completed`"""
+
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -17,16 +19,21 @@ both = pytest.mark.parametrize(
 
 
 @pytest.mark.parametrize(
-    ("verb", "completed"),
-    [("complete", True), ("reopen", False), ("toggle", True), ("toggle", False)],
+    ("method", "suffix", "completed"),
+    [
+        *(("POST", "/complete", True), ("POST", "/reopen", False)),
+        *(("POST", "/toggle", True), ("POST", "/toggle", False)),
+        *(("PATCH", "", True), ("PATCH", "", False)),
+    ],
 )
 def test_it_changes_the_task_and_answers_with_it(
-    api: ApiClient, alice: User, verb: str, completed: bool
+    api: ApiClient, alice: User, method: str, suffix: str, completed: bool
 ) -> None:
     task = make_old_task(alice, completed=not completed, description="Oat")
     before = timezone.now()
+    body = {"completed": completed} if method == "PATCH" else None
 
-    answer = api.send("POST", f"/api/tasks/{task.pk}/{verb}")
+    answer = api.send(method, f"/api/tasks/{task.pk}{suffix}", body)
 
     task.refresh_from_db()
     assert answer.status_code == 200
@@ -73,26 +80,34 @@ def test_completing_anew_has_a_time_of_its_own(api: ApiClient, alice: User) -> N
     assert task.completed_at == task.updated_at > YESTERDAY
 
 
-@both
-def test_other_tasks_stay_as_they_are(
-    api: ApiClient, alice: User, verb: str, completed: bool
+def test_each_toggle_flips_it_and_counts(api: ApiClient, alice: User) -> None:
+    path = f"/api/tasks/{make_task(alice).pk}/toggle"
+
+    answers = [api.send("POST", path).json() for _ in range(4)]
+
+    assert [(task["completed"], task["version"]) for task in answers] == [
+        *((True, 2), (False, 3), (True, 4), (False, 5)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "suffix", "body"),
+    [
+        ("PUT", "", {"title": "New"}),
+        ("PATCH", "", {"title": "New"}),
+        ("DELETE", "", None),
+        ("POST", "/toggle", None),
+        ("POST", "/complete", None),
+    ],
+)
+def test_it_changes_this_task_alone_also_with_a_trailing_slash(
+    api: ApiClient, alice: User, method: str, suffix: str, body: Any
 ) -> None:
-    task, other = (make_task(alice, completed=not completed) for _ in range(2))
+    task, other = make_task(alice), make_task(alice)
     before = as_json(other)
 
-    api.send("POST", f"/api/tasks/{task.pk}/{verb}")
+    answer = api.send(method, f"/api/tasks/{task.pk}{suffix}/", body)
 
-    assert as_json(other) == before
-
-
-@both
-def test_reading_it_is_refused(
-    api: ApiClient, alice: User, verb: str, completed: bool
-) -> None:
-    task = make_task(alice, completed=not completed)
-    before = as_json(task)
-
-    answer = api.send("GET", f"/api/tasks/{task.pk}/{verb}")
-
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
-    assert as_json(task) == before
+    assert answer.status_code == (204 if method == "DELETE" else 200)
+    task.refresh_from_db()
+    assert (task.version, as_json(other)) == (2, before)

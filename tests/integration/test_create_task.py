@@ -52,22 +52,19 @@ def test_it_is_dated_now(api: ApiClient) -> None:
     assert before <= task.created_at == task.updated_at <= timezone.now()
 
 
-def test_its_location_leads_to_it(api: ApiClient) -> None:
-    answer = api.send("POST", "/api/tasks", {"title": "Buy milk"})
+def test_its_location_leads_to_it_and_a_trailing_slash_as_well(api: ApiClient) -> None:
+    answer = api.send("POST", "/api/tasks/", {"title": "Buy milk"})
 
-    assert api.send("GET", answer.headers["Location"]).json() == answer.json()
+    path = answer.headers["Location"]
+    assert answer.json() == as_json(Task.objects.get())
+    assert api.send("GET", path).json() == answer.json()
+    assert api.send("GET", f"{path}/").json() == answer.json()
 
 
 def test_a_task_can_be_created_completed(api: ApiClient) -> None:
     answer = api.send("POST", "/api/tasks", {"title": "Done", "completed": True})
 
     assert answer.json()["completed_at"] == answer.json()["created_at"]
-
-
-def test_a_trailing_slash_loses_no_post(api: ApiClient) -> None:
-    answer = api.send("POST", "/api/tasks/", {"title": "Buy milk"})
-
-    assert (answer.status_code, answer.json()) == (201, as_json(Task.objects.get()))
 
 
 @pytest.mark.parametrize(
@@ -132,15 +129,6 @@ def test_it_refuses_a_malformed_body(api: ApiClient, body: bytes, detail: str) -
     answer = api.generic("POST", "/api/tasks", body, "application/json")
 
     assert_problem(answer, "malformed_body", "/api/tasks", detail)
-    assert not Task.objects.exists()
-
-
-def test_it_refuses_a_body_over_256_kilobytes(api: ApiClient) -> None:
-    body = b'{"title": "x"}'.ljust(256 * 1024 + 1)
-
-    answer = api.generic("POST", "/api/tasks", body, "application/json")
-
-    assert_problem(answer, "content_too_large", "/api/tasks", "Send at most 256 KB.")
     assert not Task.objects.exists()
 
 

@@ -7,10 +7,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from taskproject.accounts.models import User
+from taskproject.accounts.models import ApiToken, User
 from taskproject.api import api as tasks_api
 from taskproject.models import StoredResponse
-from tasks.models import Event, Tag, Task, TaskList
+from tasks.models import CalendarFeed, Event, Tag, Task, TaskList
 from tests.conftest import BY, ApiClient, make_task, make_token
 from tests.contract.document import operations
 
@@ -39,6 +39,8 @@ WRITES = {
     "delete for good": Write("DELETE", "/api/tasks/{task}?permanent=true"),
     "toggle": Write("POST", "/api/tasks/{task}/toggle"),
     "move": Write("POST", "/api/tasks/{task}/move", {"after": "other"}),
+    "make a list": Write("POST", "/api/lists", {"name": "Work"}),
+    "move a list": Write("POST", "/api/lists/{list}/move", {"after": "other_list"}),
     "patch a list": Write("PATCH", "/api/lists/{list}", {"name": "New"}),
     "delete a list": Write("DELETE", "/api/lists/{list}"),
     "rename a tag": Write("PATCH", "/api/tags/{tag}", {"name": "new"}),
@@ -50,17 +52,18 @@ every_write = pytest.mark.parametrize("name", WRITES)
 
 def write(api: ApiClient, alice: User, name: str) -> Callable[[str], Any]:
     """Sends the write with this key, at the version that the row has now."""
-    row = TaskList.objects.add(BY, owner_id=alice.pk, name="Home")
+    lists = TaskList.objects
     keys = {
-        "list": row.pk,
+        "list": lists.add(BY, owner_id=alice.pk, name="Home").pk,
+        "other_list": lists.add(BY, owner_id=alice.pk, name="Last").pk,
         "task": make_task(alice, "One", tags=["errand"]).pk,
         "other": make_task(alice, "Two").pk,
         "tag": Tag.objects.get().pk,
     }
     method, path, body = WRITES[name]
     if body and "after" in body:
-        body = {"after": keys["other"]}
-    headers = {} if path == "/api/me" else {"If-Match": '"1"'}
+        body = {"after": keys[body["after"]]}
+    headers = {"If-Match": '"1"'} if "{" in path else {}
 
     def send(key: str) -> Any:
         sent = headers | {"Idempotency-Key": key}
@@ -79,11 +82,12 @@ def test_a_retried_write_with_its_version_is_answered_as_the_first_was(
 
     again = send(KEY)
 
-    assert first.status_code == (204 if WRITES[name].method == "DELETE" else 200)
+    status = {"delete": 204, "make": 201}.get(name.split()[0], 200)
+    assert first.status_code == status
     assert "Idempotency-Replayed" not in first.headers
     assert again.headers["Idempotency-Replayed"] == "true"
     assert (again.status_code, again.content) == (first.status_code, first.content)
-    for header in ("Content-Type", "ETag", "Content-Length"):
+    for header in ("Content-Type", "ETag", "Content-Length", "Location"):
         assert again.headers.get(header) == first.headers.get(header)
     assert stored() == before
 
@@ -101,6 +105,24 @@ def test_a_malformed_key_of_any_write_is_400(
     assert stored() == before
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("DELETE", "/api/me?confirm=alice", None),
+        ("POST", "/api/calendar", None),
+        ("POST", "/api/tokens", {"name": "Phone"}),
+    ],
+)
+def test_no_key_is_taken_where_no_response_is_stored(
+    api: ApiClient, alice: User, method: str, path: str, body: Any
+) -> None:
+    answer = api.send(method, path, body, headers={"Idempotency-Key": KEY})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "key_refused")
+    assert not StoredResponse.objects.exists() and not CalendarFeed.objects.exists()
+    assert ApiToken.objects.get().user.is_active
+
+
 def test_a_write_with_a_new_key_is_judged_by_its_version(
     api: ApiClient, alice: User
 ) -> None:
@@ -108,25 +130,6 @@ def test_a_write_with_a_new_key_is_judged_by_its_version(
     send(KEY)
 
     assert send("another").status_code == 412
-
-
-def test_a_retried_batch_with_its_versions_is_answered_as_the_first_was(
-    api: ApiClient, alice: User
-) -> None:
-    task = make_task(alice)
-    change = {"op": "update", "id": task.pk, "version": 1, "body": {"title": "New"}}
-    removal = {"op": "delete", "id": task.pk, "version": 2}
-    body = {"operations": [change, removal]}
-
-    headers = {"Idempotency-Key": KEY}
-
-    first, again = (
-        api.send("POST", "/api/tasks/batch", body, headers=headers) for _ in range(2)
-    )
-
-    assert first.status_code == 200
-    assert again.headers["Idempotency-Replayed"] == "true"
-    assert again.content == first.content
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,11 +1,8 @@
 """GET and POST /api/lists, GET /api/lists/{id}"""
 
-from typing import Any
-
 import pytest
 
 from taskproject.accounts.models import User
-from taskproject.models import StoredResponse
 from tasks.models import Event, TaskList
 from tests.conftest import ApiClient
 from tests.support.rows import (
@@ -124,32 +121,6 @@ def test_a_name_comes_back_as_it_was_sent(api: ApiClient, name: str) -> None:
 
     assert (answer.status_code, answer.json()["name"]) == (201, name)
     assert TaskList.objects.get().name == name
-
-
-def test_a_repeated_key_makes_one_list(api: ApiClient) -> None:
-    def send(name: str) -> Any:
-        headers = {"Idempotency-Key": "once"}
-        return api.send("POST", "/api/lists", {"name": name}, headers=headers)
-
-    first, again, other = send("Shopping"), send("Shopping"), send("Work")
-
-    assert (first.status_code, again.status_code) == (201, 201)
-    assert again.content == first.content
-    assert again.headers["Idempotency-Replayed"] == "true"
-    for header in ("ETag", "Location"):
-        assert again.headers[header] == first.headers[header]
-    assert (other.status_code, other.json()["code"]) == (422, "key_reused")
-    assert (TaskList.objects.count(), Event.objects.count()) == (1, 1)
-
-
-def test_a_refused_name_keeps_no_key(api: ApiClient, alice: User) -> None:
-    make_list(alice, "Shopping")
-    body = {"name": "shopping"}
-
-    answer = alone(api, "POST", "/api/lists", body, **{"Idempotency-Key": "once"})
-
-    assert answer.status_code == 409
-    assert not StoredResponse.objects.exists()
 
 
 # Reading one

@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from taskproject.accounts import tokens
 from taskproject.accounts.models import ApiToken, User
-from taskproject.models import StoredResponse
 from tests.conftest import ApiClient, make_token
 from tests.support.answers import rfc3339
 from tests.support.threads import at_once
@@ -108,14 +107,6 @@ def test_a_token_creates_none_that_works_longer(alice: User, when: str | None) -
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     assert ApiToken.objects.count() == 1
     assert api.send("POST", PATH, NEW).json()["expires_at"] == rfc3339(tomorrow)
-
-
-def test_a_key_is_refused_because_the_secret_is_not_stored(api: ApiClient) -> None:
-    answer = api.send("POST", PATH, NEW, headers={"Idempotency-Key": "a"})
-
-    assert (answer.status_code, answer.json()["code"]) == (400, "key_refused")
-    assert ApiToken.objects.count() == 1
-    assert not StoredResponse.objects.exists()
 
 
 def test_their_number_is_limited(

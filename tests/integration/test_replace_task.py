@@ -58,18 +58,6 @@ def test_what_is_left_out_goes_back_to_its_default(api: ApiClient, alice: User) 
     assert task.version == 2
 
 
-def test_it_keeps_the_time_of_the_first_completion(api: ApiClient, alice: User) -> None:
-    task = make_old_task(alice, completed=True)
-
-    answer = api.send(
-        "PUT", f"/api/tasks/{task.pk}", {"title": "Buy bread", "completed": True}
-    )
-
-    assert answer.json() == as_json(task)
-    assert task.completed_at == YESTERDAY
-    assert task.updated_at > YESTERDAY
-
-
 def test_the_same_again_changes_nothing(api: ApiClient, alice: User) -> None:
     task = make_old_task(alice, completed=True, description="Oat")
     before = as_json(task)
@@ -180,12 +168,3 @@ def test_a_version_in_the_body_takes_no_further_statement(
         counts.append(len(queries) - before)
 
     assert counts[0] == counts[1]
-
-
-def test_other_tasks_stay_as_they_are(api: ApiClient, alice: User) -> None:
-    task, other = make_task(alice), make_task(alice)
-    before = as_json(other)
-
-    api.send("PUT", f"/api/tasks/{task.pk}", {"title": "Buy bread"})
-
-    assert as_json(other) == before

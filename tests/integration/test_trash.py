@@ -64,6 +64,7 @@ def test_a_task_in_the_trash_is_in_no_list(
         ("POST", "/toggle", None),
         ("POST", "/complete", None),
         ("POST", "/reopen", None),
+        ("POST", "/move", {"position": "first"}),
     ],
 )
 def test_for_its_owner_it_is_410_with_where_to_restore_it(
@@ -80,7 +81,8 @@ def test_for_its_owner_it_is_410_with_where_to_restore_it(
 
 
 @pytest.mark.parametrize(
-    ("method", "suffix"), [("GET", ""), ("DELETE", ""), ("POST", "/restore")]
+    ("method", "suffix"),
+    [("GET", ""), ("DELETE", ""), ("DELETE", "?permanent=true"), ("POST", "/restore")],
 )
 def test_for_others_it_is_404(
     bobs_api: ApiClient, task: Task, method: str, suffix: str
@@ -237,11 +239,6 @@ def test_a_task_that_is_restored_at_the_same_moment_is_never_404(
     assert answer.status_code in (200, 410)
 
 
-@pytest.mark.parametrize("key", [999_999, 2**63])
-def test_a_missing_task_cannot_be_restored(api: ApiClient, key: int) -> None:
-    assert api.send("POST", f"/api/tasks/{key}/restore").status_code == 404
-
-
 # For good
 
 
@@ -261,23 +258,3 @@ def test_a_permanent_deletion_leaves_no_row(
     assert api.send("DELETE", f"{path}?permanent=true").status_code == 404
     event = Event.objects.latest("sequence")
     assert (event.verb, event.version) == ("deleted", task.version + 1)
-
-
-def test_somebody_elses_task_cannot_be_deleted_for_good(
-    bobs_api: ApiClient, task: Task
-) -> None:
-    answer = bobs_api.send("DELETE", f"/api/tasks/{task.pk}?permanent=true")
-
-    assert answer.status_code == 404
-    assert Task.objects.exists()
-
-
-@pytest.mark.parametrize("query", ["permanent=yes", "permanent=1", "permanant=true"])
-def test_a_deletion_refuses_what_it_does_not_understand(
-    api: ApiClient, alice: User, query: str
-) -> None:
-    task = make_task(alice)
-
-    assert api.send("DELETE", f"/api/tasks/{task.pk}?{query}").status_code == 422
-
-    assert Task.objects.live().exists()
