@@ -87,7 +87,7 @@ def test_it_has_lists_tags_tasks_and_events(
     rows = [line for line in found if line["kind"] in ("list", "tag", "task")]
     assert rows == [json.loads(line) for line in exported]
     assert {line["title"] for line in of("task", found)} == {
-        *("Buy milk", "Buy oats", "Done", "Trashed"),
+        *("Buy milk", "Buy oats", "Done", "Trashed")
     }
     changes = api.get("/api/changes").json()["items"]
     names = set(of("event", found)[0]) - {"kind"}
@@ -128,5 +128,5 @@ def test_without_anything_it_is_whole(api: ApiClient, alice: User) -> None:
     EmailAddress.objects.all().delete()
 
     assert [line["kind"] for line in lines(api.get(PATH))] == [
-        *("header", "user", "token", "end"),
+        *("header", "user", "token", "end")
     ]

@@ -386,8 +386,7 @@ def test_not_even_a_superuser_deletes_past_the_verbs(
     row = model.objects.get()
 
     staff.post(
-        path,
-        {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"},
+        path, {"action": "delete_selected", "_selected_action": row.pk, "post": "yes"}
     )
 
     assert model.objects.get() == row

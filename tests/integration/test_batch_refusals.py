@@ -136,11 +136,7 @@ def test_what_was_deleted_before_is_gone(api: ApiClient, task: Task) -> None:
 
     path = f"/api/tasks/{task.pk}/restore"
     assert told == problem(
-        "gone",
-        PATH,
-        f"POST {path} restores the task.",
-        restore=path,
-        operation=1,
+        "gone", PATH, f"POST {path} restores the task.", restore=path, operation=1
     )
 
 

@@ -7,13 +7,7 @@ from tasks.models import Tag, Task
 from tests.conftest import BY, ApiClient, make_old_task, make_task
 from tests.integration.test_tags import tags_of
 from tests.support.answers import as_json
-from tests.support.rows import (
-    event,
-    ids,
-    latest,
-    news,
-    tag_json,
-)
+from tests.support.rows import event, ids, latest, news, tag_json
 
 
 @pytest.mark.parametrize("name", ["house", "HOME"])

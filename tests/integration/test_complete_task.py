@@ -7,11 +7,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tests.conftest import YESTERDAY, ApiClient, make_old_task, make_task
-from tests.support.answers import (
-    PLAIN,
-    as_json,
-    rfc3339,
-)
+from tests.support.answers import PLAIN, as_json, rfc3339
 
 both = pytest.mark.parametrize(
     ("verb", "completed"), [("complete", True), ("reopen", False)]
@@ -86,7 +82,10 @@ def test_each_toggle_flips_it_and_counts(api: ApiClient, alice: User) -> None:
     answers = [api.send("POST", path).json() for _ in range(4)]
 
     assert [(task["completed"], task["version"]) for task in answers] == [
-        *((True, 2), (False, 3), (True, 4), (False, 5)),
+        (True, 2),
+        (False, 3),
+        (True, 4),
+        (False, 5),
     ]
 
 

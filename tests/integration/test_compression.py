@@ -149,10 +149,7 @@ def test_a_poll_of_a_compressed_list_is_304(known: ApiClient, alice: User) -> No
 
 
 def test_a_response_with_a_secret_is_not_compressed(known: ApiClient) -> None:
-    for path, body in [
-        ("/api/tokens", {"name": "x" * 100}),
-        ("/api/calendar", None),
-    ]:
+    for path, body in [("/api/tokens", {"name": "x" * 100}), ("/api/calendar", None)]:
         answer = known.send("POST", path, body, headers=GZIP)
         assert answer.status_code == 201
         assert answer.headers["Cache-Control"] == "no-store"

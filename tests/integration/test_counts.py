@@ -175,11 +175,7 @@ def test_a_deleted_list_is_not_counted(api: ApiClient, alice: User, query: str) 
 
     api.send("DELETE", f"/api/lists/{row.pk}{query}")
 
-    kept = NOTHING | {
-        "open": 2,
-        "completed": 1,
-        "lists": [{"list": None, "open": 2}],
-    }
+    kept = NOTHING | {"open": 2, "completed": 1, "lists": [{"list": None, "open": 2}]}
     assert counts(api) == (NOTHING if query else kept)
 
 

@@ -113,10 +113,7 @@ def test_it_names_everything_that_is_wrong(api: ApiClient) -> None:
     ("body", "detail"),
     [
         (b"", "Send a JSON object as the body."),
-        (
-            b'{"title": "x"',
-            "Expecting ',' delimiter at line 1, column 14.",
-        ),
+        (b'{"title": "x"', "Expecting ',' delimiter at line 1, column 14."),
         (b'{"title": NaN}', "NaN is not JSON."),
         (b'{"title": "x", "title": "y"}', "The member 'title' is given twice."),
         (b'{"title": "\\ud800"}', "The body has half of a surrogate pair."),

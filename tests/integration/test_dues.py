@@ -162,10 +162,7 @@ def test_a_patch_changes_one_due_in_two_forms(
         ({}, NONE),
         ({"due_date": "2030-06-01"}, DAY),
         ({"due_at": INSTANT["due_at"]}, INSTANT | {"due_timezone": "Asia/Tokyo"}),
-        (
-            {"due_at": INSTANT["due_at"], "due_timezone": "Europe/Lisbon"},
-            INSTANT,
-        ),
+        ({"due_at": INSTANT["due_at"], "due_timezone": "Europe/Lisbon"}, INSTANT),
     ],
 )
 @pytest.mark.usefixtures("in_tokyo")

@@ -119,10 +119,7 @@ def test_an_edit_by_one_statement_is_the_edit_by_turns(
     texts = {"title": "Buy milk", "description": "Oat"}
     one, other = (make_task(alice, **{**texts, **task}) for _ in range(2))
 
-    outcomes = [
-        changed(one, **fields),
-        changed(other, **fields, by_turns=True),
-    ]
+    outcomes = [changed(one, **fields), changed(other, **fields, by_turns=True)]
 
     assert outcomes[0] == outcomes[1]
     assert columns(one) == columns(other)

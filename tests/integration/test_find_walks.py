@@ -172,10 +172,7 @@ def test_the_indexes_of_what_is_open_are_used_as_either_django_makes_them(
 
 @pytest.mark.parametrize("sort", BOTH_WAYS)
 def test_a_list_of_somebody_else_is_not_read(
-    bobs_api: ApiClient,
-    home: TaskList,
-    queries: CaptureQueriesContext,
-    sort: str,
+    bobs_api: ApiClient, home: TaskList, queries: CaptureQueriesContext, sort: str
 ) -> None:
     """It has nothing of one's own; but to find that out may take its whole length."""
     if connection.vendor != "sqlite":

@@ -4,9 +4,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from taskproject.accounts.models import User
 from tests.conftest import ApiClient, make_task
-from tests.support.answers import (
-    as_json,
-)
+from tests.support.answers import as_json
 
 
 def test_it_answers_with_the_task(api: ApiClient, alice: User) -> None:

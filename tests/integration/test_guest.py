@@ -10,10 +10,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from taskproject.accounts.models import User
 from tasks.models import Task
 from tests.conftest import ApiClient, make_task
-from tests.support.answers import (
-    as_json,
-    assert_a_credential_is_needed,
-)
+from tests.support.answers import as_json, assert_a_credential_is_needed
 from tests.support.problems import assert_problem
 
 

@@ -24,9 +24,7 @@ def trust_the_proxy(settings: Any) -> None:
     settings.SECURE_PROXY_SSL_HEADER = (FORWARDED, "https")
 
 
-def test_a_token_in_the_clear_is_403_before_and_after_it_is_known(
-    alice: User,
-) -> None:
+def test_a_token_in_the_clear_is_403_before_and_after_it_is_known(alice: User) -> None:
     api, path = ApiClient(make_token(alice)), f"/api/tasks/{make_task(alice).pk}"
 
     for secure, status in [(False, 403), (True, 200), (True, 200), (False, 403)]:

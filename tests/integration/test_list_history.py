@@ -173,11 +173,7 @@ def test_a_task_whose_events_are_purged_has_an_empty_history(
 
 
 def test_the_number_of_queries_does_not_depend_on_the_length(
-    api: ApiClient,
-    task: Task,
-    alice: User,
-    bob: User,
-    queries: CaptureQueriesContext,
+    api: ApiClient, task: Task, alice: User, bob: User, queries: CaptureQueriesContext
 ) -> None:
     history(api, task)
     counts: list[int] = []

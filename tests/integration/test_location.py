@@ -38,10 +38,7 @@ def test_a_task_is_made_with_a_location(api: ApiClient, alice: User) -> None:
     assert task.location == HALL
     assert answer.json() == as_json(task)
     assert history(api, task) == [
-        {
-            "title": {"old": None, "new": "Buy"},
-            "location": {"old": None, "new": HALL},
-        }
+        {"title": {"old": None, "new": "Buy"}, "location": {"old": None, "new": HALL}}
     ]
 
 

@@ -8,15 +8,7 @@ from django.db import connection
 
 from taskproject import sql
 from taskproject.accounts.models import User
-from tasks.models import (
-    Event,
-    Label,
-    Tag,
-    Tally,
-    Task,
-    lock_feeds,
-    tags,
-)
+from tasks.models import Event, Label, Tag, Tally, Task, lock_feeds, tags
 from tests.conftest import BY, make_task
 
 MAX_PARAMETERS = 1_000

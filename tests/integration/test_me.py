@@ -192,10 +192,7 @@ def test_a_session_ends_with_its_user(client: Client, alice: User) -> None:
 
 
 def test_thousands_of_tasks_go_in_the_background_and_can_be_watched(
-    api: ApiClient,
-    nobody: ApiClient,
-    alice: User,
-    monkeypatch: pytest.MonkeyPatch,
+    api: ApiClient, nobody: ApiClient, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasks.jobs.AT_ONCE", 1)
     started: list[bool] = []

@@ -52,9 +52,7 @@ def test_moves_come_to_what_they_do_to_plain_lists(
             there.insert(there.index(other) + (place == "after"), task)
             versions[task] += model != before
 
-            with CaptureQueriesContext(
-                connection,
-            ) as sent:
+            with CaptureQueriesContext(connection) as sent:
                 answer = api.send("POST", f"/api/tasks/{task}/move", {place: other})
 
             assert answer.status_code == 200

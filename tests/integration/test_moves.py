@@ -9,9 +9,7 @@ from taskproject.accounts.models import User
 from tasks.limits import POSITION_LENGTH
 from tasks.models import Task
 from tests.conftest import BY, ApiClient, make_task
-from tests.support.answers import (
-    as_json,
-)
+from tests.support.answers import as_json
 from tests.support.problems import assert_problem
 from tests.support.rows import (
     MOVES,

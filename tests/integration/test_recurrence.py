@@ -480,10 +480,7 @@ def test_completing_at_once_makes_one_next_occurrence(
 
 @refused
 def test_reminders_before_the_due_date_go_along(api: ApiClient) -> None:
-    reminders = [
-        {"at": "2998-01-01T00:00:00Z"},
-        {"minutes_before": 30, "hour": 9},
-    ]
+    reminders = [{"at": "2998-01-01T00:00:00Z"}, {"minutes_before": 30, "hour": 9}]
     task = create(api, reminders=reminders)
 
     done = send(api, task["id"], "complete").json()

@@ -215,9 +215,7 @@ def test_owners_whom_another_worker_has_claimed_are_passed_over(
     assert claimed == [theirs]
 
 
-def test_e_mails_wait_in_turn_after_a_jump_of_the_clock(
-    alice: User,
-) -> None:
+def test_e_mails_wait_in_turn_after_a_jump_of_the_clock(alice: User) -> None:
     """A lease ends by the clock of the database; one of a day ahead is longer, and not lost."""
     row = Reminder.objects.get(task_id=remind(alice, NOW()))
     Reminder.objects.update(email_status="pending", email_at=NOW() - HOUR)

@@ -10,11 +10,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tests.conftest import YESTERDAY, ApiClient, make_old_task, make_task
-from tests.support.answers import (
-    PLAIN,
-    as_json,
-    rfc3339,
-)
+from tests.support.answers import PLAIN, as_json, rfc3339
 from tests.support.rows import alone, assert_refused, make_list
 
 

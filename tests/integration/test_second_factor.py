@@ -128,9 +128,7 @@ def test_a_code_opens_once_in_parallel_too(
     assert [is_in(client) for client in clients].count(True) == 1
 
 
-def test_wrong_codes_are_limited_and_the_right_one_is_refused_then(
-    carol: User,
-) -> None:
+def test_wrong_codes_are_limited_and_the_right_one_is_refused_then(carol: User) -> None:
     _, [code, *_] = with_factor(carol)
     client = Client()
     sign_in(client)

@@ -173,10 +173,7 @@ def test_staff_sees_its_own_tasks_only(staff: Client, carol: User, alice: User) 
     assert staff.get(f"/api/tasks/{other.pk}").status_code == 404
 
 
-FORMS = [
-    "multipart/form-data",
-    "application/x-www-form-urlencoded; charset=latin-1",
-]
+FORMS = ["multipart/form-data", "application/x-www-form-urlencoded; charset=latin-1"]
 
 
 @pytest.mark.parametrize("content_type", FORMS)

@@ -8,14 +8,7 @@ from taskproject.accounts.models import User
 from tasks.models import Label, Tag, Task
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.answers import as_json
-from tests.support.rows import (
-    alone,
-    event,
-    ids,
-    latest,
-    news,
-    tag_json,
-)
+from tests.support.rows import alone, event, ids, latest, news, tag_json
 
 
 def tags_of(task: Task) -> list[str]:
@@ -129,8 +122,7 @@ def test_the_same_tags_in_another_case_are_no_change(
 
 
 @pytest.mark.parametrize(
-    ("method", "body"),
-    [("PATCH", {"tags": []}), ("PUT", {"title": "Buy milk"})],
+    ("method", "body"), [("PATCH", {"tags": []}), ("PUT", {"title": "Buy milk"})]
 )
 def test_tags_can_be_taken_off_and_stay_for_others(
     api: ApiClient, alice: User, method: str, body: Any

@@ -7,9 +7,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tests.conftest import YESTERDAY, ApiClient, make_old_task, make_task
-from tests.support.answers import (
-    as_json,
-)
+from tests.support.answers import as_json
 
 
 @pytest.mark.parametrize(

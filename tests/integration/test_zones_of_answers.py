@@ -97,12 +97,7 @@ def shown(value: Any) -> list[bool]:
 @pytest.mark.parametrize("name", ANSWERS)
 @pytest.mark.parametrize(("query", "overdue"), [("", False), (AHEAD, True)])
 def test_overdue_is_told_in_the_zone_that_is_asked_for(
-    api: ApiClient,
-    alice: User,
-    clock: StillClock,
-    name: str,
-    query: str,
-    overdue: bool,
+    api: ApiClient, alice: User, clock: StillClock, name: str, query: str, overdue: bool
 ) -> None:
     clock.at(NOW)
     task, other = (

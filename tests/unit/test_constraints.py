@@ -78,8 +78,7 @@ def test_what_is_within_the_bounds_fits(alice: User, fields: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    "fields",
-    [{"external_id": "x" * 256}, {"due_at": NOON, "due_timezone": "x" * 65}],
+    "fields", [{"external_id": "x" * 256}, {"due_at": NOON, "due_timezone": "x" * 65}]
 )
 def test_text_that_is_too_long_is_refused_where_the_column_knows(
     alice: User, fields: dict[str, Any]

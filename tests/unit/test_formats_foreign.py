@@ -9,13 +9,7 @@ from typing import Any
 
 import pytest
 
-from tasks.formats import (
-    READERS,
-    BadRow,
-    ListRecord,
-    Refused,
-    TaskRecord,
-)
+from tasks.formats import READERS, BadRow, ListRecord, Refused, TaskRecord
 from tasks.formats.foreign import Draft, external_id, fitted, top_ancestors
 from tasks.formats.markup import MARKUP_LENGTH, plain_text
 from tasks.forms.import_file import FORMATS

@@ -16,14 +16,7 @@ from icalendar import Calendar
 
 from taskproject import timezones
 from tasks import recurrence
-from tasks.formats import (
-    Adjusted,
-    TaskRecord,
-    checked,
-    ics,
-    ics_reading,
-    ics_zones,
-)
+from tasks.formats import Adjusted, TaskRecord, checked, ics, ics_reading, ics_zones
 from tasks.recurrence_rules import parse
 from tests.support.records import bad_rows
 

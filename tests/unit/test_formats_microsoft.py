@@ -157,10 +157,7 @@ def test_an_item_of_a_checklist_without_words_is_a_subtask() -> None:
 
 def test_each_shape_of_a_microsoft_document_is_read() -> None:
     home = {"displayName": "Home", "tasks": [MICROSOFT]}
-    expected = [
-        ListRecord("Home"),
-        TaskRecord("microsoft:a", "Buy milk", list="Home"),
-    ]
+    expected = [ListRecord("Home"), TaskRecord("microsoft:a", "Buy milk", list="Home")]
 
     for document in ({"value": [home]}, {"lists": [home]}, [home], home):
         assert read(document) == expected

@@ -12,14 +12,7 @@ from taskproject.accounts.models import User
 from taskproject.problems import NoRoom
 from tasks.limits import POSITION_LENGTH
 from tasks.models import Task, TaskList
-from tasks.models.positions import (
-    DIGITS,
-    at_end,
-    at_start,
-    beside,
-    between,
-    end_after,
-)
+from tasks.models.positions import DIGITS, at_end, at_start, beside, between, end_after
 from tests.conftest import make_task
 from tests.support.rows import make_list
 

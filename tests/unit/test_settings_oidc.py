@@ -46,5 +46,5 @@ def test_passkeys_need_a_domain() -> None:
 
     assert load(*names) == ["", codes, False]
     assert load(*names, PASSKEY_DOMAIN="example.com") == [
-        *("example.com", [*codes, "webauthn"], True),
+        *("example.com", [*codes, "webauthn"], True)
     ]
