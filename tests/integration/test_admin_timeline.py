@@ -86,6 +86,7 @@ NOON = datetime(2026, 12, 31, 12, tzinfo=UTC)
         ({"tags": ["a"]}, {"tags": ["b", "c"]}, "tags", {"tags": ["a"]}),
         ({}, {"title": "Buy bread"}, "title", {"title": "Buy milk"}),
         ({}, {"completed": True}, "completed", {"completed": False}),
+        ({"location": "Hall"}, {"location": "Porto"}, "location", {"location": "Hall"}),
         ({}, {"tags": ["b"]}, "tags", {"tags": []}),
         ({"priority": 3}, {"priority": 1}, "priority", {"priority": 3}),
         ({}, {"priority": 1}, "priority", {"priority": 0}),

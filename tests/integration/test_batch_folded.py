@@ -217,7 +217,7 @@ def state(numbers: dict[int, int]) -> Any:
     tasks = Task.objects.order_by("list_id", "position", "id")
     names = ["title", "description", "list_id", "parent_id", "tags", "priority"]
     names += ["due_date", "due_at", "due_timezone", "due_moment", "completed"]
-    names += ["version", "search", "sorted_title"]
+    names += ["version", "search", "sorted_title", "location", "location_key"]
     rows = [
         (
             numbers.setdefault(task.pk, len(numbers)),
@@ -260,6 +260,7 @@ def operations_of(random: Random, keys: list[int], lists: list[int]) -> list[Any
         made: dict[str, Any] = {
             "title": random.choice(["One", "Two", "  Three ", " "]),
             "description": random.choice(["", "Some"]),
+            "location": random.choice([None, "Café"]),
             "list": random.choice([None, *lists, 2**40]),
             "parent": random.choice([None, *keys, 2**40]),
             "tags": random.sample(["a", "A", "b", "c", "ß"], k=random.randrange(4)),

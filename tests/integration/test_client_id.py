@@ -175,25 +175,6 @@ def test_it_is_found(api: ApiClient, alice: User, bob: User) -> None:
 # Files
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "csv"])
-def test_an_export_is_imported_with_it(
-    api: ApiClient, bob: User, tmp_path: Path, kind: str
-) -> None:
-    create(api)
-    path, again = tmp_path / f"tasks.{kind}", tmp_path / f"again.{kind}"
-    call_command("export_tasks", owner="alice", format=kind, output=str(path))
-
-    for new in (1, 0):
-        assert load(path, "--owner=bob", f"--format={kind}").startswith(
-            f"Imported {new} task"
-        )
-    call_command("export_tasks", owner="bob", format=kind, output=str(again))
-
-    assert OWN.encode() in path.read_bytes()
-    assert Task.objects.owned_by(bob.pk).get().client_id == UUID(OWN)
-    assert again.read_bytes() == path.read_bytes()
-
-
 @pytest.mark.parametrize("term", [OWN, OWN.upper()])
 def test_staff_find_and_see_it(staff: Any, alice: User, bob: User, term: str) -> None:
     for owner in (alice, bob):

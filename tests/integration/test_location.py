@@ -5,7 +5,6 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -42,13 +41,6 @@ def test_a_task_is_made_with_a_location(api: ApiClient, alice: User) -> None:
     ]
 
 
-def test_without_one_it_is_null(api: ApiClient) -> None:
-    answer = api.send("POST", "/api/tasks", {"title": "Buy"})
-
-    assert answer.json()["location"] is None
-    assert Task.objects.get().location_key is None
-
-
 @pytest.mark.parametrize(("new", "stored"), [("Porto", "Porto"), (None, None)])
 def test_it_is_changed_by_patch_and_told_by_an_event(
     api: ApiClient, alice: User, new: str | None, stored: str | None
@@ -65,22 +57,6 @@ def test_it_is_changed_by_patch_and_told_by_an_event(
     assert ids(found) == []
 
 
-def test_the_same_again_is_no_change(api: ApiClient, alice: User) -> None:
-    task = make_task(alice, location=HALL)
-
-    answer = api.send("PATCH", f"/api/tasks/{task.pk}", {"location": HALL})
-
-    assert answer.json()["version"] == 1
-
-
-def test_put_takes_it_away_where_it_is_left_out(api: ApiClient, alice: User) -> None:
-    task = make_task(alice, location=HALL)
-
-    answer = api.send("PUT", f"/api/tasks/{task.pk}", {"title": "Buy"})
-
-    assert answer.json()["location"] is None
-
-
 def test_other_changes_leave_it_and_its_key(api: ApiClient, alice: User) -> None:
     task = make_task(alice, location=HALL)
     path = f"/api/tasks/{task.pk}"
@@ -91,22 +67,6 @@ def test_other_changes_leave_it_and_its_key(api: ApiClient, alice: User) -> None
 
     assert as_json(task)["location"] == HALL
     assert ids(api.send("GET", f"/api/tasks?location={HALL}")) == [task.pk]
-
-
-def test_a_batch_makes_and_changes_it(api: ApiClient, alice: User) -> None:
-    task = make_task(alice, description="Oat")
-    operations = [
-        {"op": "create", "body": {"title": "Two", "location": HALL}},
-        {"op": "update", "id": task.pk, "body": {"location": HALL}},
-        {"op": "complete", "id": task.pk},
-    ]
-
-    answer = api.send("POST", "/api/tasks/batch", {"operations": operations})
-
-    assert answer.status_code == 200
-    assert [one["task"]["location"] for one in answer.json()["results"]] == [HALL] * 3
-    assert len(ids(api.send("GET", f"/api/tasks?location={HALL}"))) == 2
-    assert ids(api.send("GET", "/api/tasks?q=oat")) == [task.pk]
 
 
 @pytest.mark.parametrize("location", ["", "x" * 501])
@@ -163,20 +123,6 @@ def test_another_one_is_not(api: ApiClient, alice: User, asked: str) -> None:
     assert ids(api.send("GET", f"/api/tasks?location={asked}")) == []
 
 
-@pytest.mark.parametrize("sort", ["-created", "created", "title", "due", "-updated"])
-def test_it_goes_with_other_filters_and_any_order(
-    api: ApiClient, alice: User, bob: User, sort: str
-) -> None:
-    task = make_task(alice, location=HALL, priority=3)
-    make_task(alice, location=HALL)
-    make_task(alice, location="Porto", priority=3)
-    make_task(bob, location=HALL, priority=3)
-
-    query = f"location={HALL}&priority=high&sort={sort}"
-
-    assert ids(api.send("GET", f"/api/tasks?{query}")) == [task.pk]
-
-
 def test_it_is_found_by_its_index(api: ApiClient, alice: User) -> None:
     assert "task_owner_location" in [index.name for index in constraints.INDEXES]
     for number in range(30):
@@ -198,23 +144,6 @@ def test_it_is_found_by_its_index(api: ApiClient, alice: User) -> None:
 
 
 # Files
-
-
-def test_an_export_is_imported_again_with_it(
-    api: ApiClient, alice: User, bob: User, tmp_path: Any
-) -> None:
-    make_task(alice, location=HALL)
-    for name in ("jsonl", "csv"):
-        answer = api.send("GET", f"/api/tasks/export?format={name}")
-        path = tmp_path / f"tasks.{name}"
-        path.write_bytes(b"".join(answer.streaming_content))
-        Task.objects.owned_by(bob.pk).delete()
-
-        call_command(
-            "import_tasks", str(path), format=name, owner=bob.username, verbosity=0
-        )
-
-        assert Task.objects.owned_by(bob.pk).get().location == HALL
 
 
 def test_a_row_of_csv_without_an_id_keeps_its_name_from_before() -> None:
@@ -276,29 +205,3 @@ def test_a_conflict_shows_both(staff: Client, alice: User) -> None:
     assert second.save()
     task.refresh_from_db()
     assert task.location == HALL
-
-
-def test_it_is_kept_by_a_save_of_something_else(staff: Client, alice: User) -> None:
-    task = make_task(alice, location=HALL)
-    editor = Editor(staff, task)
-    editor.type(title="New")
-
-    assert editor.save()
-
-    assert Event.objects.of_task(task.pk).latest("sequence").changes == {
-        "title": ["Buy milk", "New"]
-    }
-
-
-@pytest.mark.parametrize("earlier", [HALL, None])
-def test_an_earlier_one_is_restored(
-    api: ApiClient, staff: Client, alice: User, earlier: str | None
-) -> None:
-    task = make_task(alice, location=earlier)
-    api.send("PATCH", f"/api/tasks/{task.pk}", {"location": "Porto"})
-    event = Event.objects.of_task(task.pk).latest("sequence")
-
-    staff.post(f"/admin/tasks/task/{task.pk}/timeline/{event.sequence}/location/", {})
-
-    task.refresh_from_db()
-    assert task.location == earlier

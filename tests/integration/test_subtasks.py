@@ -6,7 +6,7 @@ from taskproject.accounts.models import User
 from tasks.models import Task
 from tests.conftest import BY, ApiClient, make_old_task, make_task
 from tests.support.answers import as_json
-from tests.support.rows import alone, assert_refused, event, ids, latest, news
+from tests.support.rows import alone, assert_refused, event, latest, news
 
 THIRD_LEVEL = "A subtask can have no subtasks of its own."
 HAS_SUBTASKS = "A task with subtasks cannot become one."
@@ -39,16 +39,6 @@ def test_a_subtask_is_made_under_its_parent(
             changes=changes,
         )
     ]
-
-
-def test_a_new_subtask_leaves_the_parents_row_alone(
-    api: ApiClient, parent: Task
-) -> None:
-    before = as_json(parent)
-
-    api.send("POST", "/api/tasks", {"title": "Cake", "parent": parent.pk})
-
-    assert as_json(parent) == before | {"open_subtasks": 1}
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
@@ -127,17 +117,6 @@ def test_completing_a_parent_completes_no_subtask(
     assert (answer.status_code, answer.json()) == (200, as_json(parent))
     assert (answer.json()["completed"], answer.json()["open_subtasks"]) == (True, 1)
     assert as_json(child) == before
-
-
-def test_completing_the_last_subtask_leaves_the_parent_open(
-    api: ApiClient, alice: User, parent: Task
-) -> None:
-    child = make_task(alice, parent_id=parent.pk)
-    before = as_json(parent)
-
-    api.send("POST", f"/api/tasks/{child.pk}/complete")
-
-    assert as_json(parent) == before | {"open_subtasks": 0}
 
 
 def test_the_parents_etag_changes_with_the_number_of_open_subtasks(
@@ -229,20 +208,6 @@ def test_a_subtask_can_be_in_another_list_than_its_parent(
     answer = api.send("POST", "/api/tasks", body)
 
     assert (answer.status_code, answer.json()["list"]) == (201, row)
-
-
-def test_the_parents_filter_finds_its_subtasks_or_those_that_are_none(
-    api: ApiClient, alice: User, parent: Task
-) -> None:
-    first, second = (make_task(alice, parent_id=parent.pk) for _ in range(2))
-    childless = f"/api/tasks?parent={first.pk}"
-
-    assert ids(api.send("GET", f"/api/tasks?parent={parent.pk}")) == [
-        second.pk,
-        first.pk,
-    ]
-    assert ids(api.send("GET", "/api/tasks?parent=none")) == [parent.pk]
-    assert ids(api.send("GET", childless)) == []
 
 
 # Refusals
