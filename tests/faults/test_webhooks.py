@@ -59,6 +59,7 @@ FAULTS = {
     # It is stored, and the worker has not been told.
     "recorded": ("kill", "freeze", "cut"),
 }
+LIMIT = "SET idle_in_transaction_session_timeout"
 WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 DONE = """SELECT 1 FROM tasks_webhook WHERE id = {} AND leased_until IS NULL
     AND cursor = (SELECT max(sequence) FROM tasks_event)"""
@@ -150,6 +151,7 @@ def reaching(
 
         def lock() -> None:
             session = stack.enter_context(database.session())
+            session.execute(f"{LIMIT} = 0")
             session.execute("BEGIN")
             session.execute(f"SELECT 1 FROM tasks_webhook WHERE id = {key} FOR UPDATE")
 
@@ -216,8 +218,7 @@ def test_no_fault_loses_an_event_or_changes_their_order(
         code = SEED.format(events=EVENTS, urls=urls)
         manage(database.url, "shell", "--verbosity", "0", "-c", code)
         # What `docs/operations.md` gives the role, and shorter: of a frozen worker.
-        limit = "SET idle_in_transaction_session_timeout = '300ms'"
-        postgresql.execute(f"ALTER DATABASE {database.name} {limit}")
+        postgresql.execute(f"ALTER DATABASE {database.name} {LIMIT} = '300ms'")
         keys = [
             key for (key,) in database.rows("SELECT id FROM tasks_webhook ORDER BY id")
         ]

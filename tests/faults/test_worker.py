@@ -14,6 +14,7 @@ import pytest
 
 from tests.faults.databases import Database
 from tests.faults.load import until
+from tests.faults.postgres import PostgreSQL
 from tests.support.mail_servers import HANG, mail_server
 from tests.support.servers import ROOT, manage
 
@@ -33,6 +34,9 @@ Reminder.objects.update(at=past, fire_at=past)
 """
 WAITING = """SELECT pid FROM pg_stat_activity WHERE datname = current_database()
     AND wait_event_type = 'Lock' AND wait_event = '{}'"""
+STORING = "LOCK TABLE tasks_event IN SHARE ROW EXCLUSIVE MODE", "relation"
+COMPLETE = "UPDATE tasks_task SET completed = true, completed_at = now()"
+PASSED = "SELECT 1 FROM tasks_reminder WHERE status = 'inactive'"
 FIRED = "SELECT task_id FROM tasks_event WHERE verb = 'reminded'"
 Work = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -103,7 +107,7 @@ def test_killed_and_cut_at_each_step_they_lose_and_double_none(
         # Owners are claimed, and their feed is not locked.
         (f"SELECT pg_advisory_xact_lock(7203114, {owner})", "advisory"),
         # Reminders are marked as fired, and their events not stored.
-        ("LOCK TABLE tasks_event IN SHARE ROW EXCLUSIVE MODE", "relation"),
+        STORING,
     ]
     for lock, event in steps if database.kind == "postgresql" else steps[:1]:
         with stuck(database, lock, event) as wait:
@@ -129,6 +133,30 @@ def test_killed_and_cut_at_each_step_they_lose_and_double_none(
     fired = Counter(task for (task,) in database.rows(FIRED))
     assert len(fired) == COUNT
     assert set(fired.values()) == {1}
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_frozen_one_fires_no_reminder_of_what_is_completed_meanwhile(
+    database: Database, postgresql: PostgreSQL, work: Work
+) -> None:
+    """PostgreSQL ends its transaction after the time-out that `docs/operations.md` gives the
+    role, which is shorter here."""
+    owner = seed(database, 1)
+    limit = "SET idle_in_transaction_session_timeout"
+    with stuck(database, *STORING) as wait:
+        postgresql.execute(f"ALTER DATABASE {database.name} {limit} = '300ms'")
+        frozen = work()
+        wait()
+        frozen.send_signal(signal.SIGSTOP)
+    with database.session() as session, session.transaction():
+        session.execute(f"{limit} = 0")
+        # As every write of a task does: here it waits for the frozen one.
+        session.execute(f"SELECT pg_advisory_xact_lock(7203114, {owner})")
+        session.execute(COMPLETE)
+    frozen.send_signal(signal.SIGCONT)
+
+    until(lambda: database.rows(PASSED))
+    assert database.rows(FIRED) == []
 
 
 def test_an_e_mail_that_hangs_delays_no_reminder_and_comes_again_with_its_id(
