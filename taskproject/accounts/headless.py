@@ -13,6 +13,8 @@ from django.urls import URLPattern, URLResolver, path
 from django.views.decorators.http import require_safe
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
+from taskproject.accounts.passkeys import Parser, parses
+
 #: Views of allauth for what is not offered: telephones, codes instead of passwords, and
 #: tokens of its own.
 NOT_OFFERED = {
@@ -28,7 +30,6 @@ NOT_OFFERED = {
 
 
 View = Callable[..., HttpResponse]
-Parser = type[RegistrationResponse] | type[AuthenticationResponse]
 #: What the views that take a passkey's answer parse it as.
 PASSKEYS: dict[str, Parser] = {
     "manage_webauthn": RegistrationResponse,
@@ -61,12 +62,9 @@ def _parsed(view: View, parser: Parser) -> View:
 def _parses(body: bytes, parser: Parser) -> bool:
     try:
         credential = orjson.loads(body)["credential"]
-        parser.from_dict(credential)
-        if "userHandle" in credential["response"]:
-            return isinstance(credential["response"]["userHandle"], str)
-    except Exception:  # noqa: BLE001  # fido2 raises many, at bytes that are no CBOR
+    except (KeyError, TypeError, ValueError):
         return False
-    return True
+    return parses(credential, parser)
 
 
 def _offered(

@@ -4,21 +4,16 @@ Built on django-allauth's MFA, so that it is the factor of `/api/auth/` too. The
 records how its user has authenticated; nothing is read from the database for that."""
 
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.login import record_authentication
-from allauth.account.internal.flows.reauthentication import (
-    did_recently_reauthenticate,
-    reauthenticate_by_password,
-)
 from allauth.core import context
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base import forms as code_forms
 from allauth.mfa.base.internal import flows
-from allauth.mfa.base.internal.flows import post_authentication
+from allauth.mfa.base.internal.flows import delete_and_cleanup, post_authentication
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.flows import generate_recovery_codes
 from allauth.mfa.totp import forms as totp_forms
@@ -30,9 +25,9 @@ from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import login
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.request import split_domain_port
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -41,8 +36,10 @@ from django.utils.safestring import mark_safe
 
 from taskproject.accounts import attempts
 from taskproject.accounts.models import User
-from taskproject.accounts.signin import RefusableForm
-from taskproject.problems import Problem
+from taskproject.accounts.signin import ConfirmedForm, RefusableForm
+
+if TYPE_CHECKING:
+    from taskproject.accounts import passkeys
 
 
 def count_code(user: User, error_key: str | None = None) -> Callable[[], None]:
@@ -137,10 +134,34 @@ class CodeForm(code_forms.AuthenticateForm, RefusableForm):
     """Asks for a code of the authenticator app, or a recovery code."""
 
     def clean_code(self) -> str:
-        try:
+        with self.refusing():
             return str(super().clean_code())
-        except Problem as problem:
-            raise self.refuse(problem) from None
+
+
+def offers_passkeys(request: HttpRequest) -> bool:
+    """Whether the host of the page belongs to the domain of passkeys: browsers use them
+    nowhere else."""
+    host, domain = split_domain_port(request.get_host())[0], settings.PASSKEY_DOMAIN
+    return bool(domain) and f".{host}".endswith(f".{domain}")
+
+
+def _answer(request: HttpRequest, user: User) -> "CodeForm | passkeys.UsedForm":
+    """The form that was sent: with a code, or with the answer of a passkey."""
+    if "credential" in request.POST and offers_passkeys(request):
+        from taskproject.accounts import passkeys
+
+        return passkeys.UsedForm(request.POST, user=user)  # type: ignore[call-arg]  # of allauth
+    return CodeForm(request.POST or None, user=user)  # type: ignore[call-arg]  # of allauth
+
+
+def _passkey_options(request: HttpRequest, user: User) -> str:
+    """The options with which the browser asks for a passkey; empty if there are none."""
+    found = Authenticator.objects.filter(user=user, type=Authenticator.Type.WEBAUTHN)
+    if not offers_passkeys(request) or not found.exists():
+        return ""
+    from taskproject.accounts import passkeys
+
+    return passkeys.to_use(user)
 
 
 def code_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
@@ -149,7 +170,7 @@ def code_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
     if user is None:
         request.session.pop(PENDING, None)
         return redirect("admin:login")
-    form = CodeForm(request.POST or None, user=user)  # type: ignore[call-arg]  # of allauth
+    form = _answer(request, user)
     if request.method == "POST" and form.is_valid():
         to = request.session.pop(PENDING)["to"]
         enter(request, user, form.authenticator)
@@ -160,6 +181,7 @@ def code_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
         **site.each_context(request),
         "title": "Second factor",
         "form": form,
+        "passkey": _passkey_options(request, user),
         "has_permission": False,
         "available_apps": [],
     }
@@ -170,33 +192,6 @@ def code_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
 
 
 # The page of the factor
-
-
-class ConfirmedForm(RefusableForm):
-    """A form that asks for the password as well, unless it was given minutes ago."""
-
-    password = forms.CharField(
-        label="Your password",
-        strip=False,
-        widget=forms.PasswordInput({"autocomplete": "current-password"}),
-    )
-
-    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._request = request
-        if did_recently_reauthenticate(request):
-            del self.fields["password"]
-
-    def clean_password(self) -> str:
-        password: str = self.cleaned_data["password"]
-        try:
-            right = get_account_adapter().reauthenticate(self._request.user, password)
-        except Problem as problem:
-            raise self.refuse(problem) from None
-        if not right:
-            raise ValidationError("The password is wrong.")
-        reauthenticate_by_password(self._request)
-        return password
 
 
 class SetUpForm(ConfirmedForm, totp_forms.ActivateTOTPForm):
@@ -210,10 +205,27 @@ class SetUpForm(ConfirmedForm, totp_forms.ActivateTOTPForm):
     )
 
     def clean_code(self) -> str:
-        try:
+        with self.refusing():
             return str(super().clean_code())
-        except Problem as problem:
-            raise self.refuse(problem) from None
+
+
+def _forms(
+    request: HttpRequest, user: User, sent: Mapping[str, Any]
+) -> dict[str, ConfirmedForm]:
+    """The forms of the page, and what was `sent` to one of them."""
+    shown: dict[str, ConfirmedForm] = {
+        "set_up": SetUpForm(sent.get("set_up"), user=user, request=request),
+        "codes": ConfirmedForm(sent.get("codes"), request=request, prefix="codes"),
+        "remove": ConfirmedForm(sent.get("remove"), request=request, prefix="remove"),
+    }
+    if offers_passkeys(request):
+        from taskproject.accounts import passkeys
+
+        given = sent.get("passkey")
+        shown["passkey"] = passkeys.NewForm(
+            given, user=user, request=request, prefix="passkey"
+        )
+    return shown
 
 
 def factor_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
@@ -225,11 +237,7 @@ def factor_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
         return ask(request, user, reverse("admin:second_factor"))
     act = request.POST.get("act", "")
     sent: dict[str, Any] = {act: request.POST} if act in ACTS else {}
-    forms_shown: dict[str, ConfirmedForm] = {
-        "set_up": SetUpForm(sent.get("set_up"), user=user, request=request),
-        "codes": ConfirmedForm(sent.get("codes"), request=request, prefix="codes"),
-        "remove": ConfirmedForm(sent.get("remove"), request=request, prefix="remove"),
-    }
+    forms_shown = _forms(request, user, sent)
     codes: Sequence[str] | None = None
     form = forms_shown.get(act)
     if form is not None and form.is_valid():
@@ -237,14 +245,17 @@ def factor_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
         if codes is None:
             return redirect("admin:second_factor")
         # Their fields depend on what was done.
-        forms_shown["set_up"] = SetUpForm(user=user, request=request)
+        forms_shown = _forms(request, user, {})
     adapter = get_adapter()
     url = adapter.build_totp_url(user, forms_shown["set_up"].secret)  # type: ignore[attr-defined]
+    factors = list(Authenticator.objects.filter(user=user).order_by("pk"))
     shown = {
         **site.each_context(request),
         "title": "Second factor",
-        "factors": Authenticator.objects.filter(user=user).order_by("pk"),
+        "factors": factors,
         "is_on": has_factor(user),
+        "has_app": any(it.type == Authenticator.Type.TOTP for it in factors),
+        "passkey": _new_passkey(request, user),
         "required": settings.STAFF_MFA == "REQUIRED",
         "forms": forms_shown,
         "secret": forms_shown["set_up"].secret,  # type: ignore[attr-defined]
@@ -274,12 +285,39 @@ def _set_up(request: HttpRequest, user: User, form: SetUpForm) -> list[str]:
         Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).delete()
         totp, codes = activate_totp(request, form)
     totp.wrap().validate_code(form.cleaned_data["code"])  # It opens nothing any more.
-    request.session.cycle_key()
-    UserSession.objects.create_from_request(request)
-    post_authentication(request, totp)
-    end_sessions(user, but=request.session.session_key)
+    _continue_with(request, user, totp)
     _log(user, "Set up a second factor.")
     return list(codes.wrap().get_unused_codes()) if codes else []
+
+
+def _add_passkey(
+    request: HttpRequest, user: User, form: "passkeys.NewForm"
+) -> list[str] | None:
+    """Returns the recovery codes, if they are new."""
+    from taskproject.accounts import passkeys
+
+    with transaction.atomic():
+        passkey, codes = passkeys.add(request, form)
+    _continue_with(request, user, passkey)
+    _log(user, "Added a passkey.")
+    return list(codes.wrap().get_unused_codes()) if codes else None
+
+
+def _continue_with(request: HttpRequest, user: User, factor: Authenticator) -> None:
+    """Goes on in a session with a new key, in which this factor was given; ends others."""
+    request.session.cycle_key()
+    UserSession.objects.create_from_request(request)
+    post_authentication(request, factor)
+    end_sessions(user, but=request.session.session_key)
+
+
+def _new_passkey(request: HttpRequest, user: User) -> str:
+    """The options with which the browser makes a passkey; empty where there are none."""
+    if not offers_passkeys(request):
+        return ""
+    from taskproject.accounts import passkeys
+
+    return passkeys.to_add(user)
 
 
 def _make_codes(request: HttpRequest, user: User, form: ConfirmedForm) -> list[str]:
@@ -289,14 +327,25 @@ def _make_codes(request: HttpRequest, user: User, form: ConfirmedForm) -> list[s
 
 
 def _remove(request: HttpRequest, user: User, form: ConfirmedForm) -> None:
-    totp = Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).first()
-    if totp is not None and get_adapter().can_delete_authenticator(totp):
-        deactivate_totp(request, totp)
-        _log(user, "Removed the second factor.")
+    """Removes the secret of the app, and all passkeys."""
+    found = Authenticator.objects.filter(user=user, type__in=FACTORS)
+    for factor in found:
+        if not get_adapter().can_delete_authenticator(factor):
+            return
+        if factor.type == Authenticator.Type.TOTP:
+            deactivate_totp(request, factor)
+        else:
+            delete_and_cleanup(request, factor)
+    _log(user, "Removed the second factor.")
 
 
 #: What the page does. The result is the recovery codes to show, or None.
-ACTS: dict[str, Any] = {"set_up": _set_up, "codes": _make_codes, "remove": _remove}
+ACTS: dict[str, Any] = {
+    "set_up": _set_up,
+    "passkey": _add_passkey,
+    "codes": _make_codes,
+    "remove": _remove,
+}
 
 
 def reset(user: User) -> int:

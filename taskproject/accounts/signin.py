@@ -1,20 +1,27 @@
-"""Signing in with a password: the load of hashing, and the form of the admin."""
+"""Passwords of staff: the load of hashing, and the forms of the admin that ask for one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 from types import MappingProxyType
+from typing import Any
 
+from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.reauthentication import (
+    did_recently_reauthenticate,
+    reauthenticate_by_password,
+)
 from allauth.core import context
 from django import forms
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.exceptions import ValidationError
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 
 from taskproject.accounts import attempts
 from taskproject.deadlines import paused
-from taskproject.problems import Problem, TooManyRequests, Unavailable
+from taskproject.problems import Problem, Unavailable
 
 BUSY_RETRY = 3  # seconds
 
@@ -52,6 +59,14 @@ class RefusableForm(forms.Form):
         self.status, self.headers = problem.status, problem.extra_headers
         return ValidationError(problem.detail, code=problem.code)
 
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Makes problems of what it contains errors of the form."""
+        try:
+            yield
+        except Problem as problem:
+            raise self.refuse(problem) from None
+
     def with_headers(self, response: HttpResponse) -> HttpResponse:
         """The response, with the headers of the refusal or of what is left."""
         for name, value in self.headers.items():
@@ -63,10 +78,8 @@ class ChangeForm(RefusableForm, AdminPasswordChangeForm):
     """The admin's form for one's own password."""
 
     def clean_old_password(self) -> str:
-        try:
+        with self.refusing():
             attempt = attempts.password(context.request.session.session_key)
-        except TooManyRequests as problem:
-            raise self.refuse(problem) from None
         old: str = super().clean_old_password()
         attempt.forget()
         return old
@@ -79,10 +92,8 @@ class SignInForm(RefusableForm, AdminAuthenticationForm):
         username = self.cleaned_data.get("username")
         if not username or not self.cleaned_data.get("password"):
             return super().clean()
-        try:
+        with self.refusing():
             attempt = attempts.sign_in(self.request, username)
-        except TooManyRequests as problem:
-            raise self.refuse(problem) from None
         self.headers = attempt.headers
         try:
             cleaned = super().clean()
@@ -91,3 +102,28 @@ class SignInForm(RefusableForm, AdminAuthenticationForm):
             raise self.refuse(busy) from None
         attempt.succeeds()
         return cleaned
+
+
+class ConfirmedForm(RefusableForm):
+    """A form that asks for the password as well, unless it was given minutes ago."""
+
+    password = forms.CharField(
+        label="Your password",
+        strip=False,
+        widget=forms.PasswordInput({"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._request = request
+        if did_recently_reauthenticate(request):
+            del self.fields["password"]
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        with self.refusing():
+            right = get_adapter().reauthenticate(self._request.user, password)
+        if not right:
+            raise ValidationError("The password is wrong.")
+        reauthenticate_by_password(self._request)
+        return password

@@ -78,6 +78,7 @@ def server(frontend: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Server
             API_GUEST="guest",
             SIGNUP="open",
             EMAIL_URL="log:",
+            PASSKEY_DOMAIN="localhost",
             LOG_LEVEL="INFO",
             CORS_ALLOWED_ORIGINS=frontend,
             CSRF_TRUSTED_ORIGINS=frontend,

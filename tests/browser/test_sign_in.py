@@ -8,7 +8,9 @@ from playwright.sync_api import Page, expect
 
 from taskproject.accounts.models import User
 from tests.browser.conftest import PASSWORD, NewPage, sign_in
+from tests.support.browsers import accessible
 from tests.support.people import totp
+from tests.support.servers import Server
 
 PERIOD = 30  # seconds that a code is valid
 
@@ -59,3 +61,27 @@ def test_staff_set_up_a_second_factor(new_page: NewPage) -> None:
     page.get_by_role("button", name="Log in").click()
 
     expect(page.locator("#user-tools")).to_contain_text("gina")
+
+
+@pytest.mark.usefixtures("stored")
+def test_staff_sign_in_with_a_passkey(new_page: NewPage, server: Server) -> None:
+    User.objects.create_superuser("hilda", password=PASSWORD)
+    page = new_page(base_url=f"http://localhost:{server.port}")
+    authenticator = page.context.new_cdp_session(page)
+    authenticator.send("WebAuthn.enable")
+    shape = {"protocol": "ctap2", "transport": "internal", "isUserVerified": True}
+    shape |= {"hasUserVerification": True, "automaticPresenceSimulation": True}
+    authenticator.send("WebAuthn.addVirtualAuthenticator", {"options": shape})
+    sign_in(page, "hilda")
+    page.get_by_role("link", name="Second factor").click()
+
+    page.get_by_label("Name of the passkey").fill("Laptop")
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.locator("#recovery-codes")).to_be_visible()
+    assert accessible(page) == []
+    page.get_by_role("button", name="Log out").click()
+    sign_in(page, "hilda")
+    assert accessible(page) == []
+    page.get_by_role("button", name="Use a passkey").click()
+
+    expect(page.locator("#user-tools")).to_contain_text("hilda")
