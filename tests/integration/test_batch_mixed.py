@@ -39,11 +39,11 @@ FAULTS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_every_second_of_five_hundred_may_be_at_fault(
+def test_every_second_of_sixty_may_be_at_fault(
     api: ApiClient, alice: User, fault: str
 ) -> None:
     below = make_task(alice, "Below", parent_id=make_task(alice, "Top").pk)
-    keys = many(alice, 500)
+    keys = many(alice, 60)
     bad = FAULTS[fault]
     operations: list[Any] = []
     for good_key, bad_key in zip(keys[::2], keys[1::2], strict=True):
@@ -58,8 +58,8 @@ def test_every_second_of_five_hundred_may_be_at_fault(
 
     told = statuses(answers[0])
     assert set(told[::2]) <= {200, 201} and set(told[1::2]) == {422}
-    assert Task.objects.filter(title="Good").count() == 250
-    assert Event.objects.filter(via="token").count() == 250
+    assert Task.objects.filter(title="Good").count() == 30
+    assert Event.objects.filter(via="token").count() == 30
     assert not Tag.objects.exists()
     assert taken <= 25
 

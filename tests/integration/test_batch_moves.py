@@ -65,10 +65,10 @@ def test_five_hundred_moves_are_made_in_time_and_in_order(
 
 
 @pytest.mark.parametrize("fault", ["itself", "missing", "bob's", "trashed"])
-def test_every_second_of_five_hundred_moves_may_be_at_fault(
+def test_every_second_of_sixty_moves_may_be_at_fault(
     api: ApiClient, alice: User, bob: User, fault: str
 ) -> None:
-    keys = many(alice, 501)
+    keys = many(alice, 61)
     first = keys.pop()
     others = {"missing": MISSING, "bob's": make_task(bob).pk, "trashed": keys.pop()}
     Task.objects.filter(pk=others["trashed"]).trash(BY)
@@ -81,12 +81,12 @@ def test_every_second_of_five_hundred_moves_may_be_at_fault(
     taken = statements(lambda: answers.append(send(api, *operations, atomic=False)))
 
     told = results(answers[0])
-    assert [one["status"] for one in told] == [200, 422] * 249 + [200]
+    assert [one["status"] for one in told] == [200, 422] * 29 + [200]
     [error] = told[1]["problem"]["errors"]
     assert error["pointer"] == "/operations/1/body/before"
     assert error["detail"] == "You have no other task with this id."
     moved = Event.objects.filter(via="token", verb="moved")
-    assert moved.count() == 250
+    assert moved.count() == 30
     assert taken <= 25
     assert rows_in_order(alice)[None] == [*keys[1::2], *keys[::2], first]
 
