@@ -7,7 +7,6 @@ from taskproject.accounts.models import User
 from tasks.models import Task
 from tests.conftest import ApiClient
 from tests.support.answers import PLAIN, as_json, rfc3339
-from tests.support.problems import assert_problem
 
 
 def test_it_stores_the_task_and_answers_with_it(api: ApiClient, alice: User) -> None:
@@ -107,26 +106,6 @@ def test_it_names_everything_that_is_wrong(api: ApiClient) -> None:
         ),
         ("/title", "missing", "Send this member."),
     ]
-
-
-@pytest.mark.parametrize(
-    ("body", "detail"),
-    [
-        (b"", "Send a JSON object as the body."),
-        (b'{"title": "x"', "Expecting ',' delimiter at line 1, column 14."),
-        (b'{"title": NaN}', "NaN is not JSON."),
-        (b'{"title": "x", "title": "y"}', "The member 'title' is given twice."),
-        (b'{"title": "\\ud800"}', "The body has half of a surrogate pair."),
-        (b'{"title": "\xff"}', "The body is not UTF-8."),
-        (b"[" * 100_000, "The body is nested too deeply."),
-    ],
-    ids=["none", "cut-off", "nan", "twice", "surrogate", "not-utf8", "deep"],
-)
-def test_it_refuses_a_malformed_body(api: ApiClient, body: bytes, detail: str) -> None:
-    answer = api.generic("POST", "/api/tasks", body, "application/json")
-
-    assert_problem(answer, "malformed_body", "/api/tasks", detail)
-    assert not Task.objects.exists()
 
 
 def test_it_takes_a_body_of_256_kilobytes(api: ApiClient) -> None:

@@ -12,7 +12,7 @@ from icalendar import Calendar
 from taskproject.accounts.models import User
 from tasks import exports
 from tasks.models import Task
-from tests.conftest import BY, ApiClient, make_task, make_token
+from tests.conftest import BY, ApiClient, make_task
 from tests.support.batches import statements
 from tests.support.rows import make_list
 
@@ -184,16 +184,6 @@ def test_a_csv_has_one_row_a_task(api: ApiClient, alice: User) -> None:
     ]
 
 
-@pytest.mark.parametrize("title", ["=1+1", "+1", "-1", "@SUM(A1)", "'=1", "''-1"])
-def test_no_cell_of_a_csv_is_a_formula(api: ApiClient, alice: User, title: str) -> None:
-    make_task(alice, title, description=f"\t{title}", tags=[title])
-
-    [row] = rows(api)
-
-    assert (row["title"], row["description"]) == (f"'{title}", f"'\t{title}")
-    assert row["tags"] == f"'{title}"
-
-
 def test_an_ics_has_every_task_and_an_event_of_an_open_one_that_is_due(
     api: ApiClient, alice: User
 ) -> None:
@@ -225,37 +215,12 @@ def test_it_holds_the_callers_own_alone(
     assert b"Bobs" not in content
 
 
-@pytest.mark.parametrize(("kind", "found"), [("jsonl", 1), ("csv", 0), ("ics", 0)])
-def test_the_trash_is_in_a_jsonl_alone(
-    api: ApiClient, alice: User, kind: str, found: int
-) -> None:
-    make_task(alice, "Thrown away")
-    Task.objects.all().trash(BY)
-
-    assert export(api, kind).getvalue().count(b"Thrown away") == found
-
-
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "ics"])
 def test_without_tasks_it_is_a_file_without_tasks(api: ApiClient, kind: str) -> None:
     content = export(api, kind).getvalue()
 
     assert content.count(b"\n") == {"jsonl": 2, "csv": 1, "ics": 8}[kind]
     assert b"TODO" not in content
-
-
-@pytest.mark.parametrize("chunk", [1, 2, 3])
-def test_chunks_of_any_size_hold_the_same(
-    api: ApiClient, alice: User, monkeypatch: pytest.MonkeyPatch, chunk: int
-) -> None:
-    for number in range(3):
-        parent = make_task(alice, f"Task {number}")
-        make_task(alice, f"Below {number}", parent_id=parent.pk)
-    whole = lines(api)
-    assert len(whole) == 6
-
-    monkeypatch.setattr(exports, "CHUNK", chunk)
-
-    assert lines(api) == whole
 
 
 def test_more_than_a_thousand_are_all_there_once_and_read_in_chunks(
@@ -269,19 +234,6 @@ def test_more_than_a_thousand_are_all_there_once_and_read_in_chunks(
 
     assert [line["title"] for line in found] == titles
     assert taken <= 16, "some for each thousand, none for each task"
-
-
-def test_it_is_the_same_file_again(api: ApiClient, alice: User) -> None:
-    make_task(alice, "Buy milk", tags=["a", "b"], due_date=date(2099, 1, 1))
-
-    for kind in ("jsonl", "csv", "ics"):
-        assert export(api, kind).getvalue() == export(api, kind).getvalue()
-
-
-def test_the_name_a_task_was_imported_with_stays(api: ApiClient, alice: User) -> None:
-    make_task(alice, external_id="todoist:1")
-
-    assert lines(api)[0]["external_id"] == "todoist:1"
 
 
 # Refusals
@@ -304,7 +256,3 @@ def test_an_unknown_parameter_is_refused(api: ApiClient) -> None:
 
     assert answer.status_code == 422
     assert "format" in answer.json()["detail"]
-
-
-def test_a_token_that_may_only_read_may_export(alice: User, task: Task) -> None:
-    assert len(lines(ApiClient(make_token(alice, "read")))) == 1

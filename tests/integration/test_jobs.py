@@ -254,16 +254,6 @@ def test_a_tag_that_is_being_renamed_refuses_what_would_cross_it(
     assert api.send(method, f"/api/tags/{tag.pk}", body).status_code < 300
 
 
-def test_another_users_job_is_missing(
-    api: ApiClient, bobs_api: ApiClient, alice: User, no_time: None
-) -> None:
-    row = make_list(alice)
-    many(alice, list_id=row.pk)
-    state = api.send("DELETE", f"/api/lists/{row.pk}").headers["Location"]
-
-    assert bobs_api.send("GET", state).status_code == 404
-
-
 def test_a_job_at_the_wrong_version_is_not_begun(api: ApiClient, alice: User) -> None:
     row = make_list(alice)
     many(alice, list_id=row.pk)
