@@ -13,6 +13,7 @@ RSGI 80 MB. It takes one request for each connection, without a body."""
 import asyncio
 import logging
 import os
+import re
 import resource
 import signal
 import socket
@@ -29,12 +30,12 @@ from wsgiref.types import WSGIEnvironment
 
 from django.conf import settings
 from django.core.handlers.base import BaseHandler
-from django.core.handlers.wsgi import WSGIRequest
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import get_resolver
 
 from taskproject import error_reports, problems
+from taskproject.content_types import Request
 from taskproject.deadlines import deadline
 from taskproject.worker import CALL_SECONDS, is_away
 from tasks.hints import HintResponse, hint
@@ -64,16 +65,25 @@ CHECK_INTERVAL = 0.25
 STOPS = (signal.SIGINT, signal.SIGTERM)
 #: Client errors that say nothing about the credential.
 PASSING = (408, 429)
+#: A method, or the name of a header; and what no value of a header has.
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+FORBIDDEN = re.compile(r"[\0\r\n]")
+#: Seconds that a client has to read why its request is refused, before the end of which that is.
+LINGER_SECONDS = 2.0
 
 
-def read_request(head: bytes, address: str) -> WSGIEnvironment | None:
-    """The WSGI environment of a request without a body; None if it is malformed. Header names
-    with underscores, which would pass for others, are dropped."""
+def read_request(head: bytes, address: str) -> WSGIEnvironment:
+    """The WSGI environment of a request without a body. Header names with underscores, which would
+    pass for others, are dropped. Raises `BadRequest` where RFC 9112 allows no such request."""
     first, *lines = head.decode("latin-1").split("\r\n")
     method, _, rest = first.partition(" ")
     target, _, protocol = rest.partition(" ")
-    if not (method.isalpha() and target.startswith("/") and protocol[:7] == "HTTP/1."):
-        return None
+    if not (
+        TOKEN.fullmatch(method)
+        and target.startswith("/")
+        and protocol in ("HTTP/1.0", "HTTP/1.1")
+    ):
+        raise problems.BadRequest(f"Send GET {PATH} HTTP/1.1.")
     path, _, query = target.partition("?")
     environ: WSGIEnvironment = {
         "REQUEST_METHOD": method,
@@ -90,8 +100,11 @@ def read_request(head: bytes, address: str) -> WSGIEnvironment | None:
     }
     for line in lines:
         name, colon, value = line.partition(":")
-        if not colon or name != name.strip() or not name:
-            return None
+        # A line feed alone would be the end of the line for others.
+        if not (colon and TOKEN.fullmatch(name)) or FORBIDDEN.search(value):
+            raise problems.BadRequest(
+                f"Header {name[:40]!r} is malformed: RFC 9110, 5.5."
+            )
         if "_" in name:
             continue
         key = name.upper().replace("-", "_")
@@ -100,6 +113,13 @@ def read_request(head: bytes, address: str) -> WSGIEnvironment | None:
         before = f"{environ[key]}{joint}" if key in environ else ""
         environ[key] = before + value.strip()
     return environ
+
+
+def refused(error: Exception) -> HttpResponse:
+    """The response to a request that cannot be read."""
+    request = HttpRequest()
+    request.path = PATH
+    return problems.respond(request, error)
 
 
 class Stream(asyncio.Protocol):
@@ -143,8 +163,16 @@ class Stream(asyncio.Protocol):
             self._beat.cancel()
             self._server.ask(self)
         elif len(self.head) > REQUEST_BYTES:
-            self._transport.write(b"HTTP/1.1 431 \r\nConnection: close\r\n\r\n")
-            self.close()
+            self._beat.cancel()
+            error = problems.BadRequest(f"Send at most {REQUEST_BYTES:,} bytes.")
+            self.respond(refused(error))
+            self.head += b"\r\n\r\n"
+            # What it still sends is read: closed with data unread, a connection is reset, and the
+            # client may not get the response (RFC 9112, section 9.6).
+            self._transport.write_eof()
+            self._beat = self._server.loop.call_later(
+                LINGER_SECONDS, self._transport.abort
+            )
 
     def pause_writing(self) -> None:
         # It does not read. Its next connection begins with a hint.
@@ -245,10 +273,13 @@ class Server:
 
     def _answer(self, stream: Stream) -> HttpResponse:
         """The response to the request. Called in a thread."""
-        environ = read_request(stream.head.removesuffix(b"\r\n\r\n"), stream.address)
-        if environ is None:
-            return HttpResponse(status=400)
-        request = WSGIRequest(environ)
+        try:
+            environ = read_request(
+                stream.head.removesuffix(b"\r\n\r\n"), stream.address
+            )
+        except problems.BadRequest as error:
+            return refused(error)
+        request = Request(environ)
         if request.path_info.rstrip("/") != PATH:
             refusal = problems.NotFound(f"This port serves {PATH} alone.")
             return problems.respond(request, refusal)
@@ -293,9 +324,7 @@ class Server:
             return None
         fields = {"user": response.user_id, "status": problem.status}
         logger.warning("a stream was refused", extra={"fields": fields})
-        request = HttpRequest()
-        request.path = PATH
-        refusal = problems.respond(request, problem)
+        refusal = refused(problem)
         for name, value in response.items():
             refusal.headers.setdefault(name, value)
         return refusal

@@ -19,6 +19,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext, override_settings
 
+from taskproject import problems
 from taskproject.accounts.models import User
 from tasks import push
 from tasks.hints import hint
@@ -36,6 +37,11 @@ RECHECK = 0.5
 ALLOWED = "access-control-allow-origin: http://localhost:3000"
 #: More than in production, so that a test has many.
 STREAMS_PER_USER = 200
+GET = "GET /api/changes/stream HTTP/1.1\r\nHost: localhost\r\n"
+PREFLIGHT = (
+    "Access-Control-Request-Method: GET\r\n"
+    "Access-Control-Request-Headers: authorization,last-event-id\r\n\r\n"
+)
 PROCESS = """
 import django
 django.setup()
@@ -312,11 +318,32 @@ def test_other_paths_and_malformed_requests_are_refused(service: Service) -> Non
         (b"POST /api/changes/stream HTTP/1.1\r\nHost: localhost\r\n\r\n", b"405"),
         (b"GET /api/changes/stream HTTP/1.1\r\nHost: evil\r\n\r\n", b"400"),
         (b"nonsense\r\n\r\n", b"400"),
-        (b"GET / HTTP/1.1\r\nA: " + b"a" * 40_000, b"431"),
+        (b"GET / HTTP/1.1\r\nA: " + b"a" * 1_000_000, b"400"),
+        (b"GET / HTTP/1.1\r\nA: b\nHost: evil\r\n\r\n", b"400"),
+        (f"{GET}Content-Type: a; b*=none''%20\r\n\r\n".encode(), b"401"),
     ):
         with socket.create_connection(("127.0.0.1", service.port), 10) as client:
             client.sendall(request)
-            assert client.recv(65_536)[9:12] == status, request[:40]
+            text = Stream(client).read_to_the_end()
+            assert text[9:12] == status.decode(), request[:40]
+            assert "application/problem+json" in text, request[:40]
+
+
+def test_other_forms_of_the_request_are_answered(service: Service) -> None:
+    for request, expected in (
+        (f"{GET}{{}}".replace("GET", "HEAD", 1), "text/event-stream"),
+        (
+            f"{GET.replace('GET', 'OPTIONS')}Origin: http://localhost:3000\r\n{PREFLIGHT}",
+            ALLOWED,
+        ),
+    ):
+        credential = f"Authorization: Bearer {service.alice}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", service.port), 10) as client:
+            client.sendall(request.format(credential).encode())
+            text = Stream(client).read_to_the_end()
+        assert text.startswith("HTTP/1.1 200 OK")
+        assert expected in text.lower()
+        assert text.endswith("\r\n\r\n")
 
 
 def test_a_request_is_read_as_other_servers_read_it() -> None:
@@ -326,7 +353,6 @@ def test_a_request_is_read_as_other_servers_read_it() -> None:
     )
     environ = read_request(head.encode(), "127.0.0.1")
 
-    assert environ is not None
     assert environ["PATH_INFO"].encode("latin-1").decode() == "/api/ä"
     assert environ["QUERY_STRING"] == "a=b%20c"
     assert environ["HTTP_COOKIE"] == "a=1; b=2"
@@ -336,9 +362,14 @@ def test_a_request_is_read_as_other_servers_read_it() -> None:
         "GET",
         "GET / HTTP/2",
         "GET a HTTP/1.1",
+        "GET / HTTP/1.1x",
+        "G(T / HTTP/1.1",
         "GET / HTTP/1.1\r\n A: b",
+        "GET / HTTP/1.1\r\nA : b",
+        "GET / HTTP/1.1\r\nA: b\0",
     ):
-        assert read_request(malformed.encode(), "") is None
+        with pytest.raises(problems.BadRequest):
+            read_request(malformed.encode(), "")
 
 
 def test_a_process_that_waits_grows_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

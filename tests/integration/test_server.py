@@ -190,6 +190,15 @@ def test_a_body_that_was_cut_off_is_refused_where_it_is_json_all_the_same(
     assert server.send("GET", "/api/tasks").json() == before
 
 
+def test_a_content_type_that_cannot_be_read_is_no_error_of_ours(server: Server) -> None:
+    unknown = {"Content-Type": "application/json; a*=none''%20"}
+
+    assert server.send("GET", "/api/tasks", headers=unknown).status == 200
+    answer = server.send("POST", "/api/tasks", {"title": "Buy milk"}, unknown)
+    assert (answer.status, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert server.send("GET", "/admin/login/", headers=unknown).status == 200
+
+
 @pytest.mark.parametrize("path", ["/api/nope", "/api/tasks/x", "/livez/x", "/nope"])
 def test_an_error_states_its_length(server: Server, path: str) -> None:
     answer = server.send("GET", path)
