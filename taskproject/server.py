@@ -3,12 +3,9 @@
 Built on granian 2.8.7, whose private names are used where it has no public ones.
 """
 
-import errno
 import logging
 import os
 import signal
-import socket
-import sys
 import threading
 import time
 from collections import Counter
@@ -22,16 +19,11 @@ from granian.server import mp
 from granian.server.mp import MPServer
 
 from taskproject.logs import stderr
+from taskproject.ports import BACKLOG, Port
 
 logger = logging.getLogger("taskproject.server")
 
-BACKLOG = 16_384
 STOPS = (signal.SIGINT, signal.SIGTERM)
-#: On Linux each worker listens on its own socket (SO_REUSEPORT), and the kernel distributes
-#: connections evenly. Other systems do not, and there the workers share one socket.
-OWN_SOCKETS = sys.platform == "linux"
-#: Seconds after which the kernel closes the connection of a client that reads nothing.
-UNREAD_TIMEOUT = 30
 
 #: Seconds between two checks for the main process, and seconds that a worker without one
 #: has to finish its requests: together under two.
@@ -44,79 +36,6 @@ STABLE_AFTER = 10.0
 FIRST_WAIT, LONGEST_WAIT = 0.25, 10.0
 
 _holder: Any = SocketHolder  # whose arguments are not in its stubs
-
-
-class PortError(Exception):
-    """The address cannot be used. The message has the reason and a remedy."""
-
-
-class Port:
-    """An address on which only this process and its workers listen, until it ends.
-
-    Raises PortError if the address is in use, does not belong to this machine, or requires
-    privileges.
-    """
-
-    def __init__(self, host: str, port: int) -> None:
-        self.host, self.port = host, port
-        try:
-            found = socket.getaddrinfo(
-                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )
-        except OSError:
-            raise PortError(f"{host!r} is no address of this machine.") from None
-        self._family: int = found[0][0]
-        self._address: Any = found[0][4]
-        self._guard = self._socket()
-        try:
-            self._guard.bind(self._address)
-            # Of two servers that start at once, one fails here.
-            self._guard.listen(BACKLOG)
-        except OSError as error:
-            raise PortError(self._reason(error)) from None
-        if not OWN_SOCKETS:
-            return
-        # From here on only sockets of this user with SO_REUSEPORT, such as those of the
-        # workers, can be bound to the address. Another `manage.py serve` first binds one
-        # without, and fails. This socket stays bound, and accepts no connections.
-        self._guard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
-        self._guard.shutdown(socket.SHUT_RDWR)
-        self._guard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-
-    def holder(self) -> Any:
-        """Granian's holder of the socket on which a worker listens. Call it in the worker."""
-        if not OWN_SOCKETS:
-            return _holder(os.dup(self._guard.fileno()), False)
-        own = self._socket()
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        # Accepted connections inherit the option.
-        own.setsockopt(
-            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_TIMEOUT * 1000
-        )
-        own.bind(self._address)
-        self._guard.close()  # That of the main process stays open.
-        return _holder(own.detach(), False, BACKLOG)
-
-    def _socket(self) -> socket.socket:
-        made = socket.socket(self._family, socket.SOCK_STREAM)
-        # A server can be restarted while earlier connections are in TIME_WAIT.
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return made
-
-    def _reason(self, error: OSError) -> str:
-        match error.errno:
-            case errno.EADDRINUSE:
-                return (
-                    f"port {self.port} is in use ({self.host}). Stop the program that "
-                    "listens there, or choose another port with --port or PORT."
-                )
-            case errno.EACCES:
-                return (
-                    f"port {self.port} needs privileges that this user lacks. Choose one "
-                    "from 1024 on, with --port or PORT."
-                )
-        return f"cannot listen on {self.host}, port {self.port}: {error.strerror}."
 
 
 class Server(MPServer):
@@ -206,13 +125,19 @@ def work(
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
     _signals.set_sync_signals = _listen_for_stop
     mp._wsgi_call_wrap = _gateway  # type: ignore[attr-defined,assignment]  # private
-    sockets = ((None, port.holder()), None)
+    sockets = ((None, _held(port)), None)
     MPServer._spawn_wsgi_worker(number, name, loader, sockets, *options)
     if settings.OTEL_EXPORTER_OTLP_ENDPOINT:
         from taskproject import tracing  # optional
 
         tracing.stop()
     stderr.flush()
+
+
+def _held(port: Port) -> Any:
+    """Granian's holder of the socket on which a worker listens."""
+    listener = port.listener()
+    return _holder(listener.detach(), False, BACKLOG)
 
 
 def _gateway(application: Any, *_: Any) -> Any:

@@ -20,6 +20,7 @@ import socket
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.client import responses
@@ -37,6 +38,7 @@ from django.urls import get_resolver
 from taskproject import error_reports, problems
 from taskproject.content_types import Request
 from taskproject.deadlines import deadline
+from taskproject.ports import Port
 from taskproject.worker import CALL_SECONDS, is_away
 from tasks.hints import HintResponse, hint
 from tasks.models.newest_events import Committed, newest_of
@@ -50,12 +52,14 @@ INTERVAL = 0.2
 HEARTBEAT = 15.0
 #: Seconds between two checks of a credential.
 RECHECK = 60.0
-#: Seconds that a request may take to arrive, and after which a client that acknowledges nothing
-#: is disconnected.
-REQUEST_SECONDS, UNREAD_SECONDS = 10, 30
+#: Seconds that a request may take to arrive.
+REQUEST_SECONDS = 10.0
 #: Most bytes of a request, and of what a client has not read.
 REQUEST_BYTES, UNREAD_BYTES = 32_768, 16_384
 STREAMS_PER_USER = 20
+#: What is counted: streams that begin, that are refused for their number, and that are closed
+#: because of their credential or because the client does not read; hints; failed questions.
+RESULTS = ("begun", "refused", "ended", "unread", "hints", "failed")
 #: Threads that answer requests.
 THREADS = 4
 #: Seconds until a question that failed is repeated.
@@ -176,6 +180,7 @@ class Stream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         # It does not read. Its next connection begins with a hint.
+        self._server.counts["unread"] += 1
         self._transport.abort()
 
     def connection_lost(self, _: Exception | None) -> None:
@@ -210,6 +215,7 @@ class Stream(asyncio.Protocol):
         if sequence > self.sequence and not self.is_closed:
             self.sequence = sequence
             self._transport.write(hint(sequence))
+            self._server.counts["hints"] += 1
 
     def _schedule(self) -> None:
         self._beat = self._server.loop.call_later(HEARTBEAT, self._send_heartbeat)
@@ -233,31 +239,39 @@ class Server:
         self._of_users: dict[int, set[Stream]] = {}
         #: Users whose streams have begun since `_watch` read the database.
         self._fresh: deque[int] = deque()
+        #: For the metrics: see `tasks/push_metrics.py`.
+        self.counts = dict.fromkeys(RESULTS, 0)
+        self.looked = time.time()
         self._pool = ThreadPoolExecutor(THREADS, "push")
         self._handler = BaseHandler()
         self._handler.load_middleware()
         # Loads the operations, so that the first request does not.
         get_resolver().url_patterns  # noqa: B018
 
-    async def run(self, host: str, port: int, parent: int | None) -> None:
-        """Serves until SIGTERM or SIGINT, or until this process is no longer a child of `parent`.
-        Raises OSError if it cannot listen."""
+    @property
+    def open(self) -> int:
+        """The number of streams."""
+        return len(self._streams)
+
+    async def run(
+        self, port: Port, parent: int | None, publish: Callable[["Server"], None]
+    ) -> None:
+        """Serves until SIGTERM or SIGINT, or until this process is no longer a child of
+        `parent`. Calls `publish` at each check for these."""
         received: list[int] = []
         for number in STOPS:
             self.loop.add_signal_handler(number, received.append, number)
+        listener = port.listener()
+        # Accepted connections inherit it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)
         listening = await self.loop.create_server(
-            partial(Stream, self), host, port, backlog=4_096
+            partial(Stream, self), sock=listener, backlog=4_096
         )
-        for each in listening.sockets:  # Accepted connections inherit these.
-            each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_BYTES)
-            if sys.platform == "linux":
-                each.setsockopt(
-                    socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1_000
-                )
         Thread(target=self._watch, name="watch", daemon=True).start()
         checks = self.loop.create_task(self._recheck())
-        logger.info("push started", extra={"fields": {"port": port}})
+        logger.info("push started", extra={"fields": {"port": port.port}})
         while not received and parent in (None, os.getppid()):
+            publish(self)
             await asyncio.sleep(CHECK_INTERVAL)
         listening.close()
         checks.cancel()
@@ -300,6 +314,7 @@ class Server:
             response = refusal or response
         if isinstance(response, HintResponse) and stream.head.startswith(b"GET "):
             stream.begin(response)
+            self.counts["begun"] += 1
             self._streams[stream] = None
             self._of_users.setdefault(response.user_id, set()).add(stream)
             self._fresh.append(response.user_id)
@@ -323,6 +338,7 @@ class Server:
         else:
             return None
         fields = {"user": response.user_id, "status": problem.status}
+        self.counts["refused"] += 1
         logger.warning("a stream was refused", extra={"fields": fields})
         refusal = refused(problem)
         for name, value in response.items():
@@ -358,6 +374,7 @@ class Server:
                 or 400 <= response.status_code < 500
                 and response.status_code not in PASSING
             ):
+                self.counts["ended"] += not stream.is_closed
                 stream.close()
 
     def _watch(self) -> None:
@@ -368,6 +385,7 @@ class Server:
             time.sleep(INTERVAL)
             if not self._of_users:
                 committed = None
+                self.looked = time.time()
                 continue
             fresh = {self._fresh.popleft() for _ in range(len(self._fresh))}
             try:
@@ -378,6 +396,7 @@ class Server:
             except Exception as error:
                 # No error may end the thread.
                 connection.close()
+                self.counts["failed"] += 1
                 self._fresh.extend(fresh)
                 if not (away and is_away(error)):
                     logger.log(
@@ -389,6 +408,7 @@ class Server:
                 time.sleep(RETRY_SECONDS)
                 continue
             away = False
+            self.looked = time.time()
             told = {user: found[user] for user in found if user in self._of_users}
             if told:
                 self.loop.call_soon_threadsafe(self._tell, told)
@@ -399,14 +419,18 @@ class Server:
                 stream.tell(sequence)
 
 
-def run(host: str, port: int, parent: int | None = None) -> None:
+def run(
+    port: Port,
+    parent: int | None = None,
+    publish: Callable[[Server], None] = lambda _: None,
+) -> None:
     """Serves streams until it is stopped: see `Server.run`."""
     error_reports.start()
-    settings.THREADS = THREADS  # for the metrics
+    settings.THREADS = 0  # for the metrics: no request of another path waits for these
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
     async def serve() -> None:
-        await Server().run(host, port, parent)
+        await Server().run(port, parent, publish)
 
     asyncio.run(serve())

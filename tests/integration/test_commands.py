@@ -290,9 +290,9 @@ def test_revoke_token_says_that_a_user_has_no_tokens(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--port", "0"], "--port must be from 1 to 65535."),
-        (["--port", "65536"], "--port must be from 1 to 65535."),
-        (["--port", "-1"], "--port must be from 1 to 65535."),
+        (["--port", "0"], "Set PORT, or --port, to a port from 1 to 65535."),
+        (["--port", "65536"], "Set PORT, or --port, to a port from 1 to 65535."),
+        (["--port", "-1"], "Set PORT, or --port, to a port from 1 to 65535."),
         (["--workers", "0"], "--workers and --threads must be at least 1."),
         (["--threads", "0"], "--workers and --threads must be at least 1."),
         (["--threads", "-2"], "--workers and --threads must be at least 1."),

@@ -11,6 +11,8 @@ from contextlib import suppress
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from django.test import Client
@@ -21,9 +23,10 @@ from pytest_django import Settings
 
 from taskproject import metrics, work_metrics, worker
 from taskproject.metrics import MetricsMiddleware, place
+from tasks import push, push_metrics
 from tasks.models import Event, Reminder, Task, Webhook
 from tests.conftest import ApiClient
-from tests.support.copies import copy_of
+from tests.support.copies import copy_of, free_port
 from tests.support.servers import Server, live_server
 from tests.support.threads import until
 
@@ -233,6 +236,18 @@ def test_what_a_worker_has_done_is_counted(monkeypatch: pytest.MonkeyPatch) -> N
     assert value(found, name, kind="webhooks") == 7
 
 
+def test_what_push_has_done_is_counted() -> None:
+    server = SimpleNamespace(open=3, looked=7.0, counts={"hints": 0})
+    for number in (2, 0, 1):
+        server.counts["hints"] += number
+        push_metrics.publish(cast(push.Server, server))
+
+    found = samples(generate_latest(push_metrics.registry).decode())
+    assert value(found, "tasks_push_streams") == 3
+    assert value(found, "tasks_push_done_total", result="hints") == 3
+    assert value(found, "tasks_push_last_look_time_seconds") == 7
+
+
 # Real servers
 
 
@@ -241,7 +256,11 @@ def server(migrated: str) -> Iterator[Server]:
     with (
         copy_of(migrated) as url,
         live_server(
-            url, METRICS_TOKEN=TOKEN, LOG_LEVEL="ERROR", SERVE_WORK="on"
+            url,
+            METRICS_TOKEN=TOKEN,
+            LOG_LEVEL="ERROR",
+            SERVE_WORK="on",
+            PUSH_PORT=str(free_port()),
         ) as server,
     ):
         yield server
@@ -263,6 +282,7 @@ def workers(server: Server) -> set[int]:
         int(dict(labels)["pid"])
         for name, labels in live(server)
         if name == "tasks_worker_memory_bytes"
+        and b"push" not in Path(f"/proc/{dict(labels)['pid']}/cmdline").read_bytes()
     }
 
 
@@ -308,7 +328,7 @@ def test_every_metric_that_is_named_is_scraped(server: Server, name: str) -> Non
 
 def test_the_dashboard_shows_all_metrics() -> None:
     dashboard = (FILES / "dashboard.json").read_text()
-    registries = (metrics.registry, work_metrics.registry)
+    registries = (metrics.registry, work_metrics.registry, push_metrics.registry)
     kept = {one.name for registry in registries for one in registry.collect()}
 
     missing = {name for name in kept if name not in dashboard}

@@ -21,6 +21,7 @@ from django.test.utils import CaptureQueriesContext, override_settings
 
 from taskproject import problems
 from taskproject.accounts.models import User
+from taskproject.ports import Port
 from tasks import push
 from tasks.hints import hint
 from tasks.models import Event
@@ -49,9 +50,10 @@ from taskproject.accounts.models import ApiToken, User
 for name in ("alice", "bob"):
     user = User.objects.create_user(name)
     print(ApiToken(user=user, name="test", scopes="read write").issue(), flush=True)
+from taskproject.ports import Port
 from tasks import push
 push.RECHECK, push.HEARTBEAT, push.STREAMS_PER_USER = {recheck}, 1.0, {streams}
-push.run("127.0.0.1", {port})
+push.run(Port("127.0.0.1", {port}))
 """
 
 
@@ -386,7 +388,7 @@ def test_a_process_that_waits_grows_by_nothing(monkeypatch: pytest.MonkeyPatch) 
     handlers = [(number, signal.getsignal(number)) for number in push.STOPS]
     Thread(target=stop).start()
     with override_settings(THREADS=1):  # which the process changes
-        push.run("127.0.0.1", port)
+        push.run(Port("127.0.0.1", port))
     for number, handler in handlers:
         signal.signal(number, handler)
     assert tasks[0] < 10

@@ -15,8 +15,9 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 
 from taskproject.child_processes import running
+from taskproject.ports import BACKLOG, Port, PortError, add_address
 from taskproject.request_queue import RESERVE
-from taskproject.server import BACKLOG, Port, PortError, Server
+from taskproject.server import Server
 from taskproject.sqlite.base import remember
 
 
@@ -30,12 +31,7 @@ class Command(BaseCommand):
     requires_system_checks = ("database", "security")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--host", default=settings.HOST, help="address to listen on"
-        )
-        parser.add_argument(
-            "--port", type=int, default=settings.PORT, help="port to listen on"
-        )
+        add_address(parser, settings.PORT)
         parser.add_argument(
             "--workers", type=int, default=settings.WORKERS, help="number of processes"
         )
@@ -48,10 +44,14 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         host, port = options["host"], options["port"]
-        if not 1 <= port <= 65_535:
-            raise CommandError("--port must be from 1 to 65535.")
+        if port == settings.PUSH_PORT != 0:
+            raise CommandError("PORT and PUSH_PORT must be two ports.")
         if options["workers"] < 1 or options["threads"] < 1:
             raise CommandError("--workers and --threads must be at least 1.")
+        try:
+            listening = Port(host, port)
+        except PortError as error:
+            raise CommandError(str(error)) from None
         # The workers derive the limits of slow requests from the number of threads.
         settings.THREADS, settings.PORT = options["threads"], port
         os.environ |= {
@@ -62,10 +62,6 @@ class Command(BaseCommand):
         if not settings.ON_POSTGRESQL:
             # The file must stay the same for workers that are started later.
             remember(str(settings.DATABASES["default"]["NAME"]))
-        try:
-            listening = Port(host, port)
-        except PortError as error:
-            raise CommandError(str(error)) from None
         shown = f"[{host}]" if ":" in host else host
         self.stdout.write(
             f"API    http://{shown}:{port}/api/tasks\n"

@@ -1,6 +1,8 @@
 """``manage.py push``: streams of hints."""
 
+import os
 from argparse import SUPPRESS, ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -8,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from taskproject.logs import stderr
+from taskproject.ports import Port, PortError, add_address
 from taskproject.sqlite.base import remember
 from tasks import push
 
@@ -20,27 +23,27 @@ class Command(BaseCommand):
     requires_system_checks = ("database", "security")
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--host", default=settings.HOST, help="address to listen on"
-        )
-        parser.add_argument(
-            "--port", type=int, default=settings.PUSH_PORT, help="port to listen on"
-        )
+        add_address(parser, settings.PUSH_PORT)
         # The process with which it ends, even if that is killed.
         parser.add_argument("--parent", type=int, help=SUPPRESS)
 
     def handle(self, **options: Any) -> None:
-        if not 1 <= options["port"] <= 65_535:
-            raise CommandError("Set PUSH_PORT, or --port, to a port from 1 to 65535.")
         if connection.vendor == "sqlite":
             # The file must stay the same for connections that are made later.
             remember(str(connection.settings_dict["NAME"]))
         try:
-            push.run(options["host"], options["port"], options["parent"])
-        except OSError as error:
-            raise CommandError(
-                f"Cannot listen on {options['host']}, port {options['port']}: "
-                f"{error.strerror}. Choose another PUSH_PORT."
-            ) from None
-        finally:
-            stderr.flush()
+            port = Port(options["host"], options["port"], "PUSH_PORT")
+        except PortError as error:
+            raise CommandError(str(error)) from None
+        push.run(port, options["parent"], *_publish())
+        stderr.flush()
+
+
+def _publish() -> list[Callable[[push.Server], None]]:
+    """What adds to the metrics, if `manage.py serve` has a directory for them."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return []
+    # Not above: the package takes longer to import than all of this module.
+    from tasks.push_metrics import publish
+
+    return [publish]
