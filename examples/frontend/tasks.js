@@ -1,8 +1,10 @@
 // The tasks that are shown: what the service has sent, with the changes made here on top.
 import { Problem, Unreachable, request } from "./api.js";
+import { PUSH } from "./config.js";
 
 const PAGE = 30; // tasks
 const POLL = 3_000; // milliseconds
+const POLL_BESIDE_HINTS = 60_000; // a stream may have ended unnoticed
 const RETRY = 2_000;
 
 // Tells the page of a change: "change", "online", "offline", "refused", "signed-out".
@@ -19,12 +21,15 @@ export async function start(user) {
   outbox = `outbox-${user.id}`;
   stopped = false;
   await reload();
+  listen();
   follow();
   flush();
 }
 
 export function stop() {
   stopped = true;
+  hints?.close();
+  look();
   tasks = new Map();
 }
 
@@ -212,8 +217,39 @@ export function decide(change, keepMine) {
 
 // ---- Changes made elsewhere
 
+let hints; // the stream by which the service says that there are changes
+let hinted = false;
+let wake = () => {};
+
+function look() {
+  hinted = true;
+  wake();
+}
+
+// The browser comes back by itself after an error of the network, and sends the id of the last
+// hint. After a response with an error, such as 429 for too many tabs, it does not.
+function listen() {
+  if (stopped) return;
+  hints = new EventSource(`${PUSH}/api/changes/stream`, { withCredentials: true });
+  hints.onopen = look;
+  hints.onmessage = ({ data }) => JSON.parse(data).cursor !== cursor && look();
+  hints.onerror = ({ target }) => {
+    look();
+    if (target.readyState === EventSource.CLOSED) setTimeout(listen, POLL_BESIDE_HINTS);
+  };
+}
+
+const hint = (wait) =>
+  new Promise((resolve) => {
+    wake = resolve;
+    if (hinted) resolve();
+    setTimeout(resolve, wait);
+  });
+
 async function follow() {
   while (!stopped) {
+    hinted = false;
+    let wait = hints.readyState === EventSource.OPEN ? POLL_BESIDE_HINTS : POLL;
     try {
       const page = await request("GET", `/api/changes?after=${cursor}`);
       tell("online");
@@ -225,8 +261,9 @@ async function follow() {
       if (error.code === "cursor_expired") await reload().catch(() => {});
       else if (error.status === 401) return tell("signed-out");
       else if (error instanceof Unreachable) tell("offline");
+      wait = POLL;
     }
-    await new Promise((resolve) => setTimeout(resolve, POLL));
+    await hint(wait);
   }
 }
 
@@ -238,4 +275,5 @@ function apply({ task_id, task }) {
 }
 
 addEventListener("online", flush);
+addEventListener("online", look);
 addEventListener("storage", () => tell("change")); // another tab

@@ -20,7 +20,7 @@ from pytest_django import DjangoDbBlocker
 
 from taskproject.accounts.models import User
 from tests.support.browsers import DESKTOP, MISSING, Console, chromium
-from tests.support.copies import connected_to, empty_database
+from tests.support.copies import connected_to, empty_database, free_port
 from tests.support.servers import ROOT, Server, live_server, manage
 
 # Playwright runs an event loop in this thread, in which Django refuses to use the database.
@@ -67,7 +67,14 @@ def forbidden() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def server(frontend: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Server]:
+def push_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def server(
+    frontend: str, push_port: int, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Server]:
     """The service, on a database of its own, with carol, who is staff."""
     with empty_database() as database_url:
         manage(database_url, "migrate")
@@ -83,6 +90,7 @@ def server(frontend: str, django_db_blocker: DjangoDbBlocker) -> Iterator[Server
             CORS_ALLOWED_ORIGINS=frontend,
             CSRF_TRUSTED_ORIGINS=frontend,
             WORKERS="1",
+            PUSH_PORT=str(push_port),
         ) as server:
             yield server
 

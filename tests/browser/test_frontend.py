@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,23 +12,28 @@ from playwright.sync_api import Browser, Page, Route, expect
 from tests.browser.conftest import PASSWORD, NewPage
 from tests.support.admin import SCRIPT
 from tests.support.browsers import PHONE, Console, accessible
+from tests.support.copies import free_port
 from tests.support.servers import Server
 
 EMAIL = "dora@example.com"
 #: The responses by which /api/auth/ says that somebody is not signed in.
 NOT_SIGNED_IN = "api/auth/.* status of 401"
+#: Seconds, for busy machines: half a second and the time of two requests.
+HINT_WITHIN = 2.5
 NO_CONNECTION = "ERR_INTERNET_DISCONNECTED"
 
 Open = Callable[..., Page]
 
 
 @pytest.fixture
-def open_frontend(new_page: NewPage, server: Server, frontend: str) -> Open:
-    """Opens the page of an origin, with the address of our server in its config.js."""
+def open_frontend(
+    new_page: NewPage, server: Server, frontend: str, push_port: int
+) -> Open:
+    """Opens the page of an origin, with the addresses of our server in its config.js."""
 
-    def opened(origin: str = frontend, **options: Any) -> Page:
+    def opened(origin: str = frontend, hints: int = push_port, **options: Any) -> Page:
         page = new_page(base_url=origin, **options)
-        _configure(page, server)
+        _configure(page, server, hints)
         page.goto("/")
         return page
 
@@ -35,11 +41,11 @@ def open_frontend(new_page: NewPage, server: Server, frontend: str) -> Open:
 
 
 @pytest.fixture(scope="session")
-def dora(browser: Browser, server: Server, frontend: str) -> Any:
+def dora(browser: Browser, server: Server, frontend: str, push_port: int) -> Any:
     """Cookies of dora's, who has signed up on the page."""
     context = browser.new_context(base_url=frontend)
     page = context.new_page()
-    _configure(page, server)
+    _configure(page, server, push_port)
     page.goto("/")
     page.get_by_label("E-mail address").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
@@ -53,8 +59,9 @@ def dora(browser: Browser, server: Server, frontend: str) -> Any:
     return state
 
 
-def _configure(page: Page, server: Server) -> None:
-    script = f'export const API = "{server.url}";'
+def _configure(page: Page, server: Server, push_port: int) -> None:
+    push = f"http://{server.host}:{push_port}"
+    script = f'export const API = "{server.url}", PUSH = "{push}";'
     page.route(
         "**/config.js",
         lambda it: it.fulfill(body=script, content_type="text/javascript"),
@@ -192,6 +199,34 @@ def test_what_got_through_without_a_response_is_applied_once(
     assert lost == [201]
     [task] = elsewhere.titled("Sent twice")
     assert task["version"] == 1
+
+
+def test_a_change_of_another_session_appears_by_a_hint(
+    open_frontend: Open, dora: Any, server: Server
+) -> None:
+    """With a stream, the page polls every minute."""
+    page = open_frontend(storage_state=dora)
+    with page.expect_request("**/api/changes?after=*"):
+        pass  # the one after the stream has begun
+    elsewhere = Elsewhere(page, server)
+    elsewhere.send("POST", "/api/tasks", {"title": "Before the second hint"})
+    expect(page.get_by_text("Before the second hint")).to_be_visible()
+
+    began = time.monotonic()
+    elsewhere.send("POST", "/api/tasks", {"title": "Told by a hint"})
+    expect(page.get_by_text("Told by a hint")).to_be_visible()
+    assert time.monotonic() - began < HINT_WITHIN
+
+
+def test_without_a_stream_it_polls(
+    open_frontend: Open, dora: Any, server: Server, console: Console
+) -> None:
+    console.expect("ERR_CONNECTION_REFUSED")
+    page = open_frontend(hints=free_port(), storage_state=dora)
+
+    Elsewhere(page, server).send("POST", "/api/tasks", {"title": "Found by a poll"})
+
+    expect(page.get_by_text("Found by a poll")).to_be_visible()
 
 
 def test_changes_of_others_appear_and_are_merged(
