@@ -288,21 +288,3 @@ def test_another_setting_changes_the_tags_of_what_it_changes(
     assert answer.status_code == 200
     assert answer.headers["ETag"] != tag
     assert answer.json() != first.json()
-
-
-# PATCH /api/me
-
-
-def test_a_zone_is_one_of_the_users_own(
-    api: ApiClient, bobs_api: ApiClient, alice: User, bob: User
-) -> None:
-    before = api.send("GET", "/api/me").json()
-
-    answer = api.send("PATCH", "/api/me", {"timezone": "America/Argentina/Ushuaia"})
-
-    assert answer.status_code == 200
-    assert answer.json() == before | {"timezone": "America/Argentina/Ushuaia"}
-    assert api.send("GET", "/api/me").json() == answer.json()
-    assert bobs_api.send("GET", "/api/me").json()["timezone"] == "UTC"
-    alice.refresh_from_db()
-    assert alice.timezone == "America/Argentina/Ushuaia"

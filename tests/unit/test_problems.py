@@ -77,11 +77,6 @@ def test_the_drawing_shows_every_kind() -> None:
     )
 
 
-@pytest.mark.parametrize("status", sorted(problems.BY_STATUS))
-def test_a_bare_status_keeps_its_status(status: int) -> None:
-    assert problems.BY_STATUS[status].status == status
-
-
 def test_a_problem_has_the_members_of_rfc_9457() -> None:
     problem = problems.NotFound("You have no task with this id.")
 
