@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
-from tasks.models import Event, Tag, Task, TaskList
+from tasks.models import Event, Tag, TaskList
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.admin import (
     ESCAPED,
@@ -77,28 +77,6 @@ def test_a_list_is_renamed_and_archived(staff: Client, home: TaskList) -> None:
     }
 
 
-def test_a_tag_is_renamed_in_all_its_tasks(staff: Client, tag: Tag) -> None:
-    editor = Editor(staff, tag)
-
-    editor.type(name="Errands")
-    assert editor.save()
-
-    tag.refresh_from_db()
-    assert (tag.name, tag.key, tag.version) == ("Errands", "errands", 2)
-    assert Task.objects.get().tags == ["Errands"]
-
-
-def test_a_save_of_what_was_opened_changes_nothing(
-    staff: Client, home: TaskList, tag: Tag
-) -> None:
-    before = events()
-
-    assert Editor(staff, home).save()
-    assert Editor(staff, tag).save()
-
-    assert events() == before
-
-
 def test_a_list_stays_its_owners(staff: Client, home: TaskList, bob: User) -> None:
     editor = Editor(staff, home)
     assert "owner" not in editor.form
@@ -143,14 +121,6 @@ def test_a_name_may_change_its_case(staff: Client, home: TaskList, tag: Tag) -> 
         assert editor.save()
         row.refresh_from_db()
         assert row.name == name
-
-
-def test_another_owner_may_have_the_same_names(
-    staff: Client, home: TaskList, bob: User
-) -> None:
-    staff.post(f"{LISTS}add/", {"owner": bob.pk, "name": "Home"})
-
-    assert TaskList.objects.count() == 2
 
 
 @pytest.mark.parametrize("name", ["", "  ", "\u3000", "a\x00b", "x" * 101])

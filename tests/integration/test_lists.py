@@ -48,14 +48,6 @@ def test_it_stores_the_list_and_answers_with_it(api: ApiClient, alice: User) -> 
     ]
 
 
-def test_a_name_is_enough(api: ApiClient) -> None:
-    answer = api.send("POST", "/api/lists", {"name": "Shopping"})
-
-    row = TaskList.objects.get()
-    assert (answer.status_code, answer.json()) == (201, list_json(row))
-    assert not row.archived
-
-
 def test_a_new_list_comes_after_the_others(api: ApiClient) -> None:
     made = [
         api.send("POST", "/api/lists", {"name": name}).json()
