@@ -133,9 +133,12 @@ class PersonAdmin(UserAdmin):
                 rows = relation.related_model._base_manager
                 name = str(relation.related_model._meta.verbose_name_plural)
                 field = f"{relation.field.name}__in"
-                counts[name] = rows.filter(**{field: list(objs)}).count()
+                number = rows.filter(**{field: list(objs)}).count()
+                if not number:
+                    continue
+                counts[name] = number
                 mine = self.admin_site._registry.get(relation.related_model)
-                if mine and counts[name]:
+                if mine:
                     # Tasks have another permission for permanent deletion.
                     delete = mine.has_delete_permission
                     may = getattr(mine, "has_remove_permission", delete)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from django.contrib import messages
 
 from tasks.admin.timeline import timeline
+from tasks.forms.fields import moment_text
 from tasks.models import Actor, Event, Task
 from tasks.models.statements import UNREAD
 
@@ -27,7 +28,8 @@ def complete(task: Task, version: int, completed: bool, by: Actor) -> Result:
         return Result(messages.ERROR, f"Somebody deleted “{task}” meanwhile.", task)
     if outcome.changed:
         done = "Completed" if completed else "Reopened"
-        return Result(messages.SUCCESS, f"{done} “{now}”.", now)
+        told = f"{done} “{now}”.{_next_of(now) if completed else ''}"
+        return Result(messages.SUCCESS, told, now)
     if now.deleted_at is not None:
         told = f"“{now}” is in the trash: nothing was changed. Restore it first."
         return Result(messages.WARNING, told, now)
@@ -38,6 +40,15 @@ def complete(task: Task, version: int, completed: bool, by: Actor) -> Result:
         f"{_changes(now, version)}. If you still want to, press again."
     )
     return Result(messages.WARNING, told, now)
+
+
+def _next_of(task: Task) -> str:
+    """When the next occurrence of a series is due."""
+    row = Task.objects.filter(pk=task.next_occurrence or 0).first()
+    if row is None:
+        return ""
+    due = row.due_date or moment_text(row.due_at, row.due_timezone)
+    return f" The next occurrence is due {due}."
 
 
 def _changes(task: Task, version: int) -> str:

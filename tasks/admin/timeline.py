@@ -113,7 +113,8 @@ def _represent(event: Event, names: dict[tuple[str, object], str]) -> dict[str, 
         "made": made,
         "changes": [
             {
-                "name": field.removesuffix("_id"),
+                "name": (name := field.removesuffix("_id")),
+                "label": name.replace("_", " "),
                 "old": _text(field, old, names),
                 "new": _text(field, new, names),
                 "restorable": restorable(event, field),

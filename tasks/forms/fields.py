@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -30,7 +31,23 @@ class DescriptionField(forms.CharField):
         return lines(super().to_python(value) or "")
 
 
-class TagsField(forms.Field):
+class ListField(forms.Field):
+    """A list that is entered as text."""
+
+    def compared(self, value: Any) -> object:
+        """What of the values tells whether they were changed."""
+        return value
+
+    def has_changed(self, initial: object, data: object) -> bool:
+        try:
+            after = self.to_python(data)
+        except forms.ValidationError:
+            return True
+        before = initial if isinstance(initial, list) else self.to_python(initial)
+        return self.compared(before) != self.compared(after)
+
+
+class TagsField(ListField):
     """Names of tags, separated by commas. Names with a comma are in quotation marks, as in
     CSV files."""
 
@@ -58,14 +75,9 @@ class TagsField(forms.Field):
         for name in value:
             _refuse_nul(name)
 
-    def has_changed(self, initial: object, data: object) -> bool:
-        """Whether the names differ, apart from line breaks, which the input drops."""
-        try:
-            after = self.to_python(data)
-        except forms.ValidationError:
-            return True
-        before = initial if isinstance(initial, list) else self.to_python(initial)
-        return [*map(_one_line, before)] != [*map(_one_line, after)]
+    def compared(self, value: list[str]) -> object:
+        """The names without line breaks, which the input drops."""
+        return [*map(_one_line, value)]
 
 
 def _one_line(name: str) -> str:

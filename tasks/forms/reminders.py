@@ -8,7 +8,7 @@ from django import forms
 from django.contrib.admin.widgets import AdminTextareaWidget
 
 from tasks import reminder_rules
-from tasks.forms.fields import moment_text, read_moment
+from tasks.forms.fields import ListField, moment_text, read_moment
 from tasks.limits import MAX_MINUTES_BEFORE, MAX_REMINDERS
 from tasks.reminder_rules import DEFAULT_HOUR, UNITS, Rule
 
@@ -19,7 +19,7 @@ _BEFORE = re.compile(
 )
 
 
-class RemindersField(forms.Field):
+class RemindersField(ListField):
     """One a line: an instant by the clock of `zone`, or a time before the due date."""
 
     widget = AdminTextareaWidget({"rows": 3, "placeholder": "30 minutes before"})
@@ -34,14 +34,6 @@ class RemindersField(forms.Field):
     def validate(self, value: Sequence[Rule]) -> None:
         if len(value) > MAX_REMINDERS:
             raise forms.ValidationError(f"Enter at most {MAX_REMINDERS} reminders.")
-
-    def has_changed(self, initial: object, data: object) -> bool:
-        try:
-            after = self.to_python(data)
-        except forms.ValidationError:
-            return True
-        before = initial if isinstance(initial, list) else self.to_python(initial)
-        return before != after
 
     def _rule(self, text: str) -> Rule:
         if before := _BEFORE.fullmatch(text):

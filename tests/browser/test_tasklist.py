@@ -93,6 +93,23 @@ def test_a_line_adds_a_task_and_the_next_line_can_follow(
     expect(row).to_contain_text("urgent")
     expect(row).to_contain_text("due today")
 
+    line.fill("Buy rye !never")
+    line.press("Enter")
+    expect(line).to_have_value("Buy rye !never")
+    expect(staff_page.get_by_text("There is no priority “never”")).to_be_in_viewport()
+
+
+def test_escape_closes_a_panel(staff_page: Page) -> None:
+    staff_page.goto(LIST)
+    opener = staff_page.get_by_text("Columns", exact=True)
+    opener.click()
+    expect(staff_page.get_by_role("button", name="Show these columns")).to_be_visible()
+
+    staff_page.keyboard.press("Escape")
+
+    expect(staff_page.get_by_role("button", name="Show these columns")).to_be_hidden()
+    expect(opener).to_be_focused()
+
 
 def test_the_rows_begin_in_the_upper_half_of_a_small_screen(
     stored: None, staff_page: Page

@@ -1,6 +1,7 @@
 """The buttons in the list of tasks, which complete and reopen one task."""
 
 import re
+from datetime import UTC, date, datetime
 from html import unescape
 
 import pytest
@@ -192,3 +193,27 @@ def test_it_writes_only_whether_the_task_is_completed(
 
     assert {"completed", "completed_at"} <= written_columns(queries)
     assert written_columns(queries).isdisjoint({"owner_id", "title", "description"})
+
+
+@pytest.mark.parametrize(
+    ("due", "told"),
+    [
+        ({"due_date": date(2990, 1, 31)}, "2990-02-01"),
+        (
+            {
+                "due_at": datetime(2990, 1, 31, 9, tzinfo=UTC),
+                "due_timezone": "Asia/Tokyo",
+            },
+            "2990-02-01 18:00",
+        ),
+    ],
+)
+def test_it_tells_when_the_next_occurrence_is_due(
+    staff: Client, alice: User, due: dict[str, object], told: str
+) -> None:
+    task = make_task(alice, "Water", recurrence="FREQ=DAILY", **due)
+
+    answer = staff.post(*button(staff, task), follow=True)
+
+    said = f"Completed “Water”. The next occurrence is due {told}."
+    assert said in text(answer)

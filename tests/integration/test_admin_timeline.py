@@ -306,8 +306,8 @@ def test_the_timeline_tells_every_field_in_words(
         "parent</strong>: “” → “Parent”",
         "tags</strong>: “” → “a, b”",
         "priority</strong>: “none” → “urgent”",
-        "due_at</strong>: “” → “2026-12-31T12:00:00Z”",
-        "due_timezone</strong>: “” → “Asia/Tokyo”",
+        "due at</strong>: “” → “2026-12-31T12:00:00Z”",
+        "due timezone</strong>: “” → “Asia/Tokyo”",
         "owner</strong>: “alice” → “bob”",
     ):
         assert told in page

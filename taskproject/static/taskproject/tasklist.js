@@ -37,6 +37,14 @@ document.addEventListener('DOMContentLoaded', () => {
         }
     });
 
+    document.addEventListener('keydown', event => {
+        const panel = document.querySelector('.views details[open]');
+        if (event.key === 'Escape' && panel) {
+            panel.open = false;
+            panel.firstElementChild.focus();
+        }
+    });
+
     // The keys of the list. They can be switched off: assistive software has keys of its own.
     const dialog = document.getElementById('keys');
     const enabled = document.getElementById('keys-enabled');
