@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from threading import Thread
 from typing import Any
 from urllib.parse import quote
@@ -398,3 +399,26 @@ def test_a_hint_is_a_server_sent_event() -> None:
     assert hint(1201) == (
         b'id: WyJhZnRlciIsMTIwMV0\ndata: {"cursor":"WyJhZnRlciIsMTIwMV0"}\n\n'
     )
+
+
+def test_a_client_that_does_not_read_is_disconnected() -> None:
+    async def tell_one() -> tuple[bool, int]:
+        server = push.Server()
+        listening = await server.loop.create_server(
+            partial(push.Stream, server), "127.0.0.1", 0
+        )
+        [listener] = listening.sockets
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, push.UNREAD_BYTES)
+        with socket.create_connection(listener.getsockname()) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            while not server.connections:
+                await asyncio.sleep(0)
+            [stream] = server.connections
+            for sequence in range(1, 100_000):
+                stream.tell(sequence)
+                if stream.is_closed:
+                    break
+            listening.close()
+            return stream.is_closed, server.counts["unread"]
+
+    assert asyncio.run(tell_one()) == (True, 1)

@@ -10,6 +10,7 @@ from taskproject import (  # noqa: F401  # their checks
     doctor_database,
     doctor_issuer,
     doctor_mail,
+    doctor_push,
     doctor_sqlite,
 )
 from taskproject.doctor import Options, examine
