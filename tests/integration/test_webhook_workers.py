@@ -239,6 +239,22 @@ def test_a_backlog_is_read_event_by_event(
     assert message is not None
 
 
+def test_a_backlog_does_not_look_for_others_at_each_event(
+    alice: User, receiver: Receiver, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "WAIT", 10.0)
+    look = Mock(side_effect=webhooks.Sender._chosen, autospec=True)
+    monkeypatch.setattr(webhooks.Sender, "_chosen", lambda *args: look(*args))
+    webhook_to(alice, receiver.url())
+    events = happen(alice, 9)
+
+    send_all(clock)
+
+    assert receiver.events == events
+    # For the first, beside it, and after the last.
+    assert look.call_count == 3
+
+
 # Requested deliveries
 
 
