@@ -5,12 +5,15 @@ from datetime import date
 
 from taskproject.accounts.models import User
 from taskproject.names import fault
-from tasks.fields import ONE_LINE, Values
+from tasks.fields import FIELDS, ONE_LINE, Values
 from tasks.models import PRIORITIES, Event, EventQuerySet, Task, TaskList
 from tasks.models.due_dates import read_instant
 from tasks.reminder_rules import describe
 
 LENGTH = 200
+#: Fields that staff do not restore: the service sets them, and beside an earlier position
+#: other tasks may stand today.
+UNRESTORED = {"position", *(field.name for field in FIELDS if not field.writable)}
 # The models of the fields that are foreign keys.
 KEYS: dict[str, type[User] | type[TaskList] | type[Task]] = {
     "owner_id": User,
@@ -53,10 +56,9 @@ def earlier(event: Event, field: str) -> Values | None:
 
 
 def restorable(event: Event, field: str) -> bool:
-    """Whether the earlier value of the field can be restored. A position cannot: other
-    tasks have moved since."""
+    """Whether the earlier value of the field can be restored."""
     made = event.verb in (Event.Verb.CREATED, Event.Verb.REMINDED)
-    return field in event.changes and field != "position" and not made
+    return field in event.changes and field not in UNRESTORED and not made
 
 
 def lost(task: Task, field: str, value: object) -> str:

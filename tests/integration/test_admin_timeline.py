@@ -1,7 +1,7 @@
 """The timeline of a task in the admin: who changed what, and how it is put back."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from html import unescape
 from typing import Any
 
@@ -459,3 +459,19 @@ def test_the_page_of_a_task_in_the_trash_offers_no_earlier_value(
     shown = staff.get(f"/admin/tasks/task/{task.pk}/change/").content.decode()
 
     assert "Last changes" in shown and "/timeline/" not in shown
+
+
+def test_the_next_occurrence_of_a_series_is_not_restored(
+    staff: Client, alice: User
+) -> None:
+    """Reopening and completing the task would make a second one."""
+    task = make_task(alice, due_date=date(2990, 1, 31), recurrence="FREQ=DAILY")
+    Task.objects.filter(pk=task.pk).complete(BY)
+    task.refresh_from_db()
+    event = Event.objects.of_task(task.pk).latest("sequence")
+    assert "next_occurrence/" not in timeline(staff, task)
+
+    restore(staff, task, event, "next_occurrence")
+
+    after = Task.objects.get(pk=task.pk)
+    assert after.next_occurrence == task.next_occurrence is not None
