@@ -56,6 +56,9 @@ bench: .venv/tests bench-peers ## Measures this service beside its peers (needs 
 bench-growth: .venv/tests ## Measures what a request costs at 1,000 to 1,000,000 tasks; ARGS=--help.
 	$(BIN)/python -m bench.growth $(ARGS)
 
+bench-costs: .venv/tests ## Measures what each operation costs, for docs/capacity.md; ARGS=--help.
+	$(BIN)/python -m bench.costs $(ARGS)
+
 test-next: .venv-next ## Runs the suite on the next Django (Python 3.12 or later).
 	.venv-next/bin/python $(SUITE)=sqlite
 	.venv-next/bin/python $(SUITE)=postgresql -m 'not either_database'
@@ -140,4 +143,4 @@ clients: .venv-clients $(CLIENTS)/node_modules
 
 bench-peers: .venv-peers $(FASTIFY)/node_modules
 
-.PHONY: help run test test-faults test-browser screenshots test-clients clients bench bench-peers bench-growth test-next lint lock audit sbom
+.PHONY: help run test test-faults test-browser screenshots test-clients clients bench bench-peers bench-growth bench-costs test-next lint lock audit sbom

@@ -3,13 +3,14 @@
     DATABASE_URL=... python -m bench.upgrade
 
 Applies them. For the table in docs/operations.md, the database was migrated by release
-1.3.0 and filled by its `manage.py seed_tasks`: 716,000 tasks on PostgreSQL, 530,000 on
-SQLite. On PostgreSQL a second session looks every 20 ms which locks are held that stop others
-from reading or writing a table."""
+1.3.0 and filled by its `manage.py seed_tasks 1000000`. Processor time is that of this process
+and of a PostgreSQL on this machine. A second session looks every 20 ms which locks are held
+that stop others from reading or writing a table."""
 
 import os
 import threading
 import time
+from contextlib import ExitStack
 
 import django
 import psycopg
@@ -19,6 +20,8 @@ django.setup(set_prefix=False)
 
 from django.db import connection  # it needs the settings
 from django.db.migrations.executor import MigrationExecutor
+
+from bench import postgres, processes
 
 INTERVAL = 0.02
 HELD = """
@@ -44,7 +47,9 @@ def watch(pid: int) -> None:
 
 
 def main() -> None:
+    server: int | None = None
     if connection.vendor == "postgresql":
+        server = postgres.PostgreSQL(os.environ["DATABASE_URL"], ExitStack()).pid
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid()")
             (pid,) = cursor.fetchone()
@@ -53,14 +58,21 @@ def main() -> None:
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     for migration, _ in plan:
         longest.clear()
+        spent = _processor_seconds(server)
         target = [(migration.app_label, migration.name)]
         started = time.monotonic()
         # Of one migration; the executor wants to know what it has applied.
         executor.migrate(target, plan=[(migration, False)])
         executor.loader.build_graph()
         seconds = time.monotonic() - started
+        spent = _processor_seconds(server) - spent
         locks = [f"{lock} {held:.2f} s" for lock, held in longest.items() if held]
-        print(f"{seconds:6.2f} s  {migration}  {', '.join(locks)}")
+        cpu = f"{spent:6.2f} s CPU"
+        print(f"{seconds:6.2f} s {cpu}  {migration}  {', '.join(locks)}", flush=True)
+
+
+def _processor_seconds(server: int | None) -> float:
+    return time.process_time() + (processes.cpu_seconds(server) if server else 0.0)
 
 
 if __name__ == "__main__":
