@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from taskproject.postgresql import direct
-from taskproject.sql import fetch
-from tasks.models import Event, Task, listing, lock_feeds
+from taskproject.sql import NO_GUARD, fetch
+from tasks.models import Event, Task, feed, listing, lock_feeds
 from tasks.models.criteria import Criteria
 from tasks.models.due_dates import clock
 from tests.conftest import BY, ApiClient, make_task
@@ -257,6 +257,21 @@ def test_old_tasks_are_found_by_their_owner_however_many_newer_ones_others_have(
 
     assert "_pkey" not in plan
     assert "event_feed" in plan
+
+
+def test_a_page_of_the_feed_finds_actors_without_a_join(alice: User) -> None:
+    """For a join, PostgreSQL's Memoize makes room for as many actors as there are, whatever
+    LIMIT says."""
+    with CaptureQueriesContext(connection) as queries:
+        feed.page(alice.pk, 0, 50, NO_GUARD)
+
+    [query] = queries
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {query['sql']}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+
+    assert "accounts_user" in plan
+    assert plan.count("Join") == 1  # that of the page with the state of the feed
 
 
 def test_a_process_with_many_sockets_still_looks_after_its_connection() -> None:
