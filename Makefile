@@ -36,6 +36,10 @@ test: .venv/tests ## Runs the whole suite on SQLite, then on PostgreSQL.
 	$(BIN)/python $(SUITE)=sqlite
 	$(BIN)/python $(SUITE)=postgresql -m 'not either_database'
 
+test-pgbouncer: .venv/tests ## Runs the suite on PostgreSQL through PgBouncer (1.21 for its second half; else skipped).
+	$(BIN)/python $(SUITE)=pgbouncer -m 'not either_database' -rs
+	$(BIN)/python $(SUITE)=pgbouncer -m 'not either_database' --prepared-statements=200
+
 test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 6 minutes.
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=2 --dist=loadfile tests/faults
 
@@ -143,4 +147,4 @@ clients: .venv-clients $(CLIENTS)/node_modules
 
 bench-peers: .venv-peers $(FASTIFY)/node_modules
 
-.PHONY: help run test test-faults test-browser screenshots test-clients clients bench bench-peers bench-growth bench-costs test-next lint lock audit sbom
+.PHONY: help run test test-pgbouncer test-faults test-browser screenshots test-clients clients bench bench-peers bench-growth bench-costs test-next lint lock audit sbom

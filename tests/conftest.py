@@ -19,7 +19,7 @@ from taskproject import downloads, pipeline
 from taskproject.accounts.models import ApiToken, User
 from taskproject.downloads import Slots
 from tasks.models import Actor, Task
-from tests.support.copies import copy_of, url_of
+from tests.support.copies import copy_of, go_by_pooler, go_by_server, url_of
 
 # Their asserts explain themselves, as those of the test files do.
 pytest.register_assert_rewrite(
@@ -155,10 +155,13 @@ def django_db_setup(
     django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[str]:
     """Copies the database while nothing is written to it: see `migrated`."""
+    name = str(connection.settings_dict["NAME"])
     with django_db_blocker.unblock():
         connection.close()
-    with copy_of(url_of(str(connection.settings_dict["NAME"]))) as url:
+    with copy_of(url_of(name)) as url:
+        go_by_pooler()
         yield url
+        go_by_server(name)
 
 
 @pytest.fixture(scope="session")
@@ -179,6 +182,8 @@ def django_db_modify_db_settings(
         # Nothing of it needs to outlive the machine.
         options = database["OPTIONS"]
         options["init_command"] += "PRAGMA synchronous=OFF;"
+    else:
+        go_by_server(str(database["NAME"]))
 
 
 #: Tables whose rows `migrate` creates, and which no test changes.

@@ -1,60 +1,23 @@
-"""The service through PgBouncer in transaction mode, with two connections for everything,
-which stands for Neon's pooler. Debian's PgBouncer 1.18 knows no prepared statements."""
+"""The service under load through PgBouncer. `make test-pgbouncer` has the suite go through it."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.faults.conftest import Start
 from tests.faults.databases import Database
 from tests.faults.load import Known, Record
-from tests.faults.postgres import PostgreSQL, quiet_port
+from tests.faults.postgres import PostgreSQL
+from tests.support.poolers import POOL, missing, pooler
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("pgbouncer") is None, reason="pgbouncer is not installed"
-)
-POOL = 2
-CONFIGURATION = f"""
-[databases]
-* = host=127.0.0.1 port={{server}} user=postgres
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {{port}}
-unix_socket_dir =
-auth_type = any
-pool_mode = transaction
-default_pool_size = {POOL}
-"""
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
 
 @pytest.fixture
-def pooled(
-    postgresql: PostgreSQL, on_postgresql: Database, directory: Path
-) -> Iterator[str]:
+def pooled(on_postgresql: Database) -> Iterator[str]:
     """The URL of the database through the pooler."""
-    port, file = quiet_port(), directory / "pgbouncer.ini"
-    file.write_text(CONFIGURATION.format(server=postgresql.port, port=port))
-    directory.chmod(0o755)
-    process = subprocess.Popen(
-        ["pgbouncer", "--quiet", file],
-        # It refuses to be root.
-        user="nobody" if os.getuid() == 0 else None,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    parts = urlsplit(on_postgresql.url)
-    url = parts._replace(netloc=f"postgres@127.0.0.1:{port}").geturl()
-    try:
+    with pooler(on_postgresql.url) as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def test_two_connections_of_a_pooler_carry_the_load_of_all_threads(

