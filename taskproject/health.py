@@ -15,6 +15,7 @@ from taskproject.deadlines import deadline
 from taskproject.problems import Unavailable, respond
 
 PATIENCE = 2.0  # seconds
+UNMIGRATED = "The database lacks migrations: run `manage.py migrate`."
 
 
 @require_safe
@@ -50,6 +51,7 @@ class Probe:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="readyz")
         self._lock = Lock()
         self._question: Future[str] | None = None
+        #: Whether this process has found that the database has every migration.
         self._migrated = False
 
     def trouble(self) -> str:
@@ -76,12 +78,24 @@ class Probe:
     def _answer(self) -> str:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
+        return "" if self.is_migrated() else UNMIGRATED
+
+    def is_migrated(self) -> bool:
+        """Whether the database has every migration, by the connection of this thread; asked until
+        it had them once."""
         if not self._migrated:
             executor = MigrationExecutor(connection)
-            if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-                return "The database lacks migrations: run `manage.py migrate`."
-            self._migrated = True
-        return ""
+            pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
+            self._migrated = not pending
+        return self._migrated
 
 
 probe = Probe()
+
+
+def require_migrations() -> None:
+    """Raises `Unavailable` while the database lacks a migration: what this release writes to an
+    older schema might be counted twice, or not at all. Call it when the database has answered
+    anyway."""
+    if not probe.is_migrated():
+        raise Unavailable(UNMIGRATED)

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from taskproject import replica
 from taskproject.accounts.auth import ApiRequest, Caller, cached_caller
 from taskproject.accounts.permissions import access_to
+from taskproject.health import require_migrations
 from taskproject.inputs import (
     StrictParser,
     check_body_headers,
@@ -86,6 +87,7 @@ class OperationRun:
         try:
             if self._authenticators:
                 request.auth = self._known_caller(request) or self._caller(request)
+                require_migrations()
             result = self._result(request, path)
             if isinstance(result, HttpResponseBase):
                 return result

@@ -19,6 +19,7 @@ from django.views.generic import FormView
 from taskproject.accounts import attempts, second_factor
 from taskproject.accounts.privileges import viewer
 from taskproject.accounts.signin import ChangeForm, SignInForm
+from taskproject.health import require_migrations
 
 #: The models in the order of the menu and of the first page, those of an app together.
 #: Others follow by their names.
@@ -67,6 +68,7 @@ class StaffSite(AdminSite):
         it they may sign out."""
         if not super().has_permission(request):
             return False
+        require_migrations()
         if settings.STAFF_MFA != "REQUIRED" or second_factor.was_given(request):
             return True
         return request.path == reverse("admin:logout")
