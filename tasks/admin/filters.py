@@ -257,7 +257,7 @@ class DueFilter(FormFilter):
 
 
 def overdue(tasks: QuerySet[Task], now: Clock) -> QuerySet[Task]:
-    return _by_owner(tasks).filter(now.present.before(), completed=False)
+    return tasks.filter(now.present.before(), completed=False)
 
 
 def due_between(

@@ -120,6 +120,12 @@ INDEXES = (
         name="task_owner_open_due",
         condition=LIVE & Q(completed=False),
     ),
+    # The same of all owners, for the admin.
+    Index(
+        fields=["due_moment", "id"],
+        name="task_open_due",
+        condition=LIVE & Q(completed=False),
+    ),
     # The instants, for what became overdue last.
     Index(
         fields=["owner", "due_at"],

@@ -9,7 +9,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
+from tasks.admin.filters import overdue
 from tasks.models import Reminder, Tally, Task, overview
+from tasks.models.due_dates import clock
 from tests.conftest import BY, make_task
 from tests.support.admin import ESCAPED, SCRIPT, as_editor, as_staff
 from tests.support.rows import StillClock, make_list
@@ -159,3 +161,15 @@ def test_it_takes_as_many_statements_for_many_tasks(staff: Client, alice: User) 
         board(staff)
 
     assert len(many) <= len(none) + 1 <= 16  # the names of lists
+
+
+def test_due_dates_of_all_owners_are_found_by_an_index(db: None) -> None:
+    if connection.vendor != "sqlite":
+        return  # PostgreSQL chooses by what there is.
+    now = clock("UTC")
+    rows = Task.objects.live().filter(completed=False)
+    late = overdue(Task.objects.live(), now).order_by("due_moment", "-id")
+
+    assert "task_open_due" in rows.filter(due_moment__lt=now.now).order_by().explain()
+    assert "task_open_due" in late[:100].explain()
+    assert "task_open_due" in rows.order_by("due_moment", "-id")[:100].explain()
