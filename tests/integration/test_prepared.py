@@ -91,6 +91,7 @@ def test_a_statement_that_is_not_kept_is_not_prepared(known: ApiClient) -> None:
     assert prepared() == number
 
 
+@pytest.mark.without_pooler("is about the statements of a session of the server")
 def test_a_session_prepares_so_many_and_no_more(
     known: ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_session_prepares_so_many_and_no_more(
     assert prepared() == direct.MAX_PREPARED
 
 
+@pytest.mark.without_pooler("is about the statements of a session of the server")
 def test_statements_that_a_pooler_has_lost_are_no_error(
     known: ApiClient, alice: User
 ) -> None:
@@ -128,6 +130,7 @@ def test_statements_that_a_pooler_has_lost_are_no_error(
         assert cursor.fetchone() == (0,), "this session prepares no more"
 
 
+@pytest.mark.without_pooler("is about the statements of a session of the server")
 def test_a_statement_that_another_client_has_prepared_here_is_used(
     known: ApiClient,
 ) -> None:
