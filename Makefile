@@ -63,6 +63,9 @@ bench-growth: .venv/tests ## Measures what a request costs at 1,000 to 1,000,000
 bench-costs: .venv/tests ## Measures what each operation costs, for docs/capacity.md; ARGS=--help.
 	$(BIN)/python -m bench.costs $(ARGS)
 
+bench-pages: .venv/tests ## Measures the admin's pages at 1,000,000 tasks of 10,000 owners; ARGS=--help.
+	$(BIN)/python -m bench.pages $(ARGS)
+
 test-next: .venv-next ## Runs the suite on the next Django (Python 3.12 or later).
 	.venv-next/bin/python $(SUITE)=sqlite
 	.venv-next/bin/python $(SUITE)=postgresql -m 'not either_database'
