@@ -177,9 +177,10 @@ class VersionedAdmin(admin.ModelAdmin):
             lookup, value, request
         )
 
-    # (The type of an action depends on Django's version.)
+    # (Django 6.1 has one argument more, and other actions. Its stubs type them from Python
+    # 3.12 on.)
     def get_actions(
-        self, request: HttpRequest, *args: object, **kwargs: object
+        self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> dict[str, Any]:
         actions = super().get_actions(request, *args, **kwargs)
         actions.pop("delete_selected", None)  # replaced by the actions of each class
