@@ -20,7 +20,13 @@ from taskproject.accounts.models import ApiToken, User
 from taskproject.downloads import Slots
 from taskproject.health import require_migrations
 from tasks.models import Actor, Task
-from tests.support.copies import copy_of, go_by_pooler, go_by_server, url_of
+from tests.support.copies import (
+    copy_of,
+    end_sessions,
+    go_by_pooler,
+    go_by_server,
+    url_of,
+)
 
 # Their asserts explain themselves, as those of the test files do.
 pytest.register_assert_rewrite(
@@ -164,7 +170,8 @@ def django_db_setup(
     with copy_of(url_of(name)) as url:
         go_by_pooler()
         yield url
-        go_by_server(name)
+        go_by_server()
+        end_sessions(name)
 
 
 @pytest.fixture(scope="session")
@@ -186,7 +193,7 @@ def django_db_modify_db_settings(
         options = database["OPTIONS"]
         options["init_command"] += "PRAGMA synchronous=OFF;"
     else:
-        go_by_server(str(database["NAME"]))
+        go_by_server()
 
 
 #: Tables whose rows `migrate` creates, and which no test changes.

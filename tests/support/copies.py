@@ -39,7 +39,7 @@ def empty_database(template: str = "") -> Iterator[str]:
     name = f"live_{secrets.token_hex(8)}"
     with psycopg.connect(server_url(), autocommit=True) as admin:
         if template:
-            _end_sessions(name_of(template))
+            end_sessions(name_of(template))
         admin.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
                 sql.Identifier(name),
@@ -67,11 +67,10 @@ def go_by_pooler() -> None:
     _go_by("DATABASE_URL")
 
 
-def go_by_server(name: str) -> None:
-    """It connects to PostgreSQL itself, while this database, the tests', is made and dropped:
-    through a pooler, migrations are refused."""
+def go_by_server() -> None:
+    """It connects to PostgreSQL itself, while the tests' database is made and dropped: through
+    a pooler, migrations are refused."""
     _go_by("TEST_DATABASE_URL")
-    _end_sessions(name)
 
 
 def _go_by(variable: str) -> None:
@@ -82,7 +81,7 @@ def _go_by(variable: str) -> None:
             connection.settings_dict[name] = options[name]
 
 
-def _end_sessions(name: str) -> None:
+def end_sessions(name: str) -> None:
     """Ends those that a pooler keeps: a database with sessions is neither copied nor dropped."""
     if server_url() != os.environ["DATABASE_URL"]:
         with psycopg.connect(server_url(), autocommit=True) as admin:

@@ -60,6 +60,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    prepared = config.option.prepared_statements
+    if config.option.database == "pgbouncer" and missing(prepared):
+        pytest.exit(f"Skipped: {missing(prepared)}.", returncode=0)
+
+
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
@@ -102,7 +108,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     os.environ["DATABASE_URL"] = f"sqlite:///{directory.name}/tasks.sqlite3"
     options = early_config.known_args_namespace
     if options.database == "pgbouncer" and missing(options.prepared_statements):
-        pytest.exit(f"Skipped: {missing(options.prepared_statements)}.", returncode=0)
+        return (yield)  # `pytest_configure` ends the run
     if options.database != "sqlite":
         os.environ["DATABASE_URL"] = _postgresql(early_config, directory.name)
     if options.database == "pgbouncer":
