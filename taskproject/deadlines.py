@@ -158,12 +158,13 @@ def extend(seconds: float) -> None:
 
 @contextmanager
 def shorter_deadline(seconds: float, breaker: CircuitBreaker) -> Iterator[None]:
-    """Bounds the time of waiting for another server by `seconds`, connecting included, or by what
-    this thread's deadline leaves."""
+    """Bounds the time of waiting for another server by `seconds`, or by what this thread's deadline
+    leaves, from which it is not taken: libpq waits at least 2 s for a connection, which is
+    all that a request has."""
     outer = current_deadline()
     left = seconds if outer is None else min(seconds, outer.remaining())
     try:
-        with Deadline(left, True, breaker):
+        with paused(), Deadline(left, True, breaker):
             yield
     finally:
         _current.deadline = outer

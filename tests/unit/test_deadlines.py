@@ -11,7 +11,13 @@ from django.db import OperationalError, connection, connections, transaction
 
 from taskproject import deadlines
 from taskproject.accounts.models import User
-from taskproject.deadlines import CircuitBreaker, Deadline, current_deadline, deadline
+from taskproject.deadlines import (
+    CircuitBreaker,
+    Deadline,
+    current_deadline,
+    deadline,
+    shorter_deadline,
+)
 
 SLOW = "SELECT pg_sleep(20)"
 SOON = 5.0  # seconds: well before SLOW is over
@@ -160,6 +166,18 @@ def test_an_error_inside_ends_the_deadline_too() -> None:
         raise ZeroDivisionError
 
     assert current_deadline() is None
+
+
+def test_waiting_for_another_server_takes_none_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with Deadline(2.0, includes_connecting=False) as own:
+        with shorter_deadline(0.5, CircuitBreaker()):
+            now += 2.1  # to connect
+        assert current_deadline() is own
+        assert own.remaining() == pytest.approx(2.0)
 
 
 @on_sqlite
