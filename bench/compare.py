@@ -12,7 +12,7 @@ import tempfile
 import time
 from argparse import ArgumentParser, Namespace
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -130,30 +130,24 @@ class Bench:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = parser().parse_args(arguments)
-    stop_on_signals()
-    try:
-        machine.require_linux()
-        machine.require_wrk()
-        if "fastify-pg" in options.only:
-            machine.require_node()
-        machine.allow_connections(max(options.connections))
-        with ExitStack() as stack:
-            directory = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="tasks-bench-")
-            )
-            stage = Stage(
-                Path(directory), stack, options.tasks, options.workers, options.users
-            )
-            if options.idle or options.soak:
-                return _endure(options, stage)
-            return _compare(options, stage)
-    except machine.Missing as missing:
-        say(str(missing))
-        return 2
-    except KeyboardInterrupt:
-        say("Interrupted; everything that was started is stopped.")
-        return 130
+    return run(_main, parser().parse_args(arguments))
+
+
+def _main(options: Namespace) -> int:
+    machine.require_wrk()
+    if "fastify-pg" in options.only:
+        machine.require_node()
+    machine.allow_connections(max(options.connections))
+    with ExitStack() as stack:
+        directory = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="tasks-bench-")
+        )
+        stage = Stage(
+            Path(directory), stack, options.tasks, options.workers, options.users
+        )
+        if options.idle or options.soak:
+            return _endure(options, stage)
+        return _compare(options, stage)
 
 
 def _compare(options: Namespace, stage: Stage) -> int:
@@ -241,9 +235,23 @@ def _listed(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def stop_on_signals() -> None:
-    """Undoes everything on the way out, whichever way that is; a shell in the
-    background would have us ignore Ctrl-C."""
+def run(measure: Callable[[Namespace], int], options: Namespace) -> int:
+    """The exit status of a bench: that of `measure`, 2 if the machine lacks something, or 130 if
+    it was interrupted. Everything is undone on the way out, whichever way that is."""
+    _stop_on_signals()
+    try:
+        machine.require_linux()
+        return measure(options)
+    except machine.Missing as missing:
+        say(str(missing))
+        return 2
+    except KeyboardInterrupt:
+        say("Interrupted; everything that was started is stopped.")
+        return 130
+
+
+def _stop_on_signals() -> None:
+    """A shell in the background would have us ignore Ctrl-C."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
 

@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from bench import capacity, machine, processes
 from bench.capacity import Cost, Measured, Reads
-from bench.compare import say, stop_on_signals
+from bench.compare import run
 from bench.contestants import Server, Stage, make_service, manage, serving
 from bench.postgres import settle
 from bench.requests import DELETED, OPERATIONS, Client, Operation, new_task
@@ -360,20 +360,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.tasks < options.requests * (options.rounds + 2) * DELETED:
         parser().error("--tasks: too few for the deletions of --requests and --rounds")
-    stop_on_signals()
+    return run(_main, options)
+
+
+def _main(options: Namespace) -> int:
     steps = (len(OPERATIONS) + REPLICAS + 1) * (options.rounds + 1) + 2
     steps += sum(each.writes for each in OPERATIONS)
-    try:
-        machine.require_linux()
-        with ExitStack() as stack:
-            directory = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="tasks-costs-")
-            )
-            bar = stack.enter_context(tqdm(total=steps, file=sys.stderr))
-            measured = Bench(options, Path(directory), stack, bar).measure()
-    except KeyboardInterrupt:
-        say("Interrupted; everything that was started is stopped.")
-        return 130
+    with ExitStack() as stack:
+        directory = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="tasks-costs-")
+        )
+        bar = stack.enter_context(tqdm(total=steps, file=sys.stderr))
+        measured = Bench(options, Path(directory), stack, bar).measure()
     about = machine.describe()
     print(" · ".join(f"{name} {value}" for name, value in about.items()))
     print("\n\n".join(capacity.measured_tables(measured).values()))

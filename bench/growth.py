@@ -20,7 +20,7 @@ from statistics import median
 from typing import Any
 
 from bench import machine, postgres, processes
-from bench.compare import say, stop_on_signals
+from bench.compare import run, say
 from bench.contestants import Server, Stage, Target, make_service, serving
 from bench.figures import number, table
 from bench.operations import HOST, PAGE
@@ -166,20 +166,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if min(options.sizes) < 2 * PAGE:
         parser().error(f"--sizes: at least {2 * PAGE}")
-    stop_on_signals()
-    try:
-        machine.require_linux()
-        _main(options)
-    except machine.Missing as missing:
-        say(str(missing))
-        return 2
-    except KeyboardInterrupt:
-        say("Interrupted; everything that was started is stopped.")
-        return 130
-    return 0
+    return run(_main, options)
 
 
-def _main(options: Namespace) -> None:
+def _main(options: Namespace) -> int:
     about = machine.describe()
     paths = [(name, path) for name, path in PATHS if name in options.paths]
     costs: list[Cost] = []
@@ -203,6 +193,7 @@ def _main(options: Namespace) -> None:
     if options.json:
         document = {"machine": about, "costs": [asdict(each) for each in costs]}
         options.json.write_text(json.dumps(document, indent=1) + "\n")
+    return 0
 
 
 def _seed(

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from bench import machine, postgres, processes
-from bench.compare import say, stop_on_signals
+from bench.compare import run
 from bench.contestants import manage, service_environment
 from bench.figures import number, table
 
@@ -250,16 +250,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.here:
         _here(options)
         return 0
-    stop_on_signals()
-    try:
-        machine.require_linux()
-        found = {name: _in_process(name, options) for name in options.databases}
-    except machine.Missing as missing:
-        say(str(missing))
-        return 2
-    except KeyboardInterrupt:
-        say("Interrupted; everything that was started is stopped.")
-        return 130
+    return run(_main, options)
+
+
+def _main(options: Namespace) -> int:
+    found = {name: _in_process(name, options) for name in options.databases}
     if options.json:
         document = {"machine": machine.describe(), "costs": found}
         options.json.write_text(json.dumps(document, indent=1) + "\n")
