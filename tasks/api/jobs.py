@@ -12,9 +12,7 @@ from typing_extensions import TypeAliasType
 from taskproject import jobs
 from taskproject.accounts.auth import ApiRequest
 from taskproject.models import Job
-from taskproject.problems import NO_SUCH_ROW, NotFound
-from tasks.api.responses import json_response
-from tasks.cursors import BIGINT
+from tasks.api.responses import find_row, json_response
 
 router = Router(tags=["jobs"])
 
@@ -60,9 +58,7 @@ def unfinished_response(job: Job | None) -> HttpResponse | None:
 def get_job(request: ApiRequest, job_id: int) -> HttpResponse:
     """The progress of a change of thousands of tasks."""
     mine = Job.objects.filter(owner_id=request.auth.user_id)
-    job = mine.filter(pk=job_id).first() if job_id <= BIGINT else None
-    if job is None:
-        raise NotFound(NO_SUCH_ROW.format("job"))
+    job = find_row(mine, job_id)
     if job.finished_at is None:
         jobs.start()  # the process that ran it may have been stopped
     return json_response(job.as_dict())

@@ -12,10 +12,15 @@ from pydantic.config import JsonDict
 from taskproject.accounts.auth import ApiRequest
 from taskproject.conditions import expected_versions, not_modified, stale_version
 from taskproject.models import Job
-from taskproject.problems import NO_SUCH_ROW, NotFound, StaleVersion
+from taskproject.problems import StaleVersion
 from tasks.api.jobs import unfinished_response
-from tasks.api.responses import actor, json_response, no_content, unchanged
-from tasks.cursors import BIGINT
+from tasks.api.responses import (
+    actor,
+    find_row,
+    json_response,
+    no_content,
+    unchanged,
+)
 from tasks.models import Actor, Event, Tag, TaskList, lock_feeds
 
 #: A list or a tag.
@@ -60,14 +65,6 @@ def represent_row(row: TaskList | Tag) -> dict[str, object]:
     """The members of ListOut or TagOut."""
     schema = ListOut if isinstance(row, TaskList) else TagOut
     return {name: getattr(row, name) for name in schema.model_fields}
-
-
-def find_row(rows: QuerySet[R], key: int) -> R:
-    """The row with this id. Raises `NotFound`."""
-    row = rows.filter(pk=key).first() if key <= BIGINT else None
-    if row is None:
-        raise NotFound(NO_SUCH_ROW.format(rows.model._meta.verbose_name))
-    return row
 
 
 def row_response(row: R, status: int = 200) -> HttpResponse:

@@ -338,6 +338,14 @@ def _differences(
     return lambda version, current: changed_fields(events, version, current)
 
 
+def find_row(rows: QuerySet[M], key: int) -> M:
+    """The row with this id. Raises `NotFound`."""
+    row = rows.filter(pk=key).first() if key <= cursors.BIGINT else None
+    if row is None:
+        raise NotFound(NO_SUCH_ROW.format(rows.model._meta.verbose_name))
+    return row
+
+
 def missing() -> NotFound:
     return NotFound(NO_SUCH_ROW.format("task"))
 

@@ -20,11 +20,11 @@ from typing_extensions import TypeAliasType
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import NO_NUL, Closed, absent
 from taskproject.outbound import fault_of
-from taskproject.problems import NO_SUCH_ROW, Invalid, NotFound
+from taskproject.problems import Invalid
 from tasks import cursors
 from tasks.api.changes import EventVerb
 from tasks.api.field_types import Id, Instant, NextCursor
-from tasks.api.responses import json_response, no_content, page_response
+from tasks.api.responses import find_row, json_response, no_content, page_response
 from tasks.api.schemas import Page
 from tasks.models import Event, Webhook, WebhookDelivery
 from tasks.models.webhooks import DESCRIPTION_LENGTH, URL_LENGTH
@@ -190,11 +190,7 @@ def _fields(members: dict[str, object]) -> dict[str, object]:
 
 def _find(request: ApiRequest, key: int) -> Webhook:
     """The caller's webhook. Raises `NotFound`."""
-    mine = Webhook.objects.owned_by(request.auth.user_id)
-    webhook = mine.filter(pk=key).first() if key <= cursors.BIGINT else None
-    if webhook is None:
-        raise NotFound(NO_SUCH_ROW.format("webhook"))
-    return webhook
+    return find_row(Webhook.objects.owned_by(request.auth.user_id), key)
 
 
 def _represent(webhook: Webhook, secret: str | None = None) -> dict[str, object]:
