@@ -35,8 +35,10 @@ class Command(BaseCommand):
             port = Port(options["host"], options["port"], "PUSH_PORT")
         except PortError as error:
             raise CommandError(str(error)) from None
-        push.run(port, options["parent"], *_publish())
-        stderr.flush()
+        try:
+            push.run(port, options["parent"], *_publish())
+        finally:
+            stderr.flush()
 
 
 def _publish() -> list[Callable[[push.Server], None]]:
