@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import NamedTuple, Self
 
 from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.utils.timesince import timesince
 
@@ -144,7 +145,11 @@ class Dashboard:
         numbers = dict(self.refused or {})
         conflicts = sum(numbers.pop(status, 0) for status in CONFLICTS)
         return [
-            *([f"{conflicts:,} conflicts (409, 412)"] if conflicts else []),
+            *(
+                [f"{conflicts:,} conflict{pluralize(conflicts)} (409, 412)"]
+                if conflicts
+                else []
+            ),
             *(f"{number:,} × {_status(status)}" for status, number in numbers.items()),
         ]
 

@@ -132,6 +132,8 @@ def _text(field: str, value: object, names: dict[tuple[str, object], str]) -> st
     if field in KEYS:
         kind = field.removesuffix("_id")
         return names.get((field, value), f"{kind} {value} (deleted)")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(_text("", one, names) for one in value)
     return describe(value) if isinstance(value, dict) else str(value)

@@ -200,6 +200,15 @@ def test_the_button_names_the_value_that_it_restores(staff: Client, task: Task) 
     assert ">Restore to empty</button>" in page
 
 
+def test_it_says_yes_and_no(staff: Client, task: Task) -> None:
+    edited(task, completed=True)
+
+    page = timeline(staff, task)
+
+    assert "“no” → “yes”" in page
+    assert ">Restore “no”</button>" in page
+
+
 def test_a_list_that_is_gone_cannot_be_restored(staff: Client, alice: User) -> None:
     home = make_list(alice, "Home")
     task, key = make_task(alice, list_id=home.pk), home.pk

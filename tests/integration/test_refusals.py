@@ -85,6 +85,14 @@ def test_a_thread_of_each_worker_stores_them(monkeypatch: pytest.MonkeyPatch) ->
     assert started == ["refusals"]
 
 
+def test_one_conflict_is_no_plural(staff: Client) -> None:
+    RefusedRequests.objects.create(hour=NOW, status=409, number=1)
+
+    board = staff.get("/admin/").context["board"]
+
+    assert board.refusals == ["1 conflict (409, 412)"]
+
+
 def test_the_first_page_shows_them_to_who_sees_all(staff: Client, alice: User) -> None:
     for status, number in ((409, 1), (412, 2), (401, 4), (599, 3)):
         RefusedRequests.objects.create(hour=NOW, status=status, number=number)
