@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain, islice
 from threading import local
 from time import perf_counter
@@ -21,7 +21,7 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 #: Rows of a batch, with some twelve parameters each: SQLite takes 32,766.
 BATCH_ROWS = 2_000
-#: Rows of one INSERT on SQLite: those of a whole batch of the API.
+#: Rows of one INSERT: those of a whole batch of the API.
 INSERTED = 500
 
 
@@ -172,28 +172,48 @@ def batched(rows: Iterable[T], size: int | None = None) -> Iterator[list[T]]:
 
 
 def insert_rows(
-    table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+    model: type[models.Model],
+    columns: tuple[str, ...],
+    rows: Iterable[Sequence[Any]],
 ) -> None:
-    """Stores many rows of `adapted` values: by COPY on PostgreSQL, by statements of INSERTED
-    rows on SQLite.
+    """Stores many rows of `adapted` values, by statements of up to INSERTED rows each.
+
+    On PostgreSQL the rows are one parameter, as JSON. COPY takes 0.006 ms a row less, but while
+    a process is suspended within it no time-out of PostgreSQL ends its transaction, and the
+    locks of feeds that it holds.
 
     A statement for each row takes SQLite four times as long: before each, its full-text
     indexes write what they have of the transaction. One of thousands takes 20 MB."""
     names = ", ".join(f'"{column}"' for column in columns)
-    with connection.cursor() as cursor, connection.wrap_database_errors:
+    begin = f'INSERT INTO "{model._meta.db_table}" ({names})'
+    with connection.cursor() as cursor:
         if ON_POSTGRESQL:
-            with cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
-                for row in rows:
-                    copy.write_row(row)
+            read = f"{begin} SELECT {_from_json(model, columns)}"
+            for portion in batched(rows, INSERTED):
+                cursor.execute(read, [orjson.dumps(portion).decode()])
             return
         place = f"({', '.join(['%s'] * len(columns))})"
         most = connection.features.max_query_params or 999
         for portion in batched(rows, min(INSERTED, most // len(columns))):
             places = ", ".join([place] * len(portion))
             cursor.execute(
-                f'INSERT INTO "{table}" ({names}) VALUES {places}',
-                list(chain.from_iterable(portion)),
+                f"{begin} VALUES {places}", list(chain.from_iterable(portion))
             )
+
+
+@cache
+def _from_json(model: type[models.Model], columns: tuple[str, ...]) -> str:
+    """The values of the rows of a JSON array of arrays, in their order, and FROM."""
+    kinds = {
+        field.column: field.db_type(connection) or ""
+        for field in model._meta.concrete_fields
+    }
+    values = ", ".join(
+        # Not as `varchar(20)`: a cast to that shortens the text.
+        f"(each->>{place})::{kinds[column].partition('(')[0]}"
+        for place, column in enumerate(columns)
+    )
+    return f"{values} FROM jsonb_array_elements(%s) AS each"
 
 
 def instance(

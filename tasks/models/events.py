@@ -126,7 +126,7 @@ def append(by: Actor, new_events: Sequence[NewEvent]) -> None:
     if len(rows) == 1:
         fetch(f"INSERT INTO {COLUMNS} VALUES {_PLACEHOLDERS} RETURNING 1", rows[0])
     elif rows:
-        insert_rows("tasks_event", _NAMES, rows)
+        insert_rows(Event, _NAMES, rows)
 
 
 def changes_between(

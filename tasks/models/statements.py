@@ -136,8 +136,8 @@ def insert_all(model: type[Task], tasks: Sequence[Task]) -> None:
             values[number] = to_column(model, names[number], values[number])
         return values
 
-    columns = [column(model, name) for name in names]
-    insert_rows("tasks_task", columns, map(row, tasks))
+    columns = tuple(column(model, name) for name in names)
+    insert_rows(model, columns, map(row, tasks))
     for task in tasks:
         mark_saved(task)
 
