@@ -12,9 +12,13 @@ RETRY = (1_000, 3_000)
 
 
 def hint(sequence: int) -> bytes:
-    """The event: the cursor of the feed's end, which is its id too."""
+    """The event: the cursor of the feed's end, which is its id too.
+
+    The id is its last line: some clients take it over before they have the whole event, and if
+    the stream broke off in between, the hint would be lost to them.
+    """
     cursor = cursors.encode("after", sequence)
-    return f'id: {cursor}\ndata: {{"cursor":"{cursor}"}}\n\n'.encode()
+    return f'data: {{"cursor":"{cursor}"}}\nid: {cursor}\n\n'.encode()
 
 
 class HintResponse(HttpResponse):

@@ -161,11 +161,11 @@ def test_hints_arrive_at_once_and_without_push_one_by_one(
             connection.request("GET", "/api/changes/stream", headers=headers)
             response = connection.getresponse()
             lines = [response.readline() for _ in range(5)]
-            assert b"data: " in lines[3]
+            assert b"data: " in lines[2]
             if to == push:
                 with Client(service.port, on_sqlite.token, record) as caller:
                     caller.create("Push")
-                assert [response.readline()[:4] for _ in range(2)] == [b"id: ", b"data"]
+                assert [response.readline()[:4] for _ in range(2)] == [b"data", b"id: "]
             else:
                 assert response.read() == b""
             connection.close()

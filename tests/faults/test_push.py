@@ -21,7 +21,7 @@ for number in range({USERS}):
     user = User.objects.create_user(f"user{{number}}")
     print(ApiToken(user=user, name="test", scopes="read write").issue(), end=" ")
 """
-HINT = re.compile(rb"id: (\S+)\ndata: .*\n\n")
+HINT = re.compile(rb"data: .*\nid: (\S+)\n\n")
 
 
 class Listener:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -39,6 +40,8 @@ RECHECK = 0.5
 ALLOWED = "access-control-allow-origin: http://localhost:3000"
 #: More than in production, so that a test has many.
 STREAMS_PER_USER = 200
+#: A whole one, as a pattern.
+HINT = r"data: .*\nid: .*\n\n"
 GET = "GET /api/changes/stream HTTP/1.1\r\nHost: localhost\r\n"
 PREFLIGHT = (
     "Access-Control-Request-Method: GET\r\n"
@@ -100,10 +103,10 @@ class Stream:
         self._client = client
         self.text = ""
 
-    def read_until(self, text: str, seconds: float = 10) -> str:
-        """All that was sent until this text came."""
+    def read_until(self, pattern: str, seconds: float = 10) -> str:
+        """All that was sent until something matched."""
         give_up = time.monotonic() + seconds
-        while text not in self.text:
+        while not re.search(pattern, self.text):
             self._client.settimeout(max(0.001, give_up - time.monotonic()))
             received = self._client.recv(65_536)
             assert received, self.text
@@ -184,7 +187,7 @@ def test_a_response_has_the_cursor_of_now_in_one_statement(
     assert len(queries) - before == 1
     cursor = api.send("GET", "/api/changes").json()["next_cursor"]
     assert answer.headers["Content-Type"] == "text/event-stream"
-    assert f'id: {cursor}\ndata: {{"cursor":"{cursor}"}}' in answer.content.decode()
+    assert f'data: {{"cursor":"{cursor}"}}\nid: {cursor}\n\n' in answer.content.decode()
 
 
 def test_a_client_that_knows_the_cursor_of_now_gets_no_hint(
@@ -243,19 +246,19 @@ def test_the_newest_events_of_owners() -> None:
 
 def test_a_hint_comes_within_half_a_second_of_each_change(service: Service) -> None:
     with service.stream() as stream:
-        stream.read_until('"}\n\n')
+        stream.read_until(HINT)
         for _ in range(3):
             stream.forget()
             service.change()
             changed = time.monotonic()
             stream.read_until("data: ")
             assert time.monotonic() - changed < HINT_WITHIN
-            assert service.cursor in stream.read_until('"}\n\n')
+            assert service.cursor in stream.read_until(HINT)
 
 
 def test_nobody_is_told_of_changes_of_others(service: Service) -> None:
     with service.stream(service.bob) as stream:
-        stream.read_until('"}\n\n')
+        stream.read_until(HINT)
         service.change()
         assert stream.is_silent(SILENCE)
 
@@ -267,12 +270,12 @@ def test_a_client_that_comes_back_is_told_what_it_missed(service: Service) -> No
         assert stream.is_silent(SILENCE)
     service.change()
     with service.stream("", f"Last-Event-ID: {known}") as stream:
-        assert service.cursor in stream.read_until('"}\n\n')
+        assert service.cursor in stream.read_until(HINT)
 
 
 def test_many_changes_are_few_hints(service: Service) -> None:
     with service.stream() as stream:
-        stream.read_until('"}\n\n')
+        stream.read_until(HINT)
         stream.forget()
         began = time.monotonic()
         for _ in range(20):
@@ -285,7 +288,7 @@ def test_many_changes_are_few_hints(service: Service) -> None:
 def test_a_stream_ends_with_its_token(service: Service) -> None:
     made = service.send("POST", "/api/tokens", {"name": "Page", "scopes": ["read"]})
     with service.stream(made["secret"]) as stream:
-        stream.read_until('"}\n\n')
+        stream.read_until(HINT)
         service.send("DELETE", f"/api/tokens/{made['id']}")
         stream.read_to_the_end()
     with service.stream(made["secret"]) as stream:
@@ -307,7 +310,7 @@ def test_a_user_has_a_limited_number_of_streams(service: Service) -> None:
     with ExitStack() as stack:
         for _ in range(STREAMS_PER_USER):
             stream = stack.enter_context(service.stream(service.bob))
-            stream.read_until('"}\n\n')
+            stream.read_until(HINT)
         with service.stream(service.bob) as refused:
             text = refused.read_to_the_end()
     assert text.startswith("HTTP/1.1 429 ")
@@ -395,9 +398,9 @@ def test_a_process_that_waits_grows_by_nothing(monkeypatch: pytest.MonkeyPatch) 
     assert tasks[0] < 10
 
 
-def test_a_hint_is_a_server_sent_event() -> None:
+def test_a_hint_is_a_server_sent_event_that_ends_with_its_id() -> None:
     assert hint(1201) == (
-        b'id: WyJhZnRlciIsMTIwMV0\ndata: {"cursor":"WyJhZnRlciIsMTIwMV0"}\n\n'
+        b'data: {"cursor":"WyJhZnRlciIsMTIwMV0"}\nid: WyJhZnRlciIsMTIwMV0\n\n'
     )
 
 
