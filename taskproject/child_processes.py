@@ -17,7 +17,8 @@ from taskproject.server import FIRST_WAIT, LONGEST_WAIT, STABLE_AFTER
 logger = logging.getLogger("taskproject.server")
 
 MANAGE = str(settings.BASE_DIR / "manage.py")
-STOP_SECONDS = 5.0  # until a process that does not stop is killed
+#: Seconds until a process that does not stop is killed: more than a worker takes at the longest.
+STOP_SECONDS = 25.0
 
 #: Held while a process is started, and while another thread forks: a forked process would inherit
 #: the pipe whose end Popen waits for.

@@ -13,7 +13,8 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from threading import Event, Thread
+from contextlib import AbstractContextManager, nullcontext
+from threading import Event, Lock, Thread
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
@@ -30,8 +31,9 @@ CALL_SECONDS = 20.0
 FIRST_RETRY, LONGEST_RETRY = 0.25, 30.0
 #: Seconds between two checks for a signal to stop, and for the end of the parent.
 CHECK_INTERVAL = 0.25
-#: Seconds that calls in progress have to return, when the worker stops.
-STOP_SECONDS = 1.0
+#: Seconds that calls in progress have to return, when the worker stops; and those that are
+#: `unbroken`: sending an e-mail has four waits of EMAIL_TIMEOUT.
+STOP_SECONDS, UNBROKEN_SECONDS = 1.0, 21.0
 
 #: Does some of what is due, in well under a second if it can, and returns the seconds until
 #: it is to be called again: 0 if more is due. It is called after WORK_INTERVAL seconds at
@@ -77,6 +79,19 @@ def wake(kind: str) -> None:
         loop.wanted.set()
 
 
+def is_stopping(kind: str) -> bool:
+    """Whether calls of this kind are to begin nothing more and return, because the worker stops."""
+    loop = _loops.get(kind)
+    return loop is not None and loop.stopping
+
+
+def unbroken(kind: str) -> AbstractContextManager[object]:
+    """A context in which the worker does not end when it is stopped, for up to UNBROKEN_SECONDS: from
+    something that is not to happen twice until it is stored that it has happened."""
+    loop = _loops.get(kind)
+    return loop.unbroken if loop else nullcontext()
+
+
 class _Loop(Thread):
     """The calls of one kind of work, until `stop`."""
 
@@ -85,19 +100,21 @@ class _Loop(Thread):
         self.kind = kind
         self.wanted = Event()
         self.succeeded = time.time()
-        self._stopping = False
+        self.stopping = False
+        #: Held by `run` when the worker ends, so that what is `unbroken` does not begin then.
+        self.unbroken = Lock()
         self._failures = 0
 
     def stop(self) -> None:
-        self._stopping = True
+        self.stopping = True
         self.wanted.set()
 
     def run(self) -> None:
         try:
-            while not self._stopping:
+            while not self.stopping:
                 self.wanted.clear()
                 pause = self._call()
-                if not self._stopping and pause > 0:
+                if not self.stopping and pause > 0:
                     self.wanted.wait(min(pause, settings.WORK_INTERVAL))
             self._finish()
         finally:
@@ -185,6 +202,10 @@ def run(parent: int | None = None, publish: Callable[[], None] = lambda: None) -
     give_up = time.monotonic() + STOP_SECONDS
     for loop in _loops.values():
         loop.join(max(0.0, give_up - time.monotonic()))
+    for loop in _loops.values():
+        if not loop.unbroken.acquire(blocking=False):
+            loop.unbroken.acquire(timeout=UNBROKEN_SECONDS)
+            loop.join(STOP_SECONDS)
     publish()
     # A call that has not returned ends with the process, and the database undoes its transaction.
     unfinished = [kind for kind, loop in _loops.items() if loop.is_alive()]

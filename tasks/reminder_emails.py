@@ -1,8 +1,9 @@
 """E-mails of reminders that have fired, to users who have chosen them.
 
 The e-mail is a state of the reminder, and pending from the transaction on that fires it. A
-worker leases it, sends it without a transaction, and stores what came of it. Killed in
-between, another one sends it again after the lease, with the same Message-ID."""
+worker leases it, sends it without a transaction, and stores what came of it. If it is killed
+in between, another one sends it again after the lease, with the same Message-ID; if it is
+stopped, it ends afterwards."""
 
 import hashlib
 import logging
@@ -24,7 +25,7 @@ from taskproject.accounts.models import User
 from taskproject.deadlines import extend
 from taskproject.names import one_line
 from taskproject.problems import Conflict, NoMail, Unavailable
-from taskproject.worker import CALL_SECONDS, count, work
+from taskproject.worker import CALL_SECONDS, count, is_stopping, unbroken, work
 from tasks import unsubscribe
 from tasks.models import Reminder, Task
 from tasks.models.events import database_now
@@ -82,12 +83,13 @@ def send_emails() -> float:
     try:
         with mail.connected() as send:
             extend(CALL_SECONDS)
-            while owners and time.monotonic() < give_up:
+            while owners and time.monotonic() < give_up and not is_stopping("e-mails"):
                 owner_id = owners.popleft()
                 row = Reminder.objects.claim_email(owner_id, database_now())
                 if row is not None:
                     owners.append(owner_id)
-                    sent += _send(row, send)
+                    with unbroken("e-mails"):
+                        sent += _send(row, send)
     except Unavailable:
         return mail.RETRY
     finally:

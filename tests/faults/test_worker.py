@@ -54,6 +54,7 @@ PAST, FUTURE = "2020-01-01 00:00:00", "2990-01-01 00:00:00"
 LEASE_ENDS = f"UPDATE tasks_reminder SET email_at = '{PAST}' WHERE email_at IS NOT NULL"
 UNSENT = "SELECT 1 FROM tasks_reminder WHERE email_status <> 'sent'"
 EMAIL_TIMEOUT = 5  # seconds
+STOPS_WITHIN = 2.0  # seconds, if nothing is sent
 
 
 def seed(database: Database, count: int, more: str = "") -> str:
@@ -162,6 +163,7 @@ def test_a_frozen_one_fires_no_reminder_of_what_is_completed_meanwhile(
 def test_an_e_mail_that_hangs_delays_no_reminder_and_comes_again_with_its_id(
     database: Database, work: Work
 ) -> None:
+    """Again after SIGKILL. After SIGTERM the worker waits for the reply, and records it."""
     seed(database, 2, CHOSEN)
     with mail_server(replies={".": HANG}) as server, database.session() as session:
         session.execute(SET.format(time=FUTURE))
@@ -178,12 +180,23 @@ def test_an_e_mail_that_hangs_delays_no_reminder_and_comes_again_with_its_id(
         del server.replies["."]
         session.execute(LEASE_ENDS)
 
+        server.replying.clear()
+        stopped = work(**settings)
+        until(lambda: len(server.received) == 2)
+        stopped.terminate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            stopped.wait(STOPS_WITHIN)
+        server.replying.set()
+        assert stopped.wait(5) == 0
+        assert len(database.rows(UNSENT)) == 1
+
         work(**settings)
         until(lambda: len(server.messages) == 2 and not database.rows(UNSENT))
 
     ids = [one["Message-ID"] for one in map(message_from_bytes, server.received)]
     assert sorted(Counter(ids).values()) == [1, 2]
     assert ids[0] in ids[1:]
+    assert len(server.received) == 3
 
 
 def _started(process: "subprocess.Popen[bytes]") -> None:

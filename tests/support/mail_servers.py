@@ -29,6 +29,11 @@ class MailServer:
     #: All that came, as it came, also what was not accepted.
     received: list[bytes] = field(default_factory=list)
     stopping: Event = field(default_factory=Event)
+    #: Until it is set, what was received waits for its reply.
+    replying: Event = field(default_factory=Event)
+
+    def __post_init__(self) -> None:
+        self.replying.set()
 
     def reply_to(self, line: str) -> str:
         command = line.split()[0].upper()
@@ -60,6 +65,7 @@ class _Handler(socketserver.StreamRequestHandler):
                 if reply.startswith("250"):
                     message: Any = email.message_from_bytes(received, policy=SMTP)
                     server.messages.append(message)
+                server.replying.wait(30)
                 goes_on = self._write(server, reply)
 
     def _write(self, server: MailServer, reply: str) -> bool:
