@@ -1,7 +1,6 @@
 """Requests whatever Content-Type they have."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from django.core.handlers.wsgi import WSGIRequest
 
@@ -11,7 +10,7 @@ class Request(WSGIRequest):
     that it cannot decode (`a*=none''%20`); here such a request has no content type, so that its
     body is refused as that of another unknown type is."""
 
-    def _set_content_type_params(self, meta: Mapping[str, Any]) -> None:
+    def _set_content_type_params(self, meta: Mapping[str, object]) -> None:
         try:
             super()._set_content_type_params(meta)  # type: ignore[misc]  # not in the stubs
         except (ValueError, LookupError):

@@ -218,7 +218,7 @@ def scrape(request: HttpRequest) -> HttpResponse:
         content = encode(registry)
     else:
         shared = CollectorRegistry(support_collectors_without_names=True)
-        MultiProcessCollector(shared, str(directory))  # type: ignore[no-untyped-call]  # its
+        MultiProcessCollector(shared, str(directory))
         with _locked(directory / "scrape.lock"):
             fold(directory)
             content = encode(shared)

@@ -22,7 +22,7 @@ def fold(directory: Path) -> None:
         process = int(path.stem.rsplit("_", 1)[1])
         if _runs(process):
             continue
-        mark_process_dead(process, str(directory))  # type: ignore[no-untyped-call]  # its
+        mark_process_dead(process, str(directory))
         for kind in KINDS:
             ended = directory / f"{kind}_{process}.db"
             if ended.exists():
@@ -31,13 +31,13 @@ def fold(directory: Path) -> None:
 
 
 def _add(source: Path, target: Path) -> None:
-    total = MmapedDict(str(target))  # type: ignore[no-untyped-call]  # its
+    total = MmapedDict(str(target))
     try:
-        for key, value, _, _ in MmapedDict.read_all_values_from_file(str(source)):  # type: ignore[no-untyped-call]  # its
-            before, _ = total.read_value(key)  # type: ignore[no-untyped-call]  # its
-            total.write_value(key, before + value, 0.0)  # type: ignore[no-untyped-call]  # its
+        for key, value, _, _ in MmapedDict.read_all_values_from_file(str(source)):
+            before, _ = total.read_value(key)
+            total.write_value(key, before + value, 0.0)
     finally:
-        total.close()  # type: ignore[no-untyped-call]  # its
+        total.close()
 
 
 def _runs(process: int) -> bool:

@@ -11,9 +11,10 @@ up. Probes and metrics pass by the queue, and so are answered by the threads in 
 import time
 from collections import deque
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
+from granian.wsgi import ResponseIterWrap
 
 from taskproject.health import PROBES
 
@@ -26,11 +27,25 @@ PRIORITY = {*PROBES, "/metrics"}
 REFUSED = "taskproject.refused"
 
 
+Environ = dict[str, Any]  # of WSGI (PEP 3333), by the names of its variables
+
+
+class Answer(Protocol):
+    """The object of granian that sends the response. (It has no type in Python.)"""
+
+    def response_bytes(
+        self, status: int, headers: list[tuple[str, str]], body: bytes
+    ) -> None: ...
+
+    def response_iter(
+        self, status: int, headers: list[tuple[str, str]], body: ResponseIterWrap
+    ) -> None: ...
+
+
 class Request(NamedTuple):
-    #: Sends the response. Granian does not type it.
-    answer: Any
+    answer: Answer
     #: Its part of the WSGI environment.
-    scope: dict[str, Any]
+    scope: Environ
 
 
 class Queue:

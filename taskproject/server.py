@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.conf import settings
 from granian import _signals
@@ -20,6 +20,9 @@ from granian.server.mp import MPServer
 
 from taskproject.logs import stderr
 from taskproject.ports import BACKLOG, Port
+
+if TYPE_CHECKING:
+    from taskproject.slow_clients import Application, Gateway
 
 logger = logging.getLogger("taskproject.server")
 
@@ -134,13 +137,13 @@ def work(
     stderr.flush()
 
 
-def _held(port: Port) -> Any:
+def _held(port: Port) -> object:
     """Granian's holder of the socket on which a worker listens."""
     listener = port.listener()
     return _holder(listener.detach(), False, BACKLOG)
 
 
-def _gateway(application: Any, *_: Any) -> Any:
+def _gateway(application: "Application", *_: object) -> "Gateway":
     # Imported after the application, which loads the settings.
     from taskproject import refusals
     from taskproject.slow_clients import Gateway

@@ -24,17 +24,25 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import BytesIO
-from typing import Any
 
 from django.conf import settings
+from django.http import HttpResponse
 from granian.wsgi import Response, ResponseIterWrap
 
 from taskproject.problems import CONTENT_TYPE, RequestTimeout
-from taskproject.request_queue import PRIORITY, REFUSED, RESERVE, Queue, Request
+from taskproject.request_queue import (
+    PRIORITY,
+    REFUSED,
+    RESERVE,
+    Answer,
+    Environ,
+    Queue,
+    Request,
+)
 
 logger = logging.getLogger("taskproject.slow_clients")
 
@@ -60,8 +68,10 @@ GIVEN_UP = (
 )
 MAX_HEADERS = 400  # bytes
 
+Application = Callable[[Environ, Response], Iterable[bytes]]
+
 # The part of the WSGI environment that all requests share.
-ENVIRON: dict[str, Any] = {
+ENVIRON: Environ = {
     "SCRIPT_NAME": "",
     "SERVER_SOFTWARE": "Granian",
     "wsgi.errors": sys.stderr,
@@ -77,16 +87,16 @@ class Gateway:
     that sends the response (which granian does not type), and the request's part of the
     WSGI environment."""
 
-    def __init__(self, application: Callable[..., Any]) -> None:
+    def __init__(self, application: Application) -> None:
         self._application = application
         # The bodies that are being read, oldest first: the time at which reading began, and
         # the object that sends the response.
-        self._reading: dict[int, tuple[float, Any]] = {}
+        self._reading: dict[int, tuple[float, Answer]] = {}
         self._streams = ThreadPoolExecutor(MAX_STREAMS, "stream")
         self._queue = Queue()
         threading.Thread(target=self._watch, name="bodies", daemon=True).start()
 
-    def __call__(self, answer: Any, scope: dict[str, Any]) -> None:
+    def __call__(self, answer: Answer, scope: Environ) -> None:
         length = scope.get("CONTENT_LENGTH", "0")
         if (
             length == "0"
@@ -111,7 +121,7 @@ class Gateway:
     def _refuse(self, request: Request) -> None:
         self._answer(request._replace(scope=request.scope | {REFUSED: True}))
 
-    def _read(self, answer: object, scope: dict[str, Any], length: str) -> bool:
+    def _read(self, answer: Answer, scope: Environ, length: str) -> bool:
         """Reads the body. False if its deadline passed, and the response was sent."""
         key = id(answer)
         self._reading[key] = (time.monotonic(), answer)
@@ -121,7 +131,7 @@ class Gateway:
 
     def _answer(self, request: Request) -> None:
         answer = request.answer
-        start = Response()  # type: ignore[no-untyped-call]  # granian's
+        start = Response()
         try:
             body = self._application(ENVIRON | request.scope, start)
         except Exception:
@@ -131,14 +141,14 @@ class Gateway:
             return
         if isinstance(body, list):
             answer.response_bytes(start.status, start.headers, b"".join(body))
-        elif getattr(body, "streaming", True):
-            blocks = ResponseIterWrap(body)  # type: ignore[no-untyped-call]  # granian's
+        elif isinstance(body, HttpResponse):
+            answer.response_bytes(start.status, start.headers, body.content)
+            body.close()
+        else:
+            blocks = ResponseIterWrap(body)
             self._streams.submit(
                 answer.response_iter, start.status, start.headers, blocks
             )
-        else:
-            answer.response_bytes(start.status, start.headers, body.content)
-            body.close()
 
     def _watch(self) -> None:
         while True:
@@ -158,9 +168,10 @@ class Gateway:
                 _shut_answered(silent)
 
     def _give_up(self, key: int) -> None:
-        since, answer = self._reading.pop(key, (0.0, None))
-        if answer is None:
+        reading = self._reading.pop(key, None)
+        if reading is None:
             return  # The body has arrived.
+        since, answer = reading
         waited = round(time.monotonic() - since, 1)
         logger.warning("a body came too slowly", extra={"fields": {"seconds": waited}})
         headers = [
@@ -171,9 +182,8 @@ class Gateway:
         answer.response_bytes(RequestTimeout.status, headers, GIVEN_UP)
 
 
-#: A connection: its file descriptor, and the address of the client, whose type depends on
-#: the address family.
-Connection = tuple[int, Any]
+#: A connection: its file descriptor, and the address of the client.
+Connection = tuple[int, object]
 
 
 def _connections() -> Iterator[tuple[Connection, socket.socket, int, int]]:

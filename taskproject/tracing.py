@@ -120,12 +120,12 @@ class Trace:
 
     def execute(
         self,
-        execute: Callable[..., Any],
+        execute: Callable[..., object],
         statement: str,
         parameters: object,
         many: bool,
-        context: dict[str, Any],
-    ) -> Any:
+        context: dict[str, object],
+    ) -> object:
         """A wrapper of Django's cursors: see `connection.execute_wrapper`."""
         with self._span(statement):
             return execute(statement, parameters, many, context)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from itertools import groupby
 from operator import attrgetter
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import orjson
 from django.db.models import BooleanField
@@ -66,7 +66,7 @@ class LineCounter:
             self._ended += line.endswith(b"\n")
         return line
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
 
@@ -112,7 +112,7 @@ class ImportValidator:
     def validate(self, rows: Iterable[Row], file: LineCounter) -> None:
         """Validates all rows of the file."""
         tasks = 0
-        kept: list[tuple[int, int, int, tuple[Any, ...]]] = []
+        kept: list[tuple[int, int, int, tuple[object, ...]]] = []
         for row in rows:
             if isinstance(row, Incomplete):
                 self.incomplete = row.reason
@@ -441,7 +441,7 @@ def _among(column: str, values: Iterable[str | int]) -> RawSQL:
 
 def _fields(
     record: TaskRecord, lists: dict[str, int], parents: dict[str, Task]
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The fields of the new task for a record."""
     created = record.created_at or record.updated_at
     # A parent that has become a subtask since: one level, as with foreign files.

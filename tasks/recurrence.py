@@ -7,10 +7,11 @@ Days have no time zone."""
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from taskproject import timezones
 from taskproject.times import midnight, parse_day
+from tasks.fields import Values
 from tasks.limits import FIRST_DAY, LAST_DAY, RULE_LENGTH
 from tasks.recurrence_rules import MAX_COUNT, Rule, RuleError, parse
 
@@ -51,7 +52,7 @@ class Occurrence:
     def on(self, day: date) -> "Occurrence":
         return replace(self, day=day)
 
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> Values:
         """The fields of a task with this due date."""
         if self.at is None:
             return {"due_date": self.day, "due_at": None, "due_timezone": None}

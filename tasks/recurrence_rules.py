@@ -15,7 +15,7 @@ from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from taskproject.times import parse_day
 from tasks.limits import FIRST_DAY, LAST_DAY, RULE_LENGTH
@@ -95,7 +95,7 @@ class Rule:
             parts.append(f"UNTIL={self.until:%Y%m%d}")
         return ";".join(parts)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The parts, for clients that have no parser."""
         until = self.until
         return {

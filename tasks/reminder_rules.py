@@ -21,12 +21,12 @@ DEFAULT_HOUR = 9
 UNITS = {"week": 10_080, "day": 1_440, "hour": 60, "minute": 1}
 
 
-def relative(minutes_before: int, hour: int = DEFAULT_HOUR) -> dict[str, Any]:
+def relative(minutes_before: int, hour: int = DEFAULT_HOUR) -> dict[str, object]:
     """The reminder so many minutes before the due date."""
     return {"hour": hour, "minutes_before": minutes_before}  # in the order of jsonb
 
 
-def absolute(at: datetime) -> dict[str, Any]:
+def absolute(at: datetime) -> dict[str, object]:
     """The reminder at an instant."""
     return {"at": at.astimezone(UTC).isoformat().replace("+00:00", "Z")}
 

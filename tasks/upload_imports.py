@@ -259,7 +259,7 @@ def undo_portion(upload: Upload) -> int | None:
     return len(portion.owners)
 
 
-def _undone(portion: UploadPortion, by: Actor) -> dict[str, Any]:
+def _undone(portion: UploadPortion, by: Actor) -> dict[str, object]:
     created = (portion.done or {}).get("created", {})
     tasks, lists, tags = (created.get(column, ()) for column in SUBJECTS)
     with lock_feeds({owner_id for owner_id, _ in portion.owners}):

@@ -27,7 +27,7 @@ class EmailBackend(AuthenticationBackend):
     so that no wrong password is hashed twice."""
 
     def authenticate(
-        self, request: HttpRequest | None, **credentials: Any
+        self, request: HttpRequest | None, **credentials: object
     ) -> User | None:
         if "email" not in credentials or "username" in credentials:
             return None
@@ -82,7 +82,7 @@ class AccountAdapter(DefaultAccountAdapter):
             for stage in stages
         ]
 
-    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+    def pre_authenticate(self, request: HttpRequest, **credentials: object) -> None:
         """Failures are counted in `authenticate` instead."""
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
@@ -113,7 +113,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return client_address(request) or "0.0.0.0"
 
     def send_mail(
-        self, template_prefix: str, email: str, context: dict[str, Any]
+        self, template_prefix: str, email: str, context: dict[str, object]
     ) -> None:
         if not getattr(self.request, "mailbox_counted", False):
             attempts.mail(email)

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from threading import Condition, Thread
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import jwt
@@ -16,6 +16,9 @@ import orjson
 from django.conf import settings
 
 from taskproject import environment
+
+if TYPE_CHECKING:
+    from jwt.algorithms import AllowedPublicKeys
 
 logger = logging.getLogger("taskproject.accounts")
 
@@ -53,7 +56,7 @@ class NoKeysYet(Exception):
 class Key(NamedTuple):
     kid: str | None
     algorithms: tuple[str, ...]
-    public: Any  # one of cryptography's classes of public keys
+    public: "AllowedPublicKeys"
 
 
 class IssuerKeys:
@@ -66,7 +69,7 @@ class IssuerKeys:
         self._began: float | None = None  # the last fetch, by time.monotonic
         self._waiting = 0
 
-    def find(self, kid: str | None, algorithm: str) -> Any:
+    def find(self, kid: str | None, algorithm: str) -> "AllowedPublicKeys | None":
         """The public key for this signature; None if the provider publishes none. Raises
         `NoKeysYet`."""
         key = self._known(kid, algorithm)
@@ -79,7 +82,7 @@ class IssuerKeys:
             raise NoKeysYet(1 if fetching else max(1, round(PAUSE - self._age())))
         return key
 
-    def _known(self, kid: str | None, algorithm: str) -> Any:
+    def _known(self, kid: str | None, algorithm: str) -> "AllowedPublicKeys | None":
         found = [
             key.public
             for key in self._keys or ()
@@ -158,7 +161,7 @@ class _NoRedirects(HTTPRedirectHandler):
 _opener = build_opener(_NoRedirects)
 
 
-def _json(address: str) -> dict[str, Any]:
+def _json(address: str) -> dict[str, object]:
     """The JSON object at this address."""
     give_up = time.monotonic() + TIMEOUT
     request = Request(address, headers={"Accept": "application/json"})
@@ -187,7 +190,7 @@ def _usable(published: Iterable[object]) -> list[Key]:
     return found
 
 
-def _key(jwk: dict[str, Any]) -> Key | None:
+def _key(jwk: dict[str, object]) -> Key | None:
     kid, curve, given = jwk.get("kid"), jwk.get("crv"), jwk.get("alg")
     known = [
         *ALGORITHMS.get(

@@ -6,7 +6,7 @@ which a provider may not have verified. The user is created at the first token.
 Only requests with a JWT import this module: its libraries take 30 MB and 0.1 s."""
 
 import secrets
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jwt
 from django.conf import settings
@@ -17,6 +17,9 @@ from taskproject.accounts.issuer_keys import ALGORITHMS, NoKeysYet, keys
 from taskproject.accounts.models import Identity, User
 from taskproject.deadlines import paused
 from taskproject.problems import InvalidToken, Unavailable
+
+if TYPE_CHECKING:
+    from jwt.algorithms import AllowedPublicKeys
 
 LEEWAY = 30  # seconds that the clocks may differ
 LONGEST = 8_192  # characters of a token
@@ -46,7 +49,7 @@ def authenticate(token: str) -> tuple[User, frozenset[str]]:
     return user, scopes_of(claims)
 
 
-def scopes_of(claims: dict[str, Any]) -> frozenset[str]:
+def scopes_of(claims: dict[str, object]) -> frozenset[str]:
     """The scopes that the claims name. If they name none of this service's, all, unless
     OIDC_REQUIRE_SCOPES is on."""
     names: list[object] = []
@@ -98,7 +101,7 @@ def _verified(token: str) -> dict[str, Any]:
     return claims
 
 
-def _key(kid: str | None, algorithm: str) -> Any:
+def _key(kid: str | None, algorithm: str) -> "AllowedPublicKeys":
     try:
         with paused():
             key = keys.find(kid, algorithm)

@@ -12,7 +12,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.forms import AuthenticateWebAuthnForm, SignupWebAuthnForm
 from allauth.mfa.webauthn.internal import auth, flows
 from django import forms
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
 from taskproject.accounts.models import User
@@ -40,6 +40,9 @@ def _checked(credential: object, parser: Parser) -> object:
 
 class UsedForm(AuthenticateWebAuthnForm, RefusableForm):
     """Takes the answer of one of the user's passkeys."""
+
+    def __init__(self, data: QueryDict, user: User) -> None:
+        AuthenticateWebAuthnForm.__init__(self, data, user=user)
 
     def clean_credential(self) -> Authenticator:
         _checked(self.cleaned_data["credential"], AuthenticationResponse)

@@ -22,6 +22,7 @@ from django.urls import (
     reverse_lazy,
     set_script_prefix,
 )
+from django.views.generic.base import ContextMixin
 
 from taskproject.accounts import attempts
 from taskproject.accounts.models import User
@@ -59,7 +60,7 @@ class ResetForm(RefusableForm, PasswordResetForm):
         self,
         subject_template_name: str,
         email_template_name: str,
-        context: dict[str, Any],
+        context: dict[str, object],
         from_email: str | None,
         to_email: str,
         html_email_template_name: str | None = None,
@@ -68,7 +69,7 @@ class ResetForm(RefusableForm, PasswordResetForm):
         Thread(target=_send, args=arguments, name="mail").start()
 
 
-def _send(template: str, context: dict[str, Any], to: str, prefix: str) -> None:
+def _send(template: str, context: dict[str, object], to: str, prefix: str) -> None:
     set_script_prefix(prefix)
     try:
         send(EmailMessage(SUBJECT, render_to_string(template, context), to=[to]))
@@ -76,13 +77,13 @@ def _send(template: str, context: dict[str, Any], to: str, prefix: str) -> None:
         logger.error("no mail for a new password: %s", problem.detail)
 
 
-class Page:
+class Page(ContextMixin):
     """The frame of the admin, for somebody who is not signed in."""
 
     request: HttpRequest
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        context: dict[str, Any] = super().get_context_data(**kwargs)  # type: ignore[misc]  # of the view
+        context: dict[str, object] = super().get_context_data(**kwargs)
         frame = admin.site.each_context(self.request)
         return {**frame, **context, "has_permission": False, "available_apps": []}
 
@@ -90,7 +91,7 @@ class Page:
 class ResetView(Page, views.PasswordResetView):
     form_class = ResetForm
 
-    def get_form_kwargs(self) -> dict[str, Any]:
+    def get_form_kwargs(self) -> dict[str, object]:
         return super().get_form_kwargs() | {"request": self.request}
 
     def form_invalid(self, form: BaseForm) -> HttpResponse:

@@ -26,7 +26,7 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import login
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.request import split_domain_port
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -133,6 +133,9 @@ def _pending(request: HttpRequest) -> User | None:
 class CodeForm(code_forms.AuthenticateForm, RefusableForm):
     """Asks for a code of the authenticator app, or a recovery code."""
 
+    def __init__(self, data: QueryDict | None, user: User) -> None:
+        code_forms.AuthenticateForm.__init__(self, data, user=user)
+
     def clean_code(self) -> str:
         with self.refusing():
             return str(super().clean_code())
@@ -150,8 +153,8 @@ def _answer(request: HttpRequest, user: User) -> "CodeForm | passkeys.UsedForm":
     if "credential" in request.POST and offers_passkeys(request):
         from taskproject.accounts import passkeys
 
-        return passkeys.UsedForm(request.POST, user=user)  # type: ignore[call-arg]  # of allauth
-    return CodeForm(request.POST or None, user=user)  # type: ignore[call-arg]  # of allauth
+        return passkeys.UsedForm(request.POST, user=user)
+    return CodeForm(request.POST or None, user=user)
 
 
 def _passkey_options(request: HttpRequest, user: User) -> str:
@@ -210,7 +213,7 @@ class SetUpForm(ConfirmedForm, totp_forms.ActivateTOTPForm):
 
 
 def _forms(
-    request: HttpRequest, user: User, sent: Mapping[str, Any]
+    request: HttpRequest, user: User, sent: Mapping[str, object]
 ) -> dict[str, ConfirmedForm]:
     """The forms of the page, and what was `sent` to one of them."""
     shown: dict[str, ConfirmedForm] = {
@@ -247,7 +250,9 @@ def factor_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
         # Their fields depend on what was done.
         forms_shown = _forms(request, user, {})
     adapter = get_adapter()
-    url = adapter.build_totp_url(user, forms_shown["set_up"].secret)  # type: ignore[attr-defined]
+    set_up = forms_shown["set_up"]
+    assert isinstance(set_up, SetUpForm)
+    url = adapter.build_totp_url(user, set_up.secret)
     factors = list(Authenticator.objects.filter(user=user).order_by("pk"))
     shown = {
         **site.each_context(request),
@@ -258,7 +263,7 @@ def factor_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
         "passkey": _new_passkey(request, user),
         "required": settings.STAFF_MFA == "REQUIRED",
         "forms": forms_shown,
-        "secret": forms_shown["set_up"].secret,  # type: ignore[attr-defined]
+        "secret": set_up.secret,
         "image": _image(adapter.build_totp_svg(url)),
         "codes": codes,
         "next": safe_next(request),
@@ -340,7 +345,7 @@ def _remove(request: HttpRequest, user: User, form: ConfirmedForm) -> None:
 
 
 #: What the page does. The result is the recovery codes to show, or None.
-ACTS: dict[str, Any] = {
+ACTS: dict[str, Callable[..., Sequence[str] | None]] = {
     "set_up": _set_up,
     "passkey": _add_passkey,
     "codes": _make_codes,

@@ -56,7 +56,7 @@ class StaffSite(AdminSite):
 
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None
-    ) -> list[Any]:
+    ) -> list[object]:
         """The apps with their models in ORDER."""
         apps = super().get_app_list(request, app_label)
         for app in apps:
@@ -76,7 +76,7 @@ class StaffSite(AdminSite):
     @method_decorator(never_cache)
     @login_not_required
     def login(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
         """As Django's view, with another form. Staff whose session is not enough are led
         to what is missing."""
@@ -97,7 +97,7 @@ class StaffSite(AdminSite):
         return response
 
     def password_change(  # type: ignore[override]  # it redirects as well
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
         """As Django's view, with another form."""
         context = {**self.each_context(request), **(extra_context or {})}

@@ -202,7 +202,7 @@ def _warn_of_isolation() -> None:
     )
 
 
-def _addresses(conn_params: dict[str, Any]) -> int:
+def _addresses(conn_params: dict[str, object]) -> int:
     """The number of addresses that psycopg tries in turn."""
     names = str(conn_params.get("host", ""))
     if not names or "/" in names or conn_params.get("hostaddr"):

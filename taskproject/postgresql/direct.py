@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 from psycopg import errors, pq
@@ -26,7 +26,7 @@ from psycopg.types.string import TextLoader
 from taskproject.postgresql.connection import Connection
 
 if TYPE_CHECKING:
-    from psycopg.abc import Buffer
+    from psycopg.abc import AdaptContext, Buffer
     from psycopg.pq.abc import PGresult
 
     from taskproject.sql import Row
@@ -51,7 +51,7 @@ class _Context:
     connection = None
 
 
-_CONTEXT: Any = _Context()
+_CONTEXT: "AdaptContext" = _Context()
 
 
 class Session(NamedTuple):

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from psycopg import pq, sql
 from psycopg.conninfo import make_conninfo
 
@@ -29,6 +29,7 @@ from taskproject.backups import (
     Progress,
     Table,
 )
+from taskproject.postgresql.base import DatabaseWrapper
 
 MEMBER = "database.dump"
 #: Limits of the role are for requests. The others decide how rows look as text.
@@ -147,7 +148,9 @@ def is_empty() -> bool:
 
 def check(manifest: Manifest | None) -> None:
     """Raises BackupError if the database or its programs cannot restore this backup."""
-    if connection.is_pooled():  # type: ignore[attr-defined]  # our backend's
+    session = connections[DEFAULT_DB_ALIAS]
+    assert isinstance(session, DatabaseWrapper)
+    if session.is_pooled():
         raise BackupError(
             "The database is behind a connection pooler: set DATABASE_DIRECT_URL to the "
             "PostgreSQL server itself (Neon's has the same host name without -pooler)."
@@ -304,10 +307,11 @@ def _check(process: "subprocess.Popen[bytes]", said: IO[bytes]) -> None:
     """Waits for the end of the process. Raises BackupError if it failed."""
     if process.wait() == 0:
         return
+    assert isinstance(process.args, list)
     said.seek(0)
     lines = said.read().decode(errors="replace").strip().splitlines()
     raise BackupError(
-        f"{os.path.basename(str(process.args[0]))} failed, and the database is unchanged: "  # type: ignore[index]  # a list
+        f"{os.path.basename(str(process.args[0]))} failed, and the database is unchanged: "
         f"{' '.join(lines[-3:]) or f'status {process.returncode}'}"
     )
 

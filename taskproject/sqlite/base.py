@@ -218,7 +218,7 @@ class DatabaseWrapper(_DatabaseWrapper):
         finally:
             self._reads_only = False
 
-    def get_new_connection(self, conn_params: dict[str, Any]) -> sqlite3.Connection:
+    def get_new_connection(self, conn_params: dict[str, object]) -> sqlite3.Connection:
         path = str(self.settings_dict["NAME"])
         if is_replaced(path):
             raise sqlite3.OperationalError("the database file was replaced")
@@ -256,7 +256,7 @@ class DatabaseWrapper(_DatabaseWrapper):
             self._pass_on()
             raise
 
-    def create_cursor(self, name: str | None = None) -> Any:
+    def create_cursor(self, name: str | None = None) -> object:
         return self.connection.cursor(factory=Cursor)
 
     def fetch(

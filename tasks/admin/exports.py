@@ -44,7 +44,7 @@ class ExportPages(VersionedAdmin):
             raise PermissionDenied
         query = request.GET.copy()
         kind = query.pop(FORMAT, [""])[-1]
-        request.GET = query  # type: ignore[assignment]  # of the list, for its filters
+        vars(request)["GET"] = query  # of the list, for its filters
         address = reverse("admin:tasks_task_changelist")
         try:
             changelist = self.get_changelist_instance(request)

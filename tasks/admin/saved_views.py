@@ -37,7 +37,7 @@ def offered(request: HttpRequest) -> list[SavedView]:
     if views is None:
         seen = SavedView.objects.seen_by(viewer(request).pk)
         views = list(seen[:MAX_OFFERED])
-        request.saved_views = views  # type: ignore[attr-defined]  # kept for this request
+        vars(request)["saved_views"] = views
     return views
 
 

@@ -123,7 +123,7 @@ class VersionedAdmin(admin.ModelAdmin):
         try:
             return super().changeform_view(*page)
         except (Invalid, Conflict) as refusal:
-            request.refusal = refusal  # type: ignore[attr-defined]  # for get_form
+            vars(request)["refusal"] = refusal  # for get_form
             return super().changeform_view(*page)
 
     def formfield_for_foreignkey(

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 
 from taskproject.names import casefold_key, one_line, visible
+from tasks.fields import Values
 from tasks.formats.documents import Members, Remarks, written
 from tasks.formats.records import (
     Adjusted,
@@ -180,7 +181,7 @@ def _fitted_title(record: TaskRecord, remarks: Remarks) -> tuple[str, list[str]]
 
 def _fitted_times(record: TaskRecord, remarks: Remarks) -> TaskRecord:
     """The task without the times that cannot be stored, which go to the remarks."""
-    changed: dict[str, None] = {}
+    changed: Values = {}
     for name, value in (
         ("due_date", record.due_date),
         ("due_at", record.due_at),
@@ -203,7 +204,7 @@ def _fitted_times(record: TaskRecord, remarks: Remarks) -> TaskRecord:
         changed[name] = None
         if name == "due_at":
             changed["due_timezone"] = None
-    return replace(record, **changed)  # type: ignore[arg-type]  # each of these fields may be None
+    return replace(record, **changed)
 
 
 _TIMES = {

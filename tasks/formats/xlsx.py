@@ -36,7 +36,7 @@ def write(records: Iterable[Record], name: str = "tasks") -> Iterator[bytes]:
 
 def _write_rows(book: Workbook, records: Iterable[Record], name: str) -> None:
     bold = book.add_format({"bold": True})
-    formats: dict[type[date], Any] = {
+    formats: dict[type[date], object] = {
         datetime: book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"}),
         date: book.add_format({"num_format": "yyyy-mm-dd"}),
     }
@@ -51,7 +51,7 @@ def _write_rows(book: Workbook, records: Iterable[Record], name: str) -> None:
             _write_cell(sheet, row, column, getattr(record, field), formats)
 
 
-def _sheet(book: Workbook, bold: Any, name: str) -> Any:
+def _sheet(book: Workbook, bold: object, name: str) -> object:
     """A new sheet, with its header."""
     sheet = book.add_worksheet(name)
     sheet.freeze_panes(1, 0)

@@ -35,7 +35,7 @@ class PlaceForm(BulkForm):
         label="List", widget=AdminTextInputWidget({"list": "suggestions"})
     )
 
-    def __init__(self, change: BulkChange, zone: str, data: Any = None) -> None:
+    def __init__(self, change: BulkChange, zone: str, data: object = None) -> None:
         super().__init__(change, zone, data)
         owned = change.tasks().order_by().values("owner")
         self.owner = User.objects.filter(pk__in=owned).first()
@@ -61,7 +61,7 @@ class AssignForm(BulkForm):
         label="User name", widget=AdminTextInputWidget({"list": "suggestions"})
     )
 
-    def __init__(self, change: BulkChange, zone: str, data: Any = None) -> None:
+    def __init__(self, change: BulkChange, zone: str, data: object = None) -> None:
         super().__init__(change, zone, data)
         names = User.objects.filter(is_active=True).order_by("username")
         self.suggestions = list(names.values_list("username", flat=True)[:SUGGESTED])
@@ -110,7 +110,7 @@ class DueForm(BulkForm):
     )
     none = forms.BooleanField(required=False, label="or without a due date")
 
-    def __init__(self, change: BulkChange, zone: str, data: Any = None) -> None:
+    def __init__(self, change: BulkChange, zone: str, data: object = None) -> None:
         super().__init__(change, zone, data)
         self.fields["due_at"].help_text = f"A day and a time (24 hours) in {zone}."
 
@@ -120,12 +120,12 @@ class DueForm(BulkForm):
             raise forms.ValidationError("Choose a day from the years 1900 to 2999.")
         return day
 
-    def clean_due_at(self) -> Any:
+    def clean_due_at(self) -> object:
         text: str = self.cleaned_data["due_at"]
         return read_moment(text, self.zone) if text else None
 
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
+    def clean(self) -> dict[str, object]:
+        cleaned: dict[str, object] = super().clean() or {}
         given = [name for name in self.fields if cleaned.get(name)]
         if len(given) != 1 and not self.errors:
             raise forms.ValidationError("Enter either a day or a time, or choose none.")

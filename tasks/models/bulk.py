@@ -7,7 +7,7 @@ by whichever process, and undone exactly, as changes with events of their own.""
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from django.contrib.auth import get_user_model
 from django.db import models, transaction
@@ -317,8 +317,8 @@ class BulkPortion(models.Model):
     keys = models.JSONField()
     # What was done: the newest event before it (`after`), the versions of the tasks that it
     # changed, and the reasons of those that it left out, by ids; what was undone.
-    done: "models.JSONField[dict[str, Any] | None]" = models.JSONField(null=True)
-    undone: "models.JSONField[dict[str, Any] | None]" = models.JSONField(null=True)
+    done: "models.JSONField[dict[str, object] | None]" = models.JSONField(null=True)
+    undone: "models.JSONField[dict[str, object] | None]" = models.JSONField(null=True)
 
     def __str__(self) -> str:
         return f"{len(self.keys)} tasks of {self.change_id}"

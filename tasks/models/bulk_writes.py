@@ -145,7 +145,9 @@ def _written(change: BulkChange, keys: list[int], refused: dict[int, str]) -> Ou
     return tasks.edit(by, **change.fields())
 
 
-def _tagging(change: BulkChange, refused: dict[int, str]) -> Any:
+def _tagging(
+    change: BulkChange, refused: dict[int, str]
+) -> Callable[[Iterable[Task], datetime], Plan]:
     """For `TaskQuerySet.write`: adds or removes the tags."""
     given = {casefold_key(name): name for name in change.values["tags"]}
 

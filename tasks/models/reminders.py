@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -132,7 +132,7 @@ class Reminder(models.Model):
         return f"{self.status} reminder of task {self.task_id}"
 
     @property
-    def rule(self) -> dict[str, Any]:
+    def rule(self) -> dict[str, object]:
         """As in the task."""
         if self.at is not None:
             return reminder_rules.absolute(self.at)
@@ -167,7 +167,7 @@ def schedule(now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]) ->
     ]
     if not changed:
         return
-    keys = [(new or old).pk for old, new in changed]  # type: ignore[union-attr]  # one is given
+    keys = [task.pk for old, new in changed if (task := new or old)]
     rows: dict[int, list[Reminder]] = {}
     if any(old for old, _ in changed):
         for row in Reminder.objects.filter(task_id__in=keys):
@@ -235,7 +235,7 @@ def _identity(rule: reminder_rules.Rule) -> tuple[object, ...]:
     return tuple(map(rule.get, _NAMES))
 
 
-def _columns(rule: reminder_rules.Rule) -> dict[str, Any]:
+def _columns(rule: reminder_rules.Rule) -> dict[str, object]:
     columns = {name: rule.get(name) for name in _NAMES}
     columns["at"] = reminder_rules.moment(rule, None, None, timezones.zone("UTC"))
     return columns

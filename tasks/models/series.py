@@ -6,7 +6,7 @@ and has that of the next one in `next_occurrence`; reopening it takes the next o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -192,10 +192,8 @@ class _Turns:
                 again |= _later(subtask, later) | {"parent_id": turn.key}
                 self._insert(again, None, [])
 
-    def _insert(
-        self, fields: Mapping[str, object], key: int | None, passed: list[str]
-    ) -> None:
-        names = [*fields["tags"]]  # type: ignore[misc]  # names of tags that exist
+    def _insert(self, fields: Values, key: int | None, passed: list[str]) -> None:
+        names = [*fields["tags"]]
         known = {casefold_key(name): name for name in names}
         values = {**fields, "id": key}
         task: Task = new_values.new(self._model, self._now, known, values)

@@ -271,7 +271,7 @@ def column(model: type[Task], name: str) -> str:
     return str(_field(model, name).column)
 
 
-def _field(model: type[Task], name: str) -> models.Field[Any, Any]:
+def _field(model: type[Task], name: str) -> models.Field[object, object]:
     field = model._meta.get_field(name)
     assert isinstance(field, models.Field)
     return field

@@ -9,7 +9,7 @@ reads any row of that part.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from taskproject.names import casefold_key
 from tasks.models.criteria import ID_BY_TAG, Criteria
@@ -72,7 +72,7 @@ def page(owner_id: int, criteria: Criteria, wanted: Wanted) -> Part:
     tables = _BY_LABEL.format('"tasks_label" "label"', "true")
     by_label = f'{tables} WHERE {_IS_FEW} AND "label"."tag_id" = {_ID}'
     if wanted.alone:
-        otherwise, values = f'"tasks_task" WHERE {_HAS_TAG.format(_ID)}', list[Any]()
+        otherwise, values = f'"tasks_task" WHERE {_HAS_TAG.format(_ID)}', list[object]()
     else:
         otherwise, values = _PLANNED, tag
     return Part(

@@ -5,7 +5,7 @@ and the valid records for the import, so that what is confirmed is what was show
 process or machine does it. Both are deleted with the upload (see `expired`)."""
 
 from datetime import timedelta
-from typing import Any, Self
+from typing import Self
 
 from django.db import models
 from django.utils import timezone
@@ -44,7 +44,7 @@ class Upload(models.Model):
     format = models.CharField(max_length=20)
     state = models.CharField(max_length=20, default=UploadState.READING)
     # What would become of its rows, in numbers: see `tasks.upload_imports.read_upload`.
-    summary: "models.JSONField[dict[str, Any]]" = models.JSONField(default=dict)
+    summary: "models.JSONField[dict[str, object]]" = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -106,8 +106,8 @@ class UploadPortion(models.Model):
     records = models.TextField()
     # What was stored: numbers, the lines and reasons of records that were not, and the ids of
     # the new rows; what was undone of it: numbers, and the reasons of rows that stay.
-    done: "models.JSONField[dict[str, Any] | None]" = models.JSONField(null=True)
-    undone: "models.JSONField[dict[str, Any] | None]" = models.JSONField(null=True)
+    done: "models.JSONField[dict[str, object] | None]" = models.JSONField(null=True)
+    undone: "models.JSONField[dict[str, object] | None]" = models.JSONField(null=True)
 
     def __str__(self) -> str:
         return f"{len(self.owners)} records of {self.upload_id}"

@@ -80,7 +80,7 @@ def test_a_thread_of_each_worker_stores_them(monkeypatch: pytest.MonkeyPatch) ->
     started: list[str] = []
     monkeypatch.setattr(refusals, "start", lambda: started.append("refusals"))
 
-    server._gateway(None)
+    server._gateway(lambda environ, start: [])
 
     assert started == ["refusals"]
 
