@@ -67,6 +67,8 @@ class Dashboard:
     #: The numbers of changes of the last 24 hours by what they were.
     writes: dict[str, int]
     zone: str
+    #: When open and completed tasks, those of owners and those of lists, were counted; None: now.
+    at: datetime | None
     #: Changes of thousands of tasks that go on in the background.
     jobs: int
     #: What waits for the worker, and for how long; None for users who see only their own tasks.
@@ -85,12 +87,12 @@ class Dashboard:
         # None: those of all users.
         whose = None if sees_all(request) else viewer(request).pk
         jobs = Job.objects.unfinished()
-        opened, completed, owners = overview.owners(whose)
+        days = [now.today - timedelta(days=back) for back in range(DAYS - 1, -2, -1)]
+        sums = overview.sums(whose, now, days)
         due = overview.due(whose, now)
-        bars = _bars(now, whose)
         return cls(
             figures=[
-                Figure("Open", opened, _list(completed__exact=0)),
+                Figure("Open", sums.open, _list(completed__exact=0)),
                 Figure(
                     "Overdue",
                     due.overdue,
@@ -106,16 +108,17 @@ class Dashboard:
                 Figure(
                     "Due in 7 days", due.week, _list(due="week", completed__exact=0)
                 ),
-                Figure("Completed", completed, _list(completed__exact=1)),
+                Figure("Completed", sums.completed, _list(completed__exact=1)),
             ],
-            bars=bars,
+            bars=_bars(now, days, sums.days),
             owners=[
                 Figure(name, number, _list(owner=key, completed__exact=0))
-                for key, name, number in owners
+                for key, name, number in sums.owners
             ],
-            lists=_lists(whose) if may_see(request, TaskList) else None,
+            lists=_lists(sums.lists) if may_see(request, TaskList) else None,
             writes=overview.writes(whose, now.now - timedelta(days=1)),
             zone=str(now.zone),
+            at=sums.at if sums.at < now.now else None,
             jobs=(jobs if whose is None else jobs.filter(owner_id=whose)).count(),
             backlog=_backlog(now.now) if whose is None else None,
             refused=refusals.by_status() if whose is None else None,
@@ -178,22 +181,20 @@ def _text(number: int, capped: bool) -> str:
     return f"at least {number:,}" if capped else f"{number:,}"
 
 
-def _lists(whose: int | None) -> list[Figure]:
+def _lists(lists: list[overview.LongList]) -> list[Figure]:
     return [
         Figure(
             row.name,
-            number,
-            _list(list=row.pk, completed__exact=0),
-            note=str(row.owner),
+            row.open,
+            _list(list=row.key, completed__exact=0),
+            note=row.owner,
         )
-        for row, number in overview.lists(whose)
+        for row in lists
     ]
 
 
-def _bars(now: Clock, whose: int | None) -> list[Bar]:
-    days = [now.today - timedelta(days=back) for back in range(DAYS - 1, -2, -1)]
+def _bars(now: Clock, days: list[date], numbers: list[int]) -> list[Bar]:
     moments = [now.begin(day) for day in days]
-    numbers = overview.completed_by_day(whose, moments)
     most = max(*numbers, 1)
     bars = []
     for place, number in enumerate(numbers):

@@ -63,7 +63,7 @@ class Tally(models.Model):
             models.UniqueConstraint(fields=["owner", "kind", "key"], name="tally_once"),
         )
         # For sums over all owners: most tallies are of days and tags. Without the numbers,
-        # so that PostgreSQL, which alone uses it, updates rows in place (HOT).
+        # so that PostgreSQL updates rows in place (HOT).
         indexes = (
             models.Index(
                 fields=["kind", "key"],
