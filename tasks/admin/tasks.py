@@ -19,6 +19,7 @@ from tasks.admin.choices import CHOICES, KEY, choices_view
 from tasks.admin.timeline import earlier, lost, refused, timeline
 from tasks.admin.versioned import Row, actor, add_link, first_tasks, reason
 from tasks.forms import TaskForm
+from tasks.forms.series import next_dates
 from tasks.forms.tasks import DUE, ORGANIZATION, SERIES
 from tasks.models import Event, EventQuerySet, Tag, Task, TaskList
 from tasks.reminder_rules import describe
@@ -154,6 +155,15 @@ class TaskAdmin(TaskChangeListAdmin):
     ) -> HttpResponseRedirect:
         return _back(request) or super().response_post_save_change(request, obj)
 
+    # The series
+
+    def next_dates_view(self, request: HttpRequest) -> HttpResponse:
+        """The next dates of the fields in the query, as text, for the page's script."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        dates = next_dates(request.GET.dict(), viewer(request).timezone)
+        return HttpResponse(dates, content_type="text/plain; charset=utf-8")
+
     # The trash
 
     def delete_model(self, request: HttpRequest, obj: Task) -> None:
@@ -236,6 +246,11 @@ class TaskAdmin(TaskChangeListAdmin):
                 name="tasks_task_restore",
             ),
             path("choices/", choices, name=CHOICES),
+            path(
+                "next-dates/",
+                self.admin_site.admin_view(self.next_dates_view),
+                name="tasks_task_next_dates",
+            ),
             *super().get_urls(),
         ]
 

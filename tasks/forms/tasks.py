@@ -21,6 +21,7 @@ from tasks.forms.fields import (
 )
 from tasks.forms.optimistic_lock import OptimisticLockForm, Values
 from tasks.forms.reminders import RemindersField, reminder_lines
+from tasks.forms.series import RuleInput
 from tasks.limits import (
     DESCRIPTION_LENGTH,
     FIRST_DAY,
@@ -81,8 +82,9 @@ class TaskForm(OptimisticLockForm[Task]):
         required=False,
         empty_value=None,
         max_length=RULE_LENGTH,
-        widget=AdminTextInputWidget({"placeholder": "FREQ=MONTHLY;BYMONTHDAY=31"}),
-        help_text="A rule of RFC 5545, such as FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR.",
+        widget=RuleInput,
+        help_text="A rule of RFC 5545, such as FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,FR. The field "
+        "suggests the usual ones.",
     )
     recurrence_from = forms.TypedChoiceField(
         required=False,

@@ -14,7 +14,7 @@ LIST = "/admin/tasks/task/"
 ACTIONS: dict[str, tuple[str, dict[str, str], str]] = {
     "complete": ("Complete the selected", {}, "Completed 2 of 2"),
     "priority": ("Set the priority of the selected tasks to high", {}, "Priority high: 2 of 2"),
-    "due": ("Set the due date", {"Due on the day:": "2030-05-01"}, "Due 2030-05-01: 2 of 2"),
+    "due": ("Set the due date", {"Pick a day": "2030-05-01T09:30"}, "Due 2030-05-01 09:30 UTC: 2 of 2"),
     "add tags": ("Add tags", {"Tags:": "errand, new"}, "Added the tags errand, new: 2 of 2"),
     "place": ("Put the selected tasks into a list", {"List:": "Home"}, "Put into Home: 2 of 2"),
     "assign": ("Assign the selected", {"User name:": "carol"}, "Assigned to carol: 2 of 2"),
