@@ -41,7 +41,7 @@ test-pgbouncer: .venv/tests ## Runs the suite on PostgreSQL through PgBouncer (1
 	$(BIN)/python $(SUITE)=pgbouncer -m 'not either_database' --prepared-statements=200
 
 test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 6 minutes.
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=2 --dist=loadfile tests/faults
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=2 --dist=worksteal tests/faults
 
 test-browser: .venv/tests ## Uses the pages in Chromium (without it skipped); 2 minutes.
 	$(BIN)/python -m pytest tests/browser -rs

@@ -89,6 +89,7 @@ def test_every_page_is_rendered_without_a_script_that_its_policy_would_block(
     assert re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"', shown) == []
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_page_and_form_is_closed_to_others(

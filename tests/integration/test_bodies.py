@@ -15,7 +15,7 @@ from taskproject.problems import LengthRequired
 from tasks.models import Task
 from tests.conftest import ApiClient, make_task
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.either_database]
 
 VERSIONED = [
     ("POST", "/toggle"),

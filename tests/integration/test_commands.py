@@ -7,12 +7,13 @@ import pytest
 from django.core.management import ManagementUtility
 from django.core.management.base import CommandError
 from django.utils import timezone
+from pytest_django import Settings
 
 from taskproject.accounts.models import ApiToken, User
 from taskproject.sql import ON_POSTGRESQL
 from tests.conftest import ApiClient, make_token
 from tests.support.commands import refused, run
-from tests.support.copies import absent_database, copy_of
+from tests.support.copies import absent_database, copy_of, empty_database
 from tests.support.servers import manage
 
 
@@ -306,10 +307,17 @@ def test_serve_refuses_malformed_arguments(
     assert said in refused("serve", "=".join(arguments))
 
 
+def test_serve_refuses_the_port_of_push(db: None, settings: Settings) -> None:
+    settings.PUSH_PORT = 8123
+
+    said = refused("serve", "--port=8123")
+    assert said == "PORT and PUSH_PORT must be two ports."
+
+
 # migrate
 
-BACK = ("migrate", "accounts", "0003_sign_in_attempt")
-UNDONE = "[ ]"  # the newest migration of accounts, on the last line
+#: Two quick migrations.
+FEW = ("migrate", "contenttypes")
 
 
 REFUSES = pytest.mark.without_pooler("migrate refuses poolers")
@@ -317,19 +325,19 @@ REFUSES = pytest.mark.without_pooler("migrate refuses poolers")
 
 @REFUSES
 @pytest.mark.skipif(not ON_POSTGRESQL, reason="a SQLite file has no other way in")
-def test_migrate_takes_the_direct_way_in(migrated: str) -> None:
-    with copy_of(migrated) as direct:
-        manage(absent_database(), *BACK, DATABASE_DIRECT_URL=direct)
+def test_migrate_takes_the_direct_way_in() -> None:
+    with empty_database() as direct:
+        manage(absent_database(), *FEW, DATABASE_DIRECT_URL=direct)
 
-        assert UNDONE in manage(direct, "showmigrations", "accounts")
+        assert "[X]" in manage(direct, "showmigrations", "contenttypes")
 
 
 @REFUSES
-def test_migrate_without_a_direct_way_in_takes_the_usual_one(migrated: str) -> None:
-    with copy_of(migrated) as usual:
-        manage(usual, *BACK, DATABASE_DIRECT_URL="")
+def test_migrate_without_a_direct_way_in_takes_the_usual_one() -> None:
+    with empty_database() as usual:
+        manage(usual, *FEW, DATABASE_DIRECT_URL="")
 
-        assert UNDONE in manage(usual, "showmigrations", "accounts")
+        assert "[X]" in manage(usual, "showmigrations", "contenttypes")
 
 
 @REFUSES

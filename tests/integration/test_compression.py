@@ -9,7 +9,7 @@ from taskproject.accounts.models import User
 from taskproject.compression import accepts_gzip
 from tests.conftest import ApiClient, make_task, make_token
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.either_database]
 
 GZIP = {"Accept-Encoding": "gzip, deflate, br, zstd"}
 TEXT = "word " * 400

@@ -336,6 +336,7 @@ def many_tasks(migrated: str) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("kind", ["jsonl", "csv", "ics"])
 def test_a_reader_that_has_enough_is_no_error(many_tasks: str, kind: str) -> None:
     line = f"export_tasks --owner=alice --format={kind}"

@@ -9,6 +9,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from taskproject import __version__
 from taskproject.front import ADDRESSES
 
+pytestmark = pytest.mark.either_database
+
 
 @pytest.fixture
 def visitor(db: None) -> Client:

@@ -9,7 +9,7 @@ from taskproject.accounts.models import User
 from taskproject.problems import HTTPSRequired
 from tests.conftest import ApiClient, make_task, make_token
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.either_database]
 
 FAR: dict[str, Any] = {"REMOTE_ADDR": "203.0.113.7"}
 FORWARDED = "HTTP_X_FORWARDED_PROTO"

@@ -308,17 +308,6 @@ def test_a_request_in_flight_finishes_before_it_stops_cleanly(
     assert server.send("GET", answer.headers["Location"]).json() == answer.json()
 
 
-@pytest.mark.parametrize("option", ["--port=0", "--port=65536", "--workers=0"])
-def test_it_refuses_an_option_out_of_range(database_url: str, option: str) -> None:
-    with pytest.raises(RuntimeError, match=f"CommandError: .*{option[:6]}"):
-        manage(database_url, "serve", option)
-
-
-def test_it_refuses_the_port_of_push(database_url: str) -> None:
-    with pytest.raises(RuntimeError, match="PORT and PUSH_PORT must be two ports"):
-        manage(database_url, "serve", "--port=8123", PUSH_PORT="8123")
-
-
 def _wait_until_it_stops_listening(server: Server) -> None:
     """Or for as long as we care to: an answer is owed either way."""
     deadline = time.monotonic() + STOPS_LISTENING_WITHIN

@@ -14,6 +14,8 @@ from pytest_django import Settings
 from taskproject.accounts.models import User
 from tests.support.passkeys import Passkey
 
+pytestmark = pytest.mark.either_database
+
 CODE, PAGE = "/admin/login/code/", "/admin/second-factor/"
 GIVEN = {"username": "carol", "password": "correct horse battery"}
 HOST = "localhost"
