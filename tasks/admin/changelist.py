@@ -42,6 +42,7 @@ from tasks.admin.filters import (
     OwnerFilter,
     TagFilter,
     TrashFilter,
+    only_open,
 )
 from tasks.admin.pages import CalendarQuerySet
 from tasks.admin.saved_views import VIEW_VAR
@@ -121,9 +122,12 @@ class TaskChangeListAdmin(TaskActions):
         return visible(request, rows)
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """A year or a month is read by the index of the dates, and what is overdue by that of
-        due dates: if it is little, by the ids nearly all tasks would be read."""
-        if request.GET.get("due") == "overdue":
+        """By an index that has what the filters leave: if it is little, nearly all tasks would
+        be read in the order of their ids."""
+        if request.GET.get("trash") == "in":
+            return ("-deleted_at", "-id")
+        due = request.GET.get("due")
+        if due == "overdue" or (due in ("today", "week") and only_open(request)):
             return ("due_moment", "-id")
         if any(name.startswith("created_at__") for name in request.GET):
             return ("-created_at", "-id")

@@ -224,19 +224,22 @@ class DueFilter(FormFilter):
         self, request: HttpRequest, queryset: QuerySet[Task]
     ) -> QuerySet[Task]:
         now = clock(viewer(request).timezone)
+        due_tasks = queryset if only_open(request) else _by_owner(queryset)
         days = [self._day(name) for name in ("due_from", "due_to")]
         if any(days):
             first, last = days
-            queryset = due_between(queryset, now, first, last and _after(last, 1))
+            due_tasks = queryset = due_between(
+                due_tasks, now, first, last and _after(last, 1)
+            )
         match self.value():
             case "":
                 return queryset
             case "overdue":
                 return overdue(queryset, now)
             case "today":
-                return due_between(queryset, now, now.today, _after(now.today, 1))
+                return due_between(due_tasks, now, now.today, _after(now.today, 1))
             case "week":
-                return due_between(queryset, now, now.today, _after(now.today, 7))
+                return due_between(due_tasks, now, now.today, _after(now.today, 7))
             case "some":
                 return queryset.filter(HAS_DUE)
             case "none":
@@ -264,7 +267,6 @@ def due_between(
     tasks: QuerySet[Task], now: Clock, first: date | None, end: date | None
 ) -> QuerySet[Task]:
     """Tasks due from the day `first` on, and before the day `end`."""
-    tasks = _by_owner(tasks)
     if first is not None:
         tasks = tasks.filter(now.boundary(first).not_before())
     if end is not None:
@@ -272,8 +274,13 @@ def due_between(
     return tasks.filter(HAS_DUE)
 
 
+def only_open(request: HttpRequest) -> bool:
+    """Whether open tasks alone are listed, which have an index of the due dates of all owners."""
+    return request.GET.get("completed__exact") == "0"
+
+
 def _by_owner(tasks: QuerySet[Task]) -> QuerySet[Task]:
-    """The same tasks. The index of due dates begins with the owner: a condition with all
+    """The same tasks. The index of all due dates begins with the owner: a condition with all
     owners lets the database search it once for each, instead of reading all tasks."""
     return tasks.filter(owner__in=User.objects.order_by().values("pk"))
 

@@ -19,18 +19,20 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        return min(self._found, self.per_page * COUNTED_PAGES)
+        return min(len(self.keys), self.per_page * COUNTED_PAGES)
 
     @property
     def capped(self) -> bool:
         """Whether there are more rows than `count`."""
-        return self._found > self.count
+        return len(self.keys) > self.count
 
     @cached_property
-    def _found(self) -> int:
+    def keys(self) -> list[int]:
+        """The primary keys of the rows that are counted, and of one more, in any order."""
         assert isinstance(self.object_list, QuerySet)
         most = self.per_page * COUNTED_PAGES
-        return len(self.object_list.order_by().values_list("pk")[: most + 1])
+        rows = self.object_list.order_by().values_list("pk", flat=True)
+        return list(rows[: most + 1])
 
 
 class CalendarQuerySet(TaskQuerySet):
