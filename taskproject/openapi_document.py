@@ -77,8 +77,7 @@ IF_NONE_MATCH: Part = {
 IDEMPOTENCY_KEY: Part = {
     "in": "header",
     "name": "Idempotency-Key",
-    "description": "Makes the request safe to retry: the same request with the same key gets "
-    "the first response again.",
+    "description": "The same request with the same key gets the first response again",
     "schema": {"type": "string", "pattern": '^("[!#-\\[\\]-~]{1,255}"|[!#-~]{1,255})$'},
 }
 #: Things of which a user has one.
@@ -107,6 +106,25 @@ class Schemas(NinjaGenerateJsonSchema):
         inner: Part = described.get("anyOf", [{}])[0]
         if isinstance(inner.get("type"), str) and "enum" not in inner:
             return inner | {"type": [inner["type"], "null"]}
+        return described
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> Part:
+        """A model that adds members to another one, which clients may pass it as."""
+        described: Part = super().model_schema(schema)
+        base = schema["cls"].__base__
+        inherited = getattr(base, "model_fields", {})
+        if not inherited or "additionalProperties" in described:
+            return described
+        own = {
+            name: member
+            for name, member in described["properties"].items()
+            if name not in inherited
+        }
+        required = [name for name in described["required"] if name in own]
+        parts = [self.generate_inner(base.__pydantic_core_schema__)]
+        described |= {"allOf": parts, "properties": own, "required": required}
+        if schema["cls"].model_config == base.model_config:
+            described.pop("examples", None)  # that of the base
         return described
 
     def literal_schema(self, schema: core_schema.LiteralSchema) -> Part:
@@ -149,6 +167,14 @@ class Document(OpenAPISchema):
                 Place(operation["parameters"], number, parameter["name"])
                 for operation in operations
                 for number, parameter in enumerate(operation["parameters"])
+            ],
+        )
+        self.shared["requestBodies"] = _share(
+            "requestBodies",
+            [
+                Place(operation, "requestBody", _name("", operation["requestBody"]))
+                for operation in operations
+                if "requestBody" in operation
             ],
         )
         self.shared["responses"] |= _share(
@@ -296,9 +322,9 @@ def _parameter(source: str, name: str, schema: Part) -> Part:
 
 
 def _idempotency_key() -> Part:
-    stored = f"Stored for {settings.IDEMPOTENCY_HOURS:,} hours."
+    kept = f"for {settings.IDEMPOTENCY_HOURS:,} hours."
     return IDEMPOTENCY_KEY | {
-        "description": f"{IDEMPOTENCY_KEY['description']} {stored}"
+        "description": f"{IDEMPOTENCY_KEY['description']}, {kept}"
     }
 
 
@@ -317,10 +343,8 @@ def _headers(status: str, response: Part, operation: Part) -> Iterator[str]:
             yield "Location"
         case "202":
             yield from ("Location", "Retry-After")
-        case "401":
-            yield "WWW-Authenticate"
-        case "default":  # only with 503
-            yield "Retry-After"
+        case "default":  # with 401, and with 429 and 503
+            yield from ("WWW-Authenticate", "Retry-After")
     if status == "200" and "Page" in shown and "ChangePage" not in shown:
         yield "Link"
     if status < "300" and any(

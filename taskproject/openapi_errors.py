@@ -29,15 +29,15 @@ PROBLEM: Part = {
         "detail": {"type": "string", "description": "What to do about it, for people."},
         "instance": {"type": "string", "description": "The path of the request."},
         "code": {"$ref": "#/components/schemas/ProblemCode"},
+        "retry_after": {
+            "type": "integer",
+            "description": "Seconds, as in `Retry-After`.",
+        },
+        "operation": {
+            "type": "integer",
+            "description": "The number of the operation of a batch that failed.",
+        },
     },
-}
-OPERATION: Part = {
-    "type": "integer",
-    "description": "The number of the operation of a batch that failed.",
-}
-RETRY_AFTER: Part = {
-    "type": "integer",
-    "description": "Seconds, as in `Retry-After`.",
 }
 CHANGED: Part = {
     "type": ["array", "null"],
@@ -107,14 +107,11 @@ class ProblemResponse:
     def schema(self) -> Part:
         codes = [kind.code for kind in self.kinds]
         return {
+            "allOf": [{"$ref": "#/components/schemas/Problem"}],
             "type": "object",
-            "required": [*PROBLEM["required"], *self.required],
+            "required": ["status", "code", *self.required],
             "properties": {
-                "type": {"type": "string"},
-                "title": {"type": "string"},
                 "status": {"type": "integer"} | _one_of(self._statuses()),
-                "detail": {"type": "string"},
-                "instance": {"type": "string"},
                 "code": {"type": "string"} | _one_of(codes),
                 **self.members,
             },
@@ -166,14 +163,13 @@ def _problems(root: type[Problem], **members: Part) -> ProblemResponse:
     return ProblemResponse(root.__name__, (root, *problems.kinds(root)), members)
 
 
-def _stale(row: str, path: str, **members: Part) -> ProblemResponse:
+def _stale(row: str, path: str) -> ProblemResponse:
     """The refusal of a change to another version of the row."""
     current = {"$ref": f"#/components/schemas/{row}Out"}
     return ProblemResponse(
         f"{row}Stale",
         (problems.StaleVersion, problems.AlteredTag),
-        {"current": current, "changed": {"$ref": "#/components/schemas/Changed"}}
-        | members,
+        {"current": current, "changed": {"$ref": "#/components/schemas/Changed"}},
         ("current", "changed"),
         {"current": current, "changed": ["updated_at"]},
         path,
@@ -181,7 +177,7 @@ def _stale(row: str, path: str, **members: Part) -> ProblemResponse:
 
 
 #: What any request can meet. Each status with a response of its own was a third of the
-#: document.
+#: document, and 401 and 403 with responses of their own a twentieth.
 ANYWHERE = ProblemResponse(
     "GeneralProblem",
     tuple(
@@ -189,6 +185,9 @@ ANYWHERE = ProblemResponse(
         for root in (
             problems.Unavailable,
             problems.ServerError,
+            problems.TooManyRequests,
+            problems.Unauthenticated,
+            problems.Forbidden,
             problems.BadRequest,
             problems.RequestTimeout,
             problems.LengthRequired,
@@ -197,22 +196,16 @@ ANYWHERE = ProblemResponse(
         )
         for kind in (root, *problems.kinds(root))
     ),
-    {"retry_after": RETRY_AFTER},
 )
-SECURED = (_problems(problems.Unauthenticated), _problems(problems.Forbidden))
-NOT_FOUND = _problems(problems.NotFound, operation=OPERATION)
+NOT_FOUND = _problems(problems.NotFound)
 CONFLICT = ProblemResponse(
     "Conflict",
     # The first can happen to every write.
     (*problems.kinds(problems.Conflict), problems.Conflict),
-    {
-        "operation": OPERATION,
-        "changed": {"$ref": "#/components/schemas/Changed"},
-        "retry_after": RETRY_AFTER,
-    },
+    {"changed": {"$ref": "#/components/schemas/Changed"}},
 )
-VERSION_REQUIRED = _problems(problems.VersionRequired, operation=OPERATION)
-INVALID = _problems(problems.Invalid, errors=ERRORS, operation=OPERATION)
+VERSION_REQUIRED = _problems(problems.VersionRequired)
+INVALID = _problems(problems.Invalid, errors=ERRORS)
 TASK_GONE = ProblemResponse(
     "TaskGone",
     (problems.Gone,),
@@ -221,7 +214,6 @@ TASK_GONE = ProblemResponse(
             "type": "string",
             "description": "Where to POST to restore it.",
         },
-        "operation": OPERATION,
     },
     ("restore",),
     {"restore": "/api/tasks/42/restore"},
@@ -236,13 +228,12 @@ CURSOR_EXPIRED = ProblemResponse(
 )
 #: By the parameters of paths with the ids of rows that have versions.
 STALE = {
-    "task_id": _stale("Task", "/api/tasks/42", operation=OPERATION),
+    "task_id": _stale("Task", "/api/tasks/42"),
     "list_id": _stale("List", "/api/lists/3"),
     "tag_id": _stale("Tag", "/api/tags/5"),
 }
 RESPONSES = (
     ANYWHERE,
-    *SECURED,
     NOT_FOUND,
     CONFLICT,
     VERSION_REQUIRED,
@@ -283,7 +274,7 @@ def responses(
     path: str, method: str, operation: Part, schemas: Mapping[str, Part]
 ) -> Iterator[tuple[str, str, Part]]:
     """The error responses of an operation: their statuses, names and contents."""
-    for response in _of(path, method, operation):
+    for response in _of(path, method):
         yield response.status, response.name, response.response(schemas)
     member, error = _input_error(operation, schemas)
     problem = problems.Invalid(f"{error['pointer']}: {error['detail']}", errors=[error])
@@ -292,10 +283,8 @@ def responses(
     yield INVALID.status, f"Invalid{member.capitalize()}", content
 
 
-def _of(path: str, method: str, operation: Part) -> Iterator[ProblemResponse]:
+def _of(path: str, method: str) -> Iterator[ProblemResponse]:
     yield ANYWHERE
-    if operation.get("security") != []:
-        yield from SECURED
     batch = path.endswith("/batch")  # any problem of the other operations can happen
     if "{" in path or batch or path.endswith(("/calendar", "/undo")):
         yield NOT_FOUND

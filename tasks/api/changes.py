@@ -82,6 +82,10 @@ class FieldChange(BaseModel):
     new: object
 
 
+#: By the names of fields.
+FieldChanges = TypeAliasType("FieldChanges", dict[str, FieldChange])
+
+
 class EventOut(BaseModel):
     sequence: int = Field(description="Increases with each of your changes.")
     at: datetime
@@ -93,7 +97,7 @@ class EventOut(BaseModel):
     actor: ActorOut | None = Field(description="Null for the service.")
     via: EventVia
     request: str | None = Field(description="Its Idempotency-Key or X-Request-ID.")
-    changes: dict[str, FieldChange]
+    changes: FieldChanges
 
 
 # Within ChangeOut `list` is a member.

@@ -47,12 +47,8 @@ from tasks.reminder_rules import DEFAULT_HOUR
 # Python. (White space at the ends of a name, which is removed, is not described.)
 NAME = f"^[^{BREAKS}]*[^{INVISIBLE_OF_FIRST_PLANE}][^{BREAKS}]*$"
 NOT_NUL = r"^[^\u0000]*$"
-DAY_SCHEMA = {"type": "string", "format": "date", "examples": ["2026-12-31"]}
-INSTANT_SCHEMA = {
-    "type": "string",
-    "format": "date-time",
-    "examples": ["2026-12-31T17:00:00Z"],
-}
+DAY_SCHEMA = {"type": "string", "format": "date"}
+INSTANT_SCHEMA = {"type": "string", "format": "date-time"}
 
 
 def _day(value: object) -> date:
@@ -162,7 +158,6 @@ Description = Annotated[
     NO_NUL,
     Field(
         description=f"At most {DESCRIPTION_LENGTH:,} characters.",
-        examples=["The barista kind."],
         json_schema_extra={"pattern": NOT_NUL},
     ),
 ]
@@ -178,10 +173,7 @@ Location = TypeAliasType(
 )
 LocationOrNone = Annotated[
     Location | None,
-    Field(
-        description=f"1-{LOCATION_LENGTH} characters on one line.",
-        examples=["Market hall, Lisbon"],
-    ),
+    Field(description=f"1-{LOCATION_LENGTH} characters on one line."),
 ]
 TagName = TypeAliasType(
     "TagName",
@@ -223,7 +215,6 @@ Tags = Annotated[
     Field(
         max_length=MAX_TAGS,
         description=f"At most {MAX_TAGS} names; new tags are created.",
-        examples=[["errand", "urgent"]],
     ),
 ]
 Priority = TypeAliasType(
@@ -240,7 +231,7 @@ Version = TypeAliasType(
     "Version",
     Annotated[Id, Field(description="The same as If-Match.")],
 )
-ListId = Annotated[Id | None, Field(description="The id of its list.", examples=[3])]
+ListId = Annotated[Id | None, Field(description="The id of its list.")]
 ClientId = TypeAliasType(
     "ClientId",
     Annotated[
@@ -274,17 +265,18 @@ def _task_id(value: object) -> int | UUID:
 
 
 #: The id of a task, or its client_id.
-TaskId = Annotated[
-    int | UUID, PlainValidator(_task_id, json_schema_input_type=Id | TaskReference)
-]
+TaskId = TypeAliasType(
+    "TaskId",
+    Annotated[
+        int | UUID,
+        PlainValidator(_task_id, json_schema_input_type=Id | TaskReference),
+    ],
+)
 ParentId = TypeAliasType(
     "ParentId",
     Annotated[
         TaskId | None,
-        Field(
-            description="The task that this is a subtask of.",
-            examples=[None],
-        ),
+        Field(description="The task that this is a subtask of."),
     ],
 )
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema(DAY_SCHEMA)]
@@ -326,17 +318,14 @@ DayOrInstant = Annotated[
 Recurrence = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=RULE_LENGTH), NO_NUL]
     | None,
-    Field(
-        description="The rule of a series, of RFC 5545.",
-        examples=["FREQ=MONTHLY;BYMONTHDAY=31"],
-    ),
+    Field(description="The rule of a series, of RFC 5545."),
 ]
-SeriesSource = Literal["due", "each_due", "completion"]
+SeriesSource = TypeAliasType("SeriesSource", Literal["due", "each_due", "completion"])
 RecurrenceFrom = Annotated[
     SeriesSource | None,
     Field(description="What the next due date counts from; default: due."),
 ]
-SeriesSubtasks = Literal["again", "once"]
+SeriesSubtasks = TypeAliasType("SeriesSubtasks", Literal["again", "once"])
 RecurrenceSubtasks = Annotated[
     SeriesSubtasks | None,
     Field(description="Whether completed subtasks are made again; default: again."),

@@ -22,7 +22,7 @@ from tasks.api.field_types import (
     TagWanted,
     TaskSort,
 )
-from tasks.api.schemas import InZone, OrderedPage
+from tasks.api.schemas import InZone, Page
 from tasks.limits import MAX_TAGS
 from tasks.models import PRIORITIES, listing
 from tasks.models.criteria import Criteria
@@ -38,7 +38,7 @@ MAX_HIGHLIGHTED = 100
 MAX_IDS = 100
 
 
-class TaskFilters(OrderedPage, InZone):
+class TaskFilters(Page, InZone):
     """Which tasks, in which order. A task must meet all of the filters."""
 
     ids: Ids = Field(

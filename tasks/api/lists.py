@@ -20,7 +20,7 @@ from tasks.api.lists_and_tags import (
     row_response,
 )
 from tasks.api.responses import actor, page_response
-from tasks.api.schemas import Move, OrderedPage
+from tasks.api.schemas import Move, Page
 from tasks.jobs import remove_list
 from tasks.models import Actor, TaskList
 
@@ -51,7 +51,7 @@ class ListPatch(Closed):
     version: Version = absent()
 
 
-class ListFilters(OrderedPage):
+class ListFilters(Page):
     archived: Annotated[bool, WORD] | None = Field(
         None, description="Only archived lists, or only others."
     )

@@ -8,6 +8,7 @@ from ninja import Query, Router
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from taskproject.accounts.auth import ApiRequest
 from taskproject.inputs import DIGITS, NO_NUL, Closed, Zone
@@ -34,7 +35,8 @@ EXAMPLE: JsonDict = {
     },
     "dates": ["2027-02-28", "2027-03-31", "2027-04-30"],
 }
-Name = Literal["mo", "tu", "we", "th", "fr", "sa", "su"]
+Weekday = TypeAliasType("Weekday", Literal["mo", "tu", "we", "th", "fr", "sa", "su"])
+Frequency = TypeAliasType("Frequency", Literal["daily", "weekly", "monthly", "yearly"])
 
 
 class Preview(Closed):
@@ -64,20 +66,20 @@ class Preview(Closed):
 
 
 class WeekdayOut(BaseModel):
-    day: Name
+    day: Weekday
     which: int | None = Field(
         description="Of the month or year; negative from its end."
     )
 
 
 class RuleOut(BaseModel):
-    freq: Literal["daily", "weekly", "monthly", "yearly"]
+    freq: Frequency
     interval: int
     by_month: list[int]
     by_month_day: list[int]
     by_weekday: list[WeekdayOut]
     by_set_position: list[int]
-    week_start: Name
+    week_start: Weekday
     count: int | None
     until: str | None
 

@@ -341,14 +341,6 @@ class Page(Closed):
     limit: Annotated[int, Field(ge=1, le=MAX_ITEMS), DIGITS] = Field(
         50, description="Items on a page."
     )
-    cursor: Annotated[str, Field(max_length=100)] | None = Field(
-        None, description="The `next_cursor` of the previous page."
-    )
-
-
-class OrderedPage(Page):
-    """The query of pages in the order of a text, which their cursors contain."""
-
     cursor: Annotated[str, Field(max_length=cursors.CURSOR_LENGTH)] | None = Field(
         None, description="The `next_cursor` of the previous page."
     )

@@ -17,7 +17,7 @@ from tasks.api.lists_and_tags import (
     represent_row,
 )
 from tasks.api.responses import page_response
-from tasks.api.schemas import OrderedPage
+from tasks.api.schemas import Page
 from tasks.jobs import remove_tag
 from tasks.jobs import rename_tag as rename
 from tasks.models import Actor, Tag
@@ -38,7 +38,7 @@ class TagPatch(Closed):
 
 
 @router.get("/tags", response=TagPage)
-def list_tags(request: ApiRequest, page: Query[OrderedPage]) -> HttpResponse:
+def list_tags(request: ApiRequest, page: Query[Page]) -> HttpResponse:
     """Your tags by name, also unused ones. Tasks that use a new tag create it."""
     tags = Tag.objects.owned_by(request.auth.user_id).in_order()
     return page_response(

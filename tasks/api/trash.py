@@ -6,8 +6,7 @@ from functools import partial
 from django.conf import settings
 from django.http import HttpResponse
 from ninja import Query, Router
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.config import JsonDict
+from pydantic import BaseModel, Field
 
 from taskproject.accounts.auth import ApiRequest
 from tasks import jobs
@@ -21,24 +20,19 @@ from tasks.api.responses import (
     page_response,
     represent,
 )
-from tasks.api.schemas import EXAMPLE, InZone, OptionalBody, Page, TaskOut
+from tasks.api.schemas import InZone, OptionalBody, Page, TaskOut
 from tasks.models import Task, TaskQuerySet
 from tasks.models.due_dates import Clock
 
 router = Router(tags=["trash"])
 
-TRASHED: JsonDict = EXAMPLE | {
-    "version": 2,
-    "deleted_at": "2026-11-23T09:00:00.123456Z",
-    "purge_after": "2026-12-23T09:00:00.123456Z",
-}
-
 
 class TrashedTaskOut(TaskOut):
-    model_config = ConfigDict(json_schema_extra={"examples": [TRASHED]})
-
-    deleted_at: datetime
-    purge_after: datetime = Field(description="When it may be deleted for good.")
+    deleted_at: datetime = Field(examples=["2026-11-23T09:00:00.123456Z"])
+    purge_after: datetime = Field(
+        description="When it may be deleted for good.",
+        examples=["2026-12-23T09:00:00.123456Z"],
+    )
 
 
 class TrashPage(BaseModel):

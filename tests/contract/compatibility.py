@@ -195,12 +195,12 @@ def _of_body(old: Any, operation: Any, new: Any, now: Any) -> Iterator[str]:
         if "requestBody" in operation:
             yield "body: gone"
         return
-    body = now["requestBody"]
+    body = resolve(new, now["requestBody"])
     if "requestBody" not in operation:
         if body.get("required"):
             yield "body: required"
         return
-    for media, content in operation["requestBody"]["content"].items():
+    for media, content in resolve(old, operation["requestBody"])["content"].items():
         for text in narrowed(
             shapes(old, content["schema"]),
             shapes(new, body["content"][media]["schema"]),

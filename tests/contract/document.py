@@ -70,27 +70,40 @@ SOMETIMES = {"Link", "Idempotency-Replayed", "Retry-After"}
 
 
 def resolve(document: Any, part: Any) -> Any:
-    """The part, or the component that it refers to."""
-    if "$ref" not in part:
-        return part
-    _, _, kind, name = part["$ref"].split("/")
-    return document["components"][kind][name]
+    """The part, or the component that it refers to; of a schema that adds members to another
+    one, with the members of both."""
+    if "$ref" in part:
+        _, _, kind, name = part["$ref"].split("/")
+        part = document["components"][kind][name]
+    for reference in part.get("allOf", ()):
+        base = resolve(document, reference)
+        part = part | {
+            "properties": base["properties"] | part["properties"],
+            "required": list({*base["required"], *part["required"]}),
+        }
+    return part
 
 
 def operations(document: Any) -> dict[str, Any]:
-    """The operations, with the parameters, responses and headers that they refer to."""
+    """The operations, with the parameters, bodies, responses and headers that they refer to."""
     return {
-        operation["operationId"]: operation
-        | {
-            "parameters": [resolve(document, one) for one in operation["parameters"]],
-            "responses": {
-                status: _response(document, resolve(document, response))
-                for status, response in operation["responses"].items()
-            },
-        }
+        operation["operationId"]: _operation(document, operation)
         for operations in document["paths"].values()
         for operation in operations.values()
     }
+
+
+def _operation(document: Any, operation: Any) -> Any:
+    resolved = operation | {
+        "parameters": [resolve(document, one) for one in operation["parameters"]],
+        "responses": {
+            status: _response(document, resolve(document, response))
+            for status, response in operation["responses"].items()
+        },
+    }
+    if "requestBody" in operation:
+        resolved["requestBody"] = resolve(document, operation["requestBody"])
+    return resolved
 
 
 def _response(document: Any, response: Any) -> Any:

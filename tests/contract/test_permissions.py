@@ -34,6 +34,7 @@ from tasks.models import (
     WebhookDelivery,
 )
 from tests.conftest import BY, ApiClient, make_task, make_token
+from tests.contract.document import resolve
 from tests.support.answers import assert_a_credential_is_needed
 from tests.support.issuer import AUDIENCE, Issuer
 from tests.support.rows import make_job, make_list, missing_row
@@ -141,7 +142,8 @@ def document_operations() -> dict[str, tuple[str, str, Any]]:
 def _example(document: Any, operation: Any) -> Any:
     if "requestBody" not in operation:
         return None
-    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    body = resolve(document, operation["requestBody"])
+    schema = body["content"]["application/json"]["schema"]
     name = schema["$ref"].rpartition("/")[2]
     return document["components"]["schemas"][name]["examples"][0]
 

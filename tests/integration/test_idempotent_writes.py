@@ -165,4 +165,4 @@ def test_the_document_tells_how_long_an_answer_is_kept(
         if parameter["name"] == "Idempotency-Key"
     ]
     assert told
-    assert all(text.endswith("Stored for 1,000 hours.") for text in told)
+    assert all(text.endswith("for 1,000 hours.") for text in told)
