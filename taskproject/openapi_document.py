@@ -109,23 +109,25 @@ class Schemas(NinjaGenerateJsonSchema):
         return described
 
     def model_schema(self, schema: core_schema.ModelSchema) -> Part:
-        """A model that adds members to another one, which clients may pass it as."""
+        """The schema of a model; of one that adds members to another, which it refers to."""
         described: Part = super().model_schema(schema)
         base = schema["cls"].__base__
-        inherited = getattr(base, "model_fields", {})
-        if not inherited or "additionalProperties" in described:
+        if base is None or not issubclass(base, BaseModel) or not base.model_fields:
             return described
-        own = {
-            name: member
-            for name, member in described["properties"].items()
-            if name not in inherited
-        }
-        required = [name for name in described["required"] if name in own]
-        parts = [self.generate_inner(base.__pydantic_core_schema__)]
-        described |= {"allOf": parts, "properties": own, "required": required}
+        if "additionalProperties" in described:
+            return described  # `allOf` cannot be closed
         if schema["cls"].model_config == base.model_config:
             described.pop("examples", None)  # that of the base
-        return described
+        inherited = base.model_fields.keys()
+        members, required = described.pop("properties"), described.pop("required", [])
+        # Its own are not beside `allOf`, where openapi-python-client drops them.
+        own = {
+            "type": described.pop("type"),
+            "properties": {k: v for k, v in members.items() if k not in inherited},
+            "required": [name for name in required if name not in inherited],
+        }
+        parts = [self.generate_inner(base.__pydantic_core_schema__), own]
+        return {"allOf": parts} | described
 
     def literal_schema(self, schema: core_schema.LiteralSchema) -> Part:
         return openapi_errors.with_names(super().literal_schema(schema))

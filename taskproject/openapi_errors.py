@@ -15,20 +15,19 @@ from taskproject.problems import InputError, Problem
 
 #: A part of the OpenAPI document: JSON of any depth.
 Part = dict[str, Any]
+#: Not `status` and `code`: generators refuse a schema that narrows members of another one.
 PROBLEM: Part = {
     "type": "object",
-    "description": "What all errors have (RFC 9457).",
-    "required": ["type", "title", "status", "detail", "instance", "code"],
+    "description": "What all errors have beside `status` and `code` (RFC 9457).",
+    "required": ["type", "title", "detail", "instance"],
     "properties": {
         "type": {
             "type": "string",
             "description": "Explains the code.",
         },
         "title": {"type": "string"},
-        "status": {"type": "integer"},
         "detail": {"type": "string", "description": "What to do about it, for people."},
         "instance": {"type": "string", "description": "The path of the request."},
-        "code": {"$ref": "#/components/schemas/ProblemCode"},
         "retry_after": {
             "type": "integer",
             "description": "Seconds, as in `Retry-After`.",
@@ -106,8 +105,7 @@ class ProblemResponse:
 
     def schema(self) -> Part:
         codes = [kind.code for kind in self.kinds]
-        return {
-            "allOf": [{"$ref": "#/components/schemas/Problem"}],
+        own = {
             "type": "object",
             "required": ["status", "code", *self.required],
             "properties": {
@@ -116,6 +114,7 @@ class ProblemResponse:
                 **self.members,
             },
         }
+        return {"allOf": [{"$ref": "#/components/schemas/Problem"}, own]}
 
     def response(self, schemas: Mapping[str, Part]) -> Part:
         """The response, with an example of its first problem. A reference among the

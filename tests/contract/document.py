@@ -75,11 +75,12 @@ def resolve(document: Any, part: Any) -> Any:
     if "$ref" in part:
         _, _, kind, name = part["$ref"].split("/")
         part = document["components"][kind][name]
-    for reference in part.get("allOf", ()):
-        base = resolve(document, reference)
+    if "allOf" in part:
+        parts = [resolve(document, one) for one in part["allOf"]]
         part = part | {
-            "properties": base["properties"] | part["properties"],
-            "required": list({*base["required"], *part["required"]}),
+            "type": "object",
+            "properties": {k: v for one in parts for k, v in one["properties"].items()},
+            "required": [name for one in parts for name in one["required"]],
         }
     return part
 
