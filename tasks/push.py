@@ -41,7 +41,7 @@ from taskproject.deadlines import deadline
 from taskproject.ports import Port
 from taskproject.worker import CALL_SECONDS, is_away
 from tasks.hints import HintResponse, hint
-from tasks.models.newest_events import Committed, newest_of
+from tasks.models.newest_events import Committed, FeedWentBack, newest_of
 
 logger = logging.getLogger("taskproject.push")
 
@@ -217,6 +217,12 @@ class Stream(asyncio.Protocol):
             self._transport.write(hint(sequence))
             self._server.counts["hints"] += 1
 
+    def correct(self, sequence: int) -> None:
+        """The same of the newest event, also if it is an earlier one: of a restored backup."""
+        if sequence < self.sequence:
+            self.sequence = sequence - 1
+        self.tell(sequence)
+
     def _schedule(self) -> None:
         self._beat = self._server.loop.call_later(HEARTBEAT, self._send_heartbeat)
 
@@ -378,7 +384,10 @@ class Server:
                 stream.close()
 
     def _watch(self) -> None:
-        """Asks the database for what was committed, while there are streams. A thread."""
+        """Asks the database for what was committed, while there are streams. A thread.
+
+        With a new connection, and after the feed went back, it asks for the newest event of every
+        user: in another state of the database, another one may be it, with an earlier sequence."""
         committed: Committed | None = None
         away = False
         while True:
@@ -387,17 +396,21 @@ class Server:
                 committed = None
                 self.looked = time.time()
                 continue
-            fresh = {self._fresh.popleft() for _ in range(len(self._fresh))}
+            asked = {self._fresh.popleft() for _ in range(len(self._fresh))}
             try:
                 connection.close_if_unusable_or_obsolete()
                 with deadline(CALL_SECONDS):
-                    committed = committed or Committed()
-                    found = committed.read() | newest_of(fresh)
+                    if committed is None or connection.connection is None:
+                        committed, asked = Committed(), {*self._of_users}
+                    found, newest = committed.read(), newest_of(asked)
+            except FeedWentBack:
+                committed = None
+                continue
             except Exception as error:
                 # No error may end the thread.
                 connection.close()
+                committed = None
                 self.counts["failed"] += 1
-                self._fresh.extend(fresh)
                 if not (away and is_away(error)):
                     logger.log(
                         logging.WARNING if is_away(error) else logging.ERROR,
@@ -409,14 +422,17 @@ class Server:
                 continue
             away = False
             self.looked = time.time()
-            told = {user: found[user] for user in found if user in self._of_users}
-            if told:
-                self.loop.call_soon_threadsafe(self._tell, told)
+            found = {user: found[user] for user in found if user in self._of_users}
+            if found or newest:
+                self.loop.call_soon_threadsafe(self._tell, found, newest)
 
-    def _tell(self, told: dict[int, int]) -> None:
-        for user_id, sequence in told.items():
+    def _tell(self, found: dict[int, int], newest: dict[int, int]) -> None:
+        for user_id, sequence in found.items():
             for stream in self._of_users.get(user_id, ()):
                 stream.tell(sequence)
+        for user_id, sequence in newest.items():
+            for stream in self._of_users.get(user_id, ()):
+                stream.correct(sequence)
 
 
 def run(

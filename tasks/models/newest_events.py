@@ -21,11 +21,16 @@ _SNAPSHOT = (
     else "0, 0"
 )
 # There is a row even without events.
-_COMMITTED = f"""SELECT {_SNAPSHOT}, "owner_id", "newest" FROM (SELECT 1) "one" LEFT JOIN (
+_COMMITTED = f"""SELECT {_SNAPSHOT}, (SELECT COALESCE(max("sequence"), 0) FROM "tasks_event"),
+    "owner_id", "newest" FROM (SELECT 1) "one" LEFT JOIN (
     SELECT "owner_id", max("sequence") AS "newest" FROM "tasks_event" WHERE "sequence" > %s
     GROUP BY "owner_id") "events" ON TRUE"""
 #: Most events that one call of `Committed.read` reads again.
 WINDOW = 10_000
+
+
+class FeedWentBack(Exception):
+    """The newest events are gone: a backup was restored, or their owner was deleted."""
 
 
 def newest(owner_id: int, guard: Guard) -> int:
@@ -65,11 +70,14 @@ class Committed:
         self._marks: deque[_Mark] = deque()
 
     def read(self) -> dict[int, int]:
-        """The sequences of the newest events, by owner; some that were returned before too."""
+        """The sequences of the newest events, by owner; some that were returned before too. Raises
+        `FeedWentBack`, after which this object is of no use."""
         rows = fetch(_COMMITTED, [self._after])
-        first, following = int(rows[0][0]), int(rows[0][1])
-        found = {owner: sequence for _, _, owner, sequence in rows if owner is not None}
-        self._newest = max(self._newest, *found.values(), 0)
+        first, following, newest = int(rows[0][0]), int(rows[0][1]), rows[0][2]
+        if newest < self._newest:
+            raise FeedWentBack
+        found = {owner: sequence for *_, owner, sequence in rows if owner is not None}
+        self._newest = newest
         self._marks.append(_Mark(following, self._newest))
         while self._marks and self._marks[0].transaction <= first:
             self._after = self._marks.popleft().sequence

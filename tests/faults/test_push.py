@@ -15,6 +15,10 @@ from tests.support.copies import free_port
 from tests.support.servers import Server, manage
 
 USERS, EACH = 10, 20
+#: Of the user whose change was the first of the last round.
+LOSE = f"""DELETE FROM tasks_event WHERE sequence =
+    (SELECT min(sequence) FROM (SELECT sequence FROM tasks_event ORDER BY 1 DESC LIMIT {USERS}) one)
+    RETURNING 1"""
 SEED = f"""
 from taskproject.accounts.models import ApiToken, User
 for number in range({USERS}):
@@ -112,5 +116,11 @@ def test_clients_learn_what_they_missed(
     postgresql.stop()
     until(lambda: "cannot be asked for changes" in service.output)
     postgresql.start()
+    before = cursors
     cursors = changed(server, tokens)
     assert all(each.next_hint() == cursors[each.token] for each in listeners)
+
+    # It comes back as it was before one user's last change, and after those of others.
+    postgresql.execute(LOSE, on_postgresql.name)
+    postgresql.terminate(on_postgresql.name)
+    assert {each.next_hint() for each in listeners[:EACH]} == {before[tokens[0]]}

@@ -27,7 +27,7 @@ from taskproject.ports import Port
 from tasks import push
 from tasks.hints import hint
 from tasks.models import Event
-from tasks.models.newest_events import Committed, newest_of
+from tasks.models.newest_events import Committed, FeedWentBack, newest_of
 from tasks.push import read_request
 from tests.conftest import ApiClient, make_task
 from tests.support.copies import copy_of, free_port
@@ -51,9 +51,13 @@ PROCESS = """
 import django
 django.setup()
 from taskproject.accounts.models import ApiToken, User
-for name in ("alice", "bob"):
+from django.test import Client
+for name in ("alice", "bob", "frank"):
     user = User.objects.create_user(name)
     print(ApiToken(user=user, name="test", scopes="read write").issue(), flush=True)
+client = Client()
+client.force_login(user)
+print(client.session.session_key, flush=True)
 from taskproject.ports import Port
 from tasks import push
 push.RECHECK, push.HEARTBEAT, push.STREAMS_PER_USER = {recheck}, 1.0, {streams}
@@ -69,23 +73,29 @@ class Service:
     port: int
     alice: str
     bob: str
+    frank: str
+    franks_session: str
 
     @contextmanager
-    def stream(self, token: str = "", *headers: str) -> Iterator["Stream"]:
+    def stream(self, token: str | None = "", *headers: str) -> Iterator["Stream"]:
         """A stream of alice's."""
         with socket.create_connection(("127.0.0.1", self.port), 10) as client:
             lines = [
                 "GET /api/changes/stream HTTP/1.1",
                 "Host: localhost",
-                f"Authorization: Bearer {token or self.alice}",
+                *(
+                    [f"Authorization: Bearer {token or self.alice}"]
+                    if token is not None
+                    else []
+                ),
                 *headers,
             ]
             client.sendall("\r\n".join([*lines, "", ""]).encode())
             yield Stream(client)
 
-    def send(self, method: str, path: str, body: Any = None) -> Any:
+    def send(self, method: str, path: str, body: Any = None, token: str = "") -> Any:
         """The body of alice's response."""
-        headers = {"Authorization": f"Bearer {self.alice}"}
+        headers = {"Authorization": f"Bearer {token or self.alice}"}
         answer = self.server.send(method, path, body, headers)
         assert answer.status < 300
         return answer.json() if answer.body else None
@@ -156,10 +166,10 @@ def service(migrated: str) -> Iterator[Service]:
         )
         stack.callback(process.terminate)
         assert process.stdout
-        alice, bob = (process.stdout.readline().strip() for _ in range(2))
+        secrets = [process.stdout.readline().strip() for _ in range(4)]
         server = stack.enter_context(live_server(url, WORKERS="1"))
         wait_for(port)
-        yield Service(server, port, alice, bob)
+        yield Service(server, port, *secrets)
 
 
 def wait_for(port: int) -> None:
@@ -234,6 +244,19 @@ def test_events_are_found_that_are_committed_in_another_order() -> None:
 
 
 @pytest.mark.django_db
+def test_a_feed_that_went_back_is_noticed() -> None:
+    alice = User.objects.create_user("alice")
+    for _ in range(2):
+        make_task(alice)
+    committed = Committed()
+    committed.read()
+    Event.objects.filter(sequence=Event.objects.all().last_sequence()).delete()
+
+    with pytest.raises(FeedWentBack):
+        committed.read()
+
+
+@pytest.mark.django_db
 def test_the_newest_events_of_owners() -> None:
     alice, bob = (User.objects.create_user(name) for name in ("alice", "bob"))
     with transaction.atomic():
@@ -293,6 +316,24 @@ def test_a_stream_ends_with_its_token(service: Service) -> None:
         stream.read_to_the_end()
     with service.stream(made["secret"]) as stream:
         assert stream.read_to_the_end().startswith("HTTP/1.1 401 ")
+
+
+def test_streams_end_with_a_session_and_with_an_account(service: Service) -> None:
+    session = f"X-Session-Token: {service.franks_session}"
+    with (
+        service.stream(None, session) as signed_in,
+        service.stream(service.frank) as other,
+    ):
+        for stream in (signed_in, other):
+            stream.read_until(HINT)
+        header = {"X-Session-Token": service.franks_session}
+        path = "/api/auth/app/v1/auth/session"
+        assert (
+            service.server.send("DELETE", path, None, header).status == 401
+        )  # signed out
+        signed_in.read_to_the_end()
+        service.send("DELETE", "/api/me?confirm=frank", None, service.frank)
+        other.read_to_the_end()
 
 
 def test_pages_of_allowed_origins_may_read_it_and_its_errors(service: Service) -> None:
