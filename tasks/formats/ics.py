@@ -37,6 +37,9 @@ UID_LENGTH = 240
 #: Octets of a line, without its end.
 LINE_LENGTH = 75
 END = b"END:VCALENDAR\r\n"
+#: `recurrence_from`, where it is another one than RRULE alone means here. Programs that do not
+#: know it keep it, or leave it out (RFC 5545 §3.8.8.2).
+SOURCE = "X-TASKS-RECURRENCE-FROM"
 
 # RFC 5545 §3.3.11: TEXT has no control characters except TAB and line breaks.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -112,6 +115,8 @@ def _todo(task: TaskRecord, shared: list[str], series: Series | None) -> list[st
         lines.append("STATUS:NEEDS-ACTION")
     if series:
         lines.append(f"RRULE:{series.rule}")
+        if task.recurrence_from == "each_due":
+            lines.append(f"{SOURCE}:each_due")
         lines.append(_local("DTSTART", ics_series.start_of(series.first)))
         lines.append(_local("DUE", series.first))
     elif task.due_date:

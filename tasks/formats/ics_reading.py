@@ -1,7 +1,8 @@
 """To-dos of iCalendar files (RFC 5545), as other programs export them: Apple's and GNOME's, KDE,
 Nextcloud, Tasks.org, Thunderbird.
 
-Events and journals are left out. Properties without a field here are kept in descriptions.
+Events and journals are left out, and reported unless they are events that this service writes
+beside the to-do. Properties without a field here are kept in descriptions.
 Time zones are those whose TZID ends with an IANA name, as "/mozilla.org/20050126_1/Europe/
 Paris"; a time in another zone, or in none, is a day. In a series, occurrences that are written
 out (RECURRENCE-ID) are tasks of their own, and the open one is the first of the others."""
@@ -12,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
+from functools import cached_property
 from typing import BinaryIO, NamedTuple
 from urllib.parse import unquote
 
@@ -50,6 +52,8 @@ _UNUSED = ("DTSTAMP", "SEQUENCE", "CLASS", "BEGIN", "END")
 #: RFC 5545 §3.8.1.9, and the middle of what it leaves to programs.
 _PRIORITIES = ("none", "urgent", *["high"] * 3, "medium", *["low"] * 4)
 _OWN = "@tasks"
+#: The ids of events that are written beside a to-do: see `ics.components`.
+_OWN_EVENT = re.compile(r"(.*)@(?:due|next2?)\.tasks")
 
 
 class Property(NamedTuple):
@@ -108,6 +112,8 @@ class _Series:
 
     draft: Draft | None = None
     rule: str = ""
+    #: `recurrence_from`.
+    source: str = "due"
     #: Whether the rule counts from a start on another day than the due date.
     apart: bool = False
     written: set[date] = field(default_factory=set)
@@ -153,6 +159,7 @@ class _Calendar:
         self.title = ""
         self.todos: list[Todo] = []
         self.left_out: dict[str, None] = {}
+        self._events: list[str] = []  # their ids
         within: list[str] = []
         lines = text.split("\n")
         if lines[0].strip().upper() != "BEGIN:VCALENDAR":
@@ -173,14 +180,30 @@ class _Calendar:
                 and name == "TRIGGER"
             ):
                 self._add(self.todos[-1], found, line)
+            elif found and within[1:] == ["VEVENT"] and name == "UID":
+                self._events[-1] = found[3].strip()
             elif found and len(within) == 1 and name in ("NAME", "X-WR-CALNAME"):
                 self.title = Property(name, {}, found[3]).text
         self.ended = not within
+        if not all(map(self._is_of_todo, self._events)):
+            self.left_out["VEVENT"] = None
+
+    def _is_of_todo(self, event: str) -> bool:
+        """Whether this service has written the event beside a to-do of the file."""
+        own = _OWN_EVENT.fullmatch(event)
+        return own is not None and f"{own[1]}{_OWN}" in self._ids
+
+    @cached_property
+    def _ids(self) -> set[str]:
+        found = (todo.properties.get("UID", ()) for todo in self.todos)
+        return {one.value.strip() for each in found for one in each}
 
     def _begin(self, within: list[str], kind: str) -> None:
         within.append(kind)
         if within[1:] == ["VTODO"]:
             self.todos.append(Todo())
+        elif within[1:] == ["VEVENT"]:
+            self._events.append("")
         elif len(within) == 2 and kind != "VTIMEZONE":
             self.left_out[kind] = None
 
@@ -230,7 +253,7 @@ def _read_todo(
         remarks.lines.append(f"Status: {status}")
     if progress and not completed and progress != "0":
         remarks.lines.append(f"Progress: {progress}%")
-    rule = todo.first("RRULE")
+    rule, source = todo.first("RRULE"), todo.text(ics.SOURCE)
     written = todo.first("RECURRENCE-ID")
     apart = _read_due(todo, draft, rule)
     _read_parent(todo, draft)
@@ -250,6 +273,7 @@ def _read_todo(
         one = series[derived_id("ics", own, str(line))]
     one.draft, one.apart = draft, apart
     one.rule = rule.value.strip() if rule and not written else ""
+    one.source = source if source == "each_due" else "due"
 
 
 def _identifier(uid: str) -> str:
@@ -386,6 +410,8 @@ def _begin(one: _Series, reading: Reading) -> None:
         return
     if one.rule:
         record = _with_rule(one.rule, one.apart, draft)
+        if record.recurrence is not None:
+            record = replace(record, recurrence_from=one.source)
         if record.recurrence is not None and one.written:
             moved = _moved(record, one.written)
             if moved is None:

@@ -254,6 +254,28 @@ def test_what_was_written_is_read_again(task: TaskRecord) -> None:
         assert ics._clean(task.title).strip()[:50] in again.title + again.description
 
 
+@pytest.mark.parametrize("source", ["due", "each_due"])
+def test_a_series_that_was_written_is_read_again_without_a_report(source: str) -> None:
+    task = TaskRecord(
+        "1",
+        "Tea",
+        due_date=date(2027, 1, 28),
+        recurrence="FREQ=MONTHLY;BYMONTHDAY=28",
+        recurrence_from=source,
+        occurrence="2027-01-28",
+    )
+    file = b"".join(ics.write([task]))
+    assert file.count(b"BEGIN:VEVENT") == 2
+
+    [_, again] = ics_reading.read(BytesIO(file))
+
+    assert isinstance(again, TaskRecord)
+    assert (again.recurrence, again.recurrence_from) == (task.recurrence, source)
+    alone = file.replace(b"UID:1@tasks", b"UID:2@tasks")
+    [*_, report] = ics_reading.read(BytesIO(alone))
+    assert "VEVENT" in str(report)
+
+
 @given(
     st.lists(
         st.one_of(
