@@ -2,12 +2,13 @@
 in the trash, or changed by somebody else."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import make_dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from http.cookies import SimpleCookie
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import orjson
 from django.db.models import Model, QuerySet
@@ -33,33 +34,35 @@ M = TypeVar("M", bound=Model)
 #: How values are written as JSON. (SQLite returns naive times, in UTC.)
 JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 WORDS: list[str] = Task.Priority.labels
-# The members of a task, in their order. Each has a type of its own.
-_BLANK: dict[str, Any] = {field.name: None for field in FIELDS} | {"overdue": False}
 NO_FIELDS: Mapping[str, object] = MappingProxyType({})
-_STORED = tuple(ATTRIBUTES)
+_MEMBERS = [field.name for field in FIELDS]
+#: The members of a task. (Objects of a class share the table of their attributes' names: 50 of
+#: them are made in 60 us instead of the 90 for as many dicts.)
+_Shown = make_dataclass("_Shown", _MEMBERS)
+# The members before `overdue`, which is computed, and those after it.
+_BEFORE = slice(_MEMBERS.index("overdue"))
+_AFTER = slice(_BEFORE.stop, len(ATTRIBUTES))
 _attributes = attrgetter(*ATTRIBUTES.values())
 
 
 def represent(task: Task | Row, clock: Clock) -> dict[str, object]:
     """The members of TaskOut, in its order; `clock` is the clock of the request. A change
     of the members changes REPRESENTATION."""
-    # 75 us for 50 tasks; `isinstance` and `zip(strict=)` would add 20.
-    shown = _BLANK.copy()
-    if type(task) is tuple:
-        shown.update(zip(_STORED, task))
-        shown["tags"] = orjson.loads(shown["tags"])
-        if reminders := shown["reminders"]:
-            shown["reminders"] = orjson.loads(reminders)
-    else:
-        shown.update(zip(_STORED, _attributes(task)))
-    if shown["reminders"] is None:
-        shown["reminders"] = []
-    shown["priority"] = WORDS[shown["priority"]]
-    day, instant = shown["due_date"], shown["due_at"]
+    values = task if type(task) is tuple else _attributes(task)
+    shown = _Shown(*values[_BEFORE], False, *values[_AFTER])
+    if values is task:
+        shown.tags = orjson.loads(shown.tags)
+        if shown.reminders:
+            shown.reminders = orjson.loads(shown.reminders)
+    if shown.reminders is None:
+        shown.reminders = []
+    shown.priority = WORDS[shown.priority]
+    day, instant = shown.due_date, shown.due_at
     if day or instant:
-        shown["overdue"] = is_overdue(shown["completed"], day, instant, clock)
-        shown["due_timezone"] = instant and timezones.known(shown["due_timezone"])
-    return shown
+        shown.overdue = is_overdue(shown.completed, day, instant, clock)
+        shown.due_timezone = instant and timezones.known(shown.due_timezone)
+    members: dict[str, object] = vars(shown)
+    return members
 
 
 def clock_of(request: ApiRequest, zone: InZone) -> Clock:
