@@ -43,6 +43,9 @@ test-pgbouncer: .venv/tests ## Runs the suite on PostgreSQL through PgBouncer (1
 test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 6 minutes.
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=2 --dist=worksteal tests/faults
 
+test-upgrade: .venv/tests ## Upgrades from 1.3.0, migration by migration, under load; 3 minutes.
+	$(BIN)/python -m pytest tests/faults/upgrade.py -rs
+
 test-browser: .venv/tests ## Uses the pages in Chromium (without it skipped); 2 minutes.
 	$(BIN)/python -m pytest tests/browser -rs
 
@@ -150,4 +153,4 @@ clients: .venv-clients $(CLIENTS)/node_modules
 
 bench-peers: .venv-peers $(FASTIFY)/node_modules
 
-.PHONY: help run test test-pgbouncer test-faults test-browser screenshots test-clients clients bench bench-peers bench-growth bench-costs test-next lint lock audit sbom
+.PHONY: help run test test-pgbouncer test-faults test-upgrade test-browser screenshots test-clients clients bench bench-peers bench-growth bench-costs bench-pages test-next lint lock audit sbom

@@ -20,7 +20,7 @@ from tests.faults.databases import Database
 from tests.faults.load import Client, Load, Record, loaded
 from tests.faults.postgres import PostgreSQL
 from tests.faults.proxy import Proxy
-from tests.support.servers import Server, live_server, manage
+from tests.support.servers import ROOT, Server, live_server, manage
 
 LINES = pytest.StashKey[list[str]]()
 HEADER = (
@@ -87,13 +87,20 @@ def record(request: pytest.FixtureRequest) -> Iterator[Record]:
 
 @pytest.fixture
 def start(record: Record) -> Iterator[Start]:
-    """Starts a service on a database, which it reaches by `url` if that is another."""
+    """Starts a service on a database, which it reaches by `url` if that is another; its code
+    is that of `project`."""
     with ExitStack() as stack:
 
         def service(
-            database: Database, *args: str, url: str = "", **env: str
+            database: Database,
+            *args: str,
+            url: str = "",
+            project: Path = ROOT,
+            **env: str,
         ) -> Service:
-            server = stack.enter_context(_running(url or database.url, *args, **env))
+            way = url or database.url
+            running = _running(way, *args, project=project, **env)
+            server = stack.enter_context(running)
             return Service(server.process, server.port, database, record, server.log)
 
         yield service
@@ -177,11 +184,11 @@ def _prepared(url: str) -> str:
 
 
 @contextmanager
-def _running(url: str, *args: str, **env: str) -> Iterator[Server]:
+def _running(url: str, *args: str, project: Path, **env: str) -> Iterator[Server]:
     """A live server none of whose workers is left, whatever the test killed."""
     workers: list[psutil.Process] = []
     try:
-        with live_server(url, *args, **env) as server:
+        with live_server(url, *args, project=project, **env) as server:
             try:
                 yield server
             finally:

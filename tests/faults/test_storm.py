@@ -89,10 +89,11 @@ class Storm:
         )
         assert not self.record.surprises, self.record.surprises[:3]
 
-    def work(self, token: str, seed: int) -> None:
-        """One client; two of one token work on the same tasks."""
+    def work(self, token: str, seed: int, port: int = 0) -> None:
+        """One client; two of one token work on the same tasks. `port` is that of another
+        service on the same database."""
         chance = random.Random(seed)
-        with Client(self.service.port, token, self.record) as client:
+        with Client(port or self.service.port, token, self.record) as client:
             while not self.stopping.is_set():
                 method, path, body = draw(
                     chance, lambda path: client.insist("GET", path).json()
@@ -173,6 +174,26 @@ class Storm:
                     connection.close()
                 time.sleep(0.1)
 
+    def audit(self, seen: list[tuple[Any, ...]]) -> None:
+        """That nothing acknowledged is missing, each version has one event, whatever follows
+        from tasks is as they say, and who followed the feed has `seen` each event."""
+        database, record = self.service.database, self.record
+        assert not record.surprises, record.surprises[:3]
+        untrue = untruths(database)
+        events = {(key, version) for key, version, _ in database.events()}
+        lost = self.versions - events
+        deleted = {key for key, _, verb in database.events() if verb == "deleted"}
+        gone = self.created - set(database.tasks()) - deleted
+        record.lost = len(lost | {(key, 0) for key in gone})
+        record.doubled = len(untrue)
+        record.notes.append(
+            f"{len(self.versions)} acknowledged versions, {len(seen)} events followed"
+        )
+        assert untrue == []
+        assert lost == set()
+        assert gone == set()
+        _followed(self.service, seen)
+
 
 def _command(database: Database, *args: str, **env: str) -> None:
     """A command of an operator, again while the database is away."""
@@ -186,7 +207,8 @@ def _command(database: Database, *args: str, **env: str) -> None:
             time.sleep(1)
 
 
-def _audit(database: Database) -> list[str]:
+def untruths(database: Database) -> list[str]:
+    """What is not so of it: see tests/faults/audit.py."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.faults.audit"],
         cwd=ROOT,
@@ -251,25 +273,10 @@ def test_a_storm_of_everything_leaves_nothing_lost_doubled_or_untrue(
     finally:
         storm.stop()
 
-    assert not record.surprises, record.surprises[:3]
-    untrue = _audit(database)
-    events = {(key, version) for key, version, _ in database.events()}
-    lost = storm.versions - events
-    deleted = {key for key, _, verb in database.events() if verb == "deleted"}
-    gone = storm.created - set(database.tasks()) - deleted
-    record.lost, record.doubled = len(lost | {(key, 0) for key in gone}), len(untrue)
-    record.notes.append(
-        f"{len(storm.versions)} acknowledged versions, {len(seen)} events followed"
-    )
-    assert untrue == []
-    assert lost == set()
-    assert gone == set()
-    _followed(service, database, seen)
+    storm.audit(seen)
 
 
-def _followed(
-    service: Service, database: Database, seen: list[tuple[Any, ...]]
-) -> None:
+def _followed(service: Service, seen: list[tuple[Any, ...]]) -> None:
     """That who followed the feed saw each event once, in the order of a second reading."""
     again: list[tuple[Any, ...]] = []
     with service.client() as client:

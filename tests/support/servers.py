@@ -131,15 +131,20 @@ def _token(database_url: str) -> str:
 
 
 @contextmanager
-def live_server(database_url: str, *args: str, **env: str) -> Iterator[Server]:
-    """`manage.py serve` on `database_url`, in the suite's environment and `env`."""
-    with starting_server(database_url, *args, **env) as server:
+def live_server(
+    database_url: str, *args: str, project: Path = ROOT, **env: str
+) -> Iterator[Server]:
+    """`manage.py serve` on `database_url`, in the suite's environment and `env`; `project` is
+    the directory of its `manage.py`."""
+    with starting_server(database_url, *args, project=project, **env) as server:
         _wait_until(server, _is_live)
         yield server
 
 
 @contextmanager
-def starting_server(database_url: str, *args: str, **env: str) -> Iterator[Server]:
+def starting_server(
+    database_url: str, *args: str, project: Path = ROOT, **env: str
+) -> Iterator[Server]:
     """The same as soon as it takes connections, before it answers any."""
     with tempfile.TemporaryDirectory(prefix="tasks-server-") as directory:
         log = Path(directory) / "output"
@@ -147,7 +152,7 @@ def starting_server(database_url: str, *args: str, **env: str) -> Iterator[Serve
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "manage.py", "serve", "--port", str(port), *args],
-                cwd=ROOT,
+                cwd=project,
                 env=_environment(database_url, {"WORKERS": "2", "THREADS": "2"} | env),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -163,11 +168,13 @@ def starting_server(database_url: str, *args: str, **env: str) -> Iterator[Serve
             _end(process)
 
 
-def manage(database_url: str, *args: str, **env: str) -> str:
+def manage(
+    database_url: str, *args: str, project: Path = ROOT, **env: str
+) -> str:
     """Runs a command of manage.py; returns the last line of its standard output."""
     done = subprocess.run(
         [sys.executable, "manage.py", *args],
-        cwd=ROOT,
+        cwd=project,
         env=_environment(database_url, env),
         stdin=subprocess.DEVNULL,
         capture_output=True,
