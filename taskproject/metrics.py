@@ -37,6 +37,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from taskproject.deadlines import deadline
 from taskproject.metrics_files import fold
 from taskproject.models import Job
+from taskproject.problems import DATABASE_ERROR
+from taskproject.request_queue import WAITED
 from taskproject.sql import this_thread
 from tasks.models import Event, Reminder, Webhook
 
@@ -77,6 +79,12 @@ duration = Histogram(
     buckets=BUCKETS,
     registry=registry,
 )
+waits = Histogram(
+    "tasks_http_queue_seconds",
+    "Time that requests waited for a thread; those that found one are not in it",
+    buckets=BUCKETS,
+    registry=registry,
+)
 in_flight = Gauge(
     "tasks_http_requests_in_flight",
     "Requests that a thread is answering",
@@ -99,6 +107,11 @@ round_trips = Counter(
     "tasks_database_round_trips",
     "Round trips of requests to the database",
     ["operation"],
+    registry=registry,
+)
+database_errors = Counter(
+    "tasks_database_errors",
+    "Requests that failed because of the database: 503, or a bug",
     registry=registry,
 )
 replays = Counter(
@@ -149,6 +162,12 @@ oldest_webhook = Gauge(
     multiprocess_mode="livemax",
     registry=registry,
 )
+waiting_webhooks = Gauge(
+    "tasks_webhooks_waiting",
+    "Webhooks without failures that have yet to be sent events",
+    multiprocess_mode="livemax",
+    registry=registry,
+)
 failing_webhooks = Gauge(
     "tasks_webhooks_failing",
     "Webhooks whose last delivery failed, or that were switched off for that",
@@ -162,8 +181,10 @@ sample_failures = Counter(
 )
 
 #: Operation or None, path, method, status, seconds, those of the database, round trips,
-#: whether it was a replay.
-_Request = tuple[str | None, str, str | None, int, float, float, int, bool]
+#: whether it was a replay, seconds in the queue or None, whether the database failed.
+_Request = tuple[
+    str | None, str, str | None, int, float, float, int, bool, float | None, bool
+]
 _answered: deque[_Request] = deque(maxlen=QUEUE)
 _running: set[int] = set()  # threads that are answering
 
@@ -198,6 +219,8 @@ class MetricsMiddleware:
                 usage.seconds,
                 usage.round_trips,
                 "Idempotency-Replayed" in response.headers,
+                request.META.get(WAITED),
+                request.META.get(DATABASE_ERROR, False),
             )
         )
         return response
@@ -296,20 +319,24 @@ class Collector:
             # Together for each kind of request: an addition to a file takes 2 us.
             sums: dict[tuple[str, str, int], tuple[int, float, int]] = {}
             while _answered:
-                operation, path, method, status, seconds, waited, trips, replayed = (
-                    _answered.popleft()
-                )
+                one = _answered.popleft()
+                operation, path, method, status, seconds, waited, trips = one[:7]
+                replayed, queued, failed = one[7:]
                 name = operation or place(path)
                 kind = (name, method if method in METHODS else "other", status)
-                count, waits, sent = sums.get(kind, (0, 0.0, 0))
-                sums[kind] = count + 1, waits + waited, sent + trips
+                count, waited_in_all, sent = sums.get(kind, (0, 0.0, 0))
+                sums[kind] = count + 1, waited_in_all + waited, sent + trips
                 _duration(name).observe(seconds)
                 if replayed:
                     replays.inc()
-            for (name, method, status), (count, waits, sent) in sums.items():
+                if queued is not None:
+                    waits.observe(queued)
+                if failed:
+                    database_errors.inc()
+            for (name, method, status), (count, waited, sent) in sums.items():
                 self._busy = True
                 requests.labels(name, method, status).inc(count)
-                database_seconds.labels(name).inc(waits)
+                database_seconds.labels(name).inc(waited)
                 round_trips.labels(name).inc(sent)
             in_flight.set(len(_running))
             used = time.process_time()
@@ -329,7 +356,9 @@ class Collector:
                 oldest_job.set(_age(oldest.created_at if oldest else None))
                 due = Reminder.objects.due(timezone.now()).first()
                 oldest_reminder.set(_age(due.fire_at if due else None))
-                oldest_webhook.set(_age(Webhook.objects.oldest_unsent()))
+                oldest_event, waiting = Webhook.objects.unsent()
+                oldest_webhook.set(_age(oldest_event))
+                waiting_webhooks.set(waiting)
                 failing_webhooks.set(Webhook.objects.failing().count())
         except DatabaseError:
             sample_failures.inc()

@@ -61,7 +61,7 @@ from django.db import (
     InterfaceError,
     InternalError,
 )
-from django.db.utils import OperationalError, ProgrammingError
+from django.db.utils import Error, OperationalError, ProgrammingError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
@@ -70,6 +70,8 @@ logger = logging.getLogger("taskproject.problems")
 
 CONTENT_TYPE = "application/problem+json"
 ROOTS = {"api", "livez", "readyz", "todo-backend"}
+#: The name in `request.META` of whether it failed because of the database, for the metrics.
+DATABASE_ERROR = "taskproject.database_error"
 # SQLSTATE classes of a table or column that a migration has not made yet.
 UNMIGRATED = {"42P01", "42703"}
 
@@ -427,6 +429,7 @@ def respond(request: HttpRequest, error: BaseException) -> HttpResponse:
             exc_info=error if problem.status == 500 else None,
             extra={"fields": fields},
         )
+        request.META[DATABASE_ERROR] = isinstance(error, Error)
     body = orjson.dumps(problem.as_dict(request.path), option=orjson.OPT_UTC_Z)
     return HttpResponse(
         body,

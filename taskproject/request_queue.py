@@ -25,6 +25,8 @@ LONGEST = 5.0  # seconds in the queue
 PRIORITY = {*PROBES, "/metrics"}
 #: The name in the WSGI environment that marks a request as refused (see `pipeline`).
 REFUSED = "taskproject.refused"
+#: The name in the WSGI environment of the seconds in the queue; absent if there were none.
+WAITED = "taskproject.waited"
 
 
 Environ = dict[str, Any]  # of WSGI (PEP 3333), by the names of its variables
@@ -72,7 +74,7 @@ class Queue:
         """The request that has waited longest; None if none waits, and the caller is done."""
         with self._lock:
             if self._waiting:
-                return self._waiting.popleft()[1]
+                return self._next()
             self.running -= 1
             return None
 
@@ -82,5 +84,10 @@ class Queue:
         with self._lock:
             late = []
             while self._waiting and self._waiting[0][0] <= before:
-                late.append(self._waiting.popleft()[1])
+                late.append(self._next())
             return late
+
+    def _next(self) -> Request:
+        since, request = self._waiting.popleft()
+        request.scope[WAITED] = time.monotonic() - since
+        return request

@@ -97,7 +97,7 @@ def waiting(now: datetime) -> Waiting:
     job = Job.objects.unfinished().first()
     return Waiting(
         reminder.fire_at if reminder else None,
-        Webhook.objects.oldest_unsent(),
+        Webhook.objects.unsent()[0],
         job.created_at if job else None,
     )
 

@@ -91,9 +91,9 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
             )
         return found
 
-    def oldest_unsent(self) -> datetime | None:
-        """The time of the oldest event after the cursor of one that is switched on and does not
-        fail. Reads an event of each."""
+    def unsent(self) -> tuple[datetime | None, int]:
+        """Of those that are switched on and do not fail: the time of the oldest event after the
+        cursor of one, and the number of those with such events. Reads an event of each."""
         well = self.filter(
             active=True, owner__is_active=True, failing_since__isnull=True
         )
@@ -101,8 +101,10 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
             owner_id=OuterRef("owner_id"), sequence__gt=OuterRef("cursor")
         )
         first = Subquery(feed.order_by("owner_id", "sequence").values("at")[:1])
-        oldest: datetime | None = well.aggregate(at=models.Min(first))["at"]
-        return oldest
+        found = well.annotate(first=first).aggregate(
+            at=models.Min("first"), number=models.Count("first")
+        )
+        return found["at"], found["number"]
 
     def failing(self) -> Self:
         """Those whose last delivery failed, or that were switched off for that."""

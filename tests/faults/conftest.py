@@ -95,7 +95,7 @@ def start(record: Record) -> Iterator[Start]:
             database: Database,
             *args: str,
             url: str = "",
-            project: Path = ROOT,
+            project: str | Path = ROOT,
             **env: str,
         ) -> Service:
             way = url or database.url
@@ -184,7 +184,7 @@ def _prepared(url: str) -> str:
 
 
 @contextmanager
-def _running(url: str, *args: str, project: Path, **env: str) -> Iterator[Server]:
+def _running(url: str, *args: str, project: str | Path, **env: str) -> Iterator[Server]:
     """A live server none of whose workers is left, whatever the test killed."""
     workers: list[psutil.Process] = []
     try:

@@ -15,16 +15,18 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from taskproject import metrics, work_metrics, worker
+from taskproject import metrics, request_queue, work_metrics, worker
 from taskproject.metrics import MetricsMiddleware, place
+from taskproject.request_queue import Answer, Request
 from tasks import push, push_metrics
-from tasks.models import Event, Reminder, Task, Webhook
+from tasks.models import Event, Reminder, Task, Webhook, listing
 from tests.conftest import ApiClient
 from tests.support.copies import copy_of, free_port
 from tests.support.servers import Server, live_server
@@ -168,6 +170,44 @@ def test_requests_are_counted_by_operation_method_and_status(
     assert value(after, "tasks_worker_memory_bytes") > 2**20
 
 
+def test_the_time_in_the_queue_is_measured(
+    measured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one that waited; another waited too long, and a third found a thread free."""
+    monkeypatch.setattr(request_queue, "LONGEST", 0)
+    queue = request_queue.Queue()
+    queue.running = measured.THREADS
+    for _ in range(2):
+        queue.admit(Request(cast(Answer, None), {}))
+    waited, late = queue.following(), queue.expired()
+    assert waited
+    before = scraped()
+    for scope in (waited.scope, late[0].scope, {}):
+        Client().get("/livez", **scope)
+    after = scraped()
+
+    name = "tasks_http_queue_seconds"
+    assert value(after, f"{name}_count") - value(before, f"{name}_count") == 2
+    assert value(after, f"{name}_sum") > value(before, f"{name}_sum")
+
+
+def test_errors_of_the_database_are_counted(
+    api: ApiClient, measured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **named: object) -> None:
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(listing, "state", fail)
+    before = scraped()
+    poll = {"If-None-Match": '"a"'}
+    assert api.send("GET", "/api/tasks", headers=poll).status_code == 503
+    assert api.send("GET", "/api/tasks/0").status_code == 404
+    after = scraped()
+
+    name = "tasks_database_errors_total"
+    assert value(after, name) - value(before, name) == 1
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [
@@ -214,6 +254,7 @@ def test_the_database_is_sampled(api: ApiClient, measured: Settings) -> None:
 
     found = scraped()
     assert 70 <= value(found, "tasks_webhooks_oldest_seconds") < 90
+    assert value(found, "tasks_webhooks_waiting") == 1
     assert value(found, "tasks_webhooks_failing") == 1
     assert 70 <= value(found, "tasks_reminders_oldest_seconds") < 90
     assert value(found, "tasks_newest_event") > 0

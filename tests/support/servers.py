@@ -132,7 +132,7 @@ def _token(database_url: str) -> str:
 
 @contextmanager
 def live_server(
-    database_url: str, *args: str, project: Path = ROOT, **env: str
+    database_url: str, *args: str, project: str | Path = ROOT, **env: str
 ) -> Iterator[Server]:
     """`manage.py serve` on `database_url`, in the suite's environment and `env`; `project` is
     the directory of its `manage.py`."""
@@ -143,7 +143,7 @@ def live_server(
 
 @contextmanager
 def starting_server(
-    database_url: str, *args: str, project: Path = ROOT, **env: str
+    database_url: str, *args: str, project: str | Path = ROOT, **env: str
 ) -> Iterator[Server]:
     """The same as soon as it takes connections, before it answers any."""
     with tempfile.TemporaryDirectory(prefix="tasks-server-") as directory:
@@ -169,7 +169,7 @@ def starting_server(
 
 
 def manage(
-    database_url: str, *args: str, project: Path = ROOT, **env: str
+    database_url: str, *args: str, project: str | Path = ROOT, **env: str
 ) -> str:
     """Runs a command of manage.py; returns the last line of its standard output."""
     done = subprocess.run(
