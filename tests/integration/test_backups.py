@@ -261,6 +261,7 @@ def test_a_backup_that_fails_leaves_no_file(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.without_pooler("backup refuses poolers")
 def test_an_existing_backup_is_not_overwritten(any_file: Path) -> None:
     before = any_file.read_bytes()
 
@@ -435,6 +436,7 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 @on_postgresql
+@pytest.mark.without_pooler("backup refuses poolers")
 def test_a_missing_pg_dump_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -445,6 +447,7 @@ def test_a_missing_pg_dump_is_named(
 
 
 @on_postgresql
+@pytest.mark.without_pooler("backup refuses poolers")
 def test_an_old_pg_dump_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,6 +114,7 @@ def test_a_poller_sees_every_event_once_and_in_order_while_others_write(
     assert len(trashed) > 0
 
 
+@pytest.mark.without_pooler("needs three sessions at once")
 def test_of_two_interleaved_transactions_neither_is_missed(
     alice: User, on_postgresql: None
 ) -> None:

@@ -339,6 +339,7 @@ def test_without_its_stored_answer_there_is_no_effect_either(
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.without_pooler("needs three sessions at once")
 def test_while_the_first_still_runs_the_second_is_409_on_postgresql(
     alice: User, token: str
 ) -> None:

@@ -11,6 +11,7 @@ from taskproject.accounts.models import User
 from taskproject.postgresql import base, direct
 from taskproject.sql import fetch
 from tests.conftest import ApiClient, make_task, make_token
+from tests.support.copies import end_sessions
 from tests.support.threads import Threads
 
 pytestmark = [
@@ -30,9 +31,11 @@ def serializable(db: None) -> Iterator[None]:
     option = f"ALTER DATABASE {name} {{}} default_transaction_isolation"
     execute(option.format("SET") + " = 'serializable'")
     connection.close()
+    end_sessions(connection.settings_dict["NAME"])  # it is of new ones
     yield
     execute(option.format("RESET"))
     connection.close()
+    end_sessions(connection.settings_dict["NAME"])
 
 
 @pytest.fixture

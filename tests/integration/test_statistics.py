@@ -213,6 +213,7 @@ def fill(user: User) -> TaskList:
     return lists[0]
 
 
+@pytest.mark.without_pooler("counts what one session has read")
 def test_a_request_reads_as_few_pages_as_with_statistics(
     never_analysed: None, alice: User, bob: User
 ) -> None:

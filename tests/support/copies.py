@@ -7,10 +7,12 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import psycopg
 from django.db import connection
+from django.test.utils import override_settings
 from psycopg import sql
 
 from taskproject import databases
@@ -111,15 +113,29 @@ def absent_database() -> str:
 
 @contextmanager
 def connected_to(url: str) -> Iterator[None]:
-    """The connection of this thread to another database."""
-    usual = connection.settings_dict["NAME"]
+    """The connection of this thread to another database; behind a pooler, commands that need
+    the direct URL have that of this database."""
+    usual = dict(connection.settings_dict)
     connection.close()
     connection.settings_dict["NAME"] = name_of(url)
     try:
-        yield
+        with _direct_way(url):
+            yield
     finally:
         connection.close()
-        connection.settings_dict["NAME"] = usual
+        connection.settings_dict.update(usual)
+
+
+@contextmanager
+def _direct_way(url: str) -> Iterator[None]:
+    if server_url() == os.environ["DATABASE_URL"]:
+        yield
+        return
+    direct = urlsplit(server_url())._replace(path=f"/{name_of(url)}").geturl()
+    with patch.dict(os.environ, DATABASE_DIRECT_URL=direct):
+        way = databases.same_database("DATABASE_DIRECT_URL", connection.settings_dict)
+        with override_settings(DATABASE_DIRECT=way):
+            yield
 
 
 def name_of(url: str) -> str:
