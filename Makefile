@@ -66,6 +66,9 @@ bench-growth: .venv/tests ## Measures what a request costs at 1,000 to 1,000,000
 bench-costs: .venv/tests ## Measures what each operation costs, for docs/capacity.md; ARGS=--help.
 	$(BIN)/python -m bench.costs $(ARGS)
 
+bench-metrics: .venv/tests ## Measures what /metrics costs, with and without it in turns (needs wrk); ARGS=--help.
+	$(BIN)/python -m bench.metrics $(ARGS)
+
 bench-pages: .venv/tests ## Measures the admin's pages at 1,000,000 tasks of 10,000 owners; ARGS=--help.
 	$(BIN)/python -m bench.pages $(ARGS)
 
@@ -153,4 +156,4 @@ clients: .venv-clients $(CLIENTS)/node_modules
 
 bench-peers: .venv-peers $(FASTIFY)/node_modules
 
-.PHONY: help run test test-pgbouncer test-faults test-upgrade test-browser screenshots test-clients clients bench bench-peers bench-growth bench-costs bench-pages test-next lint lock audit sbom
+.PHONY: help run test test-pgbouncer test-faults test-upgrade test-browser screenshots test-clients clients bench bench-peers bench-growth bench-costs bench-metrics bench-pages test-next lint lock audit sbom
