@@ -321,6 +321,8 @@ class Load:
                     task = client.patch(task, description=f"Round {turn}")
                     task = client.toggle(task)
                     client.read(task)
+                    # Else what breaks and recovers waits for the processors.
+                    time.sleep(0.02)
         except (AssertionError, LookupError, ValueError) as error:
             self._record.surprises.append(repr(error))
 

@@ -63,7 +63,7 @@ def test_a_second_migrate_waits_for_the_first(empty: Database, tmp_path: Path) -
     output = tmp_path / "output"
 
     with lock_of_a_migrate(empty):
-        second = migrating(empty.url, output)
+        second = migrating(empty.url, output, "contenttypes")
         until(lambda: "waiting until it has finished" in output.read_text(), within=60)
         assert second.poll() is None
 
