@@ -66,6 +66,8 @@ DATABASES = ["sqlite", "postgresql"]
 TASKS, OWNERS, REQUESTS = 1_000_000, 10_000, 11
 #: Tasks that are written at once.
 BATCH = 2_500
+#: Of so many parts of the owners one is written, and copied for the others in half the time.
+PARTS = 20
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class Cost:
 def seed(tasks: int, owners: int) -> None:
     """Tasks as those of `seed_tasks`, of as many owners, unless there are tasks already.
 
-    They are written as `TaskQuerySet.add_all` does, but those of many owners at once."""
+    Those of a part of the owners are written as `TaskQuerySet.add_all` does, but of many owners
+    at once. The others have copies of them."""
     from django.utils import timezone
 
     from taskproject.accounts.models import User
@@ -113,9 +116,10 @@ def seed(tasks: int, owners: int) -> None:
         [User(username=f"owner{place}", password="!") for place in range(owners)]
     )
     each = tasks // owners
+    written = -(-owners // PARTS)
     names = {casefold_key(name): name for name in TAGS}
     with tqdm(total=tasks, unit=" tasks") as bar:
-        for portion in batched(people, max(1, BATCH // each)):
+        for portion in batched(people[:written], max(1, BATCH // each)):
             with lock_feeds([person.pk for person in portion]) as now:
                 lists = TaskList.objects.bulk_create(
                     TaskList(
@@ -146,7 +150,57 @@ def seed(tasks: int, owners: int) -> None:
                 label(made)
                 task_events.record(BY, now, [(None, task) for task in made])
             bar.update(len(made))
+        for count in _copies(people[0].pk, written, owners):
+            bar.update(count * each)
     analyze(User, TaskList, Task, Event, Label, Tag, Tally)
+
+
+def _copies(first: int, written: int, owners: int) -> Iterator[int]:
+    """Copies all that belongs to the owners who were `written`, of whom `first` is one's id, for
+    those who follow, until all `owners` have theirs. The triggers count and index the copies.
+    Yields the numbers of owners."""
+    from django.core.management.color import no_style
+    from django.db import connection, transaction
+    from django.db.models import Max, Model
+
+    from tasks.models import Event, Label, Tag, Task, TaskList
+
+    models: tuple[type[Model], ...] = (TaskList, Tag, Task, Label, Event)
+    ends = {
+        model: model._default_manager.aggregate(end=Max("pk"))["end"]
+        for model in models
+    }
+    with connection.cursor() as cursor:
+        for begin in range(written, owners, written):
+            count, turn = min(written, owners - begin), begin // written
+            theirs = f'"owner_id" < {first + count}'
+            with transaction.atomic():
+                for model in models:
+                    steps = {
+                        "owner_id": begin,
+                        "list_id": ends[TaskList] * turn,
+                        "tag_id": ends[Tag] * turn,
+                        "task_id": ends[Task] * turn,
+                        model._meta.pk.column: ends[model] * turn,
+                    }
+                    columns = [field.column for field in model._meta.concrete_fields]
+                    into = ", ".join(f'"{name}"' for name in columns)
+                    values = ", ".join(
+                        f'"{name}" + {steps[name]}' if name in steps else f'"{name}"'
+                        for name in columns
+                    )
+                    of = theirs
+                    if model is Label:
+                        of = (
+                            f'"tag_id" IN (SELECT "id" FROM "tasks_tag" WHERE {theirs})'
+                        )
+                    table = model._meta.db_table
+                    cursor.execute(
+                        f'INSERT INTO "{table}" ({into}) SELECT {values} FROM "{table}" WHERE {of}'
+                    )
+            yield count
+        for statement in connection.ops.sequence_reset_sql(no_style(), list(models)):
+            cursor.execute(statement)
 
 
 def places() -> dict[str, object]:
