@@ -59,6 +59,7 @@ class Tally(models.Model):
     completed = models.BigIntegerField()
 
     class Meta:
+        verbose_name_plural = "tallies"
         constraints = (
             models.UniqueConstraint(fields=["owner", "kind", "key"], name="tally_once"),
         )

@@ -380,7 +380,7 @@ def test_what_goes_with_a_user_is_named_before(
 
     page = staff_client.get(f"/admin/accounts/user/{alice.pk}/delete/").content.decode()
 
-    for name in ("Lists: 1", "Tags: 1", "Tasks: 1"):
+    for name in ("Lists: 1", "Tags: 1", "Tasks: 1", "Tallies: 3"):
         assert name in page
 
 
