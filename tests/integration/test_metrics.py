@@ -18,7 +18,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
-from prometheus_client import generate_latest
+from prometheus_client import Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
@@ -168,6 +168,22 @@ def test_requests_are_counted_by_operation_method_and_status(
     assert grown("tasks_database_seconds_total", operation="get_task") > 0
     assert value(after, "tasks_http_requests_in_flight") == 0
     assert value(after, "tasks_worker_memory_bytes") > 2**20
+
+
+def test_durations_are_added_together_as_one_by_one() -> None:
+    amounts = [0.0, 0.001, 0.0011, 5.0, 6.0, 6.0]
+    one_by_one, together = (
+        Histogram("tasks", "", buckets=metrics.BUCKETS, registry=None) for _ in range(2)
+    )
+    for amount in amounts:
+        one_by_one.observe(amount)
+    metrics._observe(together, amounts)
+
+    def counted(histogram: Histogram) -> list[tuple[str, str, float]]:
+        [family] = histogram.collect()
+        return [(it.name, it.labels.get("le", ""), it.value) for it in family.samples]
+
+    assert counted(together)[:-1] == counted(one_by_one)[:-1]  # but when they were made
 
 
 def test_the_time_in_the_queue_is_measured(
