@@ -218,9 +218,10 @@ def _series(before: Values, values: Values) -> Values:
         given = "recurrence_subtasks" in values
         return {"recurrence_subtasks": subtasks} if given else {}
     rule = str(checked_rule(text, begin, source))
-    same = (rule, source) == (before.get("recurrence"), before.get("recurrence_from"))
+    same = rule == before.get("recurrence")
     moved = any(now[name] != before.get(name) for name in _DUE)
-    planned = before["occurrence"] if same and not moved else str(begin)
+    anew = not same or ("recurrence" in values and moved)
+    planned = str(begin) if anew else before["occurrence"]
     return {
         "recurrence": rule,
         "recurrence_from": source,
