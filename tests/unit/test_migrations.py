@@ -143,12 +143,6 @@ def found(api: Client, query: str) -> list[int]:
     return [item["id"] for item in answer.json()["items"]]
 
 
-def columns_of(table: str) -> set[str]:
-    with connection.cursor() as cursor:
-        described = connection.introspection.get_table_description(cursor, table)
-    return {column.name for column in described}
-
-
 def finished(index: str) -> bool:
     """Whether the index is there and in use."""
     on_postgresql, on_sqlite = FINISHED
@@ -488,13 +482,3 @@ def test_the_search_follows_every_change(alice: User) -> None:
         execute(
             "INSERT INTO tasks_search(tasks_search, rank) VALUES('integrity-check', 1)"
         )
-
-
-def test_all_can_be_taken_back(upgraded: Client) -> None:
-    """From the newest to the first, with rows; and forwards again."""
-    migrate(*FIRST)
-
-    assert "position" not in columns_of("tasks_task")
-    assert one("SELECT title FROM tasks_task WHERE id = 2") == "Buy oat milk"
-    migrate()
-    assert found(ApiClient(make_token(User.objects.get())), "q=milk") == [2]
