@@ -320,3 +320,51 @@ def test_a_page_of_a_forbidden_origin_cannot(
         assert answer == "refused"
     titles = Elsewhere(page, server).titled("Written by a stranger")
     assert titles == []
+
+
+def test_batches_and_polls_without_changes_cost_few_preflights(
+    new_page: NewPage, server: Server, frontend: str, console: Console
+) -> None:
+    """The 47 requests of docs/api.md, "Pages of other origins"."""
+    console.expect("favicon.ico")
+    page = new_page(base_url=frontend)
+    page.goto("/config.js")  # of its origin, without requests of its own
+    before = len(server.output)
+
+    made = page.evaluate(BATCHES, [server.url, server.token])
+
+    lines = server.output[before:].splitlines()
+    asked = [line for line in lines if '"method":"OPTIONS"' in line]
+    assert made == 47
+    assert 0 < len(asked) <= 8
+
+
+#: Begins, then creates, edits and toggles ten tasks, and polls eleven times; returns the number
+#: of its requests.
+BATCHES = """async ([server, token]) => {
+    let made = 0;
+    const call = async (path, body) => {
+        made += 1;
+        const headers = {Authorization: `Bearer ${token}`};
+        if (body) headers["Content-Type"] = "application/json";
+        const answer = await fetch(server + path, body
+            ? {method: "POST", headers, body: JSON.stringify(body)} : {headers});
+        if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+        return answer.json();
+    };
+    const change = async (operation) =>
+        (await call("/api/tasks/batch", {operations: [operation]})).results[0].task;
+    for (const path of ["me", "lists", "tags", "tasks", "tasks/counts"])
+        await call(`/api/${path}`);
+    const {next_cursor} = await call("/api/changes?after=latest");
+    for (let number = 0; number < 10; number += 1) {
+        let task = await change({op: "create", body: {title: `Batched ${number}`}});
+        for (const changed of [{op: "update", body: {priority: "high"}}, {op: "toggle"}]) {
+            const {id, version} = task;
+            task = await change({...changed, id, version});
+        }
+    }
+    for (let poll = 0; poll < 11; poll += 1)
+        await call("/api/changes?after=" + next_cursor);
+    return made;
+}"""
