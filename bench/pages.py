@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -267,17 +267,17 @@ def _get(staff: "Client", address: str) -> None:
         raise RuntimeError(f"GET {address}: {answer.status_code}")
 
 
-def costs_table(costs: Sequence[Cost]) -> str:
-    headings = ("page", "statements", "least ms", "median ms", "CPU ms", "PostgreSQL's")
-    rows = [
-        (
-            each.page,
-            str(each.statements),
-            *(number(ms, 0) for ms in (each.least, each.median, each.cpu)),
-            number(each.database_cpu, 0),
-        )
-        for each in costs
-    ]
+def costs_table(found: Mapping[str, Sequence[Cost]]) -> str:
+    """The table of docs/performance.md: of each page the statements of its first request, and
+    for each database the milliseconds and those of CPU, PostgreSQL's included."""
+    headings = ["page", "statements"]
+    rows = [[each.page, ""] for each in next(iter(found.values()))]
+    for name, costs in found.items():
+        headings += [f"{name}, ms", "CPU"]
+        for row, each in zip(rows, costs, strict=True):
+            row[1] = str(each.statements)
+            used = each.cpu + each.database_cpu
+            row += [number(each.least, 0), number(used, 0)]
     return table(headings, rows)
 
 
@@ -309,6 +309,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _main(options: Namespace) -> int:
     found = {name: _in_process(name, options) for name in options.databases}
+    costs = {
+        name: [Cost(**each) for each in measured]  # type: ignore[arg-type]  # as written by `_here`
+        for name, measured in found.items()
+    }
+    print(f"\n{costs_table(costs)}", flush=True)
     if options.json:
         document = {"machine": machine.describe(), "costs": found}
         options.json.write_text(json.dumps(document, indent=1) + "\n")
@@ -334,8 +339,6 @@ def _in_process(database: str, options: Namespace) -> list[dict[str, object]]:
             command, env={**os.environ, **env}, stdout=subprocess.PIPE, check=True
         )
     costs: list[dict[str, object]] = json.loads(done.stdout)
-    shown = costs_table([Cost(**each) for each in costs])  # type: ignore[arg-type]  # as written by `_here`
-    print(f"\n### {database}\n\n{shown}", flush=True)
     return costs
 
 
