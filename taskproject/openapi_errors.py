@@ -276,7 +276,8 @@ def responses(
     for response in _of(path, method):
         yield response.status, response.name, response.response(schemas)
     member, error = _input_error(operation, schemas)
-    problem = problems.Invalid(f"{error['pointer']}: {error['detail']}", errors=[error])
+    detail = ": ".join(filter(None, (error["pointer"], error["detail"])))
+    problem = problems.Invalid(detail, errors=[error])
     path = re.sub(r"{\w+}", "42", path)
     content = _response(INVALID.name, problem, path)
     yield INVALID.status, f"Invalid{member.capitalize()}", content

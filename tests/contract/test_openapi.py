@@ -452,6 +452,8 @@ def test_the_example_of_an_invalid_request_is_of_its_operation(document: Any) ->
     for name, operation in operations(document).items():
         content = operation["responses"]["422"]["content"]["application/problem+json"]
         [error] = content["example"]["errors"]
+        said = f"{error['pointer']}: {error['detail']}".removeprefix(": ")
+        assert content["example"]["detail"] == said
         if error["code"] == "unknown":
             known = set(re.findall(r"\w+", error["detail"].replace("did you mean", "")))
             assert known & members_of(document, operation), name
