@@ -405,6 +405,6 @@ def test_the_document_says_what_to_do_for_each_alert() -> None:
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="needs promtool")
 def test_promtool_accepts_the_rules() -> None:
     subprocess.run(["promtool", "check", "rules", FILES / "alerts.yml"], check=True)
-    subprocess.run(
-        ["promtool", "check", "config", FILES / "prometheus.yml"], check=True
-    )
+    # Without the files that it names, of the token and of the rules.
+    check = ["promtool", "check", "config", "--syntax-only"]
+    subprocess.run([*check, FILES / "prometheus.yml"], check=True)
