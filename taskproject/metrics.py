@@ -321,6 +321,7 @@ class Collector:
             # Together for each kind of request: an addition to a file takes 2 us.
             sums: dict[tuple[str, str, int], tuple[int, float, int]] = {}
             durations: defaultdict[str, list[float]] = defaultdict(list)
+            waited_for_threads: list[float] = []
             while _answered:
                 one = _answered.popleft()
                 operation, path, method, status, seconds, waited, trips = one[:7]
@@ -333,7 +334,7 @@ class Collector:
                 if replayed:
                     replays.inc()
                 if queued is not None:
-                    waits.observe(queued)
+                    waited_for_threads.append(queued)
                 if failed:
                     database_errors.inc()
             for (name, method, status), (count, waited, sent) in sums.items():
@@ -343,6 +344,7 @@ class Collector:
                 round_trips.labels(name).inc(sent)
             for name, each in durations.items():
                 _observe(_duration(name), each)
+            _observe(waits, waited_for_threads)
             in_flight.set(len(_running))
             used = time.process_time()
             cpu.inc(max(0.0, used - self._cpu))
