@@ -329,6 +329,9 @@ if PASSKEY_DOMAIN:
 MFA_PASSKEY_LOGIN_ENABLED = bool(PASSKEY_DOMAIN)
 MFA_RATE_LIMITS = False
 MFA_TOTP_ISSUER = "Tasks"
+# Also the codes of 30 seconds before and after (RFC 6238, section 5.2): one may expire while it is
+# typed.
+MFA_TOTP_TOLERANCE = 1
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
