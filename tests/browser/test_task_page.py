@@ -25,9 +25,21 @@ def test_staff_walk_the_list_pick_a_time_and_restore_a_title(
     assert accessible(staff_page) == []
     staff_page.get_by_label("Pick a day and a time").fill("2026-12-31T17:30")
     expect(staff_page.get_by_label("Due at:")).to_have_value("2026-12-31 17:30")
+    # Just above the buttons, which stay in view.
+    staff_page.get_by_label("Recurrence:").evaluate(
+        "it => scrollBy(0, it.getBoundingClientRect().bottom + 62 - innerHeight)"
+    )
     staff_page.get_by_label("Recurrence:").fill("FREQ=DAILY;COUNT=3")
     dates = "Next: 2027-01-01 17:30, 2027-01-02 17:30, then it ends."
     expect(staff_page.get_by_text(dates)).to_be_visible()
+    shown, bar = (
+        where.bounding_box()
+        for where in (staff_page.get_by_text(dates), staff_page.locator(".submit-row"))
+    )
+    assert shown and bar
+    assert shown["y"] + shown["height"] <= bar["y"], (
+        "above the buttons, which are in front"
+    )
     staff_page.get_by_label("Due at:").fill("")
     staff_page.get_by_label("Recurrence:").fill("")
     expect(staff_page.get_by_text(dates)).to_have_count(0)

@@ -26,12 +26,12 @@ document.addEventListener('DOMContentLoaded', () => {
     const preview = async () => {
         const fields = document.querySelectorAll('[name^="due_"], #id_recurrence, #id_recurrence_from');
         const query = new URLSearchParams(Array.from(fields, field => [field.name, field.value])).toString();
-        if (query !== asked) {
-            asked = query;
-            const response = await fetch(`${dates.dataset.url}?${query}`);
-            const found = response.ok ? await response.text() : '';
-            dates.textContent = query === asked ? found : dates.textContent;
-        }
+        if (query === asked) return;
+        asked = query;
+        const response = await fetch(`${dates.dataset.url}?${query}`);
+        const found = response.ok ? await response.text() : '';
+        dates.textContent = query === asked ? found : dates.textContent;
+        if (document.activeElement.id === 'id_recurrence') dates.scrollIntoView({block: 'nearest'});
     };
     if (dates) {
         // The calendar of the day tells nobody that it was used, but the field has the focus then.
