@@ -90,14 +90,11 @@ def _main(options: Namespace) -> int:
         off = stage.service
         on = replace(off, env={**off.env, **TOKEN}, log=stage.log("with-metrics"))
         servers = (stack.enter_context(serving(on)), stack.enter_context(serving(off)))
-        for operation in OPERATIONS:
-            for server in servers if operation.name in options.operations else ():
+        chosen = [each for each in OPERATIONS if each.name in options.operations]
+        for operation in chosen:
+            for server in servers:
                 load.send(server, operation, options.connections, 1)  # warm-up
-        rows = [
-            row(operation, list(pairs(servers, operation, options)))
-            for operation in OPERATIONS
-            if operation.name in options.operations
-        ]
+        rows = [row(each, list(pairs(servers, each, options))) for each in chosen]
     about = machine.describe()
     print("\n" + " · ".join(f"{name} {value}" for name, value in about.items()))
     heads = ("operation", "with /s", "without /s", "ratio", "least-most", "CPU ratio")

@@ -323,9 +323,18 @@ class Collector:
             durations: defaultdict[str, list[float]] = defaultdict(list)
             waited_for_threads: list[float] = []
             while _answered:
-                one = _answered.popleft()
-                operation, path, method, status, seconds, waited, trips = one[:7]
-                replayed, queued, failed = one[7:]
+                (
+                    operation,
+                    path,
+                    method,
+                    status,
+                    seconds,
+                    waited,
+                    trips,
+                    replayed,
+                    queued,
+                    failed,
+                ) = _answered.popleft()
                 name = operation or place(path)
                 kind = (name, method if method in METHODS else "other", status)
                 count, waited_in_all, sent = sums.get(kind, (0, 0.0, 0))

@@ -11,12 +11,14 @@ up. Probes and metrics pass by the queue, and so are answered by the threads in 
 import time
 from collections import deque
 from threading import Lock
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from django.conf import settings
-from granian.wsgi import ResponseIterWrap
 
 from taskproject.health import PROBES
+
+if TYPE_CHECKING:
+    from granian.wsgi import ResponseIterWrap
 
 #: Threads that take what cannot be run yet. Two, so that one can wait for a body.
 RESERVE = 2
@@ -28,8 +30,8 @@ REFUSED = "taskproject.refused"
 #: The name in the WSGI environment of the seconds in the queue; absent if there were none.
 WAITED = "taskproject.waited"
 
-
-Environ = dict[str, Any]  # of WSGI (PEP 3333), by the names of its variables
+#: Variables of WSGI (PEP 3333), by their names.
+Environ = dict[str, Any]
 
 
 class Answer(Protocol):
@@ -40,7 +42,7 @@ class Answer(Protocol):
     ) -> None: ...
 
     def response_iter(
-        self, status: int, headers: list[tuple[str, str]], body: ResponseIterWrap
+        self, status: int, headers: list[tuple[str, str]], body: "ResponseIterWrap"
     ) -> None: ...
 
 

@@ -37,7 +37,7 @@ WORDS: list[str] = Task.Priority.labels
 NO_FIELDS: Mapping[str, object] = MappingProxyType({})
 _MEMBERS = [field.name for field in FIELDS]
 #: The members of a task. (Objects of a class share the table of their attributes' names: 50 of
-#: them are made in 60 us instead of the 90 for as many dicts.)
+#: them and their JSON take 0.93 million instructions, and 1.23 million as dicts.)
 _Shown = make_dataclass("_Shown", _MEMBERS)
 # The members before `overdue`, which is computed, and those after it.
 _BEFORE = slice(_MEMBERS.index("overdue"))
