@@ -183,7 +183,9 @@ class _Turns:
         self._put_below(turn.key, moved)
         if turn.value("recurrence_subtasks") == "once":
             return
-        _, done = occurrence_of(turn.task)
+        # Of the values: the change may have begun the series too.
+        done = recurrence.occurrence(turn.value("occurrence"))
+        assert done is not None
         later = turn.step.next.day - done.day
         for subtask in subtasks:
             if subtask.completed and subtask.recurrence is None:

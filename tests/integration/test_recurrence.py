@@ -307,6 +307,18 @@ def test_completed_subtasks_stay_if_they_are_to_be_done_once(api: ApiClient) -> 
     assert default["recurrence_subtasks"] == "again"
 
 
+def test_a_change_may_begin_a_series_and_complete_it(api: ApiClient) -> None:
+    task = api.send("POST", "/api/tasks", {"title": "Pay the rent"}).json()
+    below = {"title": "Done", "parent": task["id"], "completed": True}
+    api.send("POST", "/api/tasks", below)
+    path = f"/api/tasks/{task['id']}"
+
+    done = api.send("PATCH", path, {**SERIES, "completed": True})
+
+    assert done.status_code == 200, done.content
+    assert following(api, done.json())["open_subtasks"] == 1
+
+
 # Taking it back
 
 
