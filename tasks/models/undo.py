@@ -60,8 +60,10 @@ def undo(batch: Batch, events: EventQuerySet) -> Undone:
                 raise Conflict("A tag that was created is kept. Delete it instead.")
             raise NotFound("You have made no such change, or not lately.")
         tasks = Task.objects.owned_by(batch.owner_id).in_bulk(changes)
-        # Reopening a task that recurs removes the next one, which it had made.
-        made = {task.next_occurrence for task in tasks.values()}
+        # Reopening a task that recurs removes the next one, with the subtasks made for it.
+        following = {task.next_occurrence for task in tasks.values()} - {None}
+        made = {*following}
+        made |= {task.pk for task in tasks.values() if task.parent_id in following}
         operations = [
             operation
             for key, undone in reversed(changes.items())

@@ -1,6 +1,7 @@
 """POST /api/undo"""
 
 import time
+from datetime import date
 from typing import Any
 
 import pytest
@@ -241,6 +242,24 @@ def test_the_creation_of_a_list_is_undone_until_it_is_used(
     assert not TaskList.objects.filter(name="Empty").exists()
     assert "has tasks" in undo(api, event=used.sequence).json()["detail"]
     assert undo(api, event=edited.sequence).json()["changed"] == ["archived"]
+
+
+def test_what_completing_a_series_has_made_goes_with_it(
+    api: ApiClient, alice: User
+) -> None:
+    series: dict[str, Any] = {"recurrence": "FREQ=DAILY", "due_date": date(2999, 1, 1)}
+    task = make_task(alice, **series)
+    for completed in (True, False):
+        make_task(alice, "Below", parent_id=task.pk, completed=completed)
+    name = {"X-Request-ID": "done"}
+    api.send("POST", f"/api/tasks/{task.pk}/complete", headers=name)
+    assert Task.objects.count() == 5
+
+    answer = undo(api, request="done")
+
+    assert answer.status_code == 200, answer.content
+    assert Task.objects.filter(parent_id=task.pk).count() == 2
+    assert Task.objects.count() == 3
 
 
 @pytest.mark.parametrize("kind", ["list", "tag"])
