@@ -65,7 +65,7 @@ TAG = r"[1-9][0-9]{0,17}(\.[0-9]{1,9})?(-[0-9]*(overdue)?)?(-gzip)?"
 IF_MATCH: Part = {
     "in": "header",
     "name": "If-Match",
-    "description": 'The version that is to be changed, such as `"7"`; else 412.',
+    "description": 'The version to change, such as `"7"`; else 412.',
     "schema": {"type": "string", "pattern": rf'^(\*|"{TAG}"(, ?"{TAG}")*)$'},
 }
 IF_NONE_MATCH: Part = {
@@ -77,14 +77,20 @@ IF_NONE_MATCH: Part = {
 IDEMPOTENCY_KEY: Part = {
     "in": "header",
     "name": "Idempotency-Key",
-    "description": "The same request with the same key gets the first response again",
+    "description": "A request repeated with its key gets the first response",
     "schema": {"type": "string", "pattern": '^("[!#-\\[\\]-~]{1,255}"|[!#-~]{1,255})$'},
 }
 #: Things of which a user has one.
 ONE_EACH = {"calendar", "trash"}
 #: Operations whose response is not stored for an Idempotency-Key: it contains a secret, or
 #: its user is deleted.
-UNSTORED = {"create_calendar", "create_token", "delete_me"}
+UNSTORED = {
+    "create_calendar",
+    "create_token",
+    "create_webhook",
+    "delete_me",
+    "rotate_webhook",
+}
 
 
 class Schemas(NinjaGenerateJsonSchema):

@@ -127,7 +127,10 @@ class ProblemResponse:
         }
         kind = self.kinds[0]
         problem = kind(f"{kind.title}.", **members)
-        return _response(self.name, problem, self.path)
+        response = _response(self.name, problem, self.path)
+        if self.status == "default":
+            response["description"] = "Any other error"
+        return response
 
 
 def _one_of(values: Sequence[str | int]) -> Part:
@@ -175,8 +178,8 @@ def _stale(row: str, path: str) -> ProblemResponse:
     )
 
 
-#: What any request can meet. Each status with a response of its own was a third of the
-#: document, and 401 and 403 with responses of their own a twentieth.
+#: What any request can meet, and 428. Each status with a response of its own was a third of
+#: the document, and 401 and 403 with responses of their own a twentieth.
 ANYWHERE = ProblemResponse(
     "GeneralProblem",
     tuple(
@@ -192,6 +195,7 @@ ANYWHERE = ProblemResponse(
             problems.LengthRequired,
             problems.ContentTooLarge,
             problems.UnsupportedMediaType,
+            problems.VersionRequired,  # where REQUIRE_IF_MATCH is on
         )
         for kind in (root, *problems.kinds(root))
     ),
@@ -298,7 +302,7 @@ def _of(path: str, method: str) -> Iterator[ProblemResponse]:
         yield CONFLICT
         for parameter, stale in STALE.items():
             if f"{{{parameter}}}" in path or (batch and parameter == "task_id"):
-                yield from (stale, VERSION_REQUIRED)
+                yield stale
 
 
 def _input_error(

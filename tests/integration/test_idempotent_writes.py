@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from taskproject.accounts.models import ApiToken, User
 from taskproject.api import api as tasks_api
 from taskproject.models import StoredResponse
-from tasks.models import CalendarFeed, Event, Tag, Task, TaskList
+from tasks.models import CalendarFeed, Event, Tag, Task, TaskList, Webhook
 from tests.conftest import BY, ApiClient, make_task, make_token
-from tests.contract.document import operations
+from tests.contract.document import OPERATIONS, operations
 
 KEY = "3f2b1c9e-0a4d-4b4e-9a51-b4e2c2b3f7a0"
 
@@ -105,22 +105,40 @@ def test_a_malformed_key_of_any_write_is_400(
     assert stored() == before
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("DELETE", "/api/me?confirm=alice", None),
-        ("POST", "/api/calendar", None),
-        ("POST", "/api/tokens", {"name": "Phone"}),
-    ],
-)
+#: By the ids of the operations.
+KEYLESS = {
+    "delete_me": Write("DELETE", "/api/me?confirm=alice"),
+    "create_calendar": Write("POST", "/api/calendar"),
+    "create_token": Write("POST", "/api/tokens", {"name": "Phone"}),
+    "create_webhook": Write("POST", "/api/webhooks", {"url": "https://example.com/"}),
+    "rotate_webhook": Write("POST", "/api/webhooks/{webhook}/rotate"),
+}
+
+
+@pytest.mark.parametrize("write", KEYLESS.values(), ids=KEYLESS)
 def test_no_key_is_taken_where_no_response_is_stored(
-    api: ApiClient, alice: User, method: str, path: str, body: Any
+    api: ApiClient, alice: User, write: Write
 ) -> None:
-    answer = api.send(method, path, body, headers={"Idempotency-Key": KEY})
+    webhook = Webhook.objects.issue(alice.pk, url="https://example.com/")
+    path = write.path.format(webhook=webhook.pk)
+    answer = api.send(write.method, path, write.body, headers={"Idempotency-Key": KEY})
 
     assert (answer.status_code, answer.json()["code"]) == (400, "key_refused")
     assert not StoredResponse.objects.exists() and not CalendarFeed.objects.exists()
     assert ApiToken.objects.get().user.is_active
+    assert Webhook.objects.get().previous_secret == ""
+
+
+def test_the_document_has_a_key_with_all_other_writes() -> None:
+    document = tasks_api.get_openapi_schema()
+    keyless = {
+        name
+        for name, operation in operations(document).items()
+        if not OPERATIONS[name].startswith("GET")
+        and "Idempotency-Key" not in {one["name"] for one in operation["parameters"]}
+    }
+
+    assert keyless == KEYLESS.keys()
 
 
 def test_a_write_with_a_new_key_is_judged_by_its_version(

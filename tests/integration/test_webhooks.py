@@ -73,13 +73,6 @@ def test_it_is_created_and_its_secret_shown_once(api: ApiClient, alice: User) ->
     assert api.get(PATH).json() == {"items": [shown(webhook)], "next_cursor": None}
 
 
-def test_no_idempotency_key_is_taken_with_a_secret(api: ApiClient, path: str) -> None:
-    for where, body in ((PATH, NEW), (f"{path}/rotate", None)):
-        answer = api.send("POST", where, body, headers={"Idempotency-Key": "k"})
-        assert (answer.status_code, answer.json()["code"]) == (400, "key_refused")
-    assert Webhook.objects.get().previous_secret == ""
-
-
 def test_a_user_has_a_bounded_number(api: ApiClient) -> None:
     for _ in range(MAX_WEBHOOKS):
         assert api.send("POST", PATH, NEW).status_code == 201
