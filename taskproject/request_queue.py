@@ -6,6 +6,10 @@ one request more puts it into this queue, from which a thread that has run a req
 next. What exceeds the queue is refused at once, and what waited for LONGEST is refused
 instead of run: few clients wait much longer. Granian does not tell whose clients have hung
 up. Probes and metrics pass by the queue, and so are answered by the threads in reserve.
+
+Callers take turns: after a request of one, the oldest of the next is run, and a full queue
+refuses the newest of whoever has most in it. So a caller who sends thousands at once keeps
+others waiting no longer than one request does.
 """
 
 import time
@@ -57,39 +61,68 @@ class Queue:
         self._lock = Lock()
         # While requests wait, as many as there are threads are running.
         self.running = 0
-        #: The oldest first, with the time at which it came.
-        self._waiting: deque[tuple[float, Request]] = deque()
+        #: The requests of each caller who has some, the oldest first, each with the time at
+        #: which it came. The caller whose turn it is comes first.
+        self._waiting: dict[str, deque[tuple[float, Request]]] = {}
+        self._length = 0
 
-    def admit(self, request: Request) -> bool | None:
-        """True if the caller is to run the request, and then those that `following` returns.
-        None if the request waits. False if it is to be refused."""
+    def admit(self, request: Request) -> bool:
+        """Whether this thread is to run the request, and then those that `following` returns.
+        Otherwise it waits."""
         with self._lock:
             if self.running < settings.THREADS:
                 self.running += 1
                 return True
-            if len(self._waiting) >= settings.QUEUE:
-                return False
-            self._waiting.append((time.monotonic(), request))
-            return None
+            mine = self._waiting.setdefault(caller(request.scope), deque())
+            mine.append((time.monotonic(), request))
+            self._length += 1
+            return False
 
     def following(self) -> Request | None:
-        """The request that has waited longest; None if none waits, and the caller is done."""
+        """The next request to run; None if none waits, and this thread is done."""
         with self._lock:
-            if self._waiting:
-                return self._next()
-            self.running -= 1
-            return None
+            if not self._length:
+                self.running -= 1
+                return None
+            whose = next(iter(self._waiting))
+            turn = self._waiting[whose]
+            request = self._taken(whose, turn.popleft())
+            if turn:  # behind the others
+                self._waiting[whose] = self._waiting.pop(whose)
+            return request
+
+    def excess(self) -> Request | None:
+        """The newest request of whoever has most, if the queue is longer than QUEUE."""
+        with self._lock:
+            if self._length <= settings.QUEUE:
+                return None
+            callers = reversed(self._waiting.items())  # of equals the newest
+            whose, most = max(callers, key=lambda each: len(each[1]))
+            return self._taken(whose, most.pop())
 
     def expired(self) -> list[Request]:
         """The requests that have waited for too long, and do no more."""
         before = time.monotonic() - LONGEST
+        late = []
         with self._lock:
-            late = []
-            while self._waiting and self._waiting[0][0] <= before:
-                late.append(self._next())
-            return late
+            for whose, requests in list(self._waiting.items()):
+                while requests and requests[0][0] <= before:
+                    late.append(self._taken(whose, requests.popleft()))
+        return late
 
-    def _next(self) -> Request:
-        since, request = self._waiting.popleft()
+    def _taken(self, whose: str, waited: tuple[float, Request]) -> Request:
+        since, request = waited
         request.scope[WAITED] = time.monotonic() - since
+        self._length -= 1
+        if not self._waiting[whose]:
+            del self._waiting[whose]
         return request
+
+
+def caller(scope: Environ) -> str:
+    """Who sent a request: its credential, checked or not, or else its address."""
+    for name in ("HTTP_AUTHORIZATION", "HTTP_X_SESSION_TOKEN", "HTTP_COOKIE"):
+        if found := scope.get(name):
+            return str(found)
+    forwarded = scope.get("HTTP_X_FORWARDED_FOR", "")
+    return str(forwarded or scope.get("REMOTE_ADDR", ""))

@@ -110,10 +110,11 @@ class Gateway:
         if request.scope["PATH_INFO"] in PRIORITY:
             self._answer(request)
             return
-        admitted = self._queue.admit(request)
-        if admitted is False:
-            self._refuse(request)
-        following = request if admitted else None
+        following: Request | None = request
+        if not self._queue.admit(request):
+            following = None
+            if excess := self._queue.excess():
+                self._refuse(excess)
         while following is not None:
             self._answer(following)
             following = self._queue.following()

@@ -5,16 +5,21 @@ import resource
 import shutil
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from http.client import HTTPResponse
 from select import POLLIN, poll
+from threading import Event, Thread
 
 import pytest
 
+from taskproject.request_queue import LONGEST
 from tests.faults.conftest import Start
 from tests.faults.databases import Database
 from tests.faults.load import AT_MOST, Client, Record, until
 from tests.faults.test_proxies import running
+from tests.support.servers import manage
 
 WAITING = 500  # in the queue of the proxy
 PASSED_ON = 12  # to the service at a time
@@ -71,6 +76,7 @@ def test_what_exceeds_the_queue_is_503_at_once_and_probes_pass_it(
 
 THREADS, QUEUE = 2, 64
 EACH = 300  # slow clients of a kind
+AT_ONCE = 3_000
 IDLE = 1_100  # granian's own limit would be 1,024
 FILES = 16_384
 needs_nginx = pytest.mark.skipif(
@@ -168,6 +174,70 @@ def test_crowds_of_slow_clients_keep_nobody_from_an_answer(
     assert record.count(503) == 0
     record.audit(on_sqlite)
     record.check()
+
+
+def test_3000_requests_at_once_are_all_answered_and_others_hardly_wait(
+    many_files: None, start: Start, on_postgresql: Database, record: Record
+) -> None:
+    """Of one caller, each on a connection of its own: more than queues have room for."""
+    service = start(on_postgresql, WORKERS="2", THREADS="6")
+    bob = manage(on_postgresql.url, "create_token", "bob", "--create-user")
+    reading = _request(on_postgresql, b"GET", b"", b"/api/tasks?limit=20")
+    writing = _request(on_postgresql, b"POST", b'{"title": "At once"}')
+    probes = Record()
+
+    with ExitStack() as stack:
+        crowd = _crowd(stack, service.port, [b""] * AT_ONCE)
+        for path, seen in (("/livez", probes), ("/api/tasks?limit=20", record)):
+            with_bob = Client(service.port, bob, seen)
+            stack.enter_context(_again_and_again(with_bob, path))
+        began = time.monotonic()
+        for number, one in enumerate(crowd):
+            one.sendall(writing if number % 3 == 0 else reading)
+        answers = Counter(_answer(one) for one in crowd)
+        record.recovery = time.monotonic() - began
+        quick = len(record.replies) + 20
+        until(lambda: len(record.replies) >= quick)
+
+    assert {*answers} <= {(200, None), (201, None), (503, "1")}
+    assert answers[201, None] == len(on_postgresql.tasks())
+    for seen in (probes, record):
+        slowest = sorted(reply.seconds for reply in seen.replies)
+        p99 = slowest[int(0.99 * len(slowest))]
+        record.notes.append(f"p99 {p99 * 1_000:.0f} ms, {slowest[-1] * 1_000:.0f}")
+        assert p99 < 0.5
+        assert seen.count(200) == len(seen.replies)
+    record.notes.append(f"{dict(answers)}")
+    # What waits longer is refused.
+    assert record.recovery < LONGEST + AT_MOST
+
+
+@contextmanager
+def _again_and_again(client: Client, path: str) -> Iterator[None]:
+    """The client reads that all the while."""
+    enough = Event()
+
+    def read() -> None:
+        with client:
+            while not enough.is_set():
+                client.send("GET", path)
+                time.sleep(0.01)
+
+    thread = Thread(target=read)
+    thread.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        thread.join()
+
+
+def _answer(one: socket.socket) -> tuple[int, str | None]:
+    """The status of a response that comes as a whole, and its Retry-After."""
+    response = HTTPResponse(one)
+    response.begin()
+    response.read()
+    return response.status, response.headers["Retry-After"]
 
 
 def _request(
