@@ -99,20 +99,32 @@ class Statements:
         values = transformer.dump_sequence(
             parameters, [PyFormat.TEXT] * len(parameters)
         )
-        result: PGresult | None = None
         if session.autocommit:
-            if not self._isolated:
-                result = _run_in_transaction(session, text, values)
-            elif prepare and self._prepares:
-                result = self._run_prepared(name, text, values)
-        elif connection.transaction_status == pq.TransactionStatus.IDLE:
-            run(session, BEGIN)
-        if result is None:
+            result = self._run_single(name, text, values, prepare)
+        else:
+            if connection.transaction_status == pq.TransactionStatus.IDLE:
+                run(session, BEGIN)
             result = run(session, text, values)
         transformer.set_pgresult(result)
         rows = transformer.load_rows(0, result.ntuples, tuple)
         transformer.set_pgresult(None)  # It may be large.
         return rows
+
+    def _run_single(
+        self, name: bytes, text: bytes, values: Sequence["Buffer | None"], prepare: bool
+    ) -> "PGresult":
+        """The result of a statement outside of transactions."""
+        session = self.session
+        if self._isolated:
+            try:
+                result: PGresult | None = None
+                if prepare and self._prepares:
+                    result = self._run_prepared(name, text, values)
+                return result or run(session, text, values)
+            except errors.SerializationFailure:
+                # Behind a pooler, another client has changed the level of a server's session.
+                self._isolated = False
+        return _run_in_transaction(session, text, values)
 
     def _run_prepared(
         self, name: bytes, text: bytes, values: Sequence["Buffer | None"]
