@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 from typing import IO, NamedTuple
 
 from django.apps import apps
@@ -90,10 +91,11 @@ def write(
     its name once it is complete and on the disk, and only its owner can read it."""
     if path.exists():
         raise BackupError(f"{path} exists already: choose another name or delete it.")
-    partial = path.with_name(f"{path.name}.partial")
+    # Of this process alone: two may write to the same name.
+    partial = path.with_name(f"{path.name}.{token_hex(4)}.partial")
     made_at = datetime.now(UTC).isoformat(timespec="seconds")
     try:
-        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             with zipfile.ZipFile(file, "w") as archive:
                 with archive.open(_entry(member), "w", force_zip64=True) as stream:

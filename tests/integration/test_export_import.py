@@ -442,3 +442,23 @@ def test_an_export_that_fails_leaves_the_file_before(
 
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
+
+
+def test_two_exports_to_one_file_leave_a_whole_one(
+    alice: User, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_world(alice)
+    chunk = exports._chunk
+
+    def meanwhile(*arguments: Any) -> Any:
+        monkeypatch.setattr(exports, "_chunk", chunk)
+        export(path)
+        inner.append(path.read_bytes())
+        return chunk(*arguments)
+
+    inner: list[bytes] = []
+    monkeypatch.setattr(exports, "_chunk", meanwhile)
+    export(path)
+
+    assert [path.read_bytes()] == inner
+    assert os.listdir(path.parent) == [path.name]

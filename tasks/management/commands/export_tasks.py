@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
@@ -100,7 +101,8 @@ class Command(BaseCommand):
 
     def _to_file(self, path: Path, chunks: Iterator[bytes]) -> None:
         """Writes a temporary file beside it, and renames it once it is complete."""
-        partial = path.with_name(f"{path.name}.partial")
+        # Of this process alone: two may write to the same name.
+        partial = path.with_name(f"{path.name}.{token_hex(4)}.partial")
         try:
             if path.exists() and not path.is_file():  # /dev/null, a pipe
                 partial = path
