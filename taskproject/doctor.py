@@ -22,6 +22,8 @@ class Options(NamedTuple):
     origin: str = ""
     #: Whether to read whole tables.
     deep: bool = False
+    #: The address of the service, whose stream of hints is to be opened, or an empty string.
+    stream: str = ""
 
 
 class Finding(NamedTuple):

@@ -14,6 +14,7 @@ from taskproject import (  # noqa: F401  # their checks
     doctor_sqlite,
 )
 from taskproject.doctor import Options, examine
+from taskproject.doctor_push import TOKEN
 from tasks.models import tallies
 
 
@@ -34,6 +35,13 @@ class Command(BaseCommand):
             help="also check what a browser would get on a page of this origin",
         )
         parser.add_argument(
+            "--stream",
+            metavar="URL",
+            default="",
+            help="also open the stream of hints at this address of the service, with the "
+            f"API token in {TOKEN}, and tell whether the proxy passes it at once",
+        )
+        parser.add_argument(
             "--deep",
             action="store_true",
             help="also read whole tables: stored counts, time zones, SQLite's file",
@@ -45,11 +53,11 @@ class Command(BaseCommand):
         )
 
     def handle(
-        self, *, origin: str, deep: bool, recount: bool, **options: object
+        self, *, origin: str, stream: str, deep: bool, recount: bool, **options: object
     ) -> None:
         if recount:
             tallies.recount()
-        findings = list(examine(Options(origin, deep or recount)))
+        findings = list(examine(Options(origin, deep or recount, stream)))
         failed = any(finding.level == "error" for finding in findings)
         if options["json"]:
             checks = [finding._asdict() for finding in findings]
