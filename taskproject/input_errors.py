@@ -2,11 +2,12 @@
 parameters, so that forms can translate it, and a sentence that says what to send."""
 
 import re
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PlainValidator
 from pydantic_core import ErrorDetails
+from typing_extensions import TypeAliasType
 
 from taskproject.names import close_to, unknown
 from taskproject.problems import InputError
@@ -141,10 +142,29 @@ def _suggestion(name: str, known: Collection[str]) -> dict[str, str]:
 
 def _members(model: type[BaseModel], location: tuple[object, ...]) -> set[str]:
     """The known members of the object that has the unknown one."""
-    current: object = model
+    models = {model}
     for part in location[:-1]:
-        field = getattr(current, "model_fields", {}).get(part)
-        if field is None:
-            return set()
-        current = field.annotation
-    return set(getattr(current, "model_fields", {}))
+        if isinstance(part, str):  # else the number of an item
+            fields = [
+                one.model_fields[part] for one in models if part in one.model_fields
+            ]
+            models = {
+                one
+                for field in fields
+                for hint in (field.annotation, *field.metadata)
+                for one in _models(hint)
+            }
+    return {name for one in models for name in one.model_fields}
+
+
+def _models(hint: object) -> Iterator[type[BaseModel]]:
+    """The models of this type, of its items, or of one of its alternatives."""
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        yield hint
+    elif isinstance(hint, TypeAliasType):
+        yield from _models(hint.__value__)
+    elif isinstance(hint, PlainValidator):
+        yield from _models(hint.json_schema_input_type)
+    else:
+        for part in (*get_args(hint), *getattr(hint, "__metadata__", ())):
+            yield from _models(part)

@@ -314,6 +314,6 @@ def refusal_of(model: type[BaseModel], value: object, place: str) -> Invalid | N
 
 def _refusal(errors: list[InputError]) -> Invalid:
     first = "; ".join(
-        f"{error['pointer'] or 'body'}: {error['detail']}" for error in errors[:3]
+        f"{error['pointer'] or error['in']}: {error['detail']}" for error in errors[:3]
     )
     return Invalid(first, errors=errors)

@@ -32,6 +32,10 @@ ON_ONE_LINE = (
 )
 TO_BE_SEEN = "Send at least one character that can be seen."
 
+#: Of a name and the one that was probably meant: at difflib's 0.6, `page` would be `parent`, and
+#: `position` `description`.
+LEAST_SIMILARITY = 0.65
+
 _BREAK = re.compile(f"[{BREAKS}]+")
 _VISIBLE = re.compile(f"[^{INVISIBLE}]")
 
@@ -64,7 +68,7 @@ def one_line(text: str) -> str:
 
 def close_to(name: str, known: Iterable[str]) -> str | None:
     """The known name that was probably meant, if there is one."""
-    return next(iter(get_close_matches(name[:100], known, 1)), None)
+    return next(iter(get_close_matches(name[:100], known, 1, LEAST_SIMILARITY)), None)
 
 
 def unknown(name: str, known: Collection[str], kind: str) -> str:

@@ -133,7 +133,9 @@ class TokenAuth(HttpBearer):
             raise InvalidToken("Send a token that begins with tk_.")
         found = ApiToken.objects.opened_by(token)
         if found is None:
-            raise InvalidToken("The token is unknown, revoked or expired.")
+            raise InvalidToken(
+                "Send another token: this one is unknown, revoked or expired."
+            )
         caller = Caller(found.user, "token", found, scopes=found.scopes.split())
         found.touch()
         _remember(caller, found)

@@ -57,7 +57,8 @@ class Preview(Closed):
     @model_validator(mode="after")
     def _one_due(self) -> Self:
         if (self.due_date is None) == (self.due_at is None):
-            raise PydanticCustomError("two_dues", "Send one of due_date and due_at.")
+            code = "due_missing" if self.due_date is None else "two_dues"
+            raise PydanticCustomError(code, "Send one of due_date and due_at.")
         if self.due_timezone is not None and self.due_at is None:
             raise PydanticCustomError(
                 "zone_alone", "Send due_timezone together with due_at only."

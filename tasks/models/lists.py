@@ -197,7 +197,9 @@ class TaskList(models.Model):
     def _check_name(self) -> None:
         others = TaskList.objects.owned_by(self.owner_id).exclude(pk=self.pk)
         for taken in others.named(self.name):
-            raise NameTaken(f"You have a list {taken.name!r} already.")
+            raise NameTaken(
+                f"You have a list {taken.name!r} already; choose another name."
+            )
 
     def _record(
         self, by: Actor, now: datetime, before: "TaskList | None", verb: Event.Verb

@@ -158,7 +158,9 @@ class Tag(models.Model):
             return
         others = Tag.objects.owned_by(self.owner_id).named([name]).exclude(pk=self.pk)
         for taken in others:
-            raise NameTaken(f"You have a tag {taken.name!r} already.")
+            raise NameTaken(
+                f"You have a tag {taken.name!r} already; choose another name."
+            )
         self.name, self.key, self.version = name, casefold_key(name), self.version + 1
         self.save(update_fields=["name", "key", "version"])
         changes = {"name": [old, name]}

@@ -58,7 +58,9 @@ def undo(batch: Batch, events: EventQuerySet) -> Undone:
         if not (lists or tags or changes):
             if events.exists():
                 raise Conflict("A tag that was created is kept. Delete it instead.")
-            raise NotFound("You have made no such change, or not lately.")
+            raise NotFound(
+                "You have made no such change lately: GET /api/changes lists them."
+            )
         tasks = Task.objects.owned_by(batch.owner_id).in_bulk(changes)
         # Reopening a task that recurs removes the next one, with the subtasks made for it.
         following = {task.next_occurrence for task in tasks.values()} - {None}

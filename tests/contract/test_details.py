@@ -19,6 +19,7 @@ TASKS, ONE, LIST, TAG, ME = (
     "/api/tags/{}",
     "/api/me",
 )
+BATCH, PREVIEW = "/api/tasks/batch", "/api/recurrences/preview"
 MEMBERS = (
     "completed, description, due_at, due_date, due_timezone, list, location, parent, priority, "
     "recurrence, recurrence_from, recurrence_subtasks, reminders, tags, title"
@@ -33,6 +34,7 @@ INSTANT = (
 )
 ZONE = "Send a name of the IANA's time zone database, such as Europe/Lisbon."
 GENERAL = {"in", "pointer", "code", "detail"}
+UUID = "3f2b1c0e-7d4a-4c6b-9e1f-2a5d8c7b6e90"
 AT = "2030-06-01T15:00:00Z"
 
 BODIES: list[tuple[str, str, Any, str, str, str]] = [
@@ -45,6 +47,12 @@ BODIES: list[tuple[str, str, Any, str, str, str]] = [
     ("PATCH", ONE, {"complete": True}, "/complete", "unknown", "Unknown member 'complete'; did you mean 'completed'?"),
     ("PATCH", ONE, {"owner": 1}, "/owner", "unknown", f"Unknown member 'owner'; known here: {MEMBERS}, version."),
     ("POST", TASKS, {"title": "a", "a/b~c": 1}, "/a~1b~0c", "unknown", f"Unknown member 'a/b~c'; known here: client_id, {MEMBERS}."),
+    ("POST", TASKS, {"title": "a", "parent": {"client_id": UUID, "id": 1}}, "/parent/id", "unknown",
+     "Unknown member 'id'; known here: client_id."),
+    ("POST", TASKS, {"title": "a", "reminders": [{"minutes_before": 5, "hours": 1}]}, "/reminders/0/hours", "unknown",
+     "Unknown member 'hours'; did you mean 'hour'?"),
+    ("POST", BATCH, {"operations": [{"op": "create", "title": "a"}]}, "/operations/0/title", "unknown",
+     "Unknown member 'title'; known here: body, id, op, version."),
     ("POST", TASKS, {}, "/title", "missing", "Send this member."),
     ("POST", TASKS, [], "", "wrong_type", "Send a JSON object."),
     ("PATCH", ONE, {"due_date": ""}, "/due_date", "date", DAY),
@@ -76,7 +84,9 @@ QUERIES = [
     (TASKS, "cursor=x", "/cursor", "cursor", "Send the next_cursor of the page before, unchanged."),
     (TASKS, f"cursor={'Y' * 2001}", "/cursor", "too_long", "Send at most 2,000 characters."),
     (TASKS, "complete=1", "/complete", "unknown", "Unknown parameter 'complete'; did you mean 'completed'?"),
-    (TASKS, "offset=1", "/offset", "unknown", f"Unknown parameter 'offset'; known here: {PARAMETERS}."),
+    (TASKS, "sort=relevance", "", "refused", "Send sort=relevance together with q."),
+    (PREVIEW, "recurrence=FREQ=DAILY", "", "due_missing", "Send one of due_date and due_at."),
+    (TASKS, "page=2", "/page", "unknown", f"Unknown parameter 'page'; known here: {PARAMETERS}."),
     (ONE, "fields=title", "/fields", "unknown", "Unknown parameter 'fields'; known here: tz."),
     (ME, "verbose=1", "/verbose", "unknown", "Unknown parameter 'verbose'; known here: none."),
 ]  # fmt: skip

@@ -104,12 +104,16 @@ def test_a_name_that_is_taken_is_an_error_of_the_form(
     make_tag(alice, "Work")
     added = staff.post(f"{LISTS}add/", {"owner": alice.pk, "name": name})
 
-    assert added.context["errors"] == [["You have a list 'Work' already."]]
+    assert added.context["errors"] == [
+        ["You have a list 'Work' already; choose another name."]
+    ]
     for row, kind in ((home, "list"), (tag, "tag")):
         editor = Editor(staff, row)
         editor.type(name=name)
         assert not editor.save()
-        assert editor.errors("name") == [f"You have a {kind} 'Work' already."]
+        assert editor.errors("name") == [
+            f"You have a {kind} 'Work' already; choose another name."
+        ]
         assert editor.form["name"] == name
     assert TaskList.objects.count() == Tag.objects.count() == 2
 

@@ -352,7 +352,10 @@ def test_without_an_issuer_no_jwt_is_read(issuer: Issuer, settings: Settings) ->
 
 def test_api_tokens_work_beside_and_fetch_nothing(issuer: Issuer, alice: User) -> None:
     assert get_me(make_token(alice)).json()["via"] == "token"
-    assert refusal("tk_wrong") == "The token is unknown, revoked or expired."
+    assert (
+        refusal("tk_wrong")
+        == "Send another token: this one is unknown, revoked or expired."
+    )
     ApiToken.objects.revoke()
     assert issuer.requests == []
 

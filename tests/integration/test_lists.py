@@ -80,7 +80,9 @@ def test_a_name_that_is_taken_in_any_case_is_409(
 
     answer = alone(api, "POST", "/api/lists", {"name": second})
 
-    assert_name_taken(answer, "/api/lists", f"You have a list {first!r} already.")
+    assert_name_taken(
+        answer, "/api/lists", f"You have a list {first!r} already; choose another name."
+    )
     assert (TaskList.objects.count(), Event.objects.count()) == (1, 1)
 
 

@@ -42,10 +42,19 @@ def test_the_scheme_is_read_in_any_case(alice: User, scheme: str) -> None:
 @pytest.mark.parametrize(
     ("header", "detail"),
     [
-        ("Bearer tk_" + "x" * 43, "The token is unknown, revoked or expired."),
-        ("Bearer tk_", "The token is unknown, revoked or expired."),
-        ("Bearer tk_\x00", "The token is unknown, revoked or expired."),
-        ("Bearer tk_" + "x" * 100_000, "The token is unknown, revoked or expired."),
+        (
+            "Bearer tk_" + "x" * 43,
+            "Send another token: this one is unknown, revoked or expired.",
+        ),
+        ("Bearer tk_", "Send another token: this one is unknown, revoked or expired."),
+        (
+            "Bearer tk_\x00",
+            "Send another token: this one is unknown, revoked or expired.",
+        ),
+        (
+            "Bearer tk_" + "x" * 100_000,
+            "Send another token: this one is unknown, revoked or expired.",
+        ),
         ("Bearer", "Send a token that begins with tk_."),
         ("Bearer ", "Send a token that begins with tk_."),
         ("Bearer x", "Send a token that begins with tk_."),

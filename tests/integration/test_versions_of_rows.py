@@ -182,7 +182,9 @@ def test_the_name_of_another_is_409(api: ApiClient, alice: User, kind: str) -> N
     for name in ("Work", "wORK", " work "):
         answer = alone(api, "PATCH", row.path, {"name": name})
 
-        assert_name_taken(answer, row.path, f"You have a {kind} 'Work' already.")
+        assert_name_taken(
+            answer, row.path, f"You have a {kind} 'Work' already; choose another name."
+        )
         assert row.json() == before
 
 
