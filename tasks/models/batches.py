@@ -263,6 +263,8 @@ class _Changes:
         task = self.tasks.get(operation.key)
         if task is None or operation.refusal is not None:
             return False
+        if operation.verb == "create":
+            return False  # It exists, and is not changed.
         series = (task.recurrence, task.next_occurrence)
         if series == (None, None) and not operation.fields.get("recurrence"):
             return False

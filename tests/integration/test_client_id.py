@@ -292,6 +292,18 @@ def test_a_repeated_batch_creates_nothing_twice(api: ApiClient) -> None:
     assert Event.objects.count() == before
 
 
+def test_a_repeated_batch_leaves_a_series_as_it_is(api: ApiClient) -> None:
+    series = {**NEW, "recurrence": "FREQ=DAILY", "due_date": "2999-01-01"}
+    create = {"op": "create", "body": series}
+    [first] = batch(api, create).json()["results"]
+
+    [again] = batch(api, create).json()["results"]
+
+    assert again == first | {"status": 200}
+    completed = {"op": "create", "body": {**series, "completed": True}}
+    assert batch(api, completed).json()["results"] == [again]
+
+
 def test_two_operations_with_one_client_id_create_one_task(api: ApiClient) -> None:
     answer = batch(api, {"op": "create", "body": NEW}, {"op": "create", "body": NEW})
 
