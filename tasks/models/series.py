@@ -6,7 +6,7 @@ and has that of the next one in `next_occurrence`; reopening it takes the next o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -83,13 +83,17 @@ class _Turn(NamedTuple):
 
 
 def follow(
-    model: type[Task], by: Actor, now: datetime, changes: Iterable[tuple[Task, Values]]
+    model: type[Task],
+    by: Actor,
+    now: datetime,
+    changes: Collection[tuple[Task, Values]],
 ) -> None:
     """Makes what follows the occurrences that these changes complete, and takes back what followed
     those that they reopen; adds the ids of the next ones to the changes. Call it before the
     changes are written. Raises `Conflict` if one that has to be taken back was changed, or is
     not known."""
-    turns = _Turns(model, by, now)
+    completed = {task.pk for task, values in changes if values.get("completed")}
+    turns = _Turns(model, by, now, completed)
     for task, values in changes:
         if "completed" in values:
             turns.add(task, values)
@@ -97,10 +101,14 @@ def follow(
 
 
 class _Turns:
-    """The occurrences that one write completes or reopens."""
+    """The occurrences that one write completes or reopens; `completed` has the ids of all tasks
+    that it completes, which are not stored yet."""
 
-    def __init__(self, model: type[Task], by: Actor, now: datetime) -> None:
+    def __init__(
+        self, model: type[Task], by: Actor, now: datetime, completed: set[int]
+    ) -> None:
         self._model, self._by, self._now = model, by, now
+        self._completed = completed
         self._turns: list[_Turn] = []
         self._back: list[tuple[Task, Task]] = []
         self._ends = Ends(now)
@@ -179,16 +187,16 @@ class _Turns:
         subtasks = [*self._model.objects.filter(parent_id=turn.task.pk).live().shown()]
         if not subtasks:
             return
-        moved = [subtask.pk for subtask in subtasks if not subtask.completed]
-        self._put_below(turn.key, moved)
+        completed = self._completed | {it.pk for it in subtasks if it.completed}
+        self._put_below(turn.key, [it.pk for it in subtasks if it.pk not in completed])
         if turn.value("recurrence_subtasks") == "once":
             return
         # Of the values: the change may have begun the series too.
-        done = recurrence.occurrence(turn.value("occurrence"))
-        assert done is not None
-        later = turn.step.next.day - done.day
+        planned = recurrence.occurrence(turn.value("occurrence"))
+        assert planned is not None
+        later = turn.step.next.day - planned.day
         for subtask in subtasks:
-            if subtask.completed and subtask.recurrence is None:
+            if subtask.pk in completed and subtask.recurrence is None:
                 again = {name: getattr(subtask, name) for name in _KEPT}
                 again["reminders"] = of_next_occurrence(subtask.reminders)
                 again |= _later(subtask, later) | {"parent_id": turn.key}

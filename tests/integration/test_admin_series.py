@@ -1,10 +1,14 @@
-"""The form of a task in the admin: the next dates of its series, while it is edited."""
+"""Series in the admin: their next dates in the form, and bulk changes."""
+
+from datetime import date
 
 import pytest
 from django.test import Client
 
 from taskproject.accounts.models import User
-from tests.support.admin import ADD, as_staff
+from tasks.models import Task
+from tests.conftest import make_task
+from tests.support.admin import ADD, act, as_staff
 
 NEXT = "/admin/tasks/task/next-dates/"
 DAY = {"due_date": "2027-01-31"}
@@ -72,3 +76,19 @@ def test_the_form_suggests_rules_that_are_accepted(staff: Client) -> None:
 
 def test_it_is_for_those_who_may_view_tasks(alice: User) -> None:
     assert as_staff(alice, "view_tag").get(NEXT).status_code == 403
+
+
+def test_subtasks_that_are_completed_with_their_parent_are_made_again(
+    staff: Client, alice: User
+) -> None:
+    day = date(2999, 1, 1)
+    task = make_task(alice, due_date=day, recurrence="FREQ=DAILY")
+    below = make_task(alice, "Below", parent_id=task.pk)
+
+    act(staff, "complete", task, below)
+
+    task.refresh_from_db()
+    below.refresh_from_db()
+    assert (below.parent_id, below.completed, below.version) == (task.pk, True, 2)
+    again = Task.objects.get(parent_id=task.next_occurrence)
+    assert (again.title, again.completed) == ("Below", False)
