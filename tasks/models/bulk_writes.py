@@ -202,6 +202,10 @@ def undo(change: BulkChange, done: Mapping[str, Any]) -> dict[str, object]:
                 refused[key] = OTHERS if key in own else "Its history was purged."
                 continue
             task = tasks.get(key)
+            moved = task is not None and task.owner_id != own[key].owner_id
+            if moved and change.verb != "assign":
+                refused[key] = OTHERS
+                continue
             try:
                 operations = [*operations_of(key, task, [own[key]])]
             except Conflict as conflict:

@@ -12,7 +12,7 @@ from django.test import Client
 
 from taskproject.accounts.models import User
 from taskproject.accounts.privileges import may_issue_token
-from tasks.models import Tag, Task, TaskList
+from tasks.models import BulkChange, Event, Tag, Task, TaskList
 from tests.conftest import BY, make_task
 from tests.support.admin import (
     ADD,
@@ -22,6 +22,7 @@ from tests.support.admin import (
     as_staff,
     listed,
     page_of,
+    step,
     text,
 )
 from tests.support.rows import make_list
@@ -78,6 +79,40 @@ def test_actions_do_not_reach_the_tasks_of_others(editor: Client, theirs: Task) 
 
     theirs.refresh_from_db()
     assert (theirs.version, theirs.completed, theirs.deleted_at) == (1, False, None)
+
+
+def test_tasks_that_others_have_by_now_are_not_undone(
+    editor: Client, alice: User
+) -> None:
+    theirs = Task.objects.get(title="Mine")
+    act(editor, "complete", theirs)
+    Task.objects.filter(pk=theirs.pk).edit(BY, owner_id=alice.pk)
+    change = BulkChange.objects.get()
+
+    answer = step(editor, f"{LIST}bulk/{change.pk}/", "undo")
+
+    assert "It belongs to another user now." in text(answer)
+    assert Task.objects.get(pk=theirs.pk).completed
+
+
+@pytest.mark.parametrize("name", ["owner", "list"])
+def test_only_values_that_they_may_choose_are_restored(
+    alice: User, bob: User, name: str
+) -> None:
+    home = make_list(bob)
+    task = make_task(alice if name == "owner" else bob)
+    tasks = Task.objects.filter(pk=task.pk)
+    tasks.edit(BY, owner_id=bob.pk)
+    tasks.edit(BY, list_id=home.pk)
+    tasks.edit(BY, list_id=None)
+    event = Event.objects.filter(changes__has_key=f"{name}_id").latest("sequence")
+    path = page_of(task).replace("change", f"timeline/{event.sequence}/{name}")
+
+    answer = as_editor(bob, "view_task", "change_task").post(path)
+
+    assert answer.status_code == 403
+    now = tasks.get()
+    assert (now.owner, now.list) == (bob, None)
 
 
 def test_filters_and_choices_do_not_name_what_others_have(
