@@ -12,7 +12,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from taskproject.accounts.models import User
-from taskproject.accounts.privileges import may_see, viewer, visible
+from taskproject.accounts.privileges import (
+    may_choose_owner,
+    may_see,
+    viewer,
+    visible,
+)
 from taskproject.problems import Conflict, Invalid
 from tasks.admin.changelist import TaskChangeListAdmin
 from tasks.admin.choices import CHOICES, KEY, choices_view
@@ -275,11 +280,20 @@ class TaskAdmin(TaskChangeListAdmin):
         task = get_object_or_404(self.get_queryset(request), pk=object_id)
         if request.method != "POST" or not self.has_change_permission(request, task):
             raise PermissionDenied
+        if not self._may_choose(request, name):
+            raise PermissionDenied
         event = get_object_or_404(Event, sequence=sequence, task_id=task.pk)
         level, message = self._restore(request, task, event, name)
         self.message_user(request, message, level)
         page = "change" if request.GET.get("back") == "task" else "history"
         return HttpResponseRedirect(reverse(f"admin:tasks_task_{page}", args=[task.pk]))
+
+    def _may_choose(self, request: HttpRequest, name: str) -> bool:
+        """Whether the user could set this field in the form."""
+        if name == "owner":
+            return may_choose_owner(request)
+        model = {"list": TaskList, "parent": Task}.get(name)
+        return model is None or may_see(request, model)
 
     def _restore(
         self, request: HttpRequest, task: Task, event: Event, name: str
