@@ -119,8 +119,11 @@ class _Turns:
         if rule is None:
             return
         if values["completed"]:
-            step = self._step(task, values)
-            if step is not None:
+            # Undoing names the next one, which may still be there.
+            key = self._existing(task, values.pop("next_occurrence", None))
+            if key is not None:
+                values["next_occurrence"] = key
+            elif (step := self._step(task, values)) is not None:
                 self._turns.append(_Turn(task, values, step))
         elif task.next_occurrence is not None:
             self._take_back(task, task.next_occurrence)
@@ -129,6 +132,13 @@ class _Turns:
             raise Conflict(
                 f"It was imported as completed, without its next occurrence. {_ALONE}"
             )
+
+    def _existing(self, task: Task, key: int | None) -> int | None:
+        """The id, if a task of the same owner has it."""
+        if key is None:
+            return None
+        found = self._model.objects.filter(pk=key, owner_id=task.owner_id)
+        return found.values_list("pk", flat=True).first()
 
     def make(self) -> None:
         if self._turns:

@@ -63,7 +63,11 @@ def undo(batch: Batch, events: EventQuerySet) -> Undone:
             )
         tasks = Task.objects.owned_by(batch.owner_id).in_bulk(changes)
         # Reopening a task that recurs removes the next one, with the subtasks made for it.
-        following = {task.next_occurrence for task in tasks.values()} - {None}
+        following = {
+            task.next_occurrence
+            for key, task in tasks.items()
+            if changes[key][0].verb != Event.Verb.CREATED
+        } - {None}
         made = {*following}
         made |= {task.pk for task in tasks.values() if task.parent_id in following}
         operations = [

@@ -3,6 +3,7 @@
 import time
 from datetime import date
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -10,7 +11,7 @@ from taskproject.accounts.models import User
 from tasks.models import Event, Tag, Task, TaskList, lock_feeds
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.answers import as_json
-from tests.support.batches import create
+from tests.support.batches import create, send
 from tests.support.rows import alone, assert_refused, make_list
 
 
@@ -260,6 +261,35 @@ def test_what_completing_a_series_has_made_goes_with_it(
     assert answer.status_code == 200, answer.content
     assert Task.objects.filter(parent_id=task.pk).count() == 2
     assert Task.objects.count() == 3
+
+
+def test_a_series_that_was_begun_and_completed_goes_whole(api: ApiClient) -> None:
+    own = str(uuid4())
+    body = {"client_id": own, "recurrence": "FREQ=DAILY", "due_date": "2999-01-01"}
+    complete = {"op": "complete", "id": {"client_id": own}}
+    operations = [create("Water the plants", **body), complete]
+    name = send(api, *operations).headers["X-Request-ID"]
+    assert Task.objects.live().count() == 2
+
+    assert undo(api, request=name).status_code == 200
+
+    assert not Task.objects.live().exists()
+
+
+def test_the_end_of_a_series_is_undone_without_a_second_next_one(
+    api: ApiClient, alice: User
+) -> None:
+    day = date(2999, 1, 1)
+    task = make_task(alice, recurrence="FREQ=DAILY", due_date=day)
+    Task.objects.filter(pk=task.pk).complete(BY)
+    before = without_times(task)
+    ended = {"completed": False, "recurrence": None}
+    assert api.send("PATCH", f"/api/tasks/{task.pk}", ended).status_code == 200
+
+    assert undo(api).status_code == 200
+
+    assert without_times(task) == before
+    assert Task.objects.count() == 2
 
 
 @pytest.mark.parametrize("kind", ["list", "tag"])
