@@ -112,8 +112,8 @@ class Deadline:
 
     @property
     def cancels(self) -> bool:
-        """Whether the statement is cancelled, for which a server that does not respond has another
-        second: not that of a replica, whose time is that of reading the primary instead."""
+        """Whether the statement is cancelled at the deadline, which can take another second. A
+        statement on a replica is not: the primary is read in that time instead."""
         return self.breaker is breaker
 
     def remaining(self) -> float:

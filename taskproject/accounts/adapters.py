@@ -101,10 +101,10 @@ class AccountAdapter(DefaultAccountAdapter):
         return user
 
     def set_password(self, user: User, password: str) -> None:
-        """Called where the user has proved who they are, by a code or the old password: the
+        """Called where the user was identified by a code or the old password: the
         browser is known from then on, and failures with their names are forgotten."""
         super().set_password(user, password)
-        attempts.pardon(user)
+        attempts.forget_failures(user)
         request: HttpRequest = self.request
         vars(request)["known_user"] = user
 

@@ -9,7 +9,7 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, models, transaction
 from django.db.models import ForeignKey, ManyToManyField, QuerySet
@@ -50,18 +50,18 @@ def is_plain(lookup: str, value: str) -> bool:
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):
+class UserAdmin(auth_admin.UserAdmin):
     """Users. Staff may edit users whose permissions they all have themselves."""
 
     class Media:
         js = ("taskproject/unsaved.js",)
 
     fieldsets = (
-        *(UserAdmin.fieldsets or ()),
+        *(auth_admin.UserAdmin.fieldsets or ()),
         ("Preferences", {"fields": ("timezone", "reminder_emails")}),
         ("Identity provider", {"fields": ("identity",)}),
     )
-    search_fields = (*UserAdmin.search_fields, "identities__subject")
+    search_fields = (*auth_admin.UserAdmin.search_fields, "identities__subject")
 
     @admin.display(description="known there as", empty_value="-")
     def identity(self, user: User) -> str:
@@ -184,7 +184,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class RoleAdmin(GroupAdmin):
+class GroupAdmin(auth_admin.GroupAdmin):
     """Groups. Staff may edit groups whose permissions they all have themselves."""
 
     class Media:

@@ -139,8 +139,8 @@ def mail(email: str) -> Attempt:
     return Attempt.begin({_key("mailbox", _plain(email)): limit})
 
 
-def pardon(user: User) -> None:
-    """Forgets the failed attempts with the names of a user, who has proved who they are."""
+def forget_failures(user: User) -> None:
+    """Deletes the failed attempts with the names of a user who has been identified."""
     keys = [_name_key(name) for name in (user.username, user.email) if name]
     SignInAttempt.objects.filter(key__in=keys).delete()
 

@@ -197,9 +197,9 @@ class ApiToken(models.Model):
                 )
 
     def guard(self) -> Guard:
-        """That this token, as it is here, still opens for its user as they are here, and
-        that its last use need not be noted again: all that a request asks, for a
-        statement to take along."""
+        """The condition that the token is still valid, that it and its user have the values of
+        this instance, and that its last use was recorded within the last minute. A statement
+        of a request includes it instead of reading the token first."""
         now = timezones.now()
         return Guard(
             _UNCHANGED,
@@ -234,7 +234,7 @@ def _columns() -> tuple[Columns[ApiToken], Columns[User]]:
 
 
 class SignInAttempt(models.Model):
-    """A failed attempt to sign in, or one in progress; `signin.py` counts them."""
+    """A failed attempt to sign in, or one in progress; `attempts.py` counts them."""
 
     id = models.BigAutoField(primary_key=True)
     # SHA-256 of the user name or the address.
@@ -271,8 +271,8 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
 
 
 class Invitation(models.Model):
-    """That somebody with this e-mail address may sign up, where SIGNUP=invite. There is no
-    secret: whoever signs up must prove that the address is theirs."""
+    """Permission to sign up with this e-mail address, where SIGNUP=invite. It has no secret:
+    sign-up verifies the address."""
 
     id = models.BigAutoField(primary_key=True)
     email = models.EmailField(unique=True, help_text="Who may sign up.")
@@ -315,7 +315,7 @@ class IdentityQuerySet(models.QuerySet["Identity"]):
 
 
 class Identity(models.Model):
-    """By what another identity provider knows a user: `iss` and `sub` of its tokens."""
+    """The identity of a user at another identity provider: `iss` and `sub` of its tokens."""
 
     id = models.BigAutoField(primary_key=True)
     user = models.ForeignKey(User, models.CASCADE, related_name="identities")

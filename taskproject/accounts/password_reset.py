@@ -109,7 +109,7 @@ class ConfirmView(Page, views.PasswordResetConfirmView):
         response = super().form_valid(form)
         user = self.user
         assert isinstance(user, User)
-        attempts.pardon(user)
+        attempts.forget_failures(user)
         attempts.remember(response, user, reverse("admin:index"))
         return response
 

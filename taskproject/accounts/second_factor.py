@@ -76,7 +76,9 @@ def was_given(request: HttpRequest) -> bool:
 # Signing in
 
 
-def enter(request: HttpRequest, user: User, factor: Authenticator | None) -> None:
+def start_session(
+    request: HttpRequest, user: User, factor: Authenticator | None
+) -> None:
     """Signs staff in to the admin, in a session with a new key."""
     if request.user != user:
         login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
@@ -110,8 +112,9 @@ def safe_next(request: HttpRequest) -> str:
     return to if mine else reverse("admin:index")
 
 
-def lead_on(request: HttpRequest, user: User) -> HttpResponse:
-    """Leads staff whose session is not enough to what is missing."""
+def redirect_to_factor(request: HttpRequest, user: User) -> HttpResponse:
+    """Redirects staff whose session lacks a second factor to the page that asks for it, or,
+    if they have none, to the page that sets one up."""
     if has_factor(user):
         return ask(request, user, safe_next(request))
     page = reverse("admin:second_factor", query={"next": safe_next(request)})
@@ -176,7 +179,7 @@ def code_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
     form = _answer(request, user)
     if request.method == "POST" and form.is_valid():
         to = request.session.pop(PENDING)["to"]
-        enter(request, user, form.authenticator)
+        start_session(request, user, form.authenticator)
         entered = HttpResponseRedirect(to)
         attempts.remember(entered, user, reverse("admin:index"))
         return entered

@@ -83,7 +83,7 @@ class StaffSite(AdminSite):
         if request.method == "GET" and super().has_permission(request):
             if self.has_permission(request):
                 return redirect("admin:index")
-            return second_factor.lead_on(request, viewer(request))
+            return second_factor.redirect_to_factor(request, viewer(request))
         context = {
             **self.each_context(request),
             "title": "Log in",
@@ -146,7 +146,7 @@ class SignInView(RefusingView, LoginView):
         user = form.get_user()
         if second_factor.has_factor(user):
             return second_factor.ask(self.request, user, self.get_success_url())
-        second_factor.enter(self.request, user, None)
+        second_factor.start_session(self.request, user, None)
         response = HttpResponseRedirect(self.get_success_url())
         attempts.remember(response, user, reverse("admin:index"))
         return response

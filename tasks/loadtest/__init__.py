@@ -1,2 +1,2 @@
-"""`manage.py loadtest`: a short load on a running service, by HTTP alone, and the proof that
-nothing was lost or doubled."""
+"""`manage.py loadtest`: a short load on a running service, by HTTP alone, and the check that
+nothing was lost or duplicated."""

@@ -23,7 +23,7 @@ class UnusableURL(Exception):
     """The URL cannot be called. The message says what to do."""
 
 
-class Broken(Exception):
+class NoResponse(Exception):
     """A request got no response: whether it was carried out is not known. The message is the
     kind of fault: always one of few."""
 
@@ -142,7 +142,7 @@ class Connection:
     async def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> Response:
-        """The response, whatever its status is. Raises Broken."""
+        """The response, whatever its status is. Raises NoResponse."""
         given = {"Host": self._target.authority, **headers}
         if body is not None:
             given |= {
@@ -164,13 +164,13 @@ class Connection:
             finished = response.headers.get("connection", "").lower() != "close"
             return response
         except TimeoutError:
-            raise Broken(f"no response within {TIMEOUT:.0f} s") from None
+            raise NoResponse(f"no response within {TIMEOUT:.0f} s") from None
         except ConnectionRefusedError:
-            raise Broken("connection refused") from None
+            raise NoResponse("connection refused") from None
         except (OSError, EOFError):
-            raise Broken("connection broken") from None
+            raise NoResponse("connection broken") from None
         except (ValueError, IndexError, asyncio.LimitOverrunError):
-            raise Broken("malformed response") from None
+            raise NoResponse("malformed response") from None
         finally:
             if not finished:  # also if the request was cancelled
                 self.close()

@@ -1,4 +1,4 @@
-"""What a load measures: latencies, refusals and errors, and the faults that the proof finds."""
+"""What a load measures: latencies, refusals and errors, and the faults that verification finds."""
 
 import math
 from collections import Counter, defaultdict
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 #: What can be wrong with a service that acknowledged every write.
-Kind = Literal["lost", "doubled", "stale"]
+Kind = Literal["lost", "duplicated", "stale"]
 #: In the order of the report. `repeat` is a write that is sent again, `changes` the feed.
 OPERATIONS = (
     *("create", "get", "list", "patch", "complete", "toggle"),
@@ -67,7 +67,7 @@ class Figures:
     def per_second(self) -> float:
         return self.requests / self.duration if self.duration else 0.0
 
-    def blame(self, kind: Kind, task_id: int | None, message: str) -> None:
+    def add_fault(self, kind: Kind, task_id: int | None, message: str) -> None:
         self.faults.append(Fault(kind, task_id, message))
 
     def count(self, kind: Kind) -> int:
@@ -111,7 +111,7 @@ class Figures:
             "tasks": self.tasks,
             "events": self.events,
             "lost": self.count("lost"),
-            "doubled": self.count("doubled"),
+            "duplicated": self.count("duplicated"),
             "stale": self.count("stale"),
             "faults": [fault.message for fault in self.faults[:TOLD]],
         }

@@ -12,7 +12,7 @@ from uuid import uuid4
 import orjson
 
 from taskproject import __version__
-from tasks.loadtest.connections import Broken, Connection, Response, Target
+from tasks.loadtest.connections import Connection, NoResponse, Response, Target
 from tasks.loadtest.figures import Figures
 
 #: Seconds before a request without a response is sent again, and at least between two refusals.
@@ -47,7 +47,7 @@ class Bounds(NamedTuple):
 
 
 @dataclass
-class Made:
+class LoadTask:
     """A task that a client has asked for, and what was acknowledged of it."""
 
     title: str
@@ -75,9 +75,9 @@ class Account:
     list_name: str = ""
     #: Of the feed before the list was created.
     cursor: str = ""
-    shared: Made = field(default_factory=lambda: Made(""))
+    shared: LoadTask = field(default_factory=lambda: LoadTask(""))
     toggles_in_doubt: int = 0
-    made: list[Made] = field(default_factory=list)
+    made: list[LoadTask] = field(default_factory=list)
     #: By their Idempotency-Keys.
     writes: dict[str, Write] = field(default_factory=dict)
     keys_in_doubt: set[str] = field(default_factory=set)
@@ -100,7 +100,7 @@ class Client:
         """When a request that began then, by `time.monotonic`, is not sent again."""
         return began + PATIENCE
 
-    async def insist(
+    async def request(
         self,
         operation: str,
         method: str,
@@ -127,7 +127,7 @@ class Client:
             started = time.perf_counter()
             try:
                 response = await self._connection.send(method, path, headers, content)
-            except Broken as broken:
+            except NoResponse as broken:
                 self.figures.errors[f"{operation}: {broken}"] += 1
                 await self._wait(began, PAUSE, str(broken))
                 continue
@@ -175,7 +175,7 @@ class Worker(Client):
         for turn in count(1):
             if not self._load.goes_on:
                 break
-            made = Made(f"{self.account.list_name}, {self._number}-{turn}")
+            made = LoadTask(f"{self.account.list_name}, {self._number}-{turn}")
             self.account.made.append(made)
             try:
                 for step in (
@@ -191,53 +191,53 @@ class Worker(Client):
                     self.figures.errors[str(error)] += 1
         self.close()
 
-    async def _create(self, made: Made) -> None:
+    async def _create(self, made: LoadTask) -> None:
         body = {"title": made.title, "list": self.account.list_id}
         await self._write(made, "create", "POST", "/api/tasks", body, expected=201)
 
-    async def _patch(self, made: Made) -> None:
+    async def _patch(self, made: LoadTask) -> None:
         body = {"description": f"Changed at version {made.version}."}
         await self._write(
             made, "patch", "PATCH", f"/api/tasks/{made.id}", body, made.version
         )
         made.description = body["description"]
 
-    async def _complete(self, made: Made) -> None:
+    async def _complete(self, made: LoadTask) -> None:
         path = f"/api/tasks/{made.id}/complete"
         await self._write(made, "complete", "POST", path, version=made.version)
 
-    async def _toggle(self, made: Made) -> None:
+    async def _toggle(self, made: LoadTask) -> None:
         path = f"/api/tasks/{made.id}/toggle"
         await self._write(made, "toggle", "POST", path, version=made.version)
 
-    async def _toggle_shared(self, made: Made) -> None:
+    async def _toggle_shared(self, made: LoadTask) -> None:
         """Others do so at the same time: each toggle must have a version of its own."""
         path = f"/api/tasks/{self.account.shared.id}/toggle"
-        toggle = Made("", id=self.account.shared.id)
+        toggle = LoadTask("", id=self.account.shared.id)
         try:
             await self._write(toggle, "toggle", "POST", path, version=0, shared=True)
         except Unexpected:
             self.account.toggles_in_doubt += toggle.in_doubt
             raise
 
-    async def _get(self, made: Made) -> None:
+    async def _get(self, made: LoadTask) -> None:
         path = f"/api/tasks/{made.id}"
-        read = (await self.insist("get", "GET", path)).json()
+        read = (await self.request("get", "GET", path)).json()
         if read.get("version") != made.version:
-            self.figures.blame(
+            self.figures.add_fault(
                 "stale",
                 made.id,
                 f"task {made.id} was read at version {read.get('version')} after version "
                 f"{made.version} was acknowledged",
             )
 
-    async def _list(self, made: Made) -> None:
+    async def _list(self, made: LoadTask) -> None:
         path = f"/api/tasks?list={self.account.list_id}&limit=20"
-        await self.insist("list", "GET", path)
+        await self.request("list", "GET", path)
 
     async def _write(
         self,
-        made: Made,
+        made: LoadTask,
         operation: str,
         method: str,
         path: str,
@@ -251,7 +251,7 @@ class Worker(Client):
         key = str(uuid4())
         self._writes += 1
         try:
-            response = await self.insist(
+            response = await self.request(
                 operation,
                 method,
                 path,
@@ -270,8 +270,8 @@ class Worker(Client):
         self.account.writes[key] = told
         self.figures.acknowledged += 1
         if not shared and told.version != made.version + 1:
-            self.figures.blame(
-                "doubled" if told.version > made.version + 1 else "lost",
+            self.figures.add_fault(
+                "duplicated" if told.version > made.version + 1 else "lost",
                 told.task_id,
                 f"{operation} of task {told.task_id} made version {told.version} of "
                 f"{made.version}",
@@ -279,7 +279,7 @@ class Worker(Client):
         made.id, made.version = told
         made.completed = response.json().get("completed") is True
         if self._writes % REPEATED == 0 and self._load.goes_on:
-            again = await self.insist(
+            again = await self.request(
                 "repeat",
                 method,
                 path,
@@ -290,8 +290,8 @@ class Worker(Client):
             )
             self.figures.repeated += 1
             if _write_in(again) != told:
-                self.figures.blame(
-                    "doubled",
+                self.figures.add_fault(
+                    "duplicated",
                     told.task_id,
                     f"{operation} of task {told.task_id} was repeated with its key, and has "
                     f"another response: version {_write_in(again).version}",

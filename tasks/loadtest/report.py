@@ -63,20 +63,20 @@ def as_text(result: Result, max_errors: int) -> str:
 
 
 def _verdict(result: Result) -> list[str]:
-    """Sentences that say what was proven."""
+    """Sentences that say what was verified."""
     figures = result.figures
     said = []
     if result.interrupted:
         said.append("Interrupted: the load was shorter than asked for.")
     if not result.read:
-        said.append("Not proven: what was written could not be read back.")
+        said.append("Not verified: what was written could not be read back.")
     elif not figures.acknowledged:
-        said.append("Not proven: no write was acknowledged.")
+        said.append("Not verified: no write was acknowledged.")
     else:
         said.append(
             f"{figures.acknowledged:,} acknowledged writes, {figures.repeated:,} sent "
             f"twice, {figures.tasks:,} tasks and {figures.events:,} events read back: "
-            f"{figures.count('lost'):,} lost, {figures.count('doubled'):,} doubled, "
+            f"{figures.count('lost'):,} lost, {figures.count('duplicated'):,} duplicated, "
             f"{figures.count('stale'):,} read too old."
         )
     if figures.in_doubt:

@@ -1,4 +1,4 @@
-"""A load test from its beginning to its end: prepare, load, prove, remove."""
+"""A load test from its beginning to its end: prepare, load, verify, remove."""
 
 import asyncio
 import signal
@@ -12,7 +12,7 @@ from uuid import uuid4
 from taskproject.backups import Progress
 from tasks.loadtest.connections import Response, Target, resolve
 from tasks.loadtest.figures import Figures
-from tasks.loadtest.load import Account, Bounds, Client, Load, Made, Unexpected
+from tasks.loadtest.load import Account, Bounds, Client, Load, LoadTask, Unexpected
 from tasks.loadtest.verification import Event, Follower, check, read_back, wait
 
 #: Seconds between two updates of the progress bar.
@@ -100,25 +100,25 @@ async def _prepare(client: Client, result: Result) -> None:
     """A list of its own for the account, and the task that all clients toggle."""
     account, name = client.account, f"Load test {uuid4().hex[:8]}"
     try:
-        me = await client.insist("me", "GET", "/api/me")
+        me = await client.request("me", "GET", "/api/me")
         result.version = me.headers.get("api-version", "")
         if not result.version:
             raise Refused("No task service answers there: /api/me has no API-Version.")
-        latest = await client.insist("changes", "GET", "/api/changes?after=latest")
-        made = await client.insist(
+        latest = await client.request("changes", "GET", "/api/changes?after=latest")
+        made = await client.request(
             "list", "POST", "/api/lists", {"name": name}, key=str(uuid4()), expected=201
         )
         account.list_name, account.list_id = name, _id(made)
         result.left.append(name)
         account.cursor = str(latest.json()["next_cursor"])
         title = f"{name}, shared"
-        task = await client.insist(
+        task = await client.request(
             *("create", "POST", "/api/tasks"),
             {"title": title, "list": account.list_id},
             key=str(uuid4()),
             expected=201,
         )
-        account.shared = Made(title, id=_id(task), version=1)
+        account.shared = LoadTask(title, id=_id(task), version=1)
         client.close()  # A server may close what is idle while the load runs.
     except Unexpected as error:
         raise Refused(_reason(error)) from None
@@ -198,7 +198,7 @@ async def _remove_list(
 
     async def delete(helper: Client) -> None:
         for row in todo:
-            await helper.insist(
+            await helper.request(
                 *("remove", "DELETE", f"/api/tasks/{row.id}?permanent=true"),
                 key=str(uuid4()),
                 version=row.version,
@@ -209,7 +209,7 @@ async def _remove_list(
     async with asyncio.TaskGroup() as group:
         for helper in helpers:
             group.create_task(delete(helper))
-    await client.insist(
+    await client.request(
         *("remove", "DELETE", f"/api/lists/{client.account.list_id}?tasks=delete"),
         key=str(uuid4()),
         version=1,

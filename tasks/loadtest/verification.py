@@ -1,4 +1,4 @@
-"""The proof: everything that was acknowledged is there, once, as the responses said.
+"""The check that everything that was acknowledged is there, once, as the responses said.
 
 Three things are compared with what the clients kept: the feed, which is followed while the
 load runs, so that an event which appeared behind a cursor is missed; all tasks, read back
@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tasks.loadtest.figures import Figures
-from tasks.loadtest.load import Account, Client, Made
+from tasks.loadtest.load import Account, Client, LoadTask
 
 INTERVAL = 0.5  # seconds between two pages of the feed, if there are no more
 PAGE = 100  # tasks
@@ -48,7 +48,7 @@ class Follower(Client):
         while True:
             last = ended.is_set()
             path = f"/api/changes?after={cursor}&list={self.account.list_id}&limit={EVENTS}"
-            page = (await self.insist("changes", "GET", path)).json()
+            page = (await self.request("changes", "GET", path)).json()
             items = page.get("items")
             events += [
                 Event(
@@ -78,7 +78,7 @@ async def read_back(client: Client) -> list[Row]:
     cursor = ""
     while True:
         path = f"/api/tasks?list={client.account.list_id}&limit={PAGE}{cursor}"
-        page = (await client.insist("read back", "GET", path)).json()
+        page = (await client.request("read back", "GET", path)).json()
         items = page.get("items")
         rows += [
             Row(*(item[name] for name in Row._fields))
@@ -108,34 +108,34 @@ def _check_tasks(account: Account, rows: list[Row], figures: Figures) -> None:
         found = by_title.pop(made.title, [])
         if len(found) > 1:
             ids = ", ".join(str(row.id) for row in found)
-            figures.blame(
-                "doubled", made.id, f"{made.title!r} was created as tasks {ids}"
+            figures.add_fault(
+                "duplicated", made.id, f"{made.title!r} was created as tasks {ids}"
             )
         elif found:
             _check_task(made, found[0], figures)
         elif made.id is not None:
-            figures.blame(
+            figures.add_fault(
                 "lost", made.id, f"task {made.id}, {made.title!r}, does not exist"
             )
     by_title.pop(account.shared.title, None)
     for title, found in by_title.items():
-        figures.blame(
-            "doubled", found[0].id, f"nobody created task {found[0].id}, {title!r}"
+        figures.add_fault(
+            "duplicated", found[0].id, f"nobody created task {found[0].id}, {title!r}"
         )
 
 
-def _check_task(made: Made, row: Row, figures: Figures) -> None:
+def _check_task(made: LoadTask, row: Row, figures: Figures) -> None:
     if made.id is not None and row.id != made.id:
-        figures.blame("lost", made.id, f"task {made.id} is task {row.id} now")
+        figures.add_fault("lost", made.id, f"task {made.id} is task {row.id} now")
     elif row.version > made.version + made.in_doubt:
-        figures.blame(
-            "doubled",
+        figures.add_fault(
+            "duplicated",
             row.id,
             f"task {row.id} is at version {row.version}, and {made.version} was "
             "acknowledged",
         )
     elif row.version < made.version:
-        figures.blame(
+        figures.add_fault(
             "lost",
             row.id,
             f"task {row.id} is at version {row.version}, and {made.version} was "
@@ -145,7 +145,7 @@ def _check_task(made: Made, row: Row, figures: Figures) -> None:
         made.description,
         made.completed,
     ):
-        figures.blame(
+        figures.add_fault(
             "lost", row.id, f"task {row.id} has other values than its last response had"
         )
 
@@ -155,7 +155,7 @@ def _check_shared(account: Account, rows: list[Row], figures: Figures) -> None:
     shared = account.shared
     found = [row for row in rows if row.id == shared.id]
     if not found:
-        figures.blame(
+        figures.add_fault(
             "lost", shared.id, f"task {shared.id}, which all toggle, does not exist"
         )
         return
@@ -164,7 +164,7 @@ def _check_shared(account: Account, rows: list[Row], figures: Figures) -> None:
     )
     for version, number in told.items():
         if number > 1:
-            figures.blame(
+            figures.add_fault(
                 "lost",
                 shared.id,
                 f"{number} toggles of task {shared.id} at once were acknowledged as "
@@ -172,21 +172,23 @@ def _check_shared(account: Account, rows: list[Row], figures: Figures) -> None:
             )
     row, least = found[0], 1 + told.total()
     if row.version < least:
-        figures.blame(
+        figures.add_fault(
             "lost",
             shared.id,
             f"task {shared.id} was toggled {told.total()} times, and is at version "
             f"{row.version}",
         )
     elif row.version > least + account.toggles_in_doubt:
-        figures.blame(
-            "doubled",
+        figures.add_fault(
+            "duplicated",
             shared.id,
             f"task {shared.id} was toggled {told.total()} times, and is at version "
             f"{row.version}",
         )
     elif row.completed != (row.version % 2 == 0):
-        figures.blame("lost", shared.id, f"a toggle of task {shared.id} had no effect")
+        figures.add_fault(
+            "lost", shared.id, f"a toggle of task {shared.id} had no effect"
+        )
 
 
 def _check_events(
@@ -197,13 +199,13 @@ def _check_events(
     versions = {event.key: (event.task_id, event.version) for event in events}
     for key, write in account.writes.items():
         if by_key[key] > 1:
-            figures.blame(
-                "doubled",
+            figures.add_fault(
+                "duplicated",
                 write.task_id,
                 f"the write {key} of task {write.task_id} has {by_key[key]} events",
             )
         elif versions.get(key) != write:
-            figures.blame(
+            figures.add_fault(
                 "lost",
                 write.task_id,
                 f"the feed has no event of version {write.version} of task "
@@ -211,8 +213,8 @@ def _check_events(
             )
     for one, other in pairwise(events):
         if other.sequence <= one.sequence:
-            figures.blame(
-                "doubled",
+            figures.add_fault(
+                "duplicated",
                 other.task_id,
                 f"event {other.sequence} came after event {one.sequence}",
             )
@@ -222,8 +224,8 @@ def _check_events(
     for row in rows:
         life = lives[row.id]
         if life != list(range(1, row.version + 1)):
-            figures.blame(
-                "doubled" if len(life) > row.version else "lost",
+            figures.add_fault(
+                "duplicated" if len(life) > row.version else "lost",
                 row.id,
                 f"task {row.id} is at version {row.version}, and its events are of "
                 f"{', '.join(map(str, life[:TOLD])) or 'none'}",

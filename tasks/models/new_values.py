@@ -116,7 +116,7 @@ def restored(task: Task, end: End, taken: set[Place]) -> Values:
     return values | (_placed(task, end, task.list_id, taken) if task.deleted_at else {})
 
 
-def left(task: Task, end: End, taken: set[Place]) -> Values:
+def without_list(task: Task, end: End, taken: set[Place]) -> Values:
     """The values of a task that leaves its list. `taken`: see `restored`."""
     values = {"list_id": None}
     return values | (_placed(task, end, None, taken) if task.list_id else {})

@@ -251,7 +251,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
         def planned(tasks: Iterable[Task], now: datetime) -> Plan:
             taken, ends = positions.taken(Task.objects.live(), tasks), Ends(now)
-            return lambda task: new_values.left(task, ends.next, taken)
+            return lambda task: new_values.without_list(task, ends.next, taken)
 
         return self.write(by, None, planned, frozen=False)
 

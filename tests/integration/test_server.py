@@ -77,7 +77,7 @@ def test_a_load_test_proves_that_nothing_is_lost_or_doubled(server: Server) -> N
         )
     )
 
-    assert told["ok"] and (told["lost"], told["doubled"], told["stale"]) == (0, 0, 0)
+    assert told["ok"] and (told["lost"], told["duplicated"], told["stale"]) == (0, 0, 0)
     assert told["acknowledged"] > 80 and told["repeated"] > 0
     assert told["events"] == told["acknowledged"] + 2  # those of the two shared tasks
     assert told["errors"] == {} and told["left"] == []

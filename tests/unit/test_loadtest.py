@@ -33,9 +33,9 @@ def run(url: str, capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, 
         ("loses a task", "lost"),
         ("loses an update", "lost"),
         ("loses an event", "lost"),
-        ("creates a task twice", "doubled"),
-        ("tells an event twice", "doubled"),
-        ("forgets keys", "doubled"),
+        ("creates a task twice", "duplicated"),
+        ("tells an event twice", "duplicated"),
+        ("forgets keys", "duplicated"),
         ("reads an old copy", "stale"),
     ],
 )
@@ -87,7 +87,7 @@ def test_a_write_without_a_response_is_sent_again_and_done_once(
     assert status == 0
     assert all(kind.endswith("connection broken") for kind in result["errors"])
     assert result["errors"]
-    assert (result["lost"], result["doubled"], result["in_doubt"]) == (0, 0, 0)
+    assert (result["lost"], result["duplicated"], result["in_doubt"]) == (0, 0, 0)
 
 
 def test_ctrl_c_ends_the_load_and_what_was_made_is_read_back_and_removed(
@@ -115,7 +115,7 @@ def test_more_errors_than_allowed_fail(capsys: pytest.CaptureFixture[str]) -> No
     with fake_service("hangs up") as (url, _):
         status, result = run(url, capsys)
 
-    assert status == 1 and (result["lost"], result["doubled"]) == (0, 0)
+    assert status == 1 and (result["lost"], result["duplicated"]) == (0, 0)
 
 
 def test_the_report_is_a_page_without_scripts_and_tokens(
@@ -126,7 +126,9 @@ def test_the_report_is_a_page_without_scripts_and_tokens(
         run(url, capsys, "--report", str(file))
     page = file.read_text()
 
-    assert page.count("<svg") == 2 and "Failed" in page and "1 lost, 0 doubled" in page
+    assert (
+        page.count("<svg") == 2 and "Failed" in page and "1 lost, 0 duplicated" in page
+    )
     assert re.findall(r"<script|<link|src=|https?://", page) == []
     assert TOKEN not in page
 

@@ -1,5 +1,5 @@
-"""``manage.py loadtest``: a short load on a running service, and the proof that nothing was
-lost or doubled."""
+"""``manage.py loadtest``: a short load on a running service, and the check that nothing was
+lost or duplicated."""
 
 import asyncio
 import json
@@ -25,10 +25,10 @@ USAGE = 2  # exit status
 class Command(BaseCommand):
     help = (
         "Loads a running service for a short time with creates, reads, changes and "
-        "retries, tells how long they took, reads everything back, and proves that "
-        "nothing was lost or doubled. It works in a list of its own, and removes what it "
+        "retries, tells how long they took, reads everything back, and verifies that "
+        "nothing was lost or duplicated. It works in a list of its own, and removes what it "
         "made; the feed keeps its events. The exit status is 0 if all is well, 1 if "
-        "something was lost, doubled or read too old, or there were more errors than "
+        "something was lost, duplicated or read too old, or there were more errors than "
         "--max-errors, and 2 if the test could not be made."
     )
     requires_system_checks = ()
