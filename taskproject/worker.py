@@ -93,11 +93,13 @@ def unbroken(kind: str) -> AbstractContextManager[object]:
 
 
 class _Loop(Thread):
-    """The calls of one kind of work, until `stop`."""
+    """The calls of one kind of work, until `stop`; or `once`, until nothing is due or one fails."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, *, once: bool = False) -> None:
         super().__init__(name=kind, daemon=True)
         self.kind = kind
+        self.once = once
+        self.failure: Exception | None = None
         self.wanted = Event()
         self.succeeded = time.time()
         self.stopping = False
@@ -111,7 +113,9 @@ class _Loop(Thread):
 
     def run(self) -> None:
         try:
-            while not self.stopping:
+            if self.once:
+                self._do_all()
+            while not self.stopping and not self.once:
                 self.wanted.clear()
                 pause = self._call()
                 if not self.stopping and pause > 0:
@@ -119,6 +123,13 @@ class _Loop(Thread):
             self._finish()
         finally:
             connection.close()
+
+    def _do_all(self) -> None:
+        try:
+            while not self.stopping and call(self.kind) <= 0:
+                pass
+        except Exception as error:  # noqa: BLE001  # raised by `do_all`
+            self.failure = error
 
     def _finish(self) -> None:
         try:
@@ -172,24 +183,29 @@ def is_away(error: Exception) -> bool:
 
 
 def do_all() -> None:
-    """Does all that is due now, and returns. Errors are raised after every kind had its turn."""
-    failure: Exception | None = None
-    for kind in _kinds:
-        try:
-            while call(kind) <= 0:
-                pass
-        except Exception as error:  # noqa: BLE001  # raised below
-            failure = error
-    if failure:
+    """Does all that is due now, one kind after the other, and returns; or until SIGTERM or SIGINT, as
+    `run`. Errors are raised after every kind had its turn."""
+    received = _signals()
+    failures: dict[str, Exception] = {}
+    # Twice: a kind may make something due for one before it, as reminders do for e-mails.
+    for kind in [*_kinds, *_kinds]:
+        if received or kind in failures:
+            continue
+        loop = _loops[kind] = _Loop(kind, once=True)
+        loop.start()
+        while loop.is_alive() and not received:
+            loop.join(CHECK_INTERVAL)
+        _stop()
+        if loop.failure:
+            failures[kind] = loop.failure
+    for failure in failures.values():
         raise failure
 
 
 def run(parent: int | None = None, publish: Callable[[], None] = lambda: None) -> None:
     """Works until SIGTERM or SIGINT, or until this process is no longer a child of `parent`.
     Calls `publish` at each check for these."""
-    received: list[int] = []
-    for number in STOPS:
-        signal.signal(number, lambda number, _: received.append(number))
+    received = _signals()
     logger.info("worker started", extra={"fields": {"kinds": [*_kinds]}})
     _loops.update({kind: _Loop(kind) for kind in _kinds})
     for loop in _loops.values():
@@ -197,6 +213,22 @@ def run(parent: int | None = None, publish: Callable[[], None] = lambda: None) -
     while not received and parent in (None, os.getppid()):
         publish()
         time.sleep(CHECK_INTERVAL)
+    unfinished = _stop()
+    publish()
+    logger.info("worker stopped", extra={"fields": {"unfinished": unfinished}})
+
+
+def _signals() -> list[int]:
+    """The signals to stop that have been received; they are added from now on."""
+    received: list[int] = []
+    for number in STOPS:
+        signal.signal(number, lambda number, _: received.append(number))
+    return received
+
+
+def _stop() -> list[str]:
+    """Has the calls in progress return. Returns the kinds of those that have not: they end with the
+    process, and the database undoes their transactions."""
     for loop in _loops.values():
         loop.stop()
     give_up = time.monotonic() + STOP_SECONDS
@@ -206,8 +238,6 @@ def run(parent: int | None = None, publish: Callable[[], None] = lambda: None) -
         if not loop.unbroken.acquire(blocking=False):
             loop.unbroken.acquire(timeout=UNBROKEN_SECONDS)
             loop.join(STOP_SECONDS)
-    publish()
-    # A call that has not returned ends with the process, and the database undoes its transaction.
     unfinished = [kind for kind, loop in _loops.items() if loop.is_alive()]
     _loops.clear()
-    logger.info("worker stopped", extra={"fields": {"unfinished": unfinished}})
+    return unfinished

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import psutil
 import pytest
@@ -18,22 +19,69 @@ REPLACED_WITHIN = 15.0  # seconds: Python has to start
 
 
 @pytest.fixture
-def kinds(monkeypatch: pytest.MonkeyPatch) -> dict[str, worker.Work]:
+def kinds(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, worker.Work]]:
     """The kinds of work, of which there are none but those that the test adds."""
     kinds: dict[str, worker.Work] = {}
     monkeypatch.setattr(worker, "_kinds", kinds)
-    return kinds
+    handlers = [(number, signal.getsignal(number)) for number in worker.STOPS]
+    yield kinds
+    for number, handler in handlers:
+        signal.signal(number, handler)
 
 
 @pytest.mark.django_db
 def test_once_does_all_that_is_due_and_ends(kinds: dict[str, worker.Work]) -> None:
-    pauses, later = [0.0, 0.0, 5.0], [60.0]
-    kinds |= {"first": lambda: pauses.pop(0), "second": lambda: later.pop(0)}
+    """Also what one kind makes due for another that had its turn before."""
+    mails, reminders = [0.0], [0.0, 0.0]
+    done: list[str] = []
+
+    def mail() -> float:
+        if not mails or reminders:
+            return 60.0
+        done.append("mail")
+        return mails.pop()
+
+    def remind() -> float:
+        if not reminders:
+            return 60.0
+        done.append("reminder")
+        return reminders.pop()
+
+    kinds |= {"mails": mail, "reminders": remind}
 
     run("work", "--once")
 
-    assert not pauses
-    assert not later
+    assert done == ["reminder", "reminder", "mail"]
+
+
+@pytest.mark.django_db
+def test_once_stops_as_a_worker_does(
+    kinds: dict[str, worker.Work], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+    told: list[str] = []
+
+    def after() -> float:
+        told.append("begun")
+        return 60.0
+
+    on_stop = {"sends": lambda: told.append("finished")}
+    monkeypatch.setattr(worker, "_on_stop", on_stop)
+
+    def send() -> float:
+        begun.set()
+        with worker.unbroken("sends"):
+            while not worker.is_stopping("sends"):
+                time.sleep(0.01)
+            told.append("recorded")
+        return 0.0
+
+    kinds |= {"sends": send, "after": after}
+    _stop_after(begun)
+
+    run("work", "--once")
+
+    assert told == ["recorded", "finished"]
 
 
 @pytest.mark.django_db
@@ -153,17 +201,17 @@ def _worker(server: Server, number: int) -> psutil.Process:
 
 def _run_until(*events: threading.Event) -> None:
     """Runs a worker until all of these happened; it is stopped by SIGTERM."""
+    _stop_after(*events)
+    worker.run()
+    assert all(event.is_set() for event in events)
+
+
+def _stop_after(*events: threading.Event) -> None:
+    """Sends SIGTERM to this process when all of these have happened."""
 
     def stop() -> None:
         for event in events:
             event.wait(10)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    handlers = [(number, signal.getsignal(number)) for number in worker.STOPS]
     threading.Thread(target=stop).start()
-    try:
-        worker.run()
-    finally:
-        for number, handler in handlers:
-            signal.signal(number, handler)
-    assert all(event.is_set() for event in events)
