@@ -187,9 +187,10 @@ class Rule:
                 if ahead * 7 > (LAST_DAY - first).days:
                     return None
                 first += timedelta(days=7 * ahead)
-                days = [first + timedelta(days=n) for n in range(7)]
+                week = (first + timedelta(days=n) for n in range(7))
+                days = [day for day in week if self._has(day)]
                 if self.by_weekday:
-                    return [day for day in days if self._has(day)]
+                    return days
                 return [day for day in days if day.weekday() == begin.weekday()]
             case "MONTHLY":
                 year, month = divmod(begin.year * 12 + begin.month - 1 + ahead, 12)

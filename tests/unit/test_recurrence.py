@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from taskproject import timezones
 from tasks.models.due_dates import Clock, is_overdue
-from tasks.recurrence import Occurrence, checked, occurrence, step_from_due, upcoming
+from tasks.recurrence import (
+    Occurrence,
+    checked,
+    occurrence,
+    step_from_completion,
+    step_from_due,
+    upcoming,
+)
 from tasks.recurrence_rules import Rule, RuleError, parse
 
 DAYS = st.dates(date(1900, 1, 1), date(2990, 12, 31))
@@ -78,6 +85,19 @@ def test_a_day_that_a_month_lacks_is_its_last(
 
     assert found[: len(expected)] == expected
     assert len(found) == len(expected) or len(found) == 4
+
+
+def test_weeks_from_the_completion_are_in_the_months_of_the_rule() -> None:
+    """Its weekday is not written out."""
+    rule = checked("FREQ=WEEKLY;BYMONTH=2", Occurrence(date(2027, 1, 6)), "completion")
+
+    step = step_from_completion(rule, Occurrence(date(2027, 1, 6)), date(2027, 3, 4))
+
+    assert step is not None
+    assert (step.next.day, step.rule) == (
+        date(2028, 2, 3),
+        parse("FREQ=WEEKLY;BYMONTH=2"),
+    )
 
 
 @given(DAYS, st.integers(1, 24))
