@@ -2,14 +2,32 @@
 """The operator's way in: ``python manage.py help`` lists every command."""
 
 import os
+import signal
 import sys
 
 
 def main() -> None:
+    """Runs the command that the arguments name. A failure of the database, and Ctrl-C, end it
+    with a line instead of a traceback, which `--traceback` shows."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskproject.settings")
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError, ProgrammingError
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except (OperationalError, ProgrammingError, KeyboardInterrupt) as error:
+        if "--traceback" in sys.argv:
+            raise
+        if isinstance(error, KeyboardInterrupt):
+            print("Interrupted.", file=sys.stderr)
+            sys.exit(128 + signal.SIGINT)
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        print(
+            f"The database failed: {reason.rstrip('.')}. `manage.py doctor` says what is "
+            "wrong and what to type; --traceback shows where it happened.",
+            file=sys.stderr,
+        )
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -71,8 +71,8 @@ def examine(options: Options) -> Iterator[Finding]:
 
 
 def without_password(error: Exception) -> str:
-    """The first line of the error's message."""
-    text = (str(error).splitlines() or [type(error).__name__])[0]
+    """The first line of the error's message, as a sentence."""
+    text = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".") + "."
     for database in (*settings.DATABASES.values(), settings.DATABASE_DIRECT or {}):
         password = database.get("PASSWORD")
         if password:

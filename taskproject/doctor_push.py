@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
-from taskproject.doctor import Options, Said, check
+from taskproject.doctor import Options, Said, check, without_password
 from tasks.push import PATH
 
 TIMEOUT = 5.0  # seconds
@@ -81,7 +81,10 @@ def check_stream(options: Options) -> Said:
             ),
         )
     except (OSError, HTTPException) as error:
-        yield "error", f"{options.stream} cannot be asked for a stream: {error}."
+        yield (
+            "error",
+            f"{options.stream} cannot be asked for a stream: {without_password(error)}",
+        )
 
 
 def _streamed(client: HTTPConnection, url: SplitResult) -> Said:

@@ -40,7 +40,7 @@ def dump(database: Path, stream: Hashed, near: Path, progress: Progress) -> Cont
             with _opened(database) as source:
                 source.execute("BEGIN")
                 source.execute("SELECT 1 FROM sqlite_master").fetchone()
-                _copy(source, target, progress)
+                _copy(source, target, near.parent, progress)
             # Without a -wal beside it the file is complete by itself.
             target.execute("PRAGMA journal_mode = DELETE")
             contents = _examine(target)
@@ -65,12 +65,12 @@ def restore(
             with copy.open("wb") as file:
                 file.writelines(chunks)
         except OSError as error:
-            raise BackupError(f"{copy} cannot be written: {error}.") from error
+            raise BackupError(f"{copy} cannot be written: {error.strerror}.") from error
         with _opened(copy) as source:
             _compare(_examine(source), manifest)
             source.execute("UPDATE sqlite_sequence SET seq = seq + ?", [skip_ids])
             with _opened(database) as target:
-                _copy(source, target, progress)
+                _copy(source, target, place, progress)
                 _compare(_examine(target), manifest)
 
 
@@ -96,12 +96,25 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _copy(
-    source: sqlite3.Connection, target: sqlite3.Connection, progress: Progress
+    source: sqlite3.Connection,
+    target: sqlite3.Connection,
+    directory: Path,
+    progress: Progress,
 ) -> None:
+    """Copies all of the source into the target, which is in the directory."""
+
     def report(_: int, remaining: int, total: int) -> None:
         progress(total - remaining, total)
 
-    source.backup(target, pages=PAGES, progress=report)
+    try:
+        source.backup(target, pages=PAGES, progress=report)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
+        raise BackupError(
+            f"The disk of {directory} is full: it needs room for another copy of the "
+            "database, and for the backup."
+        ) from error
 
 
 def _examine(session: sqlite3.Connection) -> Contents:

@@ -1,16 +1,20 @@
 """The operator's commands."""
 
 import re
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import ManagementUtility
 from django.core.management.base import CommandError
+from django.db import OperationalError, ProgrammingError
 from django.utils import timezone
 from pytest_django import Settings
 
+from manage import main
 from taskproject.accounts.models import ApiToken, User
 from taskproject.sql import ON_POSTGRESQL
+from tasks.management.commands.purge import Command as Purge
 from tests.conftest import ApiClient, make_token
 from tests.support.commands import refused, run
 from tests.support.copies import absent_database, copy_of, empty_database
@@ -56,6 +60,36 @@ def test_an_unknown_option_is_refused_without_a_traceback(
 
     assert ended.value.code == 2
     assert "unrecognized arguments: --nonsense" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (OperationalError("no way\nhint"), 1, "The database failed: no way. "),
+        (ProgrammingError("no such table"), 1, "`manage.py doctor` says what"),
+        (KeyboardInterrupt(), 130, "Interrupted."),
+    ],
+)
+def test_a_database_that_fails_and_ctrl_c_end_a_command_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    status: int,
+    said: str,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Purge, "execute", fail)
+    monkeypatch.setattr(sys, "argv", ["manage.py", "purge"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == status
+    assert said in capsys.readouterr().err
+
+    monkeypatch.setattr(sys, "argv", ["manage.py", "purge", "--traceback"])
+    with pytest.raises(type(error)):
+        main()
 
 
 # create_token

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -421,9 +422,19 @@ def test_a_database_that_fails_meanwhile_is_an_error(
 
     said = refused("export_tasks", "--verbosity=0", *options)
 
-    assert said == "The database failed: gone The export is incomplete; do not use it."
+    assert said == "The database failed: gone. The export is incomplete; do not use it."
     assert not path.exists()
     assert b'"end"' not in capfdbinary.readouterr().out
+
+
+def test_a_standard_output_that_is_full_is_an_error_in_words(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=full))
+        said = refused("export_tasks", "--verbosity=0")
+
+    assert said.endswith("it cannot be written: No space left on device.")
 
 
 def test_an_export_that_fails_leaves_the_file_before(

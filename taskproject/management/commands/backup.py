@@ -11,6 +11,7 @@ from django.db import DatabaseError, connection
 
 from taskproject import backups
 from taskproject.backups import BackupError
+from taskproject.doctor import without_password
 from taskproject.management.direct import connect_directly
 from taskproject.management.progress import bar
 from taskproject.postgresql import dumps
@@ -49,7 +50,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except DatabaseError as error:
             raise CommandError(
-                f"The database failed: {error} No backup was made."
+                f"The database failed: {without_password(error)} No backup was made."
             ) from error
         size = path.stat().st_size
         self.stdout.write(

@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection
 
 from taskproject import backups
 from taskproject.backups import BackupError, Manifest
+from taskproject.doctor import without_password
 from taskproject.management.direct import connect_directly
 from taskproject.management.progress import bar
 from taskproject.postgresql import dumps
@@ -76,7 +77,9 @@ class Command(BaseCommand):
         except BackupError as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:
-            raise CommandError(f"The database failed: {error}") from error
+            raise CommandError(
+                f"The database failed: {without_password(error)}"
+            ) from error
         done = "Could restore" if dry_run else "Restored"
         self.stdout.write(
             f"{done} {manifest.rows:,} rows of {len(manifest.contents.tables)} tables, as "

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from taskproject.accounts.management.users import user_named
 from taskproject.accounts.models import User
+from taskproject.doctor import without_password
 from taskproject.sql import this_thread
 from tasks.exports import WITH_TRASH, records_of
 from tasks.formats import WRITERS, Record
@@ -56,12 +57,16 @@ class Command(BaseCommand):
                 self._export(owner, format, path, quiet=verbosity < 1)
         except DatabaseError as error:
             raise CommandError(
-                f"The database failed: {error} The export is incomplete; do not use it."
+                f"The database failed: {without_password(error)} The export is incomplete; do not use it."
             ) from error
         except BrokenPipeError:  # The reader has closed the pipe, as `| head` does.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             self.stderr.write("The export is incomplete: the reader closed the pipe.")
             sys.exit(128 + signal.SIGPIPE)  # as if killed by the signal
+        except OSError as error:  # of the standard output
+            raise CommandError(
+                f"The export is incomplete: it cannot be written: {error.strerror}."
+            ) from error
 
     def _export(
         self, owner: str | None, kind: str, path: Path | None, quiet: bool
