@@ -58,11 +58,7 @@ class VersionedAdmin(admin.ModelAdmin):
 
     class Media:
         css: ClassVar = {"all": ("taskproject/admin.css",)}
-        js = (
-            "taskproject/unsaved.js",
-            "taskproject/filters.js",
-            "taskproject/row_navigation.js",
-        )
+        js = ("taskproject/unsaved.js", "taskproject/row_navigation.js")
 
     # Facets would count the rows of each choice, and so read every row.
     show_facets = admin.ShowFacets.NEVER

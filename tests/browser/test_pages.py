@@ -3,8 +3,8 @@ wider than its place on a desk or on a phone."""
 
 from playwright.sync_api import Page, expect
 
-from taskproject.accounts.models import ApiToken, User
-from tasks.models import TaskList
+from taskproject.accounts.models import ApiToken, Invitation, User
+from tasks.models import TaskList, Webhook
 from tests.conftest import BY, make_task
 from tests.support.browsers import accessible, overflowing
 from tests.support.servers import Server
@@ -61,6 +61,8 @@ def test_pages_of_the_admin(staff_page: Page, stored: None) -> None:
     home = TaskList.objects.add(BY, owner_id=long.pk, name="Donaudampfschiff" * 3)
     make_task(long, "Donaudampfschiffahrt" * 4, list_id=home.pk, tags=["tag" * 15])
     ApiToken(user=long, name="A" * 40).issue()
+    Invitation.objects.invite(f"{'a' * 60}@example.com", long)
+    Webhook.objects.issue(long.pk, url=f"https://{'a' * 60}.example.com/")
     assert problems(staff_page, ADMIN) == {}
 
 

@@ -69,6 +69,11 @@ def test_the_look_of_the_admin_has_at_most_700_lines() -> None:
     assert sum(lengths.values()) <= LOOK_LINES, lengths
 
 
+def test_a_rule_of_a_stylesheet_begins_its_own_line() -> None:
+    for path in (ROOT / "taskproject/static/taskproject").glob("*.css"):
+        assert re.findall(r"\}[ \t]+[^\s}].*", path.read_text()) == [], path.name
+
+
 def test_a_file_is_named_after_what_is_in_it() -> None:
     paths = {path for path, _ in _sources("taskproject", "tasks")} - BACKENDS
 

@@ -1,5 +1,6 @@
 'use strict';
-// Gives what the admin's own scripts make a name, for screen readers.
+// Gives what the admin's own scripts make a name, for screen readers, and each value of a list
+// the heading of its column, which stands beside it on a phone.
 {
     const give = () => {
         for (const box of document.querySelectorAll('.select2-selection[role="combobox"]')) {
@@ -16,6 +17,10 @@
         }
     };
 
+    for (const cell of document.querySelectorAll('#result_list tbody td')) {
+        const heading = cell.closest('table').tHead.rows[0].cells[cell.cellIndex].textContent.trim();
+        if (heading) cell.dataset.label = heading;
+    }
     // Some are made when jQuery says that the page is ready, others when it is loaded.
     window.django?.jQuery?.(give);
     window.addEventListener('load', give);
