@@ -1,11 +1,11 @@
 """The list of the public fields of a task, in the order in which they are shown.
 
 Derived from it: the rows that are read and their JSON, the events of a change, exports and
-imports, the columns of CSV, the admin's form, and the lengths that the database checks.
-Written out elsewhere are the model (`models/tasks.py`), the schemas of the API
-(`api/schemas.py`, with the types in `api/field_types.py`), the records of files
-(`formats/records.py`), filters (`models/criteria.py`) and what the next occurrence of a
-series takes over (`models/series.py`); a test compares the first three with this list.
+imports, the columns of CSV, the admin's form, the lengths that the database checks, and what
+the next occurrence of a series takes over. Written out elsewhere are the model
+(`models/tasks.py`), the schemas of the API (`api/schemas.py`, with the types in
+`api/field_types.py`), the records of files (`formats/records.py`) and filters
+(`models/criteria.py`); a test compares the first three with this list.
 See "How to add a field" in docs/architecture.md."""
 
 from dataclasses import dataclass

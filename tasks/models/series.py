@@ -15,7 +15,7 @@ from taskproject import timezones
 from taskproject.names import casefold_key
 from taskproject.problems import Conflict
 from tasks import recurrence
-from tasks.fields import Values
+from tasks.fields import ATTRIBUTES, FIELDS, Values
 from tasks.models import new_values, statements, task_events
 from tasks.models.due_dates import Clock, is_overdue
 from tasks.models.events import Actor, append
@@ -29,10 +29,19 @@ from tasks.reminder_rules import of_next_occurrence
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
 
-# The fields that go along to the next occurrence.
+# The fields that the next occurrence has values of its own for.
+_OF_OCCURRENCE = {
+    *("due_date", "due_at", "due_timezone", "reminders", "completed"),
+    *recurrence.SERIES,
+}
+# The attributes that it takes over.
 _KEPT = (
-    *("owner_id", "title", "description", "location", "list_id", "parent_id"),
-    *("tags", "priority"),
+    "owner_id",
+    *(
+        ATTRIBUTES[field.name]
+        for field in FIELDS
+        if field.writable and field.name not in _OF_OCCURRENCE
+    ),
 )
 _ALONE = (
     "To reopen this one alone, end its series: PATCH "

@@ -7,7 +7,7 @@ is Task, whose module imports this one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from taskproject.sql import (
     insert_rows,
     mark_saved,
 )
+from tasks.fields import Values
 from tasks.models import events, new_values, positions
 from tasks.models.events import feed_lock_key
 
@@ -143,6 +144,21 @@ def insert_all(model: type[Task], tasks: Sequence[Task]) -> None:
 
 
 def update(
+    model: type[Task], now: datetime, changes: Iterable[tuple[Task, Values]]
+) -> Iterator[Task]:
+    """Updates tasks with these new values, by one statement for all with the same fields, and
+    yields them. Tasks without new values are left out."""
+    rows_by_fields: dict[tuple[str, ...], list[tuple[int, list[object]]]] = {}
+    for task, values in changes:
+        if values:
+            row = (task.pk, list(values.values()))
+            rows_by_fields.setdefault(tuple(values), []).append(row)
+    for names, rows in rows_by_fields.items():
+        for portion in batched(rows):
+            yield from _update(model, now, names, portion)
+
+
+def _update(
     model: type[Task],
     now: datetime,
     names: tuple[str, ...],

@@ -322,15 +322,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
             plan = planned(tasks, now)
             changes = [(task, new_values.changes(task, plan(task))) for task in tasks]
             series.follow(Task, by, now, changes)
-            rows_by_fields: dict[tuple[str, ...], list[tuple[int, list[object]]]] = {}
-            for task, values in changes:
-                if values:
-                    row = (task.pk, list(values.values()))
-                    rows_by_fields.setdefault(tuple(values), []).append(row)
-            for names, rows in rows_by_fields.items():
-                for portion in batched(rows):
-                    for task in statements.update(Task, now, names, portion):
-                        outcome.changed[task.pk] = task
+            for task in statements.update(Task, now, changes):
+                outcome.changed[task.pk] = task
             found = outcome.found
             pairs = [(found[key], task) for key, task in outcome.changed.items()]
             if labelled:
@@ -388,7 +381,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
 
 class Task(models.Model):
-    """A task of one owner."""
+    """A task of one owner. `tasks/fields.py` lists the fields that are public."""
 
     class Priority(models.IntegerChoices):
         NONE = 0, "none"
