@@ -39,15 +39,15 @@ class TooManyRows(Exception):
     """The file has more than MAX_ROWS rows."""
 
 
-class FateRecorder(ImportValidator):
-    """The validation of an upload, which keeps the fate of every row."""
+class ResultRecorder(ImportValidator):
+    """The validation of an upload, which keeps the result of every row."""
 
     choose_owner = "choose an owner"
 
     def __init__(self, owner: User | None) -> None:
         super().__init__(owner)
         self._store.execute(
-            "CREATE TABLE fate (line INTEGER, what TEXT, title TEXT, reason TEXT)"
+            "CREATE TABLE result (line INTEGER, what TEXT, title TEXT, reason TEXT)"
         )
 
     def _refuse(self, number: int, line: int, reason: str) -> None:
@@ -56,12 +56,12 @@ class FateRecorder(ImportValidator):
 
     def note(self, line: int, what: str, title: str, reason: str = "") -> None:
         self._store.execute(
-            "INSERT INTO fate VALUES (?, ?, ?, ?)", (line, what, title, reason)
+            "INSERT INTO result VALUES (?, ?, ?, ?)", (line, what, title, reason)
         )
 
-    def fates(self) -> Iterator[tuple[int, str, str, str]]:
+    def results(self) -> Iterator[tuple[int, str, str, str]]:
         """In the order of the lines. A row that is stored and adjusted is there twice."""
-        found = "SELECT line, what, title, reason FROM fate ORDER BY line, rowid"
+        found = "SELECT line, what, title, reason FROM result ORDER BY line, rowid"
         yield from self._store.execute(found)
 
 
@@ -78,7 +78,7 @@ def read_upload(
     state READING, and cannot be confirmed."""
     file = LineCounter(stream)
     rows = READERS[upload.format](cast(BinaryIO, file), PurePath(upload.name).stem)
-    with closing(FateRecorder(owner)) as recorder:
+    with closing(ResultRecorder(owner)) as recorder:
         recorder.validate(_bounded(rows, before_read), file)
         importer = Importer(dry_run=True, by=upload.by())
         passes = (True, False) if recorder.parents_last else (None,)
@@ -89,13 +89,13 @@ def read_upload(
         for adjusted in recorder.adjusted():
             recorder.note(adjusted.line, ADJUSTED, "", adjusted.what)
         digits, example = recorder.of_digits() if upload.format == "csv" else (0, "")
-        fates: Counter[str] = Counter()
-        for page in batched(recorder.fates(), PAGE):
-            fates.update(what for _, what, _, _ in page)
+        results: Counter[str] = Counter()
+        for page in batched(recorder.results(), PAGE):
+            results.update(what for _, what, _, _ in page)
             UploadPage.objects.create(upload=upload, rows=page)
         summary = importer.summary
         upload.summary = {
-            "fates": fates,
+            "results": results,
             "lists": summary.lists,
             "tags": summary.tags,
             "joined": sorted(summary.joined)[:PAGE],
@@ -118,7 +118,7 @@ def _bounded(rows: Iterable[Row], before_each: Callable[[], None]) -> Iterator[R
 
 def _store_portion(
     upload: Upload,
-    recorder: FateRecorder,
+    recorder: ResultRecorder,
     importer: Importer,
     some: list[tuple[int, User, Record]],
 ) -> None:

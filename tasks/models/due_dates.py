@@ -18,8 +18,8 @@ NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 #: The same as SQL, for PostgreSQL.
 NEVER_SQL = f"'{NEVER.isoformat(' ')}'"
 HAS_DUE, NO_DUE = Q(due_moment__lt=NEVER), Q(due_moment=NEVER)
-#: The farthest that any time zone is from UTC.
-FARTHEST = timedelta(hours=26)
+#: The most that the clocks of two time zones differ.
+MOST_APART = timedelta(hours=26)
 
 # Comparisons of a due date with a boundary, whose two values are the parameters.
 IS_BEFORE = '("tasks_task"."due_date" < %s OR "tasks_task"."due_at" < %s)'

@@ -19,6 +19,7 @@ from django.db.models import Q
 
 from taskproject import timezones
 from tasks import reminder_rules
+from tasks.models.due_dates import MOST_APART
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
@@ -41,9 +42,9 @@ class ReminderQuerySet(models.QuerySet["Reminder"]):
 
     def passed_in_another_zone(self, now: datetime) -> Self:
         """Those that do not fire because their instant had passed, and that might be to come if it
-        were that of another time zone: they differ by up to 26 hours."""
+        were that of another time zone."""
         inactive = self.filter(status=Reminder.Status.INACTIVE)
-        return inactive.filter(fire_at__gt=now - timedelta(hours=26), fire_at__lte=now)
+        return inactive.filter(fire_at__gt=now - MOST_APART, fire_at__lte=now)
 
     def to_email(self, now: datetime) -> Self:
         """Those whose e-mail is to be sent now."""

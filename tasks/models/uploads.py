@@ -85,7 +85,7 @@ class Upload(models.Model):
 
 
 class UploadPage(models.Model):
-    """What becomes of some rows of the file, in their order: line, fate, title and reason of
+    """What becomes of some rows of the file, in their order: line, result, title and reason of
     each."""
 
     id = models.BigAutoField(primary_key=True)

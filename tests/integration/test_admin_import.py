@@ -49,7 +49,7 @@ def path() -> str:
     return f"{IMPORT}{Upload.objects.latest('pk').pk}/"
 
 
-def fates(page: Any) -> list[tuple[int, str]]:
+def results(page: Any) -> list[tuple[int, str]]:
     return [(line, what) for line, what, _, _ in page.context["rows"]]
 
 
@@ -77,7 +77,7 @@ def test_every_row_has_a_fate_before_anything_is_stored(
 ) -> None:
     page = upload(staff, CSV)
 
-    assert fates(page) == [
+    assert results(page) == [
         *((2, "added"), (3, "added")),
         *((4, "refused"), (5, "refused"), (6, "refused")),
     ]
@@ -112,7 +112,7 @@ def test_a_second_confirmation_and_a_second_upload_import_nothing(
 
     page = upload(staff, CSV)
 
-    assert fates(page)[:2] == [(2, "known"), (3, "known")]
+    assert results(page)[:2] == [(2, "known"), (3, "known")]
     assert "2 are known, and stay as they are" in text(page)
     assert "0 tasks imported" in text(confirm(staff))
     assert Task.objects.count() == 2
@@ -159,7 +159,7 @@ def test_many_rows_are_imported_by_a_job(
         f"{n},Task {n},{n - 1 if n % 2 else ''}\n" for n in range(2, 8)
     )
     page = upload(staff, content)
-    assert fates(page) == [(2, "added"), (3, "added")]
+    assert results(page) == [(2, "added"), (3, "added")]
     assert [row[0] for row in staff.get(f"{path()}?page=3").context["rows"]] == [6, 7]
     for number in ("0", "9", "x", "9" * 30):
         assert staff.get(f"{path()}?page={number}").status_code == 200
@@ -197,7 +197,7 @@ def test_a_parent_that_is_known_by_its_client_id_gets_its_subtask(
 
     page = upload(staff, content, "jsonl")
 
-    assert [what for _, what in fates(page)] == ["known", "added"]
+    assert [what for _, what in results(page)] == ["known", "added"]
     confirm(staff)
     assert again.subtasks.get().title == "Child"
 
@@ -217,7 +217,7 @@ def test_a_file_names_owners_lists_and_tags(
 
     page = upload(staff, "\n".join(lines), "jsonl", owner="")
 
-    assert sorted(what for _, what in fates(page)) == [
+    assert sorted(what for _, what in results(page)) == [
         *("added", "added", "by name", "by name", "refused")
     ]
     assert "There is no user &#x27;nobody&#x27;; choose an owner" in text(page)

@@ -14,7 +14,7 @@ from taskproject.models import Job
 from tasks import upload_imports
 from tasks.models import Event, Tag, Task, TaskList, Upload
 from tests.conftest import BY, make_task
-from tests.integration.test_admin_import import CSV, confirm, fates, path, upload
+from tests.integration.test_admin_import import CSV, confirm, path, results, upload
 from tests.support.admin import as_editor, as_staff, messages, text
 from tests.support.rows import make_list
 
@@ -48,7 +48,7 @@ def test_the_whole_import_is_undone_by_ordinary_changes(
 
     again = upload(staff, CSV)
 
-    assert fates(again)[:2] == [(2, "added"), (3, "added")]
+    assert results(again)[:2] == [(2, "added"), (3, "added")]
     confirm(staff)
     assert Task.objects.count() == 2
 
