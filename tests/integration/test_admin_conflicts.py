@@ -252,6 +252,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str, str, str]] = {
     "tag_names": (
         {"tags": ["a", "b, c"]}, 'a, "b, c"', "mine", 'a, "b, c"', "mine",
     ),
+    "location": ({"location": "Porto"}, "Porto", "Hall", "Porto", "Hall"),
     "priority": ({"priority": 4}, "4", "1", "urgent", "low"),
     "due_date": (
         {"due_date": date(2026, 12, 31)}, "2026-12-31", "2027-01-01",

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import pytest
 from django.core.management import call_command
 from django.db import transaction
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from taskproject.accounts.models import User
@@ -109,16 +108,6 @@ def test_a_task_that_the_caller_has_is_304_and_any_other_is_answered_whole(
         assert (answer.status_code, answer.json()["version"]) == (200, 1), header
 
 
-def test_a_changed_task_is_answered_whole(api: ApiClient, alice: User) -> None:
-    path = f"/api/tasks/{make_task(alice).pk}"
-    tag = api.send("GET", path).headers["ETag"]
-    api.send("POST", f"{path}/toggle")
-
-    answer = api.send("GET", path, headers={"If-None-Match": tag})
-
-    assert (answer.status_code, answer.json()["completed"]) == (200, True)
-
-
 def test_a_condition_hides_neither_absence_nor_trash(
     api: ApiClient, alice: User
 ) -> None:
@@ -131,24 +120,6 @@ def test_a_condition_hides_neither_absence_nor_trash(
 
 
 # The ETag of the list
-
-
-def test_polling_an_unchanged_list_costs_one_small_query(
-    api: ApiClient, alice: User, queries: CaptureQueriesContext
-) -> None:
-    for number in range(3):
-        make_task(alice, f"Task {number}")
-    tag = api.send("GET", "/api/tasks").headers["ETag"]
-    before = len(queries)
-
-    answer = api.send("GET", "/api/tasks", headers={"If-None-Match": tag})
-
-    assert (answer.status_code, answer.content) == (304, b"")
-    assert answer.headers["ETag"] == tag
-    sent = [query["sql"] for query in queries.captured_queries[before:]]
-    assert len(sent) == 1
-    assert "LIMIT 1" in sent[0]
-    assert '"title"' not in sent[0]
 
 
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', "*"])

@@ -134,18 +134,6 @@ def test_a_renamed_tag_is_counted_by_its_new_name_and_a_removed_one_no_more(
 # Polling
 
 
-def test_a_caller_that_has_the_counts_is_answered_304(
-    api: ApiClient, alice: User
-) -> None:
-    make_task(alice)
-    tag = api.send("GET", PATH).headers["ETag"]
-
-    answer = api.send("GET", PATH, headers={"If-None-Match": tag})
-
-    assert (answer.status_code, answer.content) == (304, b"")
-    assert answer.headers["ETag"] == tag
-
-
 def test_a_change_changes_the_tag(api: ApiClient, alice: User) -> None:
     task = make_task(alice)
     tag = api.send("GET", PATH).headers["ETag"]
@@ -184,6 +172,6 @@ def test_polling_is_one_small_statement(
 
     answer = api.send("GET", PATH, headers={"If-None-Match": tag})
 
-    sent = [each["sql"] for each in queries.captured_queries[before:]]
-    assert answer.status_code == 304
-    assert len(sent) == 1
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert answer.headers["ETag"] == tag
+    assert len(queries) - before == 1

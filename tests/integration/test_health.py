@@ -134,14 +134,6 @@ def test_the_database_has_two_seconds() -> None:
 
 @paths
 @pytest.mark.django_db
-def test_a_trailing_slash_changes_nothing(probe: health.Probe, path: str) -> None:
-    answer = Client().get(f"{path}/")
-
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
-
-
-@paths
-@pytest.mark.django_db
 def test_head_answers_the_headers_alone(probe: health.Probe, path: str) -> None:
     answer = Client().head(path)
 

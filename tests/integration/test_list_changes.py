@@ -258,16 +258,6 @@ def test_a_parent_in_the_trash_and_one_of_somebody_else_are_not_told(
 # Cursors
 
 
-def test_a_cursor_brings_only_what_came_after_it(api: ApiClient, task: Task) -> None:
-    cursor = changes(api)["next_cursor"]
-    api.send("POST", f"/api/tasks/{task.pk}/complete")
-
-    page = changes(api, cursor)
-
-    assert [item["verb"] for item in page["items"]] == ["completed"]
-    assert page["next_cursor"] != cursor
-
-
 @pytest.mark.parametrize("some", [True, False])
 def test_a_cursor_stays_when_nothing_is_new(
     api: ApiClient, alice: User, some: bool

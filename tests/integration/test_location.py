@@ -189,19 +189,3 @@ def test_staff_set_and_empty_it(staff: Client, alice: User) -> None:
 
     last = Event.objects.of_task(task.pk).latest("sequence")
     assert last.changes == {"location": [HALL, None]}
-
-
-def test_a_conflict_shows_both(staff: Client, alice: User) -> None:
-    task = make_task(alice)
-    first, second = Editor(staff, task), Editor(staff, task)
-    first.type(location="Porto")
-    second.type(location=HALL)
-    assert first.save()
-
-    assert not second.save()
-
-    [error] = second.errors("location")
-    assert "changed this to “Porto”" in error and f"you typed “{HALL}”" in error
-    assert second.save()
-    task.refresh_from_db()
-    assert task.location == HALL

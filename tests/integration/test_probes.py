@@ -8,7 +8,7 @@ from django.test import Client
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/livez/", "/readyz?verbose"])
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/livez/", "/readyz/?verbose"])
 @pytest.mark.parametrize(
     "host",
     ["10.42.8.201:8000", "[fd00::7]:8000", "localhost", "a_b", "", "evil.example"],
@@ -35,13 +35,3 @@ def test_nothing_else_is_served_to_an_unknown_host(path: str) -> None:
     client = Client(headers={"Host": "10.42.8.201"}, raise_request_exception=False)
 
     assert client.get(path).status_code == 400
-
-
-@pytest.mark.parametrize("path", ["/livez", "/readyz"])
-def test_a_probe_takes_get_and_head_only(path: str) -> None:
-    client = Client(headers={"Host": "10.42.8.201"})
-
-    assert client.head(path).status_code == 200
-    answer = client.post(path)
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
-    assert answer.json()["code"] == "method_not_allowed"

@@ -32,6 +32,13 @@ def assert_refused(constraint: str, model: Any, **fields: Any) -> None:
 @pytest.mark.parametrize(
     ("constraint", "fields"),
     [
+        ("task_title_length", {"title": ""}),
+        ("task_title_trimmed", {"title": " x"}),
+        ("task_title_trimmed", {"title": "x "}),
+        ("task_description_length", {"description": "x" * 10_001}),
+        ("task_completed_at_when_completed", {"completed": True}),
+        ("task_completed_at_when_completed", {"completed_at": NOON}),
+        ("task_version_positive", {"version": 0}),
         ("task_priority_known", {"priority": 5}),
         ("task_due_in_one_form", {"due_timezone": "UTC"}),
         ("task_due_in_one_form", {"due_at": NOON}),
@@ -50,9 +57,10 @@ def assert_refused(constraint: str, model: Any, **fields: Any) -> None:
 def test_a_task_keeps_to_its_bounds(
     alice: User, constraint: str, fields: dict[str, Any]
 ) -> None:
-    assert_refused(constraint, Task, owner=alice, title="x", **fields)
+    given = {"owner": alice, "title": "x"} | fields
+    assert_refused(constraint, Task, **given)
     with pytest.raises(ValidationError, match=constraint):
-        Task(owner=alice, title="x", **fields).validate_constraints()
+        Task(**given).validate_constraints()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -206,29 +205,6 @@ def test_a_task_is_known_by_its_title(alice: User) -> None:
 
 
 # What the database itself refuses
-
-
-@pytest.mark.parametrize(
-    ("constraint", "fields"),
-    [
-        ("task_title_length", {"title": ""}),
-        ("task_title_trimmed", {"title": " x"}),
-        ("task_title_trimmed", {"title": "x "}),
-        ("task_description_length", {"description": "x" * 10_001}),
-        ("task_completed_at_when_completed", {"completed": True}),
-        ("task_completed_at_when_completed", {"completed_at": YESTERDAY}),
-        ("task_version_positive", {"version": 0}),
-    ],
-)
-def test_a_named_constraint_refuses(
-    alice: User, constraint: str, fields: dict[str, Any]
-) -> None:
-    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
-        Task.objects.create(**{"owner": alice, "title": "x"} | fields)
-
-    assert not Task.objects.exists()
-    with pytest.raises(ValidationError, match=constraint):
-        Task(**{"owner": alice, "title": "x"} | fields).validate_constraints()
 
 
 @pytest.mark.parametrize("title", ["x" * 201, "🥛" * 201])
