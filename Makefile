@@ -46,6 +46,9 @@ test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 
 test-upgrade: .venv/tests ## Upgrades from 1.3.0, migration by migration, under load; 3 minutes.
 	$(BIN)/python -m pytest tests/faults/upgrade.py -rs
 
+test-series: .venv/tests .venv-series ## Compares all kinds of series, in all time zones, from 1900 to 2999; some minutes.
+	$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --maxprocesses=4 tests/series --database=sqlite -rs
+
 test-browser: .venv/tests ## Uses the pages in Chromium (without it skipped); 2 minutes.
 	$(BIN)/python -m pytest tests/browser -rs
 
@@ -71,6 +74,9 @@ bench-metrics: .venv/tests ## Measures what /metrics costs, with and without it 
 
 bench-pages: .venv/tests ## Measures the admin's pages at 1,000,000 tasks of 10,000 owners; ARGS=--help.
 	$(BIN)/python -m bench.pages $(ARGS)
+
+bench-waiting: .venv/tests ## Measures streams of hints, a backlog of a webhook, and NOTIFY; ARGS=--help.
+	$(BIN)/python -m bench.waiting $(ARGS)
 
 test-next: .venv-next ## Runs the suite on the next Django (Python 3.12 or later).
 	.venv-next/bin/python $(SUITE)=sqlite
@@ -143,6 +149,11 @@ $(FASTIFY)/node_modules: $(FASTIFY)/package.json $(FASTIFY)/package-lock.json
 	npm ci --prefix $(FASTIFY) --no-audit --no-fund --loglevel=error
 	@touch $@
 
+# Without the package index, what needs it is skipped.
+.venv-series: tests/series/requirements.txt
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check -r $< && touch $@ || rm -r $@
+
 .venv-clients: $(CLIENTS)/requirements.txt
 	$(PYTHON) -m venv .venv-clients
 	.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check -r $<
@@ -156,4 +167,4 @@ clients: .venv-clients $(CLIENTS)/node_modules
 
 bench-peers: .venv-peers $(FASTIFY)/node_modules
 
-.PHONY: help run test test-pgbouncer test-faults test-upgrade test-browser screenshots test-clients clients bench bench-peers bench-growth bench-costs bench-metrics bench-pages test-next lint lock audit sbom
+.PHONY: help run test test-pgbouncer test-faults test-upgrade test-series test-browser screenshots test-clients clients bench bench-peers bench-growth bench-costs bench-metrics bench-pages bench-waiting test-next lint lock audit sbom
