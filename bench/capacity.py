@@ -5,6 +5,7 @@ the blocks that `bench.costs` writes; `filled` computes the others from them, an
 compares the page with that."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bench.figures import table
@@ -106,13 +107,6 @@ def measured_tables(measured: Measured) -> dict[str, str]:
         )
         for each in measured.costs.values()
     ]
-    reads = [
-        (
-            str(each.replicas),
-            *(f"{ms:.3f}" for ms in (each.service, each.primary, each.replica)),
-        )
-        for each in measured.reads.values()
-    ]
     return {
         "operations": table(
             (
@@ -130,10 +124,19 @@ def measured_tables(measured: Measured) -> dict[str, str]:
                 ("session of PostgreSQL", f"{measured.stored['session']:.1f} MB"),
             ],
         ),
-        "replicas": table(
-            ("replicas", "service ms", "primary ms", "replicas ms"), reads
-        ),
+        "replicas": reads_table(measured.reads.values()),
     }
+
+
+def reads_table(reads: Iterable[Reads]) -> str:
+    rows = [
+        (
+            str(each.replicas),
+            *(f"{ms:.3f}" for ms in (each.service, each.primary, each.replica)),
+        )
+        for each in reads
+    ]
+    return table(("replicas", "service ms", "primary ms", "replicas ms"), rows)
 
 
 def _bytes(measured: Measured, name: str) -> str:

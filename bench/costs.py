@@ -90,7 +90,7 @@ class Bench:
             costs = [self._cost(server, clients, each) for each in OPERATIONS]
             worker, session = self._memory(server)
         costs.append(self._import())
-        reads = self._replicated()
+        reads = self.replicated()
         return Measured(
             {each.name: each for each in costs},
             {each.replicas: each for each in reads},
@@ -202,7 +202,7 @@ class Bench:
         service, postgresql, wal = (each / self._options.requests for each in rows_only)
         return Cost("import of a row", service * 1e3, postgresql * 1e3, 0, wal / 1e3)
 
-    def _replicated(self) -> list[Reads]:
+    def replicated(self) -> list[Reads]:
         """Lists of 50 with none, one and two replicas, which are started for that."""
         found = []
         listing = next(each for each in OPERATIONS if each.name == "list of 50")
@@ -352,7 +352,9 @@ def parser() -> ArgumentParser:
     add("--tasks", type=int, default=100_000, help="default: 100,000")
     add("--requests", type=int, default=2_000, help="of each round; default: 2,000")
     add("--rounds", type=int, default=3, help="default: 3")
-    add("--write", action="store_true", help="into docs/capacity.md")
+    what = parse.add_mutually_exclusive_group().add_argument
+    what("--replicas", action="store_true", help="only lists, with none, one and two")
+    what("--write", action="store_true", help="into docs/capacity.md")
     return parse
 
 
@@ -364,14 +366,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(options: Namespace) -> int:
-    steps = (len(OPERATIONS) + REPLICAS + 1) * (options.rounds + 1) + 2
-    steps += sum(each.writes for each in OPERATIONS)
+    steps = (REPLICAS + 1) * (options.rounds + 1)
+    if not options.replicas:
+        steps += len(OPERATIONS) * (options.rounds + 1) + 2
+        steps += sum(each.writes for each in OPERATIONS)
     with ExitStack() as stack:
         directory = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="tasks-costs-")
         )
         bar = stack.enter_context(tqdm(total=steps, file=sys.stderr))
-        measured = Bench(options, Path(directory), stack, bar).measure()
+        bench = Bench(options, Path(directory), stack, bar)
+        if options.replicas:
+            print(capacity.reads_table(bench.replicated()))
+            return 0
+        measured = bench.measure()
     about = machine.describe()
     print(" · ".join(f"{name} {value}" for name, value in about.items()))
     print("\n\n".join(capacity.measured_tables(measured).values()))
