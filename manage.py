@@ -7,20 +7,29 @@ import sys
 
 
 def main() -> None:
-    """Runs the command that the arguments name. A failure of the database, and Ctrl-C, end it
-    with a line instead of a traceback, which `--traceback` shows."""
+    """Runs the command that the arguments name. A wrong setting, a failure of the database, and
+    Ctrl-C end it with a line instead of a traceback, which `--traceback` shows."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskproject.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
     from django.db import OperationalError, ProgrammingError
 
     try:
         execute_from_command_line(sys.argv)
-    except (OperationalError, ProgrammingError, KeyboardInterrupt) as error:
+    except (
+        ImproperlyConfigured,
+        OperationalError,
+        ProgrammingError,
+        KeyboardInterrupt,
+    ) as error:
         if "--traceback" in sys.argv:
             raise
         if isinstance(error, KeyboardInterrupt):
             print("Interrupted.", file=sys.stderr)
             sys.exit(128 + signal.SIGINT)
+        if isinstance(error, ImproperlyConfigured):
+            print(error, file=sys.stderr)
+            sys.exit(1)
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         print(
             f"The database failed: {reason.rstrip('.')}. `manage.py doctor` says what is "

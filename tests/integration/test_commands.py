@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import ManagementUtility
 from django.core.management.base import CommandError
 from django.db import OperationalError, ProgrammingError
@@ -67,10 +68,11 @@ def test_an_unknown_option_is_refused_without_a_traceback(
     [
         (OperationalError("no way\nhint"), 1, "The database failed: no way. "),
         (ProgrammingError("no such table"), 1, "`manage.py doctor` says what"),
+        (ImproperlyConfigured("Set DATABASE_URL."), 1, "Set DATABASE_URL."),
         (KeyboardInterrupt(), 130, "Interrupted."),
     ],
 )
-def test_a_database_that_fails_and_ctrl_c_end_a_command_without_a_traceback(
+def test_what_an_operator_can_mend_ends_a_command_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     error: BaseException,
