@@ -114,8 +114,9 @@ class _Series:
     rule: str = ""
     #: `recurrence_from`.
     source: str = "due"
-    #: Whether the rule counts from a start on another day than the due date.
-    apart: bool = False
+    #: The days from the start, which the rule counts from and RECURRENCE-ID and EXDATE name,
+    #: to the due date.
+    apart: int = 0
     written: set[date] = field(default_factory=set)
 
 
@@ -345,13 +346,14 @@ def _instant(todo: Todo, name: str, draft: Draft) -> datetime | None:
         return None
 
 
-def _read_due(todo: Todo, draft: Draft, rule: Property | None) -> bool:
-    """Reads the due date; of a task that repeats it may be the start. Returns whether there is a
-    start on another day."""
+def _read_due(todo: Todo, draft: Draft, rule: Property | None) -> int:
+    """Reads the due date; of a task that repeats it may be the start. Returns the days between
+    the two."""
     start, due = todo.first("DTSTART"), todo.first("DUE")
     if due is None and rule is not None:
         start, due = None, start
     begin = _moment(start) if start else None
+    apart = 0
     if due is not None:
         moment = _moment(due)
         try:
@@ -371,12 +373,13 @@ def _read_due(todo: Todo, draft: Draft, rule: Property | None) -> bool:
                 draft.remarks.keep(
                     "Due", f"{due.value} {zone}".strip(), "is in no known zone"
                 )
-        if begin is not None and moment is not None and begin.day == moment.day:
-            return False
-    if start is None:
-        return False
-    draft.remarks.lines.append(f"Start: {start.value}")
-    return True
+        if begin is not None and moment is not None:
+            if begin.day == moment.day:
+                return 0
+            apart = (moment.day - begin.day).days
+    if start is not None:
+        draft.remarks.lines.append(f"Start: {start.value}")
+    return apart
 
 
 def _read_parent(todo: Todo, draft: Draft) -> None:
@@ -413,7 +416,7 @@ def _begin(one: _Series, reading: Reading) -> None:
         if record.recurrence is not None:
             record = replace(record, recurrence_from=one.source)
         if record.recurrence is not None and one.written:
-            moved = _moved(record, one.written)
+            moved = _moved(record, one)
             if moved is None:
                 what = (
                     "All occurrences of the series are tasks of their own, or left out."
@@ -425,7 +428,7 @@ def _begin(one: _Series, reading: Reading) -> None:
     reading.add(draft)
 
 
-def _with_rule(text: str, apart: bool, draft: Draft) -> TaskRecord:
+def _with_rule(text: str, apart: int, draft: Draft) -> TaskRecord:
     record = draft.record
     days_only = record.due_at is None
     rule = _UNTIL.sub(
@@ -454,12 +457,14 @@ def _with_rule(text: str, apart: bool, draft: Draft) -> TaskRecord:
     return made
 
 
-def _moved(record: TaskRecord, written: set[date]) -> TaskRecord | None:
-    """The task at the first of its occurrences on another day; None at the end of the series."""
+def _moved(record: TaskRecord, one: _Series) -> TaskRecord | None:
+    """The task at the first of its occurrences that is not written out; None at the end of the
+    series."""
     due = recurrence.planned(record.due_date, record.due_at, record.due_timezone)
     assert due is not None and record.recurrence is not None
     rule = recurrence.checked(record.recurrence, due, "due")
-    while due.day in written:
+    written = {day.toordinal() + one.apart for day in one.written}
+    while due.day.toordinal() in written:
         step = recurrence.step(rule, due)
         if step is None:
             return None

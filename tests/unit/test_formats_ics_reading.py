@@ -227,6 +227,18 @@ def test_occurrences_that_are_written_out_are_tasks_of_their_own() -> None:
     assert "EXDATE: 20270201T090000" in master.description
 
 
+def test_occurrences_are_named_by_their_start_if_it_is_on_another_day() -> None:
+    """RFC 5545, section 3.8.2.3: a day that is due is later than the one of the start."""
+    start, due = "DTSTART;VALUE=DATE:20270131", "DUE;VALUE=DATE:20270202"
+    exception = "EXDATE;VALUE=DATE:20270207"
+    series = f"UID:1\nSUMMARY:Tea\n{start}\n{due}\nRRULE:FREQ=WEEKLY\n{exception}"
+    done = f"UID:1\nSUMMARY:Tea\nRECURRENCE-ID;VALUE=DATE:20270131\n{start}\n{due}"
+
+    master, _ = read_all(series, done)
+
+    assert master.occurrence == "2027-02-16"
+
+
 # Files of this service, and of the library icalendar
 
 
