@@ -38,17 +38,7 @@ def test_a_session_reads(browser: Client, alice: User, bob: User) -> None:
 
 
 @pytest.mark.parametrize("header", [None, "", "x" * 64, "\x00", "é"])
-@pytest.mark.parametrize(
-    ("method", "suffix"),
-    [
-        ("PUT", ""),
-        ("PATCH", ""),
-        ("DELETE", ""),
-        ("POST", "/toggle"),
-        ("POST", "/complete"),
-        ("POST", "/reopen"),
-    ],
-)
+@pytest.mark.parametrize(("method", "suffix"), [("PATCH", ""), ("POST", "/toggle")])
 def test_a_write_needs_the_csrf_token(
     browser: Client, alice: User, method: str, suffix: str, header: str | None
 ) -> None:
@@ -60,7 +50,7 @@ def test_a_write_needs_the_csrf_token(
     answer = browser.generic(
         method,
         path,
-        b'{"title": "Buy bread"}' if method in ("PUT", "PATCH") else b"",
+        b'{"title": "Buy bread"}' if method == "PATCH" else b"",
         "application/json",
         headers={} if header is None else {"X-CSRFToken": header},
     )
