@@ -11,6 +11,7 @@ from taskproject import timezones
 from taskproject.accounts.models import User
 from taskproject.sql import ON_POSTGRESQL, batched, fetch
 from taskproject.times import microseconds
+from tasks import recurrence
 from tasks.fields import ATTRIBUTES
 from tasks.formats import ListRecord, Record, TagRecord, TaskRecord
 from tasks.formats.records import TASK_FIELDS
@@ -160,6 +161,9 @@ def record_of(row: Values, parent: str | None, owner: str | None) -> TaskRecord:
         values["reminders"] = ()
     values["priority"] = PRIORITIES[values["priority"]]
     values["due_timezone"] = zone and timezones.known(zone)
+    if planned := values["occurrence"]:
+        # Its time zone may be unknown by now.
+        values["occurrence"] = str(recurrence.occurrence(planned) or planned)
     values["position"] = values["position"] or None
     return TaskRecord(
         external_id=external_id(key, values["created_at"], given),

@@ -75,7 +75,8 @@ def planned(
 
 
 def occurrence(text: str) -> Occurrence | None:
-    """The occurrence that has this text; None for any other text."""
+    """The occurrence that has this text; None for any other text. A time zone that is not known
+    any more is UTC."""
     day, _, rest = text.partition("T")
     clock, _, zone = rest.partition(" ")
     found = parse_day(day)
@@ -87,10 +88,9 @@ def occurrence(text: str) -> Occurrence | None:
         at = time.fromisoformat(clock)
     except ValueError:
         return None
-    if at.tzinfo is not None or zone != timezones.known(zone):
+    if at.tzinfo is not None or str(Occurrence(found, at, zone)) != text:
         return None
-    planned = Occurrence(found, at, zone)
-    return planned if str(planned) == text else None
+    return Occurrence(found, at, timezones.known(zone))
 
 
 def upcoming(

@@ -369,7 +369,7 @@ def _series(record: TaskRecord) -> dict[str, str | None]:
     planned = due
     if record.occurrence is not None:
         found = recurrence.occurrence(record.occurrence)
-        if found is None:
+        if found is None or str(found) != record.occurrence:
             raise Refused(
                 f"occurrence {shown(record.occurrence)} is no date such as 2026-12-31, or "
                 "2026-12-31T17:00:00 Europe/Paris."

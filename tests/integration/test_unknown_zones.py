@@ -9,7 +9,7 @@ from django.test import Client
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tests.conftest import ApiClient, make_task
+from tests.conftest import BY, ApiClient, make_task
 from tests.support.rows import StillClock
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
@@ -88,6 +88,22 @@ def test_an_export_can_be_imported(api: ApiClient, stray: Task) -> None:
 
     told = [json.loads(line) for line in lines]
     assert [one["due_timezone"] for one in told if one["kind"] == "task"] == ["UTC"]
+
+
+@pytest.mark.parametrize("verb", ["complete", "skip"])
+def test_a_series_goes_on_in_utc(api: ApiClient, stray: Task, verb: str) -> None:
+    far = NOON.replace(year=2999)
+    tasks = Task.objects.filter(pk=stray.pk)
+    tasks.edit(BY, due_at=far, recurrence="FREQ=WEEKLY")
+    tasks.update(due_timezone="localtime", occurrence="2999-12-01T12:00:00 localtime")
+    file = api.send("GET", "/api/tasks/export?format=jsonl").getvalue()
+    assert b'"occurrence":"2999-12-01T12:00:00 UTC"' in file
+
+    answer = api.send("POST", f"/api/tasks/{stray.pk}/{verb}")
+
+    assert answer.status_code == 200, answer.content
+    [task] = Task.objects.open()
+    assert (task.due_timezone, task.occurrence) == ("UTC", "2999-12-08T12:00:00 UTC")
 
 
 def test_the_admin_shows_and_saves_such_tasks(
