@@ -80,7 +80,9 @@ def occurrence(text: str) -> Occurrence | None:
     day, _, rest = text.partition("T")
     clock, _, zone = rest.partition(" ")
     found = parse_day(day)
-    if found is None or not FIRST_DAY <= found <= LAST_DAY:
+    # A clock may show a day before the first in UTC, or one after the last.
+    beyond = _DAY if rest else timedelta(0)
+    if found is None or not FIRST_DAY - beyond <= found <= LAST_DAY + beyond:
         return None
     if not rest:
         return Occurrence(found) if text == day else None

@@ -15,6 +15,8 @@ from tasks.recurrence import (
     Occurrence,
     checked,
     occurrence,
+    planned,
+    step,
     step_from_completion,
     step_from_due,
     upcoming,
@@ -135,6 +137,18 @@ def test_a_time_stays_what_clocks_show(local: datetime, zone: str) -> None:
         assert shown == wanted or (
             wanted < shown <= wanted + timedelta(days=1, seconds=1)
         )
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("day", [date(1900, 1, 1), date(2999, 12, 31)])
+def test_on_the_first_and_the_last_day_a_clock_may_show_another(
+    day: date, zone: str
+) -> None:
+    noon = datetime.combine(day, time(12 if day.year == 2999 else 0), UTC)
+    begin = planned(None, noon, zone)
+    assert begin is not None
+    assert occurrence(str(begin)) == begin
+    assert (step(parse("FREQ=DAILY"), begin) is None) == (day.year == 2999)
 
 
 @given(DAYS, st.integers(0, 5_000))
