@@ -74,8 +74,7 @@ def change_preferences(
         if timezone is not None:
             change_timezone(user, timezone)
         if reminder_emails is not None:
-            user.reminder_emails = reminder_emails
-            user.save(update_fields=["reminder_emails"])
+            user.store(reminder_emails=reminder_emails)
 
 
 def change_timezone(user: User, name: str) -> None:

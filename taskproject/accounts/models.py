@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from taskproject import timezones
 from taskproject.names import fault
+from taskproject.problems import Conflict
 from taskproject.sql import Columns, Guard, adapted, fetch, this_thread
 
 TOKEN_PREFIX = "tk_"
@@ -36,6 +37,7 @@ _UNCHANGED = (
 )
 # The least time between two updates of a token's last use, so that most reads write nothing.
 LAST_USED_STEP = timedelta(minutes=1)
+_DELETED = "The user was deleted meanwhile."
 INVITATION_LIFETIME = timedelta(days=30)
 
 
@@ -62,14 +64,22 @@ class User(AbstractUser):
 
     def move_to(self, timezone: str) -> None:
         """Stores the user's time zone, which must be valid."""
-        self.timezone = timezone
-        self.save(update_fields=["timezone"])
+        self.store(timezone=timezone)
+
+    def store(self, **values: object) -> None:
+        """Stores these fields. Raises `Conflict` if the user was deleted meanwhile."""
+        if not User.objects.filter(pk=self.pk).update(**values):
+            raise Conflict(_DELETED)
+        for name, value in values.items():
+            setattr(self, name, value)
 
     @classmethod
     def lock(cls, key: int) -> None:
         """Locks the user with this id until the transaction ends, so that concurrent requests
-        cannot exceed a limit of what the user has."""
-        cls.objects.select_for_update(no_key=True).only("pk").get(pk=key)
+        cannot exceed a limit of what the user has. Raises `Conflict` as above."""
+        found = cls.objects.select_for_update(no_key=True).filter(pk=key)
+        if not found.values_list("pk", flat=True):
+            raise Conflict(_DELETED)
 
     @classmethod
     def guest(cls, name: str) -> Self | None:

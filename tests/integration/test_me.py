@@ -9,6 +9,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from taskproject import jobs
+from taskproject.accounts.auth import Caller, TokenAuth
 from taskproject.accounts.models import ApiToken, Invitation, User
 from taskproject.models import Job
 from tasks.models import Task
@@ -224,6 +225,36 @@ def test_nobody_is_deleted_without_the_username(
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/confirm"
     assert User.objects.get().is_active
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/api/me", {"timezone": "Asia/Tokyo"}),
+        ("PATCH", "/api/me", {"reminder_emails": False}),
+        ("POST", "/api/tokens", {"name": "phone"}),
+        ("POST", "/api/webhooks", {"url": "https://example.com/hook"}),
+    ],
+)
+def test_what_they_change_while_they_are_deleted_is_409(
+    api: ApiClient,
+    alice: User,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
+    body: object,
+) -> None:
+    def opened(request: object, *_: object) -> Caller:
+        caller = Caller(User.objects.get(pk=alice.pk), "session")
+        User.objects.filter(pk=alice.pk).delete()
+        return caller
+
+    monkeypatch.setattr(TokenAuth, "__call__", opened)
+
+    answer = api.send(method, path, body)
+
+    assert answer.status_code == 409, answer.content
+    assert answer.json()["detail"] == "The user was deleted meanwhile."
 
 
 def test_staff_do_not_delete_themselves(staff: Client, carol: User) -> None:
