@@ -19,6 +19,8 @@ from tasks.models.tasks import Task
 
 #: The newest events of an owner, among which those of a request are looked for.
 NEWEST = 10_000
+#: Most changes that one request undoes, of tasks, of lists and of tags.
+MAX_EVENTS = 2 * MAX_OPERATIONS
 #: Most tasks of a tag that is renamed back; with more, renaming it takes a job.
 MAX_OF_TAG = 1_000
 
@@ -87,11 +89,14 @@ def _by_row(events: EventQuerySet, column: str) -> dict[int, list[Event]]:
     """The events in order, by the ids of their rows in this column."""
     found: dict[int, list[Event]] = {}
     about = events.filter(**{f"{column}__isnull": False}).order_by("sequence")
-    for event in about[: 2 * MAX_OPERATIONS + 1]:
+    read = list(about[: MAX_EVENTS + 1])
+    for event in read:
         found.setdefault(getattr(event, column), []).append(event)
-    if len(found) > MAX_OPERATIONS:
+    if len(found) > MAX_OPERATIONS or len(read) > MAX_EVENTS:
         kind = column.removesuffix("_id")
-        raise Conflict(f"A request undoes changes of {MAX_OPERATIONS} {kind}s at most.")
+        raise Conflict(
+            f"A request undoes {MAX_EVENTS:,} changes of {MAX_OPERATIONS} {kind}s at most."
+        )
     return found
 
 

@@ -328,6 +328,34 @@ def test_a_name_that_was_taken_since_is_409(api: ApiClient, alice: User) -> None
     assert (answer.status_code, answer.json()["code"]) == (409, "name_taken")
 
 
+def test_more_changes_than_one_request_undoes_are_409(
+    api: ApiClient, alice: User, task: Task
+) -> None:
+    same = {"title": [task.title, task.title]}
+    Event.objects.bulk_create(
+        Event(
+            owner=alice,
+            actor=alice,
+            task_id=task.pk,
+            via="token",
+            request="many",
+            verb=Event.Verb.EDITED,
+            version=1,
+            at=task.created_at,
+            changes=same,
+        )
+        for _ in range(1_000)
+    )
+    other = make_task(alice, "Other")
+    name = {"X-Request-ID": "many"}
+    api.send("POST", f"/api/tasks/{other.pk}/complete", headers=name)
+
+    answer = undo(api, request="many")
+
+    assert answer.status_code == 409
+    assert "1,000 changes of 500 tasks" in answer.json()["detail"]
+
+
 def test_only_ones_own_changes_are_undone(
     api: ApiClient, bobs_api: ApiClient, task: Task, carol: User
 ) -> None:
