@@ -70,6 +70,28 @@ def test_a_change_is_undone_and_done_again(
         assert answer.json()["tasks"] == shown
 
 
+@pytest.mark.parametrize(
+    "name", ["title", "tags", "parent", "complete", "move", "trash"]
+)
+def test_what_is_undone_already_stays_as_it_is(
+    api: ApiClient, alice: User, task: Task, name: str
+) -> None:
+    method, suffix, body = CHANGES[name]
+    other = make_task(alice, "Other").pk
+    body = body and {
+        key: other if value == "other" else value for key, value in body.items()
+    }
+    api.send(method, f"/api/tasks/{task.pk}{suffix}", body)
+    change = latest().sequence
+    undo(api, event=change)
+    once = latest().sequence
+
+    answer = undo(api, event=change)
+
+    assert (answer.status_code, answer.json()["tasks"]) == (200, [])
+    assert latest().sequence == once
+
+
 def test_a_creation_is_undone_by_the_trash_and_a_restoring_too(
     api: ApiClient, task: Task
 ) -> None:
