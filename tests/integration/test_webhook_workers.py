@@ -1,5 +1,6 @@
 """Workers that send webhooks: several at once, killed, and with requested deliveries."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from threading import Event as Signal
 from typing import Any
@@ -139,6 +140,46 @@ def test_killed_after_it_sent_the_next_worker_sends_the_same_id(
     killed._record()
     assert Webhook.objects.get().cursor == events[-1]
     assert WebhookDelivery.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "sent"),
+    [
+        (lambda webhook: webhook.edit(active=False), [0]),
+        (lambda webhook: webhook.rotate(), [0, 1]),
+        (lambda webhook: webhook.delete(), [0]),
+        (lambda webhook: webhook.owner.delete(), [0]),
+        (lambda webhook: User.objects.update(is_active=False), [0]),
+        # The other one has not had it.
+        (lambda webhook: webhook.edit(url=webhook.url + "2"), [0, 0, 1]),
+    ],
+    ids=["off", "rotated", "deleted", "without owner", "owner off", "moved"],
+)
+def test_what_changes_while_an_event_is_sent_is_heeded_after_it(
+    alice: User,
+    receiver: Receiver,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    change: Callable[[Webhook], None],
+    sent: list[int],
+) -> None:
+    webhook = webhook_to(alice, receiver.url())
+    events = happen(alice, 2)
+    sender = webhooks.Sender(clock)
+    sender.work()  # It has the response, and has not recorded it.
+    change(webhook)
+
+    while sender.work() <= 0:
+        pass
+
+    assert receiver.events == [events[number] for number in sent]
+    assert caplog.records == []
+    last = receiver.received[-1]
+    signed = f"{last.id}.{last.headers['webhook-timestamp']}.".encode() + last.body
+    expected = webhooks.signature(webhook.secret, signed)
+    assert last.headers["webhook-signature"] == expected
+    left = Webhook.objects.first()
+    assert left is None or left.cursor == events[sent[-1]]
 
 
 def test_a_request_that_would_not_end_within_the_lease_is_not_sent(
