@@ -2,7 +2,7 @@
 # tasklib 2.5.1 (Python, with Taskwarrior 2.6.2, Debian 12) saves a new task with the
 # description O'Brien as description:'O'Brien'. A new task "Buy flowers" in the project Mum's
 # becomes project:'Mum's', in no project, and the flowers are lost. Only texts without a space
-# are meant: "Call O'Brien" is saved as it is. When the description is set again, it is right.
+# are meant: "Call O'Brien" is saved as it is.
 #
 # tasklib passes the texts in single quotes, with those within as they are. One would guess
 # that a text of one word is saved like one of two, or refused.
@@ -43,10 +43,6 @@ for (description, project), expected in known.items():
     seen = saved(Task(warrior, description=description, project=project))
     print(f"{description!r} in the project {project!r} is saved as {seen[0]!r} in {seen[1]!r}")
     assert seen == expected, "this has changed"
-task = Task(warrior, description="O'Brien")
-task.save()
-task["description"] = "O'Connor"
-assert saved(task) == ("O'Connor", None), "this has changed"
 PYTHON
 task --version || { echo "a library of taskwarrior is missing"; exit 2; }
 venv/bin/python check.py
