@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from taskproject.accounts.auth import ApiRequest
 from taskproject.addresses import absolute
 from taskproject.inputs import Closed, absent
+from taskproject.problems import Invalid
 from tasks.api.field_types import Title
 from tasks.api.responses import (
     actor,
@@ -21,6 +22,7 @@ from tasks.api.responses import (
     missing,
     no_content,
 )
+from tasks.limits import DESCRIPTION_LENGTH
 from tasks.models import Task, TaskQuerySet
 from tasks.models.due_dates import clock
 
@@ -106,11 +108,16 @@ def _read(request: ApiRequest, task_id: int) -> Task:
 
 
 def _fields(description: str, body: TodoIn | TodoPatch) -> dict[str, object]:
-    """The fields of a task with this description that the members stand for."""
+    """The fields of a task with this description that the members stand for. Raises `Invalid`."""
     fields = body.model_dump(exclude_unset=True)
     if "order" in fields:
         lines = [ORDER.sub("", description), f"order: {fields.pop('order')}"]
-        fields["description"] = "\n".join(filter(None, lines))
+        fields["description"] = text = "\n".join(filter(None, lines))
+        if len(text) > DESCRIPTION_LENGTH:
+            detail = (
+                "The description of the task has no room for it; shorten that first."
+            )
+            raise Invalid.of("order", detail, "refused")
     return fields
 
 

@@ -11,8 +11,9 @@ from pytest_django import Settings
 from taskproject import urls
 from taskproject.accounts.models import User
 from taskproject.api import todo_backend
+from tasks.limits import DESCRIPTION_LENGTH
 from tasks.models import Event, Task
-from tests.conftest import ApiClient, make_task, make_token
+from tests.conftest import BY, ApiClient, make_task, make_token
 
 ROOT = "/todo-backend/"
 PAGE = {"Origin": "http://localhost:3000"}
@@ -176,6 +177,17 @@ def test_a_mistake_is_refused(
     [error] = answer.json()["errors"]
     assert (answer.status_code, error["pointer"], error["code"]) == (422, pointer, code)
     assert Task.objects.count() == 0
+
+
+def test_an_order_without_room_in_the_description_is_refused(
+    api: ApiClient, todo: Any
+) -> None:
+    Task.objects.filter(pk=todo["id"]).edit(BY, description="d" * DESCRIPTION_LENGTH)
+
+    answer = api.send("PATCH", f"{ROOT}{todo['id']}", {"order": 1}, headers=PAGE)
+
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["pointer"]) == (422, "/order")
 
 
 def test_a_page_of_a_foreign_origin_changes_nothing(api: ApiClient, todo: Any) -> None:
