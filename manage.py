@@ -12,14 +12,21 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskproject.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
-    from django.db import OperationalError, ProgrammingError
+    from django.db import (
+        InterfaceError,
+        InternalError,
+        OperationalError,
+        ProgrammingError,
+    )
 
     try:
         execute_from_command_line(sys.argv)
     except (
         ImproperlyConfigured,
+        InterfaceError,
+        InternalError,  # among others a server that has become read-only
         OperationalError,
-        ProgrammingError,
+        ProgrammingError,  # a table that is missing
         KeyboardInterrupt,
     ) as error:
         if "--traceback" in sys.argv:

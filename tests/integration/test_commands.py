@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import ManagementUtility
 from django.core.management.base import CommandError
-from django.db import OperationalError, ProgrammingError
+from django.db import InternalError, OperationalError, ProgrammingError
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -68,6 +68,7 @@ def test_an_unknown_option_is_refused_without_a_traceback(
     [
         (OperationalError("no way\nhint"), 1, "The database failed: no way. "),
         (ProgrammingError("no such table"), 1, "`manage.py doctor` says what"),
+        (InternalError("in a read-only transaction"), 1, "a read-only transaction. "),
         (ImproperlyConfigured("Set DATABASE_URL."), 1, "Set DATABASE_URL."),
         (KeyboardInterrupt(), 130, "Interrupted."),
     ],
