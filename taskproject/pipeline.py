@@ -274,9 +274,10 @@ def _address_other_origins(request: HttpRequest, response: HttpResponseBase) -> 
     """Makes the addresses in the headers of a response to another origin absolute: its pages
     would resolve them against their own address."""
     headers = response.headers
-    if "Location" in headers:
+    own: Headers = headers._store  # `in headers` raises and catches KeyError
+    if "location" in own:
         headers["Location"] = address(request, headers["Location"])
-    if "Link" in headers:
+    if "link" in own:
         headers["Link"] = RELATIVE_LINK.sub(
             lambda link: f"<{address(request, link[1])}>", headers["Link"]
         )
