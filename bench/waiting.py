@@ -82,7 +82,10 @@ class Bench:
         self.tokens = self.manage("shell", "--verbosity", "0", "-c", code).split()
         self._session = stack.enter_context(psycopg.connect(self.url, autocommit=True))
         self.owners = [
-            key for (key,) in self.rows("SELECT DISTINCT owner_id FROM tasks_event")
+            key
+            for (key,) in self.rows(
+                "SELECT DISTINCT owner_id FROM tasks_event ORDER BY 1"
+            )
         ]
 
     def manage(self, *args: str) -> str:
@@ -187,7 +190,7 @@ async def streams(bench: Bench, count: int) -> list[tuple[str, str]]:
 
     waits = []
     for _ in range(HINTS):
-        owner = random.choice(bench.owners)
+        owner = random.choice(bench.owners[:count])
         hinted.clear()
         bench.rows(_EVENT, owner)
         committed = time.perf_counter()
