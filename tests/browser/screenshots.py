@@ -16,7 +16,7 @@ from taskproject.accounts.models import User
 from tasks.models import Task, TaskList
 from tests.browser.conftest import NewPage
 from tests.conftest import BY
-from tests.support.browsers import PHONE
+from tests.support.browsers import PHONE, Console
 from tests.support.servers import ROOT, Server
 
 DIRECTORY = ROOT / "docs" / "pictures"
@@ -155,10 +155,16 @@ def test_front(new_page: NewPage, picture: Picture) -> None:
 
 
 def test_frontend(
-    new_page: NewPage, picture: Picture, server: Server, frontend: str
+    new_page: NewPage,
+    picture: Picture,
+    server: Server,
+    frontend: str,
+    console: Console,
 ) -> None:
     page = new_page(size=PHONE, base_url=frontend)
-    script = f'export const API = "{server.url}";'
+    # `manage.py push` does not run: the page polls.
+    console.expect("api/changes/stream")
+    script = f'export const API = "{server.url}", PUSH = API;'
     page.route(
         "**/config.js",
         lambda it: it.fulfill(body=script, content_type="text/javascript"),
