@@ -12,7 +12,7 @@ from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import BinaryIO, NamedTuple
 from urllib.parse import unquote
@@ -44,6 +44,7 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _AMONG = re.compile(r"(?:\\.|[^,\\]|\\$)+", re.DOTALL)
 _MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?", re.ASCII)
 _UNTIL = re.compile(r"(UNTIL=\d{8})T\d{6}(Z?)", re.ASCII)
+_LAST_DAY = re.compile(r"(?<=UNTIL=)\d{8}", re.ASCII)
 #: Rules for the last day of months that lack one, by the day that is meant.
 _LAST = {"28,29,30,31": "31", "28,29,30": "30", "28,29": "29"}
 _CLAMPED = re.compile(r"BYMONTHDAY=(28,29(?:,30(?:,31)?)?);BYSETPOS=-1\b")
@@ -442,6 +443,12 @@ def _with_rule(text: str, apart: int, draft: Draft) -> TaskRecord:
     if apart and not parsed.is_bare and parsed.freq != "DAILY":
         draft.remarks.keep("Repeats", text, "counts from a start on another day")
         return record
+    if apart and parsed.until is not None:
+        try:
+            rule = _LAST_DAY.sub(lambda it: _later(it[0], apart), rule)
+        except OverflowError:
+            draft.remarks.keep("Repeats", text, "ends after the year 9999")
+            return record
     made = as_series(record, Repeats(text, rule), draft.remarks)
     if made.recurrence is None or rule != text.upper() or parsed.by_weekday:
         return made
@@ -455,6 +462,12 @@ def _with_rule(text: str, apart: int, draft: Draft) -> TaskRecord:
             f"Months that lack the day of {shown(text)} have their last day here."
         )
     return made
+
+
+def _later(day: str, days: int) -> str:
+    """The day that UNTIL names, which is one of a start, as that of the due date."""
+    moved = date.fromisoformat(day) + timedelta(days=days)
+    return moved.isoformat().replace("-", "")
 
 
 def _moved(record: TaskRecord, one: _Series) -> TaskRecord | None:

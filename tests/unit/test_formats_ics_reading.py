@@ -239,6 +239,16 @@ def test_occurrences_are_named_by_their_start_if_it_is_on_another_day() -> None:
     assert master.occurrence == "2027-02-16"
 
 
+def test_the_last_occurrence_is_the_one_whose_start_is_the_last() -> None:
+    """RFC 5545, section 3.3.10: UNTIL bounds the starts, as DTSTART has them."""
+    start, due = "DTSTART;VALUE=DATE:20270131", "DUE;VALUE=DATE:20270202"
+    rule = "RRULE:FREQ=WEEKLY;UNTIL=20270214"
+
+    [task] = read_all(f"UID:1\nSUMMARY:Tea\n{start}\n{due}\n{rule}")
+
+    assert task.recurrence == "FREQ=WEEKLY;BYDAY=TU;UNTIL=20270216"
+
+
 # Files of this service, and of the library icalendar
 
 
