@@ -250,7 +250,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "taskproject.settings")
 django.setup()
 from django.core.management import call_command
 from taskproject.sqlite import copies
-def copy(source, target, progress):
+def copy(source, target, directory, progress):
     steps = iter(range(10))
     def report(*_):
         if next(steps) == 9:
