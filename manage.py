@@ -37,10 +37,11 @@ def main() -> None:
         if isinstance(error, ImproperlyConfigured):
             print(error, file=sys.stderr)
             sys.exit(1)
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        from taskproject.doctor import without_password
+
         print(
-            f"The database failed: {reason.rstrip('.')}. `manage.py doctor` says what is "
-            "wrong and what to type; --traceback shows where it happened.",
+            f"The database failed: {without_password(error)} `manage.py doctor` says what "
+            "is wrong and what to type; --traceback shows where it happened.",
             file=sys.stderr,
         )
         sys.exit(1)
