@@ -44,7 +44,6 @@ _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _AMONG = re.compile(r"(?:\\.|[^,\\]|\\$)+", re.DOTALL)
 _MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?", re.ASCII)
 _UNTIL = re.compile(r"(UNTIL=\d{8})T\d{6}(Z?)", re.ASCII)
-_LAST_DAY = re.compile(r"(?<=UNTIL=)\d{8}", re.ASCII)
 #: Rules for the last day of months that lack one, by the day that is meant.
 _LAST = {"28,29,30,31": "31", "28,29,30": "30", "28,29": "29"}
 _CLAMPED = re.compile(r"BYMONTHDAY=(28,29(?:,30(?:,31)?)?);BYSETPOS=-1\b")
@@ -444,8 +443,9 @@ def _with_rule(text: str, apart: int, draft: Draft) -> TaskRecord:
         draft.remarks.keep("Repeats", text, "counts from a start on another day")
         return record
     if apart and parsed.until is not None:
+        # It is the last start, as that of the due date.
         try:
-            rule = _LAST_DAY.sub(lambda it: _later(it[0], apart), rule)
+            rule = str(replace(parsed, until=parsed.until + timedelta(days=apart)))
         except OverflowError:
             draft.remarks.keep("Repeats", text, "ends after the year 9999")
             return record
@@ -462,12 +462,6 @@ def _with_rule(text: str, apart: int, draft: Draft) -> TaskRecord:
             f"Months that lack the day of {shown(text)} have their last day here."
         )
     return made
-
-
-def _later(day: str, days: int) -> str:
-    """The day that UNTIL names, which is one of a start, as that of the due date."""
-    moved = date.fromisoformat(day) + timedelta(days=days)
-    return moved.isoformat().replace("-", "")
 
 
 def _moved(record: TaskRecord, one: _Series) -> TaskRecord | None:
