@@ -3,25 +3,21 @@ Nextcloud, Tasks.org, Thunderbird.
 
 Events and journals are left out, and reported unless they are events that this service writes
 beside the to-do. Properties without a field here are kept in descriptions.
-Time zones are those whose TZID ends with an IANA name, as "/mozilla.org/20050126_1/Europe/
-Paris"; a time in another zone, or in none, is a day. In a series, occurrences that are written
-out (RECURRENCE-ID) are tasks of their own, and the open one is the first of the others."""
+In a series, occurrences that are written out (RECURRENCE-ID) are tasks of their own, and the
+open one is the first of the others."""
 
 import re
 from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
-from functools import cached_property
-from typing import BinaryIO, NamedTuple
+from datetime import date, timedelta
+from typing import BinaryIO
 from urllib.parse import unquote
 
-from taskproject import timezones
 from taskproject.names import one_line
 from tasks import recurrence
 from tasks.formats import ics
-from tasks.formats.documents import DOCUMENT_BYTES
 from tasks.formats.foreign import (
     Draft,
     Reading,
@@ -32,17 +28,12 @@ from tasks.formats.foreign import (
     external_id,
 )
 from tasks.formats.foreign_rules import Repeats, as_series
-from tasks.formats.lines import decoded, encoding_of
+from tasks.formats.ics_components import OWN, Calendar, Todo
+from tasks.formats.ics_times import day, instant, read_due
 from tasks.formats.records import BadRow, Incomplete, Refused, Row, TaskRecord, shown
 from tasks.limits import LOCATION_LENGTH
-from tasks.recurrence import Occurrence
 from tasks.recurrence_rules import RuleError, parse
 
-_PARAMETER = r';[A-Za-z0-9-]+=(?:"[^"]*"|[^":;,]*)(?:,(?:"[^"]*"|[^":;,]*))*'
-_LINE = re.compile(rf"([A-Za-z0-9-]+)((?:{_PARAMETER})*):(.*)", re.DOTALL)
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_AMONG = re.compile(r"(?:\\.|[^,\\]|\\$)+", re.DOTALL)
-_MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?", re.ASCII)
 _UNTIL = re.compile(r"(UNTIL=\d{8})T\d{6}(Z?)", re.ASCII)
 #: Rules for the last day of months that lack one, by the day that is meant.
 _LAST = {"28,29,30,31": "31", "28,29,30": "30", "28,29": "29"}
@@ -51,59 +42,6 @@ _CLAMPED = re.compile(r"BYMONTHDAY=(28,29(?:,30(?:,31)?)?);BYSETPOS=-1\b")
 _UNUSED = ("DTSTAMP", "SEQUENCE", "CLASS", "BEGIN", "END")
 #: RFC 5545 §3.8.1.9, and the middle of what it leaves to programs.
 _PRIORITIES = ("none", "urgent", *["high"] * 3, "medium", *["low"] * 4)
-_OWN = "@tasks"
-#: The ids of events that are written beside a to-do: see `ics.components`.
-_OWN_EVENT = re.compile(r"(.*)@(?:due|next2?)\.tasks")
-
-
-class Property(NamedTuple):
-    name: str
-    parameters: dict[str, str]
-    value: str
-
-    @property
-    def text(self) -> str:
-        return _ESCAPE.sub(lambda found: "\n" if found[1] in "nN" else found[1], self.value)  # fmt: skip
-
-    def texts(self) -> Iterator[str]:
-        for value in _AMONG.findall(self.value):
-            yield self._replace(value=value).text
-
-
-@dataclass(slots=True)
-class Todo:
-    """A VTODO. Reading a property removes it."""
-
-    properties: dict[str, list[Property]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    #: Lines that are no properties.
-    others: list[str] = field(default_factory=list)
-
-    def first(self, name: str) -> Property | None:
-        found = self.properties[name]
-        return found.pop(0) if found else None
-
-    def text(self, name: str) -> str:
-        found = self.first(name)
-        return found.text if found else ""
-
-    def all(self, name: str) -> list[Property]:
-        return self.properties.pop(name, [])
-
-
-class Moment(NamedTuple):
-    """A DATE or DATE-TIME: a day; and a time of day, with its zone if it is known."""
-
-    day: date
-    clock: time | None
-    zone: str | None
-
-    @property
-    def instant(self) -> datetime | None:
-        if self.clock is None or self.zone is None:
-            return None
-        return Occurrence(self.day, self.clock, self.zone).due_at
 
 
 @dataclass(slots=True)
@@ -124,7 +62,7 @@ def read(stream: BinaryIO, name: str = "Tasks") -> Iterator[Row]:
     """The to-dos of the file, in a list that is called as the calendar, or else `name`."""
     reading = Reading("ics")
     try:
-        calendar = _Calendar(_text(stream))
+        calendar = Calendar(stream)
     except Refused as refusal:
         yield BadRow(1, str(refusal))
         return
@@ -142,82 +80,6 @@ def read(stream: BinaryIO, name: str = "Tasks") -> Iterator[Row]:
         yield Incomplete(1, "The file has no END:VCALENDAR: it was cut off.")
 
 
-def _text(stream: BinaryIO) -> str:
-    """The lines of the file, unfolded (RFC 5545 §3.1): a line may be cut within a character."""
-    content = stream.read(DOCUMENT_BYTES + 1)
-    if len(content) > DOCUMENT_BYTES:
-        raise Refused(f"The file is larger than {DOCUMENT_BYTES // 2**20} MiB.")
-    if encoding_of(content) == "utf-16":
-        content = decoded(content).encode()
-    content = content.replace(b"\r\n", b"\n")
-    return decoded(content.replace(b"\n ", b"").replace(b"\n\t", b""))
-
-
-class _Calendar:
-    """The components of a file."""
-
-    def __init__(self, text: str) -> None:
-        self.title = ""
-        self.todos: list[Todo] = []
-        self.left_out: dict[str, None] = {}
-        self._events: list[str] = []  # their ids
-        within: list[str] = []
-        lines = text.split("\n")
-        if lines[0].strip().upper() != "BEGIN:VCALENDAR":
-            raise Refused(
-                "The file is no iCalendar: it begins with no BEGIN:VCALENDAR."
-            )
-        for line in lines:
-            found = _LINE.fullmatch(line)
-            name = found[1].upper() if found else ""
-            if found and name == "BEGIN":
-                self._begin(within, found[3].strip().upper())
-            elif name == "END" and within:
-                within.pop()
-            elif (
-                within[1:] == ["VTODO"]
-                and line.strip()
-                or within[1:] == ["VTODO", "VALARM"]
-                and name == "TRIGGER"
-            ):
-                self._add(self.todos[-1], found, line)
-            elif found and within[1:] == ["VEVENT"] and name == "UID":
-                self._events[-1] = found[3].strip()
-            elif found and len(within) == 1 and name in ("NAME", "X-WR-CALNAME"):
-                self.title = Property(name, {}, found[3]).text
-        self.ended = not within
-        if not all(map(self._is_of_todo, self._events)):
-            self.left_out["VEVENT"] = None
-
-    def _is_of_todo(self, event: str) -> bool:
-        """Whether this service has written the event beside a to-do of the file."""
-        own = _OWN_EVENT.fullmatch(event)
-        return own is not None and f"{own[1]}{_OWN}" in self._ids
-
-    @cached_property
-    def _ids(self) -> set[str]:
-        found = (todo.properties.get("UID", ()) for todo in self.todos)
-        return {one.value.strip() for each in found for one in each}
-
-    def _begin(self, within: list[str], kind: str) -> None:
-        within.append(kind)
-        if within[1:] == ["VTODO"]:
-            self.todos.append(Todo())
-        elif within[1:] == ["VEVENT"]:
-            self._events.append("")
-        elif len(within) == 2 and kind != "VTIMEZONE":
-            self.left_out[kind] = None
-
-    def _add(self, todo: Todo, found: re.Match[str] | None, line: str) -> None:
-        if found is None:
-            todo.others.append(line)
-            return
-        name = found[1].upper()
-        pairs = (it[1:].partition("=") for it in re.findall(_PARAMETER, found[2]))
-        parameters = {key.upper(): value.strip('"') for key, _, value in pairs}
-        todo.properties[name].append(Property(name, parameters, found[3]))
-
-
 def _read_todo(
     reading: Reading, todo: Todo, title: str, series: dict[str, _Series]
 ) -> None:
@@ -230,7 +92,7 @@ def _read_todo(
     uid = todo.text("UID").strip()
     own = _identifier(uid) if uid else content_id("ics", members)
     completed_at, status = (
-        _instant(todo, "COMPLETED", draft),
+        instant(todo, "COMPLETED", draft),
         todo.text("STATUS").upper(),
     )
     progress = todo.text("PERCENT-COMPLETE").strip()
@@ -245,8 +107,8 @@ def _read_todo(
         location=_location(todo, draft),
         completed=completed,
         completed_at=completed_at,
-        created_at=_instant(todo, "CREATED", draft),
-        updated_at=_instant(todo, "LAST-MODIFIED", draft),
+        created_at=instant(todo, "CREATED", draft),
+        updated_at=instant(todo, "LAST-MODIFIED", draft),
         tags=tuple(tag for each in todo.all("CATEGORIES") for tag in each.texts()),
         priority=_priority(todo, draft),
     )
@@ -256,17 +118,17 @@ def _read_todo(
         remarks.lines.append(f"Progress: {progress}%")
     rule, source = todo.first("RRULE"), todo.text(ics.SOURCE)
     written = todo.first("RECURRENCE-ID")
-    apart = _read_due(todo, draft, rule)
+    apart = read_due(todo, draft, rule)
     _read_parent(todo, draft)
     if written is not None:
-        series[own].written.update(filter(None, [_day(written)]))
+        series[own].written.update(filter(None, [day(written)]))
         name = derived_id("ics", own, written.value)
         draft.record = replace(draft.record, external_id=name)
         one = series[name]
     else:
         one = series[own]
     for each in todo.all("EXDATE"):
-        days = {_day(each._replace(value=value)) for value in each.texts()}
+        days = {day(each._replace(value=value)) for value in each.texts()}
         one.written.update(filter(None, days))
         remarks.keep("EXDATE", each.value, "is no date of the series there")
     _keep_rest(todo, draft, reading)
@@ -279,9 +141,9 @@ def _read_todo(
 
 def _identifier(uid: str) -> str:
     """The external id: of a task of this service, its own."""
-    if uid.endswith(_OWN) and not uid.startswith("sha256:"):
-        name = unquote(uid.removesuffix(_OWN))
-        if f"{ics.identifier(name)}{_OWN}" == uid:
+    if uid.endswith(OWN) and not uid.startswith("sha256:"):
+        name = unquote(uid.removesuffix(OWN))
+        if f"{ics.identifier(name)}{OWN}" == uid:
             return name
     return external_id("ics", uid)
 
@@ -300,86 +162,6 @@ def _priority(todo: Todo, draft: Draft) -> str:
         return _PRIORITIES[int(text)]
     draft.remarks.keep("Priority", text, "is not from 0 to 9")
     return "none"
-
-
-def _moment(found: Property) -> Moment | None:
-    match = _MOMENT.fullmatch(found.value.strip())
-    if match is None:
-        return None
-    year, month, day, hour, minute, second, utc = match.groups()
-    try:
-        on = date(int(year), int(month), int(day))
-        if hour is None:
-            return Moment(on, None, None)
-        clock = time(int(hour), int(minute), min(int(second), 59))
-    except ValueError:
-        return None
-    zone = "UTC" if utc else _zone(found.parameters.get("TZID", ""))
-    return Moment(on, clock, zone)
-
-
-def _zone(name: str) -> str | None:
-    parts = name.split("/")
-    tails = ("/".join(parts[at:]) for at in range(len(parts)))
-    return next((tail for tail in tails if tail in timezones.names()), None)
-
-
-def _day(found: Property) -> date | None:
-    moment = _moment(found)
-    return moment and moment.day
-
-
-def _instant(todo: Todo, name: str, draft: Draft) -> datetime | None:
-    found = todo.first(name)
-    if found is None:
-        return None
-    moment = _moment(found)
-    if moment is None:
-        draft.remarks.keep(name, found.value, "is no time")
-        return None
-    # RFC 5545: these are in UTC. Some programs write a day, or no Z.
-    utc = moment._replace(clock=moment.clock or time(), zone=moment.zone or "UTC")
-    try:
-        return utc.instant
-    except OverflowError:
-        draft.remarks.keep(name, found.value, "is out of range")
-        return None
-
-
-def _read_due(todo: Todo, draft: Draft, rule: Property | None) -> int:
-    """Reads the due date; of a task that repeats it may be the start. Returns the days between
-    the two."""
-    start, due = todo.first("DTSTART"), todo.first("DUE")
-    if due is None and rule is not None:
-        start, due = None, start
-    begin = _moment(start) if start else None
-    apart = 0
-    if due is not None:
-        moment = _moment(due)
-        try:
-            instant = moment.instant if moment else None
-        except OverflowError:
-            moment = instant = None
-        if moment is None:
-            draft.remarks.keep("Due", due.value, "is no date")
-        elif instant is not None:
-            draft.record = replace(
-                draft.record, due_at=instant, due_timezone=moment.zone
-            )
-        else:
-            draft.record = replace(draft.record, due_date=moment.day)
-            if moment.clock is not None:
-                zone = due.parameters.get("TZID", "")
-                draft.remarks.keep(
-                    "Due", f"{due.value} {zone}".strip(), "is in no known zone"
-                )
-        if begin is not None and moment is not None:
-            if begin.day == moment.day:
-                return 0
-            apart = (moment.day - begin.day).days
-    if start is not None:
-        draft.remarks.lines.append(f"Start: {start.value}")
-    return apart
 
 
 def _read_parent(todo: Todo, draft: Draft) -> None:
