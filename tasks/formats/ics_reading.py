@@ -11,10 +11,11 @@ from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import BinaryIO
 from urllib.parse import unquote
 
+from taskproject import timezones
 from taskproject.names import one_line
 from tasks import recurrence
 from tasks.formats import ics
@@ -29,9 +30,10 @@ from tasks.formats.foreign import (
 )
 from tasks.formats.foreign_rules import Repeats, as_series
 from tasks.formats.ics_components import OWN, Calendar, Todo
-from tasks.formats.ics_times import day, instant, read_due
+from tasks.formats.ics_times import Moment, instant, moment_of, read_due
 from tasks.formats.records import BadRow, Incomplete, Refused, Row, TaskRecord, shown
 from tasks.limits import LOCATION_LENGTH
+from tasks.recurrence import Occurrence
 from tasks.recurrence_rules import RuleError, parse
 
 _UNTIL = re.compile(r"(UNTIL=\d{8})T\d{6}(Z?)", re.ASCII)
@@ -46,16 +48,16 @@ _PRIORITIES = ("none", "urgent", *["high"] * 3, "medium", *["low"] * 4)
 
 @dataclass(slots=True)
 class _Series:
-    """The components of one UID: that of the series, and the days of those written out."""
+    """The components of one UID: that of the series, and the starts of those written out."""
 
     draft: Draft | None = None
     rule: str = ""
     #: `recurrence_from`.
     source: str = "due"
-    #: The days from the start, which the rule counts from and RECURRENCE-ID and EXDATE name,
-    #: to the due date.
-    apart: int = 0
-    written: set[date] = field(default_factory=set)
+    #: The start, which the rule counts from and RECURRENCE-ID and EXDATE name, if it is not the
+    #: due date, in the zone of that.
+    start: datetime | None = None
+    written: set[Moment] = field(default_factory=set)
 
 
 def read(stream: BinaryIO, name: str = "Tasks") -> Iterator[Row]:
@@ -118,23 +120,23 @@ def _read_todo(
         remarks.lines.append(f"Progress: {progress}%")
     rule, source = todo.first("RRULE"), todo.text(ics.SOURCE)
     written = todo.first("RECURRENCE-ID")
-    apart = read_due(todo, draft, rule)
+    start = read_due(todo, draft, rule)
     _read_parent(todo, draft)
     if written is not None:
-        series[own].written.update(filter(None, [day(written)]))
+        series[own].written.update(filter(None, [moment_of(written)]))
         name = derived_id("ics", own, written.value)
         draft.record = replace(draft.record, external_id=name)
         one = series[name]
     else:
         one = series[own]
     for each in todo.all("EXDATE"):
-        days = {day(each._replace(value=value)) for value in each.texts()}
-        one.written.update(filter(None, days))
+        moments = {moment_of(each._replace(value=value)) for value in each.texts()}
+        one.written.update(filter(None, moments))
         remarks.keep("EXDATE", each.value, "is no date of the series there")
     _keep_rest(todo, draft, reading)
     if one.draft is not None:  # the same UID again
         one = series[derived_id("ics", own, str(line))]
-    one.draft, one.apart = draft, apart
+    one.draft, one.start = draft, start
     one.rule = rule.value.strip() if rule and not written else ""
     one.source = source if source == "each_due" else "due"
 
@@ -194,7 +196,7 @@ def _begin(one: _Series, reading: Reading) -> None:
     if draft is None:
         return
     if one.rule:
-        record = _with_rule(one.rule, one.apart, draft)
+        record = _with_rule(one.rule, one.start, draft)
         if record.recurrence is not None:
             record = replace(record, recurrence_from=one.source)
         if record.recurrence is not None and one.written:
@@ -210,31 +212,31 @@ def _begin(one: _Series, reading: Reading) -> None:
     reading.add(draft)
 
 
-def _with_rule(text: str, apart: int, draft: Draft) -> TaskRecord:
+def _with_rule(text: str, start: datetime | None, draft: Draft) -> TaskRecord:
     record = draft.record
+    due = recurrence.planned(record.due_date, record.due_at, record.due_timezone)
     days_only = record.due_at is None
     rule = _UNTIL.sub(
         lambda it: it[1] if days_only or not it[2] else it[0], text.upper()
     )
-    rule = _CLAMPED.sub(lambda it: f"BYMONTHDAY={_LAST[it[1]]}", rule)
+    rule, clamped = _CLAMPED.subn(lambda it: f"BYMONTHDAY={_LAST[it[1]]}", rule)
     try:
         parsed = parse(rule)
     except RuleError:
         return as_series(record, Repeats(text, rule), draft.remarks)
-    if apart and not parsed.is_bare and parsed.freq != "DAILY":
-        draft.remarks.keep("Repeats", text, "counts from a start on another day")
-        return record
-    if apart and parsed.until is not None:
-        # It is the last start, as that of the due date.
+    if due is not None and start is not None:
+        other_day = due.day != start.date()
+        if other_day and not parsed.is_bare and parsed.freq != "DAILY":
+            draft.remarks.keep("Repeats", text, "counts from a start on another day")
+            return record
         try:
-            rule = str(replace(parsed, until=parsed.until + timedelta(days=apart)))
+            rule = str(replace(parsed, until=_last_due(parsed.until, start, due)))
         except OverflowError:
             draft.remarks.keep("Repeats", text, "ends after the year 9999")
             return record
     made = as_series(record, Repeats(text, rule), draft.remarks)
-    if made.recurrence is None or rule != text.upper() or parsed.by_weekday:
+    if made.recurrence is None or clamped or parsed.by_weekday:
         return made
-    due = recurrence.planned(record.due_date, record.due_at, record.due_timezone)
     assert due is not None
     written = parsed.beginning_at(due.day)
     months = written.by_month or range(1, 13)
@@ -246,13 +248,29 @@ def _with_rule(text: str, apart: int, draft: Draft) -> TaskRecord:
     return made
 
 
+def _last_due(
+    until: date | datetime | None, start: datetime, due: Occurrence
+) -> date | datetime | None:
+    """The UNTIL of the due dates, where `until` is that of the starts."""
+    if until is None:
+        return None
+    if not isinstance(until, datetime) or due.at is None:
+        return until + (due.day - start.date())
+    zone = timezones.zone(due.zone or "UTC")
+    last = until.astimezone(zone).replace(tzinfo=None)
+    return timezones.instant_of(
+        last + (datetime.combine(due.day, due.at) - start), zone
+    )
+
+
 def _moved(record: TaskRecord, one: _Series) -> TaskRecord | None:
     """The task at the first of its occurrences that is not written out; None at the end of the
     series."""
     due = recurrence.planned(record.due_date, record.due_at, record.due_timezone)
     assert due is not None and record.recurrence is not None
     rule = recurrence.checked(record.recurrence, due, "due")
-    written = {day.toordinal() + one.apart for day in one.written}
+    apart = due.day - one.start.date() if one.start else timedelta()
+    written = {each.local(due.zone).toordinal() + apart.days for each in one.written}
     while due.day.toordinal() in written:
         step = recurrence.step(rule, due)
         if step is None:

@@ -4,13 +4,15 @@ Time zones are those whose TZID ends with an IANA name, as "/mozilla.org/2005012
 Paris"; a time in another zone, or in none, is a day."""
 
 import re
+from contextlib import suppress
 from dataclasses import replace
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
 from taskproject import timezones
 from tasks.formats.foreign import Draft
 from tasks.formats.ics_components import Property, Todo
+from tasks.formats.ics_series import START
 from tasks.recurrence import Occurrence
 
 _MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?", re.ASCII)
@@ -29,8 +31,16 @@ class Moment(NamedTuple):
             return None
         return Occurrence(self.day, self.clock, self.zone).due_at
 
+    def local(self, zone: str | None = None) -> datetime:
+        """What clocks show: in that zone, if both are known."""
+        if zone is not None and zone != self.zone:
+            with suppress(OverflowError):
+                if (instant := self.instant) is not None:
+                    return instant.astimezone(timezones.zone(zone)).replace(tzinfo=None)
+        return datetime.combine(self.day, self.clock or time())
 
-def _moment(found: Property) -> Moment | None:
+
+def moment_of(found: Property) -> Moment | None:
     match = _MOMENT.fullmatch(found.value.strip())
     if match is None:
         return None
@@ -52,16 +62,11 @@ def _zone(name: str) -> str | None:
     return next((tail for tail in tails if tail in timezones.names()), None)
 
 
-def day(found: Property) -> date | None:
-    moment = _moment(found)
-    return moment and moment.day
-
-
 def instant(todo: Todo, name: str, draft: Draft) -> datetime | None:
     found = todo.first(name)
     if found is None:
         return None
-    moment = _moment(found)
+    moment = moment_of(found)
     if moment is None:
         draft.remarks.keep(name, found.value, "is no time")
         return None
@@ -74,37 +79,36 @@ def instant(todo: Todo, name: str, draft: Draft) -> datetime | None:
         return None
 
 
-def read_due(todo: Todo, draft: Draft, rule: Property | None) -> int:
-    """Reads the due date; of a task that repeats it may be the start. Returns the days between
-    the two."""
+def read_due(todo: Todo, draft: Draft, rule: Property | None) -> datetime | None:
+    """Reads the due date; of a task that repeats it may be the start. Returns what clocks in the
+    zone of the due date show at the start; None without one, or another due date."""
     start, due = todo.first("DTSTART"), todo.first("DUE")
     if due is None and rule is not None:
         start, due = None, start
-    begin = _moment(start) if start else None
-    apart = 0
-    if due is not None:
-        moment = _moment(due)
-        try:
-            instant = moment.instant if moment else None
-        except OverflowError:
-            moment = instant = None
-        if moment is None:
-            draft.remarks.keep("Due", due.value, "is no date")
-        elif instant is not None:
-            draft.record = replace(
-                draft.record, due_at=instant, due_timezone=moment.zone
-            )
-        else:
-            draft.record = replace(draft.record, due_date=moment.day)
-            if moment.clock is not None:
-                zone = due.parameters.get("TZID", "")
-                draft.remarks.keep(
-                    "Due", f"{due.value} {zone}".strip(), "is in no known zone"
-                )
-        if begin is not None and moment is not None:
-            if begin.day == moment.day:
-                return 0
-            apart = (moment.day - begin.day).days
-    if start is not None:
+    begin = moment_of(start) if start else None
+    end = _store_due(due, draft) if due else None
+    local = begin.local(end.zone) if begin and end else None
+    if start is not None and not (
+        local and end.local() - local in (timedelta(), START)
+    ):
         draft.remarks.lines.append(f"Start: {start.value}")
-    return apart
+    return local
+
+
+def _store_due(due: Property, draft: Draft) -> Moment | None:
+    moment = moment_of(due)
+    try:
+        instant = moment.instant if moment else None
+    except OverflowError:
+        moment = instant = None
+    if moment is None:
+        draft.remarks.keep("Due", due.value, "is no date")
+    elif instant is not None:
+        draft.record = replace(draft.record, due_at=instant, due_timezone=moment.zone)
+    else:
+        draft.record = replace(draft.record, due_date=moment.day)
+        if moment.clock is not None:
+            zone = due.parameters.get("TZID", "")
+            what = f"{due.value} {zone}".strip()
+            draft.remarks.keep("Due", what, "is in no known zone")
+    return moment

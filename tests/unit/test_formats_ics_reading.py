@@ -107,6 +107,21 @@ def test_a_time_is_that_of_its_zone(
     assert task.due_timezone == zone
 
 
+@pytest.mark.parametrize(
+    ("start", "kept"),
+    [
+        ("DTSTART;TZID=Europe/Berlin:20270131T080000", "Start: 20270131T080000"),
+        ("DTSTART;TZID=Europe/Berlin:20270131T085900", ""),  # as this service writes it
+        ("DTSTART:20270131T080000Z", ""),
+        ("DTSTART;VALUE=DATE:20270130", "Start: 20270130"),
+    ],
+)
+def test_a_start_that_says_more_than_the_due_date_is_kept(
+    start: str, kept: str
+) -> None:
+    assert read(start, BERLIN).description == kept
+
+
 def test_what_has_no_field_is_kept_and_reported() -> None:
     found = rows(
         "UID:1\nSUMMARY:Tea\nURL:https://example.com\nX-APPLE-SORT-ORDER:7\nodd line\n"
@@ -178,12 +193,17 @@ def test_another_rule_is_kept_and_reported(rule: str) -> None:
     )
 
 
-def test_months_that_lack_a_day_are_reported() -> None:
-    found = rows(f"UID:1\nSUMMARY:Tea\n{DUE}\nRRULE:FREQ=MONTHLY")
+@pytest.mark.parametrize(
+    "rule",
+    ["FREQ=MONTHLY", "FREQ=MONTHLY;UNTIL=20271231T000000", "COUNT=9;FREQ=MONTHLY"],
+)
+@pytest.mark.parametrize("start", [DUE, f"DTSTART;VALUE=DATE:20270130\n{DUE}"])
+def test_months_that_lack_a_day_are_reported(start: str, rule: str) -> None:
+    found = rows(f"UID:1\nSUMMARY:Tea\n{start}\nRRULE:{rule}")
 
-    assert records(found)[1].recurrence == "FREQ=MONTHLY;BYMONTHDAY=31"
+    assert records(found)[1].recurrence.startswith("FREQ=MONTHLY;BYMONTHDAY=31")
     assert adjusted(found) == [
-        "Months that lack the day of 'FREQ=MONTHLY' have their last day here."
+        f"Months that lack the day of '{rule}' have their last day here."
     ]
 
 
@@ -239,14 +259,36 @@ def test_occurrences_are_named_by_their_start_if_it_is_on_another_day() -> None:
     assert master.occurrence == "2027-02-16"
 
 
-def test_the_last_occurrence_is_the_one_whose_start_is_the_last() -> None:
+@pytest.mark.parametrize(
+    ("start", "due", "until", "last"),
+    [
+        (";VALUE=DATE:20270131", ";VALUE=DATE:20270202", "20270402", "20270404"),
+        (":20270131T080000Z", ":20270131T160000Z", "20270402T080000Z", "20270402T160000Z"),
+        (
+            ";TZID=Europe/Berlin:20270131T170000",
+            ";TZID=Europe/Berlin:20270201T090000",
+            "20270402T150000Z",
+            "20270403T070000Z",
+        ),
+    ],
+    ids=["days", "times of a day", "across midnight and a change of the clocks"],
+)  # fmt: skip
+def test_the_last_occurrence_is_the_one_whose_start_is_the_last(
+    start: str, due: str, until: str, last: str
+) -> None:
     """RFC 5545, section 3.3.10: UNTIL bounds the starts, as DTSTART has them."""
-    start, due = "DTSTART;VALUE=DATE:20270131", "DUE;VALUE=DATE:20270202"
-    rule = "RRULE:FREQ=WEEKLY;UNTIL=20270214"
+    task = read(f"DTSTART{start}", f"DUE{due}", f"RRULE:FREQ=DAILY;UNTIL={until}")
 
-    [task] = read_all(f"UID:1\nSUMMARY:Tea\n{start}\n{due}\n{rule}")
+    assert task.recurrence == f"FREQ=DAILY;UNTIL={last}"
 
-    assert task.recurrence == "FREQ=WEEKLY;BYDAY=TU;UNTIL=20270216"
+
+def test_occurrences_may_be_named_in_utc() -> None:
+    due = "DUE;TZID=Europe/Berlin:20270131T003000"
+    exceptions = "EXDATE:20270130T233000Z,20270131T233000Z"
+
+    task = read(due, "RRULE:FREQ=DAILY", exceptions)
+
+    assert task.occurrence == "2027-02-02T00:30:00 Europe/Berlin"
 
 
 # Files of this service, and of the library icalendar
