@@ -1,4 +1,4 @@
-"""Dates and times of to-dos in iCalendar files.
+"""Dates, times and durations of to-dos in iCalendar files.
 
 Time zones are those whose TZID ends with an IANA name, as "/mozilla.org/20050126_1/Europe/
 Paris"; a time in another zone, or in none, is a day."""
@@ -13,13 +13,20 @@ from taskproject import timezones
 from tasks.formats.foreign import Draft
 from tasks.formats.ics_components import Property, Todo
 from tasks.formats.ics_series import START
+from tasks.formats.records import Refused
 from tasks.recurrence import Occurrence
 
+_DURATION = re.compile(
+    r"([+-]?)P(?:(\d{1,6})W|(?=[\dT])(?:(\d{1,6})D)?"
+    r"(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?)",
+    re.ASCII,
+)
 _MOMENT = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d)(Z?))?", re.ASCII)
 
 
 class Moment(NamedTuple):
-    """A DATE or DATE-TIME: a day; and a time of day, with its zone if it is known."""
+    """A DATE or DATE-TIME: a day; and a time of day, with its zone if it is known. One that clocks
+    show twice is the earlier, unless its `fold` is 1."""
 
     day: date
     clock: time | None
@@ -38,6 +45,19 @@ class Moment(NamedTuple):
                 if (instant := self.instant) is not None:
                     return instant.astimezone(timezones.zone(zone)).replace(tzinfo=None)
         return datetime.combine(self.day, self.clock or time())
+
+    def after(self, days: int, seconds: int) -> "Moment":
+        """Days later by the calendar, and then so many seconds as they pass (RFC 5545 §3.3.6)."""
+        moved = self._replace(day=self.day + timedelta(days=days))
+        later = timedelta(seconds=seconds)
+        if not later or self.clock is None:
+            return moved
+        instant = moved.instant
+        if self.zone is None or instant is None:
+            local = moved.local() + later
+        else:
+            local = (instant + later).astimezone(timezones.zone(self.zone))
+        return Moment(local.date(), local.time(), self.zone)
 
 
 def moment_of(found: Property) -> Moment | None:
@@ -80,35 +100,66 @@ def instant(todo: Todo, name: str, draft: Draft) -> datetime | None:
 
 
 def read_due(todo: Todo, draft: Draft, rule: Property | None) -> datetime | None:
-    """Reads the due date; of a task that repeats it may be the start. Returns what clocks in the
-    zone of the due date show at the start; None without one, or another due date."""
+    """Reads the due date, or the start and the duration that make it; of a task that repeats it
+    may be the start. Returns what clocks in the zone of the due date show at the start; None
+    without one, or another due date."""
     start, due = todo.first("DTSTART"), todo.first("DUE")
-    if due is None and rule is not None:
-        start, due = None, start
     begin = moment_of(start) if start else None
-    end = _store_due(due, draft) if due else None
+    end = moment_of(due) if due else None
+    for duration in todo.all("DURATION"):
+        try:
+            if due is not None:
+                raise Refused("stands beside another due date")
+            end = _end(begin, duration.value)
+        except Refused as refusal:
+            draft.remarks.keep("Duration", duration.value, str(refusal))
+        else:
+            assert start is not None
+            due = start._replace(value=f"{end.local():%Y%m%dT%H%M%S}")
+    if due is None and rule is not None:
+        start, due, begin, end = None, start, None, begin
+    if due is not None:
+        end = _store_due(end, due, draft)
     local = begin.local(end.zone) if begin and end else None
     if start is not None and not (
-        local and end.local() - local in (timedelta(), START)
+        local and end and end.local() - local in (timedelta(), START)
     ):
         draft.remarks.lines.append(f"Start: {start.value}")
     return local
 
 
-def _store_due(due: Property, draft: Draft) -> Moment | None:
-    moment = moment_of(due)
+def _end(begin: Moment | None, duration: str) -> Moment:
+    """The end of a DURATION. Raises `Refused`."""
+    if begin is None:
+        raise Refused("has no start to count from")
+    found = _DURATION.fullmatch(duration.strip().upper())
+    if found is None:
+        raise Refused("is no duration")
+    weeks, days, hours, minutes, seconds = (int(it or 0) for it in found.groups()[1:])
+    days, seconds = weeks * 7 + days, (hours * 60 + minutes) * 60 + seconds
+    if found[1] == "-" and (days or seconds):
+        raise Refused("is negative")
+    if seconds and begin.clock is None:
+        raise Refused("is not of whole days, as its start is")
     try:
-        instant = moment.instant if moment else None
+        return begin.after(days, seconds)
     except OverflowError:
-        moment = instant = None
-    if moment is None:
+        raise Refused("ends after the year 9999") from None
+
+
+def _store_due(end: Moment | None, due: Property, draft: Draft) -> Moment | None:
+    try:
+        instant = end.instant if end else None
+    except OverflowError:
+        end = instant = None
+    if end is None:
         draft.remarks.keep("Due", due.value, "is no date")
     elif instant is not None:
-        draft.record = replace(draft.record, due_at=instant, due_timezone=moment.zone)
+        draft.record = replace(draft.record, due_at=instant, due_timezone=end.zone)
     else:
-        draft.record = replace(draft.record, due_date=moment.day)
-        if moment.clock is not None:
+        draft.record = replace(draft.record, due_date=end.day)
+        if end.clock is not None:
             zone = due.parameters.get("TZID", "")
             what = f"{due.value} {zone}".strip()
             draft.remarks.keep("Due", what, "is in no known zone")
-    return moment
+    return end

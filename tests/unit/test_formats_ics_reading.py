@@ -21,6 +21,7 @@ from tests.support import calendars
 from tests.support.records import adjusted, bad_rows, nothing_raises, records, tasks
 
 DUE = "DUE;VALUE=DATE:20270131"
+START = "DTSTART;VALUE=DATE:20270130"
 BERLIN = "DUE;TZID=Europe/Berlin:20270131T090000"
 
 
@@ -105,6 +106,67 @@ def test_a_time_is_that_of_its_zone(
     else:
         assert task.due_at == datetime(2027, 1, 31, instant, tzinfo=UTC)
     assert task.due_timezone == zone
+
+
+@pytest.mark.parametrize(
+    ("start", "duration", "due"),
+    [
+        (";VALUE=DATE:20270131", "P1D", date(2027, 2, 1)),
+        (";VALUE=DATE:20270131", "+P2W", date(2027, 2, 14)),
+        (":20270131T080000Z", "PT90M", datetime(2027, 1, 31, 9, 30)),
+        (":20270131T080000Z", "P1DT1H5M10S", datetime(2027, 2, 1, 9, 5, 10)),
+        # Clocks are put forward on 28 March, and back on 31 October.
+        (";TZID=Europe/Berlin:20270327T120000", "P1D", datetime(2027, 3, 28, 10)),
+        (";TZID=Europe/Berlin:20270327T120000", "PT24H", datetime(2027, 3, 28, 11)),
+        (";TZID=Europe/Berlin:20270327T023000", "P1D", datetime(2027, 3, 28, 1)),
+        (";TZID=Europe/Berlin:20270327T023000", "P1DT1H", datetime(2027, 3, 28, 2)),
+        (";TZID=Europe/Berlin:20271031T013000", "PT1H", datetime(2027, 10, 31, 0, 30)),
+        (";TZID=Europe/Berlin:20271031T013000", "PT2H", datetime(2027, 10, 31, 1, 30)),
+    ],
+)  # fmt: skip
+def test_a_start_and_a_duration_make_a_due_date(
+    start: str, duration: str, due: date
+) -> None:
+    """RFC 5545, section 3.3.6: days as calendars have them, and hours as they pass."""
+    task = read(f"DTSTART{start}", f"DURATION:{duration}")
+
+    assert task.description == f"Start: {start.rpartition(':')[2]}"
+    if isinstance(due, datetime):
+        assert (task.due_at, task.due_date) == (due.replace(tzinfo=UTC), None)
+        assert task.due_timezone == ("UTC" if start.endswith("Z") else "Europe/Berlin")
+    else:
+        assert (task.due_at, task.due_date) == (None, due)
+
+
+@pytest.mark.parametrize(
+    ("lines", "due", "told"),
+    [
+        ([DUE, "DURATION:P1D"], date(2027, 1, 31), "'P1D' stands beside another due date"),
+        (["DURATION:P1D"], None, "'P1D' has no start to count from"),
+        ([START, "DURATION:P1D", "DURATION:P3D"], date(2027, 1, 31), "'P3D' stands beside another due date"),
+        ([START, "DURATION:PT8H"], None, "'PT8H' is not of whole days, as its start is"),
+        ([START, "DURATION:-P1D"], None, "'-P1D' is negative"),
+        ([START, "DURATION:P1W1D"], None, "'P1W1D' is no duration"),
+        ([START, "DURATION:PT"], None, "'PT' is no duration"),
+        ([START, "DURATION:P999999W"], None, "'P999999W' ends after the year 9999"),
+    ],
+)  # fmt: skip
+def test_a_duration_that_makes_no_due_date_is_kept_and_reported(
+    lines: list[str], due: date | None, told: str
+) -> None:
+    found = rows("\n".join(["UID:1", "SUMMARY:Tea", *lines]))
+
+    [_, task] = records(found)
+    assert (task.due_date, task.due_at) == (due, None)
+    assert adjusted(found) == [f"Duration {told}; kept in the description."]
+    assert lines[-1].replace("DURATION:", "Duration: ") in task.description
+
+
+def test_an_end_in_no_known_zone_is_a_day() -> None:
+    task = read("DTSTART;TZID=Mars/Base:20270131T230000", "DURATION:PT2H")
+
+    assert (task.due_date, task.due_at) == (date(2027, 2, 1), None)
+    assert task.description == "Due: 20270201T010000 Mars/Base\nStart: 20270131T230000"
 
 
 @pytest.mark.parametrize(
@@ -262,11 +324,11 @@ def test_occurrences_are_named_by_their_start_if_it_is_on_another_day() -> None:
 @pytest.mark.parametrize(
     ("start", "due", "until", "last"),
     [
-        (";VALUE=DATE:20270131", ";VALUE=DATE:20270202", "20270402", "20270404"),
-        (":20270131T080000Z", ":20270131T160000Z", "20270402T080000Z", "20270402T160000Z"),
+        (";VALUE=DATE:20270131", "DUE;VALUE=DATE:20270202", "20270402", "20270404"),
+        (":20270131T080000Z", "DUE:20270131T160000Z", "20270402T080000Z", "20270402T160000Z"),
         (
             ";TZID=Europe/Berlin:20270131T170000",
-            ";TZID=Europe/Berlin:20270201T090000",
+            "DURATION:PT16H",
             "20270402T150000Z",
             "20270403T070000Z",
         ),
@@ -277,7 +339,7 @@ def test_the_last_occurrence_is_the_one_whose_start_is_the_last(
     start: str, due: str, until: str, last: str
 ) -> None:
     """RFC 5545, section 3.3.10: UNTIL bounds the starts, as DTSTART has them."""
-    task = read(f"DTSTART{start}", f"DUE{due}", f"RRULE:FREQ=DAILY;UNTIL={until}")
+    task = read(f"DTSTART{start}", due, f"RRULE:FREQ=DAILY;UNTIL={until}")
 
     assert task.recurrence == f"FREQ=DAILY;UNTIL={last}"
 
@@ -357,7 +419,8 @@ def test_a_series_that_was_written_is_read_again_without_a_report(source: str) -
                     "RELATED-TO:1",
                     "LOCATION:\\n",
                 ]
-                + ["DTSTART:20270130", "COMPLETED:00010101T000000", "CATEGORIES:,\\"]
+                + ["DTSTART:20270130", "DTSTART:99991231T235959Z", "DURATION:PT1S"]
+                + ["DURATION:P1D", "COMPLETED:00010101T000000", "CATEGORIES:,\\"]
             ),
         ),
         max_size=12,
