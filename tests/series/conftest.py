@@ -6,11 +6,13 @@ import pytest
 
 
 @pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Prints what was compared, although the test passes."""
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Has the summary say what was compared: what a process of xdist prints is not shown."""
+    return lambda text: record_property("compared", text)
 
-    def tell(text: str) -> None:
-        with capsys.disabled():
-            print(text)
 
-    return tell
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == "compared":
+                terminalreporter.write_line(str(text))
