@@ -45,8 +45,8 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
-    """The instant at which a clock in this zone shows the time: the earlier, if it shows it twice;
-    the first after it, if it is passed over."""
+    """The instant at which a clock in this zone shows the time: the earlier, if it shows it twice,
+    unless its `fold` is 1; the first after it, if it is passed over."""
     first = local.replace(tzinfo=zone).astimezone(UTC)
     if first.astimezone(zone).replace(tzinfo=None) == local:
         return first

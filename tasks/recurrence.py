@@ -70,7 +70,8 @@ def planned(
     if due_at is not None:
         zone = timezones.known(due_timezone or "UTC")
         local = due_at.astimezone(timezones.zone(zone))
-        return Occurrence(local.date(), local.time(), zone)
+        # The later of two instants, too, is what a clock shows: its text has no more.
+        return Occurrence(local.date(), local.time().replace(fold=0), zone)
     return None if due_date is None else Occurrence(due_date)
 
 

@@ -139,6 +139,19 @@ def test_a_time_stays_what_clocks_show(local: datetime, zone: str) -> None:
         )
 
 
+def test_of_a_time_that_clocks_show_twice_a_series_has_the_earlier() -> None:
+    """As the API previews it, and as its occurrences are stored, in texts."""
+    rule = parse("FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU")
+    begin = planned(None, datetime(2027, 10, 31, 1, 30, tzinfo=UTC), "Europe/Berlin")
+    assert begin is not None
+    stored = occurrence(str(begin))
+    assert stored is not None
+
+    for one in (begin, stored):
+        [following] = islice(upcoming(rule, one), 1)
+        assert following.due_at == datetime(2028, 10, 29, 0, 30, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati"])
 @pytest.mark.parametrize("day", [date(1900, 1, 1), date(2999, 12, 31)])
 def test_on_the_first_and_the_last_day_a_clock_may_show_another(
