@@ -24,6 +24,7 @@ from taskproject.problems import NO_SUCH_ROW, Gone, Invalid, NotFound, StaleVers
 from tasks import cursors
 from tasks.api.schemas import REPRESENTATION, InZone, Page
 from tasks.fields import ATTRIBUTES, FIELDS
+from tasks.formats import jsonl
 from tasks.models import Actor, Event, Outcome, Task, TaskQuerySet, listing
 from tasks.models.batches import RESTORE, Batch
 from tasks.models.due_dates import Clock, clock, is_overdue
@@ -103,7 +104,7 @@ def json_response(value: object, status: int = 200, **headers: str) -> HttpRespo
 
 def json_line(members: Mapping[str, object]) -> bytes:
     """A line of JSON Lines."""
-    return orjson.dumps(members, option=JSON_OPTIONS | orjson.OPT_APPEND_NEWLINE)
+    return jsonl.encoded(members, JSON_OPTIONS)
 
 
 def page_response(

@@ -8,7 +8,7 @@ equal records, whatever the order of the lines after the first. Reading is stric
 unknown, repeated or mistyped member makes its line a `BadRow`."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime
@@ -51,6 +51,13 @@ _DEFAULTS = {
     kind: {field.name: field.default for field in fields(kind)}
     for kind in KINDS.values()
 }
+#: Characters that JSON may have in its texts, and that end a line for some readers, such as
+#: str.splitlines() of Python.
+_SEPARATORS = {
+    "\u2028".encode(): rb"\u2028",
+    "\u2029".encode(): rb"\u2029",
+    "\x85".encode(): rb"\u0085",
+}
 _values = {kind: attrgetter(*names) for kind, names in _DEFAULTS.items()}
 _REQUIRED = {
     name: [field.name for field in fields(kind) if field.default is MISSING]
@@ -75,7 +82,16 @@ def line(record: Record) -> bytes:
     for (name, default), value in values:
         if value is not default and value != default:
             members[name] = _written(value) if type(value) is datetime else value
-    return orjson.dumps(members, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z)
+    return encoded(members, orjson.OPT_UTC_Z)
+
+
+def encoded(members: Mapping[str, object], options: int) -> bytes:
+    """The line of an object."""
+    written = orjson.dumps(members, option=options | orjson.OPT_APPEND_NEWLINE)
+    if not written.isascii():
+        for separator, escaped in _SEPARATORS.items():
+            written = written.replace(separator, escaped)
+    return written
 
 
 def _written(value: datetime) -> datetime | str:

@@ -146,6 +146,19 @@ def test_a_jsonl_holds_everything(api: ApiClient, alice: User) -> None:
     ]
 
 
+@pytest.mark.parametrize("path", [PATH, "/api/me/export", "/api/snapshot"])
+def test_line_separators_in_a_text_end_no_line(
+    api: ApiClient, alice: User, path: str
+) -> None:
+    text = "one\u2028two\u2029three\x85four – five"
+    make_task(alice, description=text)
+
+    content = api.send("GET", path).getvalue().decode()
+
+    read = [json.loads(line) for line in content.splitlines()]  # as httpx and ndjson do
+    assert [row["description"] for row in read if row["kind"] == "task"] == [text]
+
+
 def test_a_csv_has_one_row_a_task(api: ApiClient, alice: User) -> None:
     home = make_list(alice, "Home")
     task = make_task(
