@@ -54,6 +54,10 @@ class State(NamedTuple):
     query: str
     chosen: bool
 
+    @property
+    def number_text(self) -> str:
+        return f"{self.number:,}"
+
 
 class TaskChangeList(ChangeList):
     paginator: CappedPaginator

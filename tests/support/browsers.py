@@ -25,6 +25,8 @@ MISSING = (
 )
 DESKTOP = (1300, 900)
 PHONE = (390, 844)
+#: The narrowest page that WCAG 2.2 asks for (1.4.10).
+NARROW = (320, 640)
 
 ColorScheme = Literal["light", "dark"]
 SCHEMES: tuple[ColorScheme, ...] = ("light", "dark")
@@ -85,7 +87,7 @@ def _axe() -> str:
 
 
 def overflowing(
-    page: Page, sizes: Iterable[tuple[int, int]] = (DESKTOP, PHONE)
+    page: Page, sizes: Iterable[tuple[int, int]] = (DESKTOP, PHONE, NARROW)
 ) -> list[str]:
     """The pages, and the lists and cells of tables on them, whose content is wider than they
     are, at each of these sizes."""
