@@ -25,7 +25,7 @@ from tasks.api.responses import (
     represent,
     represent_event,
 )
-from tasks.api.schemas import InZone, Page, TaskOut
+from tasks.api.schemas import Closed, InZone, Page, TaskOut
 from tasks.hints import HintResponse, hint
 from tasks.models import Event, Tag, Task, TaskList, feed
 from tasks.models.due_dates import Clock
@@ -181,6 +181,12 @@ def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpRespons
     return _changes(page, clock_of(request, query))
 
 
+class StreamQuery(Closed):
+    lastEventId: Annotated[str, Field(max_length=100)] | None = Field(
+        None, description="Instead of the header."
+    )
+
+
 @router.get(
     "/changes/stream",
     response={200: None},
@@ -188,11 +194,11 @@ def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpRespons
     openapi_extra={"responses": {200: {"description": "OK", "content": STREAM}}},
 )
 @checks_token_itself
-def stream_changes(request: ApiRequest) -> HintResponse:
+def stream_changes(request: ApiRequest, query: Query[StreamQuery]) -> HintResponse:
     """Server-sent events that tell you to request `GET /api/changes`: each has the cursor of
-    the feed's end. The first comes at once, unless `Last-Event-ID` has this cursor."""
+    the feed's end. The first comes at once, unless `Last-Event-ID` has it."""
     user_id, guard = request.auth.user_id, request.auth.guard
-    known = request.META.get("HTTP_LAST_EVENT_ID")
+    known = request.META.get("HTTP_LAST_EVENT_ID", query.lastEventId)
     return HintResponse(user_id, newest(user_id, guard), known)
 
 

@@ -211,6 +211,9 @@ def test_a_client_that_knows_the_cursor_of_now_gets_no_hint(
     for other in ("", "WyJhZnRlciIsMF0", "nonsense", "\u00e9"):
         answer = api.get(path, headers={"Last-Event-ID": other})
         assert (answer.status_code, b"data" in answer.content) == (200, True)
+    # event-source-polyfill sends it as a parameter.
+    assert b"data" not in api.get(f"{path}?lastEventId={cursor}").content
+    assert b"data" in api.get(f"{path}?lastEventId=nonsense").content
 
 
 @pytest.mark.django_db(transaction=True)
