@@ -11,10 +11,11 @@ through.
 """
 
 import re
-from calendar import monthrange
+from calendar import isleap, monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from taskproject.times import parse_day
@@ -42,6 +43,11 @@ _UNTIL = re.compile(
     r"([0-9]{4})([0-9]{2})([0-9]{2})(T([0-9]{2})([0-9]{2})([0-9]{2})Z)?"
 )
 _DAY = timedelta(days=1)
+_LEAP_YEAR = 2000
+#: A year for each kind of calendar, which is that of other years.
+_ALIKE = {
+    (isleap(year), date(year, 1, 1).weekday()): year for year in range(2000, 2028)
+}
 
 
 class RuleError(ValueError):
@@ -198,16 +204,27 @@ class Rule:
                     return None
                 if self.by_month and month + 1 not in self.by_month:
                     return []
-                return self._positioned(self._of_month(year, month + 1, begin))
+                return self._in(year, month + 1, begin)
         year = begin.year + ahead
-        if year > LAST_DAY.year:
-            return None
-        return self._positioned(self._of_year(year, begin))
+        return None if year > LAST_DAY.year else self._in(year, None, begin)
+
+    def _in(self, year: int, month: int | None, begin: date) -> list[date]:
+        """The dates in the year or month."""
+        alike = _ALIKE[isleap(year), date(year, 1, 1).weekday()]
+        days = _dates(self, alike, month, begin.replace(year=_LEAP_YEAR))
+        return [day.replace(year=year) for day in days]
 
     def _has(self, day: date) -> bool:
         if self.by_month and day.month not in self.by_month:
             return False
         return not self.by_weekday or Weekday(day.weekday()) in self.by_weekday
+
+    def dates_of(self, year: int, month: int | None, begin: date) -> list[date]:
+        """The dates in this year or month of a MONTHLY or YEARLY rule; of `begin`, the month and
+        the day count."""
+        if month is None:
+            return self._positioned(self._of_year(year, begin))
+        return self._positioned(self._of_month(year, month, begin))
 
     def _of_year(self, year: int, begin: date) -> set[date]:
         if self.by_weekday and not self.by_month and not self.by_month_day:
@@ -228,12 +245,8 @@ class Rule:
         end = date(year, month, last)
         days = _weekdays(date(year, month, 1), end, self.by_weekday)
         if self.by_month_day:
-            days = {
-                day
-                for day in days
-                if day.day in self.by_month_day
-                or day.day - last - 1 in self.by_month_day
-            }
+            numbers = {n if n > 0 else last + 1 + n for n in self.by_month_day}
+            days = {day for day in days if day.day in numbers}
         return days
 
     def _positioned(self, days: set[date]) -> list[date]:
@@ -244,6 +257,13 @@ class Rule:
         count = len(in_order)
         places = (at - 1 if at > 0 else count + at for at in self.by_set_position)
         return [in_order[at] for at in sorted({*places}) if 0 <= at < count]
+
+
+@lru_cache(maxsize=256)
+def _dates(rule: Rule, year: int, month: int | None, begin: date) -> list[date]:
+    """Those of `Rule.dates_of`, cached: a rule may pass over hundreds of years without a date. The
+    list is not to be changed."""
+    return rule.dates_of(year, month, begin)
 
 
 def _clamped(number: int, last: int) -> int:
