@@ -3,6 +3,7 @@
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from socket import gaierror
 from typing import Any
 
 import pytest
@@ -215,6 +216,40 @@ def test_a_failure_is_repeated_and_the_next_event_waits(
         ("delivered", 2, 200, ""),
         ("delivered", 1, 200, ""),
     ]
+
+
+def test_a_name_that_was_not_found_is_looked_up_again(
+    alice: User,
+    receiver: Receiver,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+) -> None:
+    """With another address at each attempt, of which the second is refused."""
+    settings.WEBHOOK_ALLOWED_HOSTS = ["hook.test"]
+    found: list[Any] = [gaierror("try again"), "10.0.0.1", "127.0.0.1"]
+    webhook = webhook_to(alice, f"http://hook.test:{receiver.port}/hook")
+    happen(alice)
+
+    def look_up(*_: object, **__: object) -> list[Any]:
+        address = found.pop(0)
+        allowed = [] if address == "10.0.0.1" else ["hook.test"]
+        settings.WEBHOOK_ALLOWED_HOSTS = allowed
+        if isinstance(address, gaierror):
+            raise address
+        return [(0, 0, 0, "", (address, receiver.port))]
+
+    monkeypatch.setattr(outbound, "getaddrinfo", look_up)
+    for _ in range(3):
+        send_all(clock)
+        clock.after(minutes=7)
+
+    assert outcomes(webhook) == [
+        ("failed", 1, None, "name_not_found"),
+        ("failed", 2, None, "address_refused"),
+        ("delivered", 3, 204, ""),
+    ]
+    assert len(receiver.received) == 1
 
 
 def test_down_for_three_days_it_gets_every_event_once_in_order(
