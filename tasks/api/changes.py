@@ -10,7 +10,7 @@ from pydantic.config import JsonDict
 from typing_extensions import TypeAliasType
 
 from taskproject.accounts.auth import ApiRequest
-from taskproject.inputs import DIGITS
+from taskproject.inputs import DIGITS, Closed
 from taskproject.operations import checks_token_itself
 from taskproject.problems import CursorExpired
 from tasks import cursors
@@ -25,7 +25,7 @@ from tasks.api.responses import (
     represent,
     represent_event,
 )
-from tasks.api.schemas import Closed, InZone, Page, TaskOut
+from tasks.api.schemas import InZone, Page, TaskOut
 from tasks.hints import HintResponse, hint
 from tasks.models import Event, Tag, Task, TaskList, feed
 from tasks.models.due_dates import Clock
