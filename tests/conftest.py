@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.color import no_style
 from django.db import connection, transaction
 from django.test import Client, TransactionTestCase
@@ -21,13 +22,7 @@ from taskproject.accounts.models import ApiToken, User
 from taskproject.downloads import Slots
 from taskproject.health import require_migrations
 from tasks.models import Actor, Task
-from tests.support.copies import (
-    copy_of,
-    end_sessions,
-    go_by_pooler,
-    go_by_server,
-    url_of,
-)
+from tests.support.copies import copy_of, made_once, name_of
 
 # Their asserts explain themselves, as those of the test files do.
 pytest.register_assert_rewrite(
@@ -167,42 +162,30 @@ def static_files_are_found_when_asked_for() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker
-) -> Iterator[str]:
-    """Copies the database while nothing is written to it: see `migrated`."""
-    name = str(connection.settings_dict["NAME"])
-    with django_db_blocker.unblock():
-        # Else the first request would ask, and its test count a statement more.
-        require_migrations()
-        connection.close()
-    with copy_of(url_of(name)) as url:
-        go_by_pooler()
-        yield url
-        go_by_server()
-        end_sessions(name)
-
-
-@pytest.fixture(scope="session")
-def migrated(django_db_setup: str) -> str:
+def migrated(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> str:
     """The URL of a migrated database, new and to be copied only: see `copy_of`."""
-    return django_db_setup
+    if connection.vendor == "sqlite":
+        # Nothing of it needs to outlive the machine.
+        options = connection.settings_dict["OPTIONS"]
+        options["init_command"] += "PRAGMA synchronous=OFF;"
+    with django_db_blocker.unblock():
+        return made_once(lambda: call_command("migrate", verbosity=0))
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(
-    django_db_modify_db_settings_parallel_suffix: None,
-) -> None:
-    """SQLite in a file, as in production: in memory, threads would share one cache and
-    its locks, which wait for nobody."""
-    database = connection.settings_dict
-    if connection.vendor == "sqlite":
-        database["TEST"]["NAME"] = f"{database['NAME']}-test"
-        # Nothing of it needs to outlive the machine.
-        options = database["OPTIONS"]
-        options["init_command"] += "PRAGMA synchronous=OFF;"
-    else:
-        go_by_server()
+def django_db_setup(
+    migrated: str, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """The database of the tests of this process: a copy. SQLite is in a file, as in
+    production: in memory, threads would share one cache and its locks, which wait for
+    nobody."""
+    with copy_of(migrated) as url:
+        connection.settings_dict["NAME"] = name_of(url)
+        with django_db_blocker.unblock():
+            # Else the first request would ask, and its test count a statement more.
+            require_migrations()
+            connection.close()
+        yield
 
 
 #: Tables whose rows `migrate` creates, and which no test changes.

@@ -52,9 +52,9 @@ def programs(monkeypatch: pytest.MonkeyPatch, transactional_db: None) -> None:
 
 
 @pytest.fixture
-def source(django_db_setup: str, programs: None) -> Iterator[str]:
+def source(migrated: str, programs: None) -> Iterator[str]:
     """A database of alice's to back up."""
-    with copy_of(django_db_setup) as url, connected_to(url):
+    with copy_of(migrated) as url, connected_to(url):
         alice = User.objects.create_user("alice")
         groceries = make_list(alice, "Groceries")
         for number in range(3):

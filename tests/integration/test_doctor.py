@@ -39,9 +39,9 @@ ORIGIN = "http://localhost:3000"
 
 
 @pytest.fixture
-def copy(django_db_setup: str, transactional_db: None) -> Iterator[str]:
+def copy(migrated: str, transactional_db: None) -> Iterator[str]:
     """A migrated database to spoil."""
-    with copy_of(django_db_setup) as url, connected_to(url):
+    with copy_of(migrated) as url, connected_to(url):
         if not ON_POSTGRESQL:
             execute("PRAGMA synchronous = FULL")  # which tests turn off
         yield url

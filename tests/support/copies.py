@@ -1,12 +1,15 @@
 """Databases beside the one that the tests use, of the kind that the suite runs on."""
 
+import fcntl
 import os
 import secrets
 import socket
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import LiteralString
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
@@ -18,6 +21,42 @@ from psycopg import sql
 from taskproject import databases
 
 SQLITE = "sqlite:///"
+
+
+def made_once(fill: Callable[[], object]) -> str:
+    """The URL of a new database, which `fill` has filled through the connection. The first
+    process of a run makes it, and the others wait; all of them only copy it."""
+    done = Path(os.environ["TEST_TEMPLATE"])
+    url = template_url()
+    with done.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if done.stat().st_size == 0:
+            if not url.startswith(SQLITE):
+                with psycopg.connect(server_url(), autocommit=True) as admin:
+                    admin.execute(_command("CREATE DATABASE {}", name_of(url)))
+            with connected_to(url):
+                fill()
+            end_sessions(name_of(url))
+            file.write("done")
+    return url
+
+
+def template_url() -> str:
+    """The URL of the database that is made once."""
+    directory = Path(os.environ["TEST_TEMPLATE"]).parent
+    sqlite = os.environ["DATABASE_URL"].startswith(SQLITE)
+    return url_of(f"{directory}/template.sqlite3" if sqlite else directory.name)
+
+
+def drop_template() -> None:
+    """From a server that others use too."""
+    with psycopg.connect(server_url(), autocommit=True) as admin:
+        drop = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
+        admin.execute(_command(drop, name_of(template_url())))
+
+
+def _command(text: LiteralString, *names: str) -> sql.Composed:
+    return sql.SQL(text).format(*map(sql.Identifier, names))
 
 
 @contextmanager
@@ -42,18 +81,12 @@ def empty_database(template: str = "") -> Iterator[str]:
     with psycopg.connect(server_url(), autocommit=True) as admin:
         if template:
             end_sessions(name_of(template))
-        admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name),
-                sql.Identifier(name_of(template) if template else "template1"),
-            )
-        )
+        source = name_of(template) if template else "template1"
+        admin.execute(_command("CREATE DATABASE {} TEMPLATE {}", name, source))
         try:
             yield url_of(name)
         finally:
-            admin.execute(
-                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+            admin.execute(_command("DROP DATABASE {} WITH (FORCE)", name))
 
 
 def server_url() -> str:
@@ -62,25 +95,6 @@ def server_url() -> str:
     if suite.startswith(SQLITE):
         return suite
     return os.environ.get("TEST_DATABASE_URL") or suite
-
-
-def go_by_pooler() -> None:
-    """This process connects to the tests' database as the tests do."""
-    _go_by("DATABASE_URL")
-
-
-def go_by_server() -> None:
-    """It connects to PostgreSQL itself, while the tests' database is made and dropped: through
-    a pooler, migrations are refused."""
-    _go_by("TEST_DATABASE_URL")
-
-
-def _go_by(variable: str) -> None:
-    if server_url() != os.environ["DATABASE_URL"]:
-        connection.close()
-        options = databases.database(variable, connect_timeout=10, busy_timeout=0)
-        for name in ("HOST", "PORT", "USER", "PASSWORD", "OPTIONS"):
-            connection.settings_dict[name] = options[name]
 
 
 def end_sessions(name: str) -> None:

@@ -79,8 +79,8 @@ def pytest_collection_modifyitems(
         alone = item.get_closest_marker("without_pooler")
         if alone and config.option.database == "pgbouncer":
             item.add_marker(pytest.mark.skip(reason=alone.args[0]))
-        # pytest-django makes the database only if a test has this mark.
-        if "migrated" in _fixtures(item):
+        # pytest-django lets only a test with this mark use databases.
+        if "migrated" in _fixtures(item) and not item.get_closest_marker("django_db"):
             item.add_marker("django_db")
 
 
@@ -104,6 +104,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     directory = tempfile.TemporaryDirectory(prefix="tasks-tests-")
     early_config.add_cleanup(directory.cleanup)
     os.environ.update(ENVIRONMENT)
+    # Where `tests.support.copies` makes a database once: other processes of the run inherit
+    # the variable.
+    os.environ.setdefault("TEST_TEMPLATE", f"{directory.name}/migrated")
     # In a file: the tests that race use connections of their own.
     os.environ["DATABASE_URL"] = f"sqlite:///{directory.name}/tasks.sqlite3"
     options = early_config.known_args_namespace
@@ -124,6 +127,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
 def _postgresql(config: pytest.Config, directory: str) -> str:
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
+        if os.environ["TEST_TEMPLATE"].startswith(directory):
+            config.add_cleanup(_drop_template)
         return given
     try:
         server = start_server(Path(directory) / "postgresql")
@@ -142,6 +147,12 @@ def _postgresql(config: pytest.Config, directory: str) -> str:
     # The processes of pytest-xdist have databases of their own on the same server.
     os.environ["TEST_DATABASE_URL"] = url
     return url
+
+
+def _drop_template() -> None:
+    from tests.support.copies import drop_template  # which needs Django's settings
+
+    drop_template()
 
 
 def start_server(directory: Path) -> Any:

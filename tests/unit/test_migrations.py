@@ -54,7 +54,7 @@ def migrate(*targets: tuple[str, str]) -> None:
 
 
 @pytest.fixture(scope="module")
-def first(django_db_setup: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+def first(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """A database as the first version left it, to copy."""
     with empty_database() as url:
         with django_db_blocker.unblock(), connected_to(url):
