@@ -10,6 +10,7 @@ from pytest_django import Settings
 
 from taskproject.accounts.models import User
 from taskproject.times import midnight
+from tasks.management.commands import seed_tasks
 from tasks.models import Tag, Task, TaskList
 from tests.conftest import ApiClient
 from tests.support.commands import refused, run
@@ -19,18 +20,27 @@ def seeded(*fields: str) -> list[Any]:
     return list(Task.objects.order_by("pk").values_list(*fields))
 
 
-def test_seed_tasks_adds_as_many_as_asked_for(alice: User, bob: User) -> None:
-    output, _ = run("seed_tasks", "2500", "--owner", "alice", "-v", "0")
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seed_tasks, "BATCH", 50)
 
-    assert "Added 2,500 tasks to alice." in output
-    assert Task.objects.owned_by(alice.pk).count() == Task.objects.count() == 2500
+
+def test_seed_tasks_adds_as_many_as_asked_for(
+    alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seed_tasks, "BATCH", 1_000)
+
+    output, _ = run("seed_tasks", "1001", "--owner", "alice", "-v", "0")
+
+    assert "Added 1,001 tasks to alice." in output
+    assert Task.objects.owned_by(alice.pk).count() == Task.objects.count() == 1001
 
 
 def test_seed_tasks_is_the_same_for_the_same_seed(alice: User) -> None:
-    first = seeded_anew("2500")
+    first = seeded_anew("120")
     Task.objects.all().delete()
 
-    assert seeded_anew("2500") == first
+    assert seeded_anew("120") == first
 
 
 def seeded_anew(count: str) -> list[Any]:
@@ -58,11 +68,11 @@ def test_seed_tasks_is_another_for_another_seed(alice: User) -> None:
 
 
 def test_seed_tasks_makes_tasks_as_the_service_would(alice: User) -> None:
-    run("seed_tasks", "200", "--owner", "alice", "-v", "0")
+    run("seed_tasks", "100", "--owner", "alice", "-v", "0")
 
     tasks = list(Task.objects.order_by("pk"))
-    assert 0 < sum(task.completed for task in tasks) < 200
-    assert len({task.title for task in tasks}) > 100
+    assert 0 < sum(task.completed for task in tasks) < 100
+    assert len({task.title for task in tasks}) > 90
     assert [task.created_at for task in tasks] == sorted(t.created_at for t in tasks)
     assert {task.version for task in tasks} == {1}
     assert all(task.updated_at >= task.created_at for task in tasks)
@@ -86,7 +96,7 @@ def test_seed_tasks_refuses_what_is_no_day(alice: User) -> None:
 
 
 def test_seed_tasks_makes_subtasks_and_lists_once(alice: User) -> None:
-    run("seed_tasks", "4100", "--owner", "alice", "-v", "0")
+    run("seed_tasks", "130", "--owner", "alice", "-v", "0")
     run("seed_tasks", "1", "--owner", "alice", "-v", "0")
 
     assert Task.objects.filter(parent__isnull=False).exists()
