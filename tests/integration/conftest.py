@@ -1,16 +1,21 @@
 """What there is before a test of the integration: a task, or a world of them."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
+from taskproject.accounts import oidc
+from taskproject.accounts.issuer_keys import IssuerKeys
 from taskproject.accounts.models import User
 from tasks.models import Actor, Tag, Task, TaskList, lock_feeds
 from tests.conftest import ApiClient, make_task
 from tests.support.changes import World
+from tests.support.issuer import AUDIENCE, Issuer, running_issuer
 from tests.support.people import ANNA, PASSWORD
 
 
@@ -53,3 +58,13 @@ def anna(db: None) -> User:
         user=user, email=user.email, verified=True, primary=True
     )
     return user
+
+
+@pytest.fixture
+def issuer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]:
+    """One whose keys this process has not fetched yet."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(oidc, "keys", IssuerKeys())
+    with running_issuer() as issuer:
+        settings.OIDC_ISSUER, settings.OIDC_AUDIENCE = issuer.url, [AUDIENCE, "other"]
+        yield issuer

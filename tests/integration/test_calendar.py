@@ -349,6 +349,7 @@ def test_a_feed_that_holds_everything_has_no_description(
     assert described(nobody, url) == ""
 
 
+@pytest.mark.either_database
 @pytest.mark.usefixtures("november")
 @pytest.mark.parametrize("character", ["x", ";", "\n", "漢", "🌱"])
 def test_it_is_smaller_than_900_kb(
@@ -367,6 +368,7 @@ def test_it_is_smaller_than_900_kb(
     )
 
 
+@pytest.mark.either_database
 def test_a_feed_of_2_000_tasks_is_written_without_the_library(
     nobody: ApiClient, alice: User, url: str
 ) -> None:

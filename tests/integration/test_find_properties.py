@@ -249,7 +249,13 @@ def pages(api: ApiClient, path: str, limit: int) -> Iterator[list[int]]:
         yield page
 
 
-@pytest.mark.parametrize("read", ["in the order asked for", "put in order"])
+@pytest.mark.parametrize(
+    "read",
+    [
+        "in the order asked for",
+        pytest.param("put in order", marks=pytest.mark.either_database),
+    ],
+)
 @cheap
 @given(
     made=st.lists(rows, min_size=12, max_size=12),

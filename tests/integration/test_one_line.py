@@ -39,6 +39,7 @@ KEPT = [
 ]
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("name", BROKEN)
 def test_the_api_refuses_a_line_break(api: ApiClient, name: str) -> None:
     for path, body, pointer in (
@@ -53,6 +54,7 @@ def test_the_api_refuses_a_line_break(api: ApiClient, name: str) -> None:
         assert error["detail"].startswith(ON_ONE_LINE)
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("name", BLANK)
 def test_the_api_refuses_a_name_in_which_nothing_is_seen(
     api: ApiClient, name: str
@@ -74,6 +76,7 @@ def test_the_api_keeps_what_belongs_to_words(api: ApiClient, name: str) -> None:
     assert (answer.status_code, answer.json()["title"]) == (201, name)
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("title", [BROKEN[0], BLANK[0]])
 def test_every_way_of_writing_a_title_refuses_it(api: ApiClient, title: str) -> None:
     path = f"{TASKS}/{api.send('POST', TASKS, {'title': 'x'}).json()['id']}"
@@ -127,6 +130,7 @@ def test_an_import_refuses_a_title_in_which_nothing_is_seen(title: str) -> None:
 # The admin
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("name", [*BROKEN, *BLANK])
 def test_a_form_that_nobody_touched_changes_no_name(
     staff: Client, alice: User, name: str
@@ -172,6 +176,7 @@ def test_a_tag_that_is_added_leaves_the_others_alone(
     assert task.tags == ["a\nb", "new"]
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("title", [BLANK[0], BLANK[1], "a\x07b", "a\u2028b"])
 def test_a_form_refuses_such_a_name(staff: Client, alice: User, title: str) -> None:
     editor = Editor(staff, make_task(alice))
