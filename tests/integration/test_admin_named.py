@@ -1,4 +1,5 @@
-"""Lists and tags in the admin: made, renamed and deleted by the rules of the API."""
+"""Lists and tags in the admin: made, renamed and deleted by the rules of the API; and what
+nobody can forge, of tasks too."""
 
 import re
 from typing import Any
@@ -9,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
-from tasks.models import Event, Tag, TaskList
+from tasks.models import Event, Tag, Task, TaskList
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.admin import (
     ESCAPED,
@@ -273,7 +274,7 @@ def test_a_name_with_markup_is_escaped(
     assert SCRIPT not in shown
 
 
-@pytest.mark.parametrize("path", [LISTS, TAGS])
+@pytest.mark.parametrize("path", [LIST, LISTS, TAGS])
 @pytest.mark.parametrize("page", ["change", "delete", "history"])
 @pytest.mark.parametrize("key", ["999", "0", "-1", "x", "9" * 30, "_00"])
 def test_what_is_not_there_leads_back_to_the_index(
@@ -284,12 +285,14 @@ def test_what_is_not_there_leads_back_to_the_index(
     assert (answer.status_code, answer.headers["Location"]) == (302, "/admin/")
 
 
-@pytest.mark.parametrize("path", [LISTS, TAGS])
+@pytest.mark.parametrize(
+    ("path", "action"), [(LIST, "complete"), (LISTS, "remove"), (TAGS, "remove")]
+)
 @pytest.mark.parametrize("selected", ["abc", "9" * 30, "", "-1"])
 def test_a_forged_selection_is_no_server_error(
-    staff: Client, home: TaskList, tag: Tag, path: str, selected: str
+    staff: Client, home: TaskList, tag: Tag, path: str, action: str, selected: str
 ) -> None:
-    sent = {"action": "remove", "_selected_action": selected, "index": "0"}
+    sent = {"action": action, "_selected_action": selected, "index": "0"}
 
     answer = staff.post(path, sent | {"post": "yes", "tasks": "delete"})
 
@@ -320,18 +323,19 @@ def test_the_timeline_of_a_list_and_of_a_tag_tells_their_events(
 # Permissions
 
 
-@pytest.mark.parametrize("model", [TaskList, Tag])
+@pytest.mark.parametrize("model", [Task, TaskList, Tag])
 @pytest.mark.parametrize("may", ["view", "add", "delete"])
 def test_who_may_not_change_cannot_forge_the_form(
     staff: Client, bob: User, home: TaskList, tag: Tag, model: Any, may: str
 ) -> None:
     row = model.objects.get()
-    form = open_form(staff, row).values | {"name": "Forged"}
+    form = open_form(staff, row).values | {"title": "Forged", "name": "Forged"}
+    before = model.objects.values().get()
 
     answer = as_staff(bob, f"{may}_{model._meta.model_name}").post(page_of(row), form)
 
     assert answer.status_code == 403
-    assert model.objects.get().version == 1
+    assert model.objects.values().get() == before
 
 
 @pytest.mark.parametrize("model", [TaskList, Tag])
@@ -366,12 +370,16 @@ def test_not_even_a_superuser_deletes_past_the_verbs(
     assert model.objects.get() == row
 
 
-def test_who_may_not_add_cannot_forge_the_add_form_of_a_list(
-    alice: User, bob: User
+@pytest.mark.parametrize(("model", "name"), [(Task, "title"), (TaskList, "name")])
+def test_who_may_not_add_cannot_forge_the_add_form(
+    alice: User, bob: User, model: Any, name: str
 ) -> None:
-    client = as_staff(bob, "view_tasklist", "change_tasklist", "delete_tasklist")
+    kind = model._meta.model_name
+    client = as_staff(bob, f"view_{kind}", f"change_{kind}", f"delete_{kind}")
 
-    answer = client.post(f"{LISTS}add/", {"owner": alice.pk, "name": "Forged"})
+    answer = client.post(
+        f"/admin/tasks/{kind}/add/", {"owner": alice.pk, name: "Forged"}
+    )
 
     assert answer.status_code == 403
-    assert not TaskList.objects.exists()
+    assert not model.objects.exists()
