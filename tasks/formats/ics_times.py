@@ -121,9 +121,9 @@ def read_due(todo: Todo, draft: Draft, rule: Property | None) -> datetime | None
     if due is not None:
         end = _store_due(end, due, draft)
     local = begin.local(end.zone) if begin and end else None
-    if start is not None and not (
-        local and end and end.local() - local in (timedelta(), START)
-    ):
+    if local and end and end.local() - local in (timedelta(), START):
+        return None  # as this service writes it
+    if start is not None:
         draft.remarks.lines.append(f"Start: {start.value}")
     return local
 

@@ -219,6 +219,14 @@ def test_the_todo_of_a_file_repeats_and_that_of_a_feed_does_not(
     assert b"RRULE" not in ics.components(record).partition(b"END:VTODO")[0]
 
 
+def test_the_end_of_a_series_is_read_as_it_was_written() -> None:
+    record = at_noon("FREQ=DAILY;UNTIL=20270301T110000Z")
+
+    [again] = read(ics.write([record]))
+
+    assert again.recurrence == record.recurrence
+
+
 @pytest.mark.parametrize(
     "record",
     [
