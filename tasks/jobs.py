@@ -87,28 +87,28 @@ def empty_trash(owner_id: int, by: Actor) -> Job | None:
 
 
 def remove_user(user: User, by: Actor) -> Job | None:
-    """Deletes a user with all of their data; returns a job as above. The user is disabled first,
-    so that no data is added meanwhile."""
-    User.objects.filter(pk=user.pk).update(is_active=False)
-    Invitation.objects.filter(email=user.email.lower()).delete()
-    rows: list[models.QuerySet[Any]] = [
-        kind._default_manager.filter(owner_id=user.pk)
-        for kind in (Task, Event, Tag, TaskList)
-    ]
-    running = Job.objects.about("user", user.pk)
-    if running is None and all(map(_few, rows)):
-        with lock_feeds([user.pk]):
+    """Deletes a user with all of their data; returns a job as above. Then the user is disabled in
+    the same transaction, so that no data is added meanwhile."""
+    with lock_feeds([user.pk]):
+        Invitation.objects.filter(email=user.email.lower()).delete()
+        rows: list[models.QuerySet[Any]] = [
+            kind._default_manager.filter(owner_id=user.pk)
+            for kind in (Task, Event, Tag, TaskList)
+        ]
+        running = Job.objects.about("user", user.pk)
+        if running is None and all(map(_few, rows)):
             User.objects.filter(pk=user.pk).delete()
-        return None
-    return jobs.create(
-        "delete",
-        "user",
-        user.pk,
-        owner_id=user.pk,
-        total=sum(kind.count() for kind in rows),
-        actor_id=by.user_id,
-        via=by.via,
-    )
+            return None
+        User.objects.filter(pk=user.pk).update(is_active=False)
+        return jobs.create(
+            "delete",
+            "user",
+            user.pk,
+            owner_id=user.pk,
+            total=sum(kind.count() for kind in rows),
+            actor_id=by.user_id,
+            via=by.via,
+        )
 
 
 def _few(rows: models.QuerySet[models.Model]) -> bool:

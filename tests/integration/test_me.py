@@ -1,9 +1,11 @@
 """GET and PATCH /api/me"""
 
 from datetime import timedelta
+from unittest.mock import Mock
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -214,6 +216,27 @@ def test_thousands_of_tasks_go_in_the_background_and_can_be_watched(
     assert nobody.send("GET", where).json()["status"] == "done"
     assert not User.objects.exists()
     assert nobody.send("GET", f"{where[:-1]}").status_code == 404
+
+
+def test_a_deletion_that_fails_leaves_the_user_who_can_repeat_it(
+    transactional_db: None,
+    api: ApiClient,
+    alice: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Invitation.objects.invite("alice@example.com", None)
+    User.objects.filter(pk=alice.pk).update(email="alice@example.com")
+    make_task(alice)
+
+    for where in ("taskproject.jobs.create", "django.db.models.QuerySet.delete"):
+        with monkeypatch.context() as failing:
+            failing.setattr("tasks.jobs.AT_ONCE", 0 if "jobs" in where else 1)
+            failing.setattr(where, Mock(side_effect=OperationalError))
+            answer = api.send("DELETE", "/api/me?confirm=alice")
+
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert User.objects.get().is_active and Invitation.objects.exists()
+    assert api.send("DELETE", "/api/me?confirm=alice").status_code == 204
 
 
 @pytest.mark.parametrize("query", ["", "?confirm=", "?confirm=bob", "?confirm=Alice"])
