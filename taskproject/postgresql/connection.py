@@ -29,7 +29,8 @@ class Connection(psycopg.Connection[Any]):
         """psycopg's, until this thread's deadline.
 
         At the deadline it cancels the statement, closes the connection and raises
-        OperationalError.
+        OperationalError, unless the statement has ended by then. The connection is then closed
+        at the end of the request. After the deadline, no statement of a transaction is sent.
         """
         started = perf_counter()
         try:
@@ -43,16 +44,22 @@ class Connection(psycopg.Connection[Any]):
         deadline = current_deadline()
         if deadline is None or timeout is not None:
             return super().wait(gen, interval, timeout)
+        left = deadline.remaining()
+        if left <= 0 and self.pgconn.transaction_status == TransactionStatus.INTRANS:
+            # Nothing is sent, above all no COMMIT: the transaction is rolled back.
+            deadline.expired = True
+            self.close()
+            raise psycopg.OperationalError("the request has no time left")
         try:
-            return super().wait(gen, interval, max(0.0, deadline.remaining()))
+            return super().wait(gen, interval, max(0.0, left))
         except psycopg.OperationalError:
             active = self.pgconn.transaction_status == TransactionStatus.ACTIVE
-            if active and deadline.remaining() <= 0:
-                deadline.expired = True
-                if deadline.cancels:
-                    self._cancel(gen, deadline.breaker)
-                else:
-                    self.close()
+            if not active or deadline.remaining() > 0:
+                raise
+            deadline.expired = True
+            if deadline.cancels:
+                return self._cancel(gen, deadline.breaker)
+            self.close()
             raise
 
     def result(self, started: float) -> "PGresult":
@@ -79,18 +86,20 @@ class Connection(psycopg.Connection[Any]):
         readable.register(self.fileno(), POLLIN)
         return readable
 
-    def _cancel(self, gen: PQGen[Any], breaker: CircuitBreaker) -> None:
-        """Cancels the statement and closes the connection, so that a late cancellation cannot
-        affect another statement."""
+    def _cancel(self, gen: PQGen[RV], breaker: CircuitBreaker) -> RV:
+        """Cancels the statement. If it has ended before, above all if it was a COMMIT, its result
+        is returned. Otherwise this closes the connection, so that a late cancellation cannot
+        affect another statement, and raises OperationalError."""
         try:
             self.cancel_safe(timeout=CANCEL_TIMEOUT)
         except psycopg.Error:
             # The server does not respond. (If it accepts the request to cancel, it is only
             # this session that does not.)
             breaker.record_timeout()
-        else:
-            try:
-                super().wait(gen, timeout=CANCELLED_WITHIN)
-            except psycopg.Error:
-                pass  # cancelled, or still running
-        self.close()
+            self.close()
+            raise
+        try:
+            return super().wait(gen, timeout=CANCELLED_WITHIN)
+        except psycopg.Error:  # cancelled, or still running
+            self.close()
+            raise

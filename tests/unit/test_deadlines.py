@@ -18,6 +18,7 @@ from taskproject.deadlines import (
     deadline,
     shorter_deadline,
 )
+from taskproject.postgresql.connection import Connection
 
 SLOW = "SELECT pg_sleep(20)"
 SOON = 5.0  # seconds: well before SLOW is over
@@ -77,6 +78,38 @@ def test_a_transaction_that_is_too_slow_leaves_nothing() -> None:
         run(SLOW)
 
     assert not User.objects.exists()
+
+
+@on_postgresql
+@real
+def test_a_transaction_without_time_left_is_not_committed() -> None:
+    def write_late(mine: Deadline | None) -> None:
+        with transaction.atomic():
+            User.objects.create(username="alice")
+            assert mine is not None
+            mine.expires = 0
+
+    with deadline(SOON) as mine, pytest.raises(OperationalError, match="no time left"):
+        write_late(mine)
+
+    assert not User.objects.exists()
+
+
+@on_postgresql
+@real
+def test_what_ends_before_it_is_cancelled_has_its_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Above all a COMMIT, which would be repeated otherwise."""
+    run("SELECT 1")
+    used = connection.connection
+    monkeypatch.setattr(Connection, "cancel_safe", lambda *_, **__: None)
+
+    with deadline(0.2):
+        assert run("SELECT 1 FROM pg_sleep(0.3)") == (1,)
+
+    assert used is not None and used.closed
+    assert run("SELECT 2") == (2,)
 
 
 @on_postgresql
