@@ -197,6 +197,9 @@ class DatabaseWrapper(_DatabaseWrapper):
     SchemaEditorClass = DatabaseSchemaEditor
     #: SQLite locks no rows: see `no_lock_wait`.
     skip_locked = ""
+    #: Whether a missing file is created, as `manage.py migrate` does. To others, an empty file
+    #: would be a database without tables.
+    creates_file = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -222,6 +225,10 @@ class DatabaseWrapper(_DatabaseWrapper):
         path = str(self.settings_dict["NAME"])
         if is_replaced(path):
             raise sqlite3.OperationalError("the database file was replaced")
+        if not self.creates_file and not os.path.exists(path):
+            raise sqlite3.OperationalError(
+                f"There is no database at {path}: type manage.py migrate."
+            )
         session: sqlite3.Connection = super().get_new_connection(conn_params)
         remember(path)
         # A LIKE that ignores the case of all letters, not only of ASCII: for searches by

@@ -3,10 +3,11 @@
 import re
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import ManagementUtility
+from django.core.management import ManagementUtility, call_command
 from django.core.management.base import CommandError
 from django.db import InternalError, OperationalError, ProgrammingError
 from django.utils import timezone
@@ -18,7 +19,7 @@ from taskproject.sql import ON_POSTGRESQL
 from tasks.management.commands.purge import Command as Purge
 from tests.conftest import ApiClient, make_token
 from tests.support.commands import refused, run
-from tests.support.copies import absent_database, copy_of, empty_database
+from tests.support.copies import absent_database, connected_to, copy_of, empty_database
 from tests.support.servers import manage
 
 
@@ -381,3 +382,19 @@ def test_migrate_without_a_direct_way_in_takes_the_usual_one() -> None:
 def test_migrate_twice_is_migrating_once(migrated: str) -> None:
     with copy_of(migrated) as database:
         assert "No migrations to apply." in manage(database, "migrate")
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="about a file")
+@pytest.mark.parametrize("command", [["purge", "--dry-run"], ["migrate", "--plan"]])
+def test_only_migrate_makes_the_file_of_a_database(
+    transactional_db: None, tmp_path: Path, command: list[str]
+) -> None:
+    url = f"sqlite:///{tmp_path}/tasks.sqlite3"
+
+    with connected_to(url), pytest.raises(OperationalError, match="type manage.py mig"):
+        call_command(*command)
+
+    assert list(tmp_path.iterdir()) == []
+    with connected_to(url):
+        call_command(*FEW, verbosity=0)
+    assert (tmp_path / "tasks.sqlite3").stat().st_size

@@ -75,6 +75,8 @@ def empty_database(template: str = "") -> Iterator[str]:
             path = f"{directory}/live.sqlite3"
             if template:
                 _copy(name_of(template), path)
+            else:
+                Path(path).touch()
             yield SQLITE + path
         return
     name = f"live_{secrets.token_hex(8)}"

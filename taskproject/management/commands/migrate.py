@@ -15,7 +15,8 @@ from django.db import DatabaseError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from taskproject.management.direct import connect_directly
-from taskproject.postgresql.base import DatabaseWrapper
+from taskproject.postgresql.base import DatabaseWrapper as PostgreSQL
+from taskproject.sqlite.base import DatabaseWrapper as SQLite
 
 ATTEMPTS = 30
 LOCK_NOT_AVAILABLE = "55P03"
@@ -37,17 +38,25 @@ class Command(migrate.Command):
     def execute(self, *args: object, **options: object) -> str | None:
         # Before the system checks, which may query the database.
         connect_directly(str(options["database"]))
-        return super().execute(*args, **options)
+        connection = connections[str(options["database"])]
+        if not isinstance(connection, SQLite):
+            return super().execute(*args, **options)
+        only_looks = options["plan"] or options["check_unapplied"]
+        connection.creates_file = not only_looks
+        try:
+            return super().execute(*args, **options)
+        finally:
+            connection.creates_file = False
 
     def handle(self, *args: object, **options: Any) -> None:
         connection = connections[options["database"]]
         if options["plan"] or options["check_unapplied"]:
             super().handle(*args, **options)
-        elif not isinstance(connection, DatabaseWrapper):  # SQLite
+        elif isinstance(connection, SQLite):
             with _lock_of_file(connection.settings_dict["NAME"]) as take:
                 self._wait(take)
                 super().handle(*args, **options)
-        elif connection.is_pooled():
+        elif isinstance(connection, PostgreSQL) and connection.is_pooled():
             # A SET or a lock would stay in the pooler's session, and affect other clients.
             raise CommandError(
                 "The database is behind a connection pooler, whose sessions are shared with "
