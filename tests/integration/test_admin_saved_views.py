@@ -302,3 +302,16 @@ def test_the_list_takes_one_query_however_many_views(
             )
 
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("nul", ["%00", "\x00"])
+def test_a_view_has_no_nul_with_which_it_would_not_open(
+    staff: Client, nul: str
+) -> None:
+    page = save(staff, "Mine", f"q=milk{nul}&priority=high")
+
+    assert page.status_code == 200
+    assert opened(staff, SavedView.objects.get()) == {
+        "view": str(SavedView.objects.get().pk)
+    }
+    assert post(staff, f"q={nul}", columns="", column="due").status_code == 200
