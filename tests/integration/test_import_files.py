@@ -7,6 +7,7 @@ import pytest
 
 from taskproject.accounts.models import User
 from tasks import imports
+from tasks.formats import READERS
 from tasks.models import Event, Tag, Task, TaskList
 from tests.conftest import BY, make_task
 from tests.support.batches import everything
@@ -412,8 +413,10 @@ def test_a_file_that_is_none_is_refused_in_words(
 
     said = refused("import_tasks", str(path), "--owner=alice", f"--format={name}")
 
+    others = ", ".join(sorted(READERS.keys() - {name}))
     assert said == (
-        "1 of 1 rows are invalid. Nothing was stored; correct them, or use --skip-bad."
+        f"No row is valid as {name}. Nothing was stored; correct the file, or say with "
+        f"--format what it is: {others}."
     )
     assert not Task.objects.exists()
 

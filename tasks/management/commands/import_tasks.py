@@ -118,11 +118,18 @@ class Command(BaseCommand):
                 f"{validator.incomplete} Nothing was stored; export it again, or use "
                 "--allow-incomplete to store the rows that it has."
             )
-        if validator.bad and not options.skip_bad:
+        if not validator.bad or options.skip_bad:
+            return
+        if validator.bad == validator.number:
+            others = ", ".join(sorted(READERS.keys() - {options.format}))
             raise CommandError(
-                f"{validator.bad:,} of {validator.number:,} rows are invalid. Nothing was "
-                "stored; correct them, or use --skip-bad."
+                f"No row is valid as {options.format}. Nothing was stored; correct the file, "
+                f"or say with --format what it is: {others}."
             )
+        raise CommandError(
+            f"{validator.bad:,} of {validator.number:,} rows are invalid. Nothing was "
+            "stored; correct them, or use --skip-bad."
+        )
 
     def _warn(self, count: int, example: str) -> None:
         if count:
