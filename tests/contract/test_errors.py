@@ -44,7 +44,9 @@ def server(migrated: str) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def cut_off() -> Iterator[Server]:
     """A server whose database is away."""
-    with live_server(absent_database(), DATABASE_CONNECT_TIMEOUT="1") as server:
+    with live_server(
+        absent_database(), WORKERS="1", DATABASE_CONNECT_TIMEOUT="1"
+    ) as server:
         yield server
 
 
