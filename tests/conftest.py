@@ -15,6 +15,8 @@ from django.db import connection, transaction
 from django.test import Client, TransactionTestCase
 from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 from pytest_django import DjangoDbBlocker
 
 from taskproject import downloads, pipeline
@@ -28,6 +30,16 @@ from tests.support.copies import copy_of, made_once, name_of
 pytest.register_assert_rewrite(
     "tests.support.answers", "tests.support.threads", "tests.support.admin"
 )
+
+# The same examples in each run, however slow the machine is.
+hypothesis.register_profile(
+    "suite",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis.load_profile("suite")
 
 
 def pytest_collection_finish() -> None:

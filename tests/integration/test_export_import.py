@@ -260,8 +260,6 @@ def worlds(draw: st.DrawFn) -> list[Any]:
 
 
 @settings(
-    derandomize=True,
-    deadline=None,
     max_examples=25,
     suppress_health_check=list(HealthCheck),
 )

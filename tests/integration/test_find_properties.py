@@ -48,11 +48,8 @@ SORTS = ["created", "updated", "due", "priority", "title", "position"]
 ORDERS = [(sort, minus) for sort in SORTS for minus in ("", "-")]
 cheap = settings(
     max_examples=30,
-    derandomize=True,
-    deadline=None,
-    database=None,
     phases=[Phase.generate],  # to shrink an example would take minutes
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 MOMENTS = [

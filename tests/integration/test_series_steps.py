@@ -227,8 +227,6 @@ _names = count()
 
 @pytest.mark.django_db(transaction=True)
 @settings(
-    derandomize=True,
-    deadline=None,
     max_examples=8,
     suppress_health_check=list(HealthCheck),
 )

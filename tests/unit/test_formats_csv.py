@@ -44,7 +44,7 @@ _CELLS = {"position": None, "owner": None, "deleted_at": None}
 
 
 @given(st.lists(st.one_of(tasks(**_CELLS), series(**_CELLS)), max_size=4))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @example([replace(TASK, title="=1+1", description="'=1+1", tags=("'", '"', "a,b"))])
 @example(
     [replace(TASK, title="''@", description="\r\n-\r\t\n", list="'a", parent="+1")]
@@ -54,7 +54,7 @@ def test_what_is_written_is_read_again(records: list[TaskRecord]) -> None:
 
 
 @given(tasks(deleted_at=None))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_cell_begins_like_a_formula(task: TaskRecord) -> None:
     for cell in cells(task).values():
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
@@ -197,7 +197,7 @@ def test_a_row_without_end_is_not_held_in_memory() -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_bytes_raise(content: bytes) -> None:
     nothing_raises(csv.read(BytesIO(content)))
     nothing_raises(csv.read(BytesIO(b"title,tags,due_at,completed\n" + content)))

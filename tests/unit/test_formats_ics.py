@@ -166,7 +166,7 @@ def test_the_same_tasks_make_the_same_file() -> None:
 
 
 @given(st.lists(tasks(deleted_at=None), max_size=3), st.text(max_size=20))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_tasks_make_a_calendar(records: list[TaskRecord], name: str) -> None:
     name = name.encode("utf-8", "replace").decode()
     file = written(*records, name=name)
@@ -185,7 +185,7 @@ def text_survives(task: TaskRecord) -> bool:
 
 
 @given(tasks(deleted_at=None).filter(text_survives))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_component_has_the_lines_that_the_library_writes(task: TaskRecord) -> None:
     expected = calendars.todo(task).to_ical()
     if not task.completed and (task.due_date or task.due_at):

@@ -357,7 +357,7 @@ def test_occurrences_may_be_named_in_utc() -> None:
 
 
 @given(tasks(deleted_at=None, position=None, client_id=None, owner=None))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_what_was_written_is_read_again(task: TaskRecord) -> None:
     library = calendars.todo(task).to_ical()
     for file in (
@@ -426,7 +426,7 @@ def test_a_series_that_was_written_is_read_again_without_a_report(source: str) -
         max_size=12,
     )
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_no_lines_raise(lines: list[str]) -> None:
     text = "\n".join(["BEGIN:VCALENDAR", "BEGIN:VTODO", *lines])
 

@@ -111,7 +111,7 @@ RULES = st.builds(
 @example("FREQ=MONTHLY;COUNT=30", date(2027, 1, 30), False)
 @example("FREQ=MONTHLY;UNTIL=20310228", date(2028, 1, 29), True)
 @example("FREQ=YEARLY;UNTIL=20960229", date(2028, 2, 29), False)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_calendars_show_the_planned_dates(rule: str, day: date, timed: bool) -> None:
     if "WKST=MO" in rule and "WKST=SU" in rule:
         rule = rule.removesuffix(";WKST=MO")

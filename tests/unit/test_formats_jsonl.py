@@ -57,7 +57,7 @@ def reason(line: bytes) -> str:
 
 
 @given(st.lists(st.one_of(lists(), tags(), tasks(), series())))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_written_is_read_again(records: list[Record]) -> None:
     file = BytesIO(b"".join(jsonl.write(records)))
 
@@ -65,7 +65,7 @@ def test_what_is_written_is_read_again(records: list[Record]) -> None:
 
 
 @given(tasks())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_record_that_was_checked_stays_as_it_is(task: TaskRecord) -> None:
     assert checked(task) == task
 
@@ -342,7 +342,7 @@ def test_the_line_after_one_that_is_too_long_is_read() -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_bytes_raise(content: bytes) -> None:
     nothing_raises(jsonl.read(BytesIO(content), "x"))
     nothing_raises(jsonl.read(BytesIO(HEADER + content), "x"))
@@ -350,7 +350,7 @@ def test_no_bytes_raise(content: bytes) -> None:
 
 @pytest.mark.parametrize("name", READERS)
 @given(content=st.binary(max_size=200))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_no_reader_raises_for_bytes(name: str, content: bytes) -> None:
     nothing_raises(READERS[name](BytesIO(content), "x"))
 
@@ -371,7 +371,7 @@ _JSON = st.recursive(
 
 @pytest.mark.parametrize("name", ["jsonl", "google", "microsoft"])
 @given(value=_JSON)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_reader_raises_for_json(name: str, value: object) -> None:
     content = json.dumps(value).encode()
 

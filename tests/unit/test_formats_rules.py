@@ -172,7 +172,7 @@ def test_other_words_are_kept(words: str, language: str) -> None:
     ),
     st.sampled_from(["", "Pacific/Apia"]),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_no_words_raise(words: list[str], zone: str) -> None:
     nothing_raises(from_todoist(" ".join(words), zone))
 

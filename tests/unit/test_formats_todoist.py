@@ -357,7 +357,7 @@ def test_a_zip_of_a_backup_is_refused_with_what_to_do() -> None:
 
 
 @given(st.lists(st.lists(st.text(max_size=12), max_size=8), max_size=5))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_no_rows_raise(rows: list[list[str]]) -> None:
     text = "\n".join(",".join(["task", *row]) for row in rows)
     content = (HEADER + text).encode("utf-8", "replace")
