@@ -71,7 +71,14 @@ def restore(
             source.execute("UPDATE sqlite_sequence SET seq = seq + ?", [skip_ids])
             with _opened(database) as target:
                 _copy(source, target, place, progress)
-                _compare(_examine(target), manifest)
+                restored = _examine(target)
+                try:
+                    _compare(restored, manifest)
+                except BackupError as error:  # not so in the copy
+                    raise BackupError(
+                        f"{database} was restored, and written to before it could be "
+                        "checked: stop the service, then restore it again."
+                    ) from error
 
 
 def is_empty(database: Path) -> bool:

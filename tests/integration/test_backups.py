@@ -348,6 +348,21 @@ def test_a_copy_that_is_interrupted_changes_nothing(
     assert everything() == before
 
 
+@on_sqlite
+def test_a_restore_that_the_service_writes_to_says_so(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy(source: Any, target: Any, *others: Any) -> None:
+        copy_all(source, target, *others)
+        target.execute("DELETE FROM tasks_tally")
+
+    copy_all = copies._copy
+    monkeypatch.setattr(copies, "_copy", copy)
+
+    said = refused("restore", str(file), "--verbosity=0", "--replace", name())
+    assert said.endswith("stop the service, then restore it again.")
+
+
 def test_a_restore_with_other_rows_than_the_backup_is_undone(any_file: Path) -> None:
     manifest = backups.read_manifest(any_file)
     tables = {name: it._asdict() for name, it in manifest.contents.tables.items()}
