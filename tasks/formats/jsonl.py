@@ -90,7 +90,8 @@ def encoded(members: Mapping[str, object], options: int) -> bytes:
     written = orjson.dumps(members, option=options | orjson.OPT_APPEND_NEWLINE)
     if not written.isascii():
         for separator, escaped in _SEPARATORS.items():
-            written = written.replace(separator, escaped)
+            if separator[0] in written:  # sooner than replace()
+                written = written.replace(separator, escaped)
     return written
 
 
