@@ -259,7 +259,7 @@ class TaskChangeListAdmin(TaskActions):
         """Keeps the chosen columns for the session, or saves, updates or deletes a view."""
         if request.method != "POST" or not self.has_view_permission(request):
             raise PermissionDenied
-        request.GET = _query_before(request)
+        request.GET = QueryDict(_query_before(request))
         order = request.GET.get(ORDER_VAR, "")
         order = saved_views.by_names(order, self._numbered_columns(request))
         shown = saved_views.columns(request, self.list_display)
@@ -367,14 +367,13 @@ class TaskChangeListAdmin(TaskActions):
 
     def back_to_list(self, request: HttpRequest, at: str = "") -> HttpResponseRedirect:
         """The list, with the query that the form names."""
-        query = _query_before(request).urlencode()
-        return HttpResponseRedirect(f"{reverse(LIST)}?{query}{at}")
+        return HttpResponseRedirect(f"{reverse(LIST)}?{_query_before(request)}{at}")
 
 
-def _query_before(request: HttpRequest) -> QueryDict:
+def _query_before(request: HttpRequest) -> str:
     """The query of the list that the form names; empty if it has NUL, with which no list opens."""
-    query = QueryDict(request.POST.get("back", "")[:MAX_QUERY])
-    return QueryDict() if "%00" in query.urlencode() else query
+    query = QueryDict(request.POST.get("back", "")[:MAX_QUERY]).urlencode()
+    return "" if "%00" in query else query
 
 
 def _in_trash(request: HttpRequest) -> bool:
