@@ -202,6 +202,7 @@ def test_a_planted_session_does_not_become_that_of_the_staff(carol: User) -> Non
     assert not is_in(client)
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("path", [LOGIN, CODE, PAGE])
 def test_forms_need_the_csrf_token(carol: User, path: str) -> None:
     client = Client(enforce_csrf_checks=True)
@@ -212,6 +213,7 @@ def test_forms_need_the_csrf_token(carol: User, path: str) -> None:
     assert answer.status_code == 403
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     "to", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:a"]
 )
@@ -348,6 +350,7 @@ def test_the_factor_is_that_of_the_api_too(carol: User) -> None:
     assert given.status_code == 200
 
 
+@pytest.mark.either_database
 def test_no_page_has_a_script_or_a_style_of_its_own(carol: User) -> None:
     client = Client()
     sign_in(client)
@@ -393,6 +396,7 @@ def test_a_browser_is_known_for_its_own_user_only(carol: User) -> None:
     assert sign_in(mallory).status_code == 429
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("forged", ["1.abc", "x", "", "1.abc:sig:nature"])
 def test_a_forged_cookie_makes_no_browser_known(carol: User, forged: str) -> None:
     client = Client()

@@ -78,6 +78,7 @@ def test_an_address_is_refused_after_twenty_failures_whatever_the_names(
     assert sign_in(password=PASSWORD, REMOTE_ADDR="203.0.113.8").status_code == 302
 
 
+@pytest.mark.either_database
 @pytest.mark.django_db
 def test_x_forwarded_for_changes_nothing_unless_it_is_trusted(carol: User) -> None:
     for number in range(20):
@@ -86,6 +87,7 @@ def test_x_forwarded_for_changes_nothing_unless_it_is_trusted(carol: User) -> No
     assert sign_in(HTTP_X_FORWARDED_FOR="198.51.100.99").status_code == 429
 
 
+@pytest.mark.either_database
 @pytest.mark.django_db
 def test_a_trusted_proxys_address_is_the_last_and_not_what_the_client_wrote(
     carol: User, settings: Any
@@ -99,6 +101,7 @@ def test_a_trusted_proxys_address_is_the_last_and_not_what_the_client_wrote(
     assert sign_in(HTTP_X_FORWARDED_FOR="198.51.100.2").status_code == 200
 
 
+@pytest.mark.either_database
 @pytest.mark.django_db
 def test_behind_a_proxy_that_tells_no_address_only_names_count(
     carol: User, settings: Any
@@ -109,6 +112,7 @@ def test_behind_a_proxy_that_tells_no_address_only_names_count(
     assert sign_in(password=PASSWORD).status_code == 302
 
 
+@pytest.mark.either_database
 @pytest.mark.django_db
 def test_addresses_of_one_ipv6_network_count_together(carol: User) -> None:
     for number in range(20):
