@@ -322,7 +322,6 @@ def test_the_end_of_the_input_of_psql_commits_nothing(
         context.setattr(subprocess.Popen, "kill", lambda _: None)
         with pytest.raises(KeyboardInterrupt):
             restore(file, "--replace", name())
-
     assert everything() == before
 
 
@@ -354,7 +353,6 @@ def test_a_restore_that_the_service_writes_to_says_so(
 
     copy_all = copies._copy
     monkeypatch.setattr(copies, "_copy", copy)
-
     said = refused("restore", str(file), "--verbosity=0", "--replace", name())
     assert said.endswith("stop the service, then restore it again.")
 
