@@ -61,7 +61,9 @@ class Attempt:
         now = timezone.now()
         free, least = now, math.inf
         for key, limit in limits.items():
-            recent = SignInAttempt.objects.filter(key=key, at__gt=now - WINDOW)
+            # Those of a clock that was ahead by more, and was set back, do not count until then.
+            between = (now - WINDOW, now + WINDOW)
+            recent = SignInAttempt.objects.filter(key=key, at__range=between)
             times = recent.order_by("-at", "-pk").values_list("at", flat=True)
             # The first is this attempt.
             made = list(times[: limit.most + 1])

@@ -124,7 +124,8 @@ def redirect_to_factor(request: HttpRequest, user: User) -> HttpResponse:
 def _pending(request: HttpRequest) -> User | None:
     """The user who has given the password, if that is not long ago and is still theirs."""
     pending = request.session.get(PENDING)
-    if not pending or time.time() - pending["at"] > PENDING_TIMEOUT:
+    # Also not where the clock was set back meanwhile.
+    if not pending or abs(time.time() - pending["at"]) > PENDING_TIMEOUT:
         return None
     user = User.objects.filter(
         pk=pending["user"], is_active=True, is_staff=True

@@ -154,12 +154,15 @@ def test_the_password_alone_opens_no_page_and_not_the_api(carol: User) -> None:
     assert client.get("/api/me").status_code == 401
 
 
-def test_the_step_between_expires_and_ends_with_the_password(carol: User) -> None:
+@pytest.mark.parametrize("clock", [1, -1], ids=["later", "set back"])
+def test_the_step_between_expires_and_ends_with_the_password(
+    carol: User, clock: int
+) -> None:
     _, [first, second, *_] = with_factor(carol)
     late, changed = Client(), Client()
     sign_in(late), sign_in(changed)
     session = late.session
-    session["admin_sign_in"] |= {"at": time.time() - PENDING_TIMEOUT - 1}
+    session["admin_sign_in"] |= {"at": time.time() - clock * (PENDING_TIMEOUT + 2)}
     session.save()
     carol.set_password("another horse battery")
     assert late.post(CODE, {"code": first})["Location"] == LOGIN
