@@ -82,6 +82,7 @@ test-next: .venv-next ## Runs the suite on the next Django (Python 3.12 or later
 	.venv-next/bin/python $(SUITE)=sqlite
 	.venv-next/bin/python $(SUITE)=postgresql -m 'not either_database'
 
+# makemigrations warns where there is no database, of which it needs none.
 lint: .venv/tests ## Checks format, style, imports, types, migrations and the deployment settings.
 	$(RUFF) format --check
 	$(RUFF) check
