@@ -179,7 +179,7 @@ def check_body_headers(request: HttpRequest) -> None:
         raise BadRequest("Send Content-Length as a number of bytes.")
     if int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         raise ContentTooLarge("Send at most 256 KB.")
-    if meta.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+    if meta.get("HTTP_CONTENT_ENCODING", "").lower() not in ("", "identity"):
         raise UnsupportedMediaType("Send the body without Content-Encoding.")
     charset = (request.content_params or {}).get("charset", "utf-8")
     if request.content_type not in MEDIA_TYPES or charset.lower() != "utf-8":

@@ -133,7 +133,8 @@ def test_a_parameter_that_is_a_list_may_be_repeated() -> None:
         post(b"{}", "application/json; charset=UTF-8"),
         post(b"{}", "APPLICATION/JSON"),
         post(b"{}", "application/merge-patch+json"),
-        post(b"{}", HTTP_CONTENT_ENCODING="identity"),
+        post(b"{}", HTTP_CONTENT_ENCODING="Identity"),
+        post(b"{}", HTTP_CONTENT_ENCODING=""),
         post(b" " * 256 * 1024),
     ],
 )
