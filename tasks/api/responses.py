@@ -248,7 +248,7 @@ def change(
     versions = expected_versions(request, version)
     if task_id > cursors.BIGINT:
         raise missing()
-    task = TaskQuerySet.one(request.auth.user_id, task_id)
+    task = Task.one(request.auth.user_id, task_id)
     outcome = verb(task, actor(request), versions, **fields)
     return task_or_raise(outcome, task_id, versions, clock, trashed_too)
 

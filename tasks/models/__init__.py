@@ -9,7 +9,8 @@ from tasks.models.reminders import Reminder
 from tasks.models.saved_views import SavedView
 from tasks.models.tags import Label, Tag, TagQuerySet
 from tasks.models.tallies import Tally
-from tasks.models.tasks import Task, TaskQuerySet
+from tasks.models.task_queryset import TaskQuerySet
+from tasks.models.tasks import Task
 from tasks.models.uploads import Upload
 from tasks.models.webhooks import Webhook, WebhookDelivery
 

@@ -41,7 +41,7 @@ from tasks.models.outcomes import Outcome, expected
 from tasks.models.positions import Ends, Row
 from tasks.models.reminders import schedule
 from tasks.models.tags import Tag, created, label, relabel, store
-from tasks.models.tasks import Task, TaskQuerySet
+from tasks.models.tasks import Task
 
 MAX_OPERATIONS = 500
 #: The verb of the only operation that changes tasks in the trash.
@@ -129,7 +129,7 @@ class Batch:
     def _in_database(self, operation: Operation) -> Task:
         """The task after the operation, by the method of a single one. Raises its problem."""
         key, versions = operation.key, operation.versions
-        task = TaskQuerySet.one(self.owner_id, key)
+        task = Task.one(self.owner_id, key)
         by = self.by._replace(guard=NO_GUARD)
         with transaction.atomic():
             if operation.verb == "update":

@@ -23,7 +23,8 @@ from tasks.fields import Values
 from tasks.models import bulk_writes
 from tasks.models.events import Actor
 from tasks.models.tags import Label
-from tasks.models.tasks import Task, TaskQuerySet
+from tasks.models.task_queryset import TaskQuerySet
+from tasks.models.tasks import Task
 
 #: Most tasks of one bulk change.
 MAX_SELECTED = 100_000

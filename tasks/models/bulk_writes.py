@@ -23,7 +23,8 @@ from tasks.models.events import Event, lock_feeds
 from tasks.models.operations import Operation
 from tasks.models.outcomes import Outcome
 from tasks.models.positions import Ends
-from tasks.models.tasks import Plan, Task
+from tasks.models.task_queryset import Plan
+from tasks.models.tasks import Task
 from tasks.models.undo import operations_of
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from tasks.models.events import (
 )
 
 if TYPE_CHECKING:
-    from tasks.models.tasks import TaskQuerySet
+    from tasks.models.task_queryset import TaskQuerySet
 
 #: The fields whose old and new values are in events.
 TRACKED_FIELDS = ("name", "archived", "position")

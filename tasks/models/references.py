@@ -19,7 +19,8 @@ from tasks.models.tags import Tag
 
 if TYPE_CHECKING:
     from tasks.models.moves import Aim
-    from tasks.models.tasks import Task, TaskQuerySet
+    from tasks.models.task_queryset import TaskQuerySet
+    from tasks.models.tasks import Task
 
 NO_LIST = ("list", NO_SUCH_ROW.format("list"), "not_found")
 NO_PARENT = ("parent", NO_SUCH_ROW.format("task"), "not_found")

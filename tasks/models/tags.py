@@ -22,7 +22,8 @@ from tasks.models.bytewise import BytewiseField
 from tasks.models.events import Actor, Changes, Event, NewEvent, append, database_now
 
 if TYPE_CHECKING:
-    from tasks.models.tasks import Task, TaskQuerySet
+    from tasks.models.task_queryset import TaskQuerySet
+    from tasks.models.tasks import Task
 
 #: Most tasks whose labels one statement stores.
 LABELLED = 1_000

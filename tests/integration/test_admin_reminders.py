@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from taskproject.accounts.models import User
-from tasks.models import Reminder, Task, TaskQuerySet
+from tasks.models import Reminder, Task
 from tasks.reminder_rules import relative
 from tests.conftest import BY, make_task
 from tests.support.admin import ADD, Editor, as_staff, open_form, page_of, text
@@ -93,7 +93,7 @@ def test_a_concurrent_change_is_shown_beside_ones_own(
 ) -> None:
     task = make_task(alice, reminders=[relative(30)])
     editor = Editor(berliner, task)
-    TaskQuerySet.one(alice.pk, task.pk).edit(BY, reminders=[relative(60)])
+    Task.one(alice.pk, task.pk).edit(BY, reminders=[relative(60)])
 
     editor.type(reminder_lines="2 hours before")
     assert not editor.save()

@@ -96,7 +96,7 @@ def columns(task: Task) -> dict[str, Any]:
 
 
 def edit(task: Task, *, by_turns: bool = False, **fields: Any) -> Outcome:
-    one = TaskQuerySet.one(task.owner_id, task.pk)
+    one = Task.one(task.owner_id, task.pk)
     if not by_turns:
         return one.edit(BY, **fields)
     with transaction.atomic():
@@ -138,7 +138,7 @@ def test_the_time_of_a_change_is_the_clocks_after_a_later_version(
 
     edit(task, completed=True, by_turns=by_turns)
     done = Task.objects.get(pk=task.pk)
-    TaskQuerySet.one(alice.pk, task.pk).trash(BY)
+    Task.one(alice.pk, task.pk).trash(BY)
     trashed = Task.objects.get(pk=task.pk)
 
     assert done.completed_at and done.completed_at < ahead
@@ -167,9 +167,9 @@ def test_a_task_goes_to_the_trash_by_one_statement_as_by_turns(
     one, other = (make_task(alice, **{"title": "Buy milk", **task}) for _ in range(2))
 
     with CaptureQueriesContext(connection) as queries:
-        TaskQuerySet.one(alice.pk, one.pk).trash(BY)
+        Task.one(alice.pk, one.pk).trash(BY)
     with transaction.atomic():
-        TaskQuerySet.one(alice.pk, other.pk).trash(BY)
+        Task.one(alice.pk, other.pk).trash(BY)
 
     assert connection.vendor == "sqlite" or len(queries) == 1
     trashed, by_turns = columns(one), columns(other)
@@ -261,7 +261,7 @@ def test_what_is_not_there_or_in_the_trash_is_left_alone(
     known: ApiClient, alice: User, bob: User, fields: dict[str, Any]
 ) -> None:
     trashed, others = make_task(alice), make_task(bob)
-    TaskQuerySet.one(alice.pk, trashed.pk).trash(BY)
+    Task.one(alice.pk, trashed.pk).trash(BY)
     before = columns(trashed), columns(others)
 
     answers = [

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tasks import reminders
-from tasks.models import Event, Reminder, Task, TaskQuerySet
+from tasks.models import Event, Reminder, Task
 from tasks.reminder_rules import moment, relative
 from tasks.reminders import CLAIM, change_timezone, fire_reminders
 from tests.conftest import BY, ApiClient, make_task
@@ -106,7 +106,7 @@ def test_one_that_had_passed_comes_if_it_is_to_come_in_the_new_time_zone(
     change_timezone(alice, "Pacific/Kiritimati")
     rule = relative(0, 0)
     open_one, done = (make_task(alice, due_date=day, reminders=[rule]) for _ in "ab")
-    TaskQuerySet.one(alice.pk, done.pk).complete(BY)
+    Task.one(alice.pk, done.pk).complete(BY)
     assert {*Reminder.objects.values_list("status", flat=True)} == {"inactive"}
 
     change_timezone(alice, "Pacific/Pago_Pago")
@@ -127,7 +127,7 @@ def test_one_that_the_new_time_zone_puts_into_the_past_fires_whatever_is_edited(
 
     change_timezone(alice, "Pacific/Kiritimati")
     both = [relative(0, 0), relative(1, 0)]
-    TaskQuerySet.one(alice.pk, task.pk).edit(BY, reminders=both)
+    Task.one(alice.pk, task.pk).edit(BY, reminders=both)
     fire()
 
     assert fired() == [task.pk]
@@ -145,7 +145,7 @@ def test_one_that_has_fired_does_not_do_so_again_in_another_time_zone(
     assert fired() == [task.pk]
 
     change_timezone(alice, "Pacific/Pago_Pago")
-    one = TaskQuerySet.one(alice.pk, task.pk)
+    one = Task.one(alice.pk, task.pk)
     one.complete(BY)
     one.toggle(BY)
     fire()

@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from taskproject.accounts.models import User
 from tasks import reminder_emails
-from tasks.models import Reminder, Task, TaskQuerySet
+from tasks.models import Reminder, Task
 from tasks.reminder_emails import SCHEDULE, send_emails
 from tasks.reminders import fire_reminders
 from tasks.unsubscribe import path_of
@@ -353,7 +353,7 @@ def test_none_is_sent_after_its_reason_is_gone(
     alice: User, server: MailServer, change: str
 ) -> None:
     row = fired(reachable(alice))
-    one = TaskQuerySet.one(alice.pk, row.task_id)
+    one = Task.one(alice.pk, row.task_id)
     if change == "completed":
         one.complete(BY)
     elif change == "moved":

@@ -16,7 +16,7 @@ from tasks.exports import records_of
 from tasks.formats import BadRow, Record, jsonl
 from tasks.imports import Importer
 from tasks.jobs import confirm_bulk_change, undo_bulk_change
-from tasks.models import BulkChange, Event, Reminder, Task, TaskQuerySet
+from tasks.models import BulkChange, Event, Reminder, Task
 from tasks.reminder_rules import moment, relative
 from tasks.reminders import fire_reminders
 from tests.conftest import BY, ApiClient, make_task
@@ -193,7 +193,7 @@ def test_none_fires_after_its_reason_is_gone(
     task = remind(alice, HALF, due_at=SOON)
     pass_by(task)
 
-    TaskQuerySet.one(alice.pk, task.pk).edit(BY, **change)
+    Task.one(alice.pk, task.pk).edit(BY, **change)
 
     assert not fire()
 
@@ -202,7 +202,7 @@ def test_none_fires_of_a_task_in_the_trash_or_gone_and_it_comes_back(
     alice: User,
 ) -> None:
     task, gone = remind(alice, AT), remind(alice, AT)
-    one = TaskQuerySet.one
+    one = Task.one
     one(alice.pk, task.pk).trash(BY)
     one(alice.pk, gone.pk).remove(BY)
     assert statuses(task) == ["inactive"]
@@ -235,9 +235,9 @@ def test_it_fires_again_at_a_due_date_that_has_moved_on(alice: User) -> None:
     pass_by(task)
     assert len(fire()) == 1
 
-    TaskQuerySet.one(alice.pk, task.pk).edit(BY, due_at=SOON + timedelta(days=1))
+    Task.one(alice.pk, task.pk).edit(BY, due_at=SOON + timedelta(days=1))
     assert statuses(task) == ["pending"]
-    TaskQuerySet.one(alice.pk, task.pk).edit(BY, title="Another")
+    Task.one(alice.pk, task.pk).edit(BY, title="Another")
     pass_by(task)
 
     assert len(fire()) == 1
@@ -245,7 +245,7 @@ def test_it_fires_again_at_a_due_date_that_has_moved_on(alice: User) -> None:
 
 def test_completing_and_reopening_keeps_what_is_to_come(alice: User) -> None:
     task = remind(alice, AT, HALF)
-    one = TaskQuerySet.one(alice.pk, task.pk)
+    one = Task.one(alice.pk, task.pk)
 
     one.complete(BY)
     assert statuses(task) == ["inactive", "inactive"]
@@ -261,7 +261,7 @@ def test_a_missed_one_still_comes_after_another_change(alice: User) -> None:
     rule = past.rule
     Task.objects.filter(pk=task.pk).update(reminders=[rule])
 
-    TaskQuerySet.one(alice.pk, task.pk).edit(BY, reminders=[rule, HALF])
+    Task.one(alice.pk, task.pk).edit(BY, reminders=[rule, HALF])
 
     assert len(fire()) == 1
 
@@ -391,7 +391,7 @@ def test_bad_ones_of_a_file_are_refused(rules: str) -> None:
 
 def test_staff_see_them_in_the_history_of_a_task(staff: Client, alice: User) -> None:
     task = remind(alice, AT)
-    TaskQuerySet.one(alice.pk, task.pk).edit(BY, reminders=[AT, HALF])
+    Task.one(alice.pk, task.pk).edit(BY, reminders=[AT, HALF])
     pass_by(task)
     fire()
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from taskproject.problems import Problem
-from tasks.models import Tag, Tally, Task, TaskList, TaskQuerySet, lock_feeds
+from tasks.models import Tag, Tally, Task, TaskList, lock_feeds
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.batches import send
 from tests.support.rows import make_list
@@ -163,7 +163,7 @@ def test_a_bulk_change_costs_the_same_after_a_single_one(alice: User) -> None:
     def bulk(*, after_a_single_one: bool) -> float:
         connection.close()
         if after_a_single_one:
-            TaskQuerySet.one(alice.pk, first.pk).toggle(BY)
+            Task.one(alice.pk, first.pk).toggle(BY)
         changed = Task.objects.owned_by(alice.pk)
         started = time.perf_counter()
         changed.update(deleted_at=timezone.now())
@@ -365,7 +365,7 @@ def test_the_migrations_count_what_there_is(alice: User, bob: User) -> None:
     assert tallies() == counted == recounted()
     Task.objects.all().toggle(BY)
     for task in Task.objects.live():
-        TaskQuerySet.one(task.owner_id, task.pk).toggle(BY)
+        Task.one(task.owner_id, task.pk).toggle(BY)
     assert_right("the triggers are there again")
 
 
@@ -380,7 +380,7 @@ def test_a_write_that_would_count_twice_without_its_migration_fails(
         migration.backwards(apps, editor)
     try:
         with pytest.raises(ProgrammingError, match="tasks_counted"):
-            TaskQuerySet.one(alice.pk, task.pk).toggle(BY)
+            Task.one(alice.pk, task.pk).toggle(BY)
     finally:
         with connection.schema_editor() as editor:
             migration.forwards(apps, editor)
@@ -396,7 +396,7 @@ def test_without_the_tallies_of_days_the_others_are_right(alice: User) -> None:
 
     with transaction.atomic():  # what one statement writes is counted by itself
         make_task(alice, due_date=DAYS[0])
-        TaskQuerySet.one(alice.pk, task.pk).toggle(BY)
+        Task.one(alice.pk, task.pk).toggle(BY)
     others = {key: pair for key, pair in recounted().items() if key[1] != "due"}
     assert tallies() == others
 
