@@ -222,7 +222,7 @@ def test_moves_in_a_batch_come_to_what_they_come_to_one_by_one(
         ]
 
         with undone(), pytest.MonkeyPatch.context() as patch:
-            patch.setattr("tasks.models.tasks.moved", asked)
+            patch.setattr("tasks.models.task_queryset.moved", asked)
             one_by_one = [
                 result
                 for each in operations
