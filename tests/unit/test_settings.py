@@ -419,6 +419,7 @@ def test_the_direct_database_is_read_like_the_pooled_one() -> None:
 
 def connection_of_sqlite(path: Path) -> dict[str, Any]:
     """What a real connection to SQLite says of itself, outside and in a transaction."""
+    path.touch()
     done = python(
         f"""
 import django, json, sqlite3
