@@ -5,7 +5,6 @@ ids, a log line a request, events. The peers run bare, each as its documentation
 """
 
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from psycopg import sql
 
 from bench import machine, postgres, processes
 from bench.operations import GET, HOST, Wrong, ask
+from tests.support.copies import free_port
 from tests.support.databases import ENVIRONMENT
 
 STARTS_WITHIN = 60.0  # seconds
@@ -84,7 +84,7 @@ class Server:
         return self._process.pid
 
     def start(self) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         target = self.target
         env = {**os.environ, **target.env, "PORT": str(self.port)}
         command = [part.replace("{port}", str(self.port)) for part in target.command]
@@ -399,10 +399,3 @@ def _users_tasks(database_url: str) -> tuple[int, range]:
     owner, first, last, count = row
     consecutive = last - first + 1 == count
     return owner, range(first, last + 1) if consecutive else range(0)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

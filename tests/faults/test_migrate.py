@@ -23,7 +23,9 @@ from tests.support.servers import ROOT
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database without a table."""
     if request.param == "sqlite":
-        yield Database(f"sqlite:///{tmp_path}/empty.sqlite3", "")
+        file = tmp_path / "empty.sqlite3"
+        file.touch()
+        yield Database(f"sqlite:///{file}", "")
         return
     postgresql: PostgreSQL = request.getfixturevalue("postgresql")
     name = f"empty_{uuid4().hex[:8]}"

@@ -17,8 +17,8 @@ import pytest
 from tests.faults.conftest import Start
 from tests.faults.databases import Database
 from tests.faults.load import AT_MOST, Client, Record, until
-from tests.faults.test_slow import free_port
 from tests.faults.test_workers import live
+from tests.support.copies import free_port
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 CLIENTS = 20  # for each thread ten

@@ -10,6 +10,7 @@ from tests.faults.conftest import Start
 from tests.faults.databases import Database
 from tests.faults.load import AT_MOST, Client, Record, until
 from tests.faults.test_workers import half_sent, live, serve_at
+from tests.support.copies import free_port
 
 REQUESTS = 600  # whose lines are more than a pipe holds
 
@@ -96,10 +97,3 @@ def test_slow_readers_of_a_file_keep_nobody_from_an_answer(
     assert live.seconds <= AT_MOST
     record.audit(on_sqlite)
     record.check()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -22,6 +22,7 @@ from tests.faults.conftest import Service, Start
 from tests.faults.databases import Database
 from tests.faults.load import AT_MOST, BROKEN, Client, Record, Reply, until
 from tests.faults.proxy import RESET, Proxy
+from tests.support.copies import free_port
 from tests.support.servers import ROOT
 
 REPLACED_WITHIN = 5.0  # seconds
@@ -155,9 +156,7 @@ def test_a_server_refuses_the_port_of_another_program(on_sqlite: Database) -> No
 def test_of_servers_that_start_at_once_on_one_port_one_serves(
     on_sqlite: Database,
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     servers = [serve_at(port, on_sqlite) for _ in range(4)]
 
     try:
