@@ -61,6 +61,12 @@ def anna(db: None) -> User:
 
 
 @pytest.fixture
+def patience(settings: Settings) -> None:
+    """For the most operations that a request can have: a loaded machine may take longer."""
+    settings.DATABASE_TIMEOUT = 30
+
+
+@pytest.fixture
 def issuer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]:
     """One whose keys this process has not fetched yet."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

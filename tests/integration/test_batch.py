@@ -4,7 +4,6 @@ operations do what requests do is in test_batch_folded.py.)"""
 from typing import Any
 
 import pytest
-from pytest_django import Settings
 
 from taskproject.accounts.models import User
 from taskproject.models import StoredResponse
@@ -25,11 +24,7 @@ from tests.support.batches import (
 from tests.support.rows import alone, make_list
 from tests.support.threads import at_once, request
 
-
-@pytest.fixture(autouse=True)
-def patience(settings: Settings) -> None:
-    """These tests count statements; a loaded machine may take longer than a request."""
-    settings.DATABASE_TIMEOUT = 30
+pytestmark = pytest.mark.usefixtures("patience")
 
 
 # Each operation

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from pytest_django import Settings
 
 from taskproject.accounts.models import User
 from tasks.models import Event, Label, Tag, Tally, Task
@@ -25,11 +24,7 @@ from tests.support.batches import (
 )
 from tests.support.rows import make_list
 
-
-@pytest.fixture(autouse=True)
-def patience(settings: Settings) -> None:
-    """These tests count statements; a loaded machine may take longer than a request."""
-    settings.DATABASE_TIMEOUT = 30
+pytestmark = pytest.mark.usefixtures("patience")
 
 
 #: Statements of any batch, whatever its operations are.

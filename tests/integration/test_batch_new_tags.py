@@ -13,6 +13,8 @@ from tests.conftest import BY, ApiClient, make_task
 from tests.support.batches import send
 from tests.support.threads import PATIENCE, Threads
 
+pytestmark = pytest.mark.usefixtures("patience")
+
 EACH = MAX_NEW_TAGS // MAX_OPERATIONS
 
 
