@@ -245,9 +245,10 @@ def test_an_operation_needs_a_credential_unless_it_is_public(document: Any) -> N
 
 
 def test_the_guest_is_declared_where_there_is_one(tmp_path: Path) -> None:
-    exported = tmp_path / "openapi.json"
+    exported, file = tmp_path / "openapi.json", tmp_path / "empty.sqlite3"
+    file.touch()  # Django 6.1 connects before any command.
     manage(
-        f"sqlite:///{tmp_path}/empty.sqlite3",
+        f"sqlite:///{file}",
         "export_openapi_schema",
         "--api=taskproject.api.api",
         f"--output={exported}",
