@@ -44,17 +44,22 @@ def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
+def local_time(instant: datetime, zone: ZoneInfo) -> datetime:
+    """What a clock in this zone shows at the instant, without the zone."""
+    return instant.astimezone(zone).replace(tzinfo=None)
+
+
 def instant_of(local: datetime, zone: ZoneInfo) -> datetime:
     """The instant at which a clock in this zone shows the time: the earlier, if it shows it twice,
     unless its `fold` is 1; the first after it, if it is passed over."""
     first = local.replace(tzinfo=zone).astimezone(UTC)
-    if first.astimezone(zone).replace(tzinfo=None) == local:
+    if local_time(first, zone) == local:
         return first
     # Passed over: the clock was put forward between these two instants.
     before, after = local.replace(tzinfo=zone, fold=1).astimezone(UTC), first
     while after - before > timedelta(seconds=1):
         middle = (before + (after - before) / 2).replace(microsecond=0)
-        if middle.astimezone(zone).replace(tzinfo=None) < local:
+        if local_time(middle, zone) < local:
             before = middle
         else:
             after = middle

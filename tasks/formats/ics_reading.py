@@ -30,7 +30,7 @@ from tasks.formats.foreign import (
 )
 from tasks.formats.foreign_rules import Repeats, as_series
 from tasks.formats.ics_components import OWN, Calendar, Todo
-from tasks.formats.ics_times import Moment, instant, moment_of, read_due
+from tasks.formats.ics_times import Moment, moment_of, read_due, read_instant
 from tasks.formats.records import BadRow, Incomplete, Refused, Row, TaskRecord, shown
 from tasks.limits import LOCATION_LENGTH
 from tasks.recurrence import Occurrence
@@ -94,7 +94,7 @@ def _read_todo(
     uid = todo.text("UID").strip()
     own = _identifier(uid) if uid else content_id("ics", members)
     completed_at, status = (
-        instant(todo, "COMPLETED", draft),
+        read_instant(todo, "COMPLETED", draft),
         todo.text("STATUS").upper(),
     )
     progress = todo.text("PERCENT-COMPLETE").strip()
@@ -109,8 +109,8 @@ def _read_todo(
         location=_location(todo, draft),
         completed=completed,
         completed_at=completed_at,
-        created_at=instant(todo, "CREATED", draft),
-        updated_at=instant(todo, "LAST-MODIFIED", draft),
+        created_at=read_instant(todo, "CREATED", draft),
+        updated_at=read_instant(todo, "LAST-MODIFIED", draft),
         tags=tuple(tag for each in todo.all("CATEGORIES") for tag in each.texts()),
         priority=_priority(todo, draft),
     )
@@ -257,10 +257,8 @@ def _last_due(
     if not isinstance(until, datetime) or due.at is None:
         return until + (due.day - start.date())
     zone = timezones.zone(due.zone or "UTC")
-    last = until.astimezone(zone).replace(tzinfo=None)
-    return timezones.instant_of(
-        last + (datetime.combine(due.day, due.at) - start), zone
-    )
+    apart = datetime.combine(due.day, due.at) - start
+    return timezones.instant_of(timezones.local_time(until, zone) + apart, zone)
 
 
 def _moved(record: TaskRecord, one: _Series) -> TaskRecord | None:

@@ -43,7 +43,7 @@ class Moment(NamedTuple):
         if zone is not None and zone != self.zone:
             with suppress(OverflowError):
                 if (instant := self.instant) is not None:
-                    return instant.astimezone(timezones.zone(zone)).replace(tzinfo=None)
+                    return timezones.local_time(instant, timezones.zone(zone))
         return datetime.combine(self.day, self.clock or time())
 
     def after(self, days: int, seconds: int) -> "Moment":
@@ -61,6 +61,7 @@ class Moment(NamedTuple):
 
 
 def moment_of(found: Property) -> Moment | None:
+    """The DATE or DATE-TIME of a property; None if it has neither."""
     match = _MOMENT.fullmatch(found.value.strip())
     if match is None:
         return None
@@ -82,7 +83,8 @@ def _zone(name: str) -> str | None:
     return next((tail for tail in tails if tail in timezones.names()), None)
 
 
-def instant(todo: Todo, name: str, draft: Draft) -> datetime | None:
+def read_instant(todo: Todo, name: str, draft: Draft) -> datetime | None:
+    """The instant of a property; None, with a remark, if it has none."""
     found = todo.first(name)
     if found is None:
         return None
