@@ -219,13 +219,6 @@ class Rule:
             return False
         return not self.by_weekday or Weekday(day.weekday()) in self.by_weekday
 
-    def dates_of(self, year: int, month: int | None, begin: date) -> list[date]:
-        """The dates in this year or month of a MONTHLY or YEARLY rule; of `begin`, the month and
-        the day count."""
-        if month is None:
-            return self._positioned(self._of_year(year, begin))
-        return self._positioned(self._of_month(year, month, begin))
-
     def _of_year(self, year: int, begin: date) -> set[date]:
         if self.by_weekday and not self.by_month and not self.by_month_day:
             return _weekdays(date(year, 1, 1), date(year, 12, 31), self.by_weekday)
@@ -261,9 +254,12 @@ class Rule:
 
 @lru_cache(maxsize=256)
 def _dates(rule: Rule, year: int, month: int | None, begin: date) -> list[date]:
-    """Those of `Rule.dates_of`, cached: a rule may pass over hundreds of years without a date. The
-    list is not to be changed."""
-    return rule.dates_of(year, month, begin)
+    """The dates of a MONTHLY or YEARLY rule in this year or month; of `begin`, the month and the day
+    count. Cached: a rule may pass over hundreds of years without a date. The list is not to
+    be changed."""
+    if month is None:
+        return rule._positioned(rule._of_year(year, begin))
+    return rule._positioned(rule._of_month(year, month, begin))
 
 
 def _clamped(number: int, last: int) -> int:
