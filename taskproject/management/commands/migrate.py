@@ -4,7 +4,7 @@ other transactions."""
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,7 @@ class Command(migrate.Command):
         connection = connections[str(options["database"])]
         if not isinstance(connection, SQLite):
             return super().execute(*args, **options)
-        only_looks = options["plan"] or options["check_unapplied"]
-        connection.creates_file = not only_looks
+        connection.creates_file = not _only_looks(options)
         try:
             return super().execute(*args, **options)
         finally:
@@ -50,7 +49,7 @@ class Command(migrate.Command):
 
     def handle(self, *args: object, **options: Any) -> None:
         connection = connections[options["database"]]
-        if options["plan"] or options["check_unapplied"]:
+        if _only_looks(options):
             super().handle(*args, **options)
         elif isinstance(connection, SQLite):
             with _lock_of_file(connection.settings_dict["NAME"]) as take:
@@ -106,6 +105,11 @@ class Command(migrate.Command):
                     "Another migrate is still running; run migrate again later."
                 )
             time.sleep(0.5)
+
+
+def _only_looks(options: Mapping[str, object]) -> bool:
+    """Whether the command shows or checks what it would do, and does nothing."""
+    return bool(options["plan"] or options["check_unapplied"])
 
 
 @contextmanager
