@@ -74,7 +74,7 @@ def restore(
                 restored = _examine(target)
                 try:
                     _compare(restored, manifest)
-                except BackupError as error:  # not so in the copy
+                except BackupError as error:  # The copy has passed this.
                     raise BackupError(
                         f"{database} was restored, and written to before it could be "
                         "checked: stop the service, then restore it again."

@@ -86,7 +86,7 @@ def line(record: Record) -> bytes:
 
 
 def encoded(members: Mapping[str, object], options: int) -> bytes:
-    """The line of an object."""
+    """The line of an object, which no reader divides."""
     written = orjson.dumps(members, option=options | orjson.OPT_APPEND_NEWLINE)
     if not written.isascii():
         for separator, escaped in _SEPARATORS.items():
