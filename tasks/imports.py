@@ -98,7 +98,7 @@ class ImportValidator:
         self._store = sqlite3.connect("")
         self._store.executescript(
             "CREATE TABLE name (owner INTEGER, id TEXT, parent TEXT, number INTEGER, "
-            "line INTEGER, PRIMARY KEY (owner, id)) WITHOUT ROWID;"
+            "line INTEGER, title TEXT, PRIMARY KEY (owner, id)) WITHOUT ROWID;"
             "CREATE TABLE client (owner INTEGER, id TEXT, PRIMARY KEY (owner, id)) "
             "WITHOUT ROWID;"
             "CREATE TABLE bad (number INTEGER PRIMARY KEY);"
@@ -126,9 +126,9 @@ class ImportValidator:
             tasks += isinstance(row, TaskRecord | BadRow)
             line = file.line or tasks
             if isinstance(row, BadRow):
-                self._refuse(self.number, row.line, row.reason)
+                self._refuse(self.number, row)
             elif (reason := self._reason(row, line)) is not None:
-                self._refuse(self.number, line, reason)
+                self._refuse(self.number, BadRow(line, reason, title_of(row)))
             else:
                 kind = _KINDS.index(type(row))
                 kept.append((self.number, line, kind, _VALUES[kind](row)))
@@ -187,12 +187,17 @@ class ImportValidator:
         found = self._store.execute("SELECT 1 FROM bad WHERE number = ?", (number,))
         return found.fetchone() is not None
 
-    def _refuse(self, number: int, line: int, reason: str) -> None:
-        self._store.execute("INSERT OR IGNORE INTO bad VALUES (?)", (number,))
-        self.bad += 1
+    def _refuse(self, number: int, row: BadRow) -> None:
+        """Refuses a row for the first of its reasons."""
+        refuse = "INSERT OR IGNORE INTO bad VALUES (?)"
+        if self._store.execute(refuse, (number,)).rowcount:
+            self.bad += 1
+            self._show(row)
+
+    def _show(self, row: BadRow) -> None:
         # Missing parents are found at the end, and may come before these: keep twice as many.
         if len(self.shown) < 2 * SHOWN:
-            self.shown.append(BadRow(line, reason))
+            self.shown.append(row)
 
     def _owner(self, record: Record) -> User | None:
         if self.owner is not None or record.owner is None:
@@ -213,8 +218,15 @@ class ImportValidator:
             return None
         try:
             self._store.execute(
-                "INSERT INTO name VALUES (?, ?, ?, ?, ?)",
-                (owner.pk, record.external_id, record.parent, self.number, line),
+                "INSERT INTO name VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    owner.pk,
+                    record.external_id,
+                    record.parent,
+                    self.number,
+                    line,
+                    record.title,
+                ),
             )
         except sqlite3.IntegrityError:
             return f"The external_id {record.external_id!r} is used by an earlier row."
@@ -231,27 +243,29 @@ class ImportValidator:
     def _check_parents(self) -> None:
         """Refuses tasks whose parent does not exist or is a subtask."""
         below = self._store.execute(
-            "SELECT one.owner, one.parent, one.number, one.line, parent.number, "
-            "parent.parent IS NULL FROM name one LEFT JOIN name parent "
+            "SELECT one.owner, one.parent, one.number, one.line, one.title, "
+            "parent.number, parent.parent IS NULL FROM name one LEFT JOIN name parent "
             "ON parent.owner = one.owner AND parent.id = one.parent "
             "WHERE one.parent IS NOT NULL ORDER BY one.number"
         )
         while some := below.fetchmany(BATCH):
             stored = self._stored_parents(
-                (owner, name) for owner, name, _, _, above, _ in some if above is None
+                (owner, name)
+                for owner, name, _, _, _, above, _ in some
+                if above is None
             )
-            for owner, name, number, line, above, top in some:
+            for owner, name, number, line, title, above, top in some:
                 if above is not None:
                     self.parents_last |= above > number
                 elif (owner, name) in stored:
                     top = stored[owner, name]
                 else:
                     reason = f"The parent {name!r} is neither in the file nor in the database."
-                    self._refuse(number, line, reason)
+                    self._refuse(number, BadRow(line, reason, title))
                     continue
                 if not top:
                     reason = "The parent is a subtask, which can have no subtasks."
-                    self._refuse(number, line, reason)
+                    self._refuse(number, BadRow(line, reason, title))
 
     def _stored_parents(
         self, names: Iterable[tuple[int, str]]
@@ -262,6 +276,14 @@ class ImportValidator:
             for owner, pairs in groupby(sorted(set(names)), key=lambda pair: pair[0])
             for name, task in known(owner, [name for _, name in pairs]).items()
         }
+
+
+def title_of(record: Record) -> str:
+    """The title of a task; of a list or a tag its kind and its name."""
+    if isinstance(record, TaskRecord):
+        return record.title
+    kind = "List" if isinstance(record, ListRecord) else "Tag"
+    return f"{kind} “{record.name}”"
 
 
 @dataclass

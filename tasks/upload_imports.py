@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from taskproject.sql import batched
-from tasks.formats import READERS, ListRecord, Record, Row, TaskRecord, jsonl
-from tasks.imports import Importer, ImportValidator, LineCounter, known
+from tasks.formats import READERS, BadRow, Record, Row, TaskRecord, jsonl
+from tasks.imports import Importer, ImportValidator, LineCounter, known, title_of
 from tasks.models import Actor, Event, Tag, Task, TaskList, lock_feeds
 from tasks.models.events import Changes, EventQuerySet, changed_fields
 from tasks.models.uploads import Upload, UploadPage, UploadPortion, UploadState
@@ -50,9 +50,9 @@ class ResultRecorder(ImportValidator):
             "CREATE TABLE result (line INTEGER, what TEXT, title TEXT, reason TEXT)"
         )
 
-    def _refuse(self, number: int, line: int, reason: str) -> None:
-        super()._refuse(number, line, reason)
-        self.note(line, REFUSED, "", reason)
+    def _show(self, row: BadRow) -> None:
+        super()._show(row)
+        self.note(row.line, REFUSED, row.title, row.reason)
 
     def note(self, line: int, what: str, title: str, reason: str = "") -> None:
         self._store.execute(
@@ -99,7 +99,7 @@ def read_upload(
             "lists": summary.lists,
             "tags": summary.tags,
             "joined": sorted(summary.joined)[:PAGE],
-            "refused": [[bad.line, bad.reason] for bad in recorder.shown],
+            "refused": [[bad.line, bad.reason, bad.title] for bad in recorder.shown],
             "incomplete": recorder.incomplete,
             "digits": digits,
             "example": example,
@@ -132,8 +132,7 @@ def _store_portion(
             stored[owner.pk] = importer.store_batch(owner.pk, mine)
     for line, owner, record in some:
         if not isinstance(record, TaskRecord):
-            kind = "List" if isinstance(record, ListRecord) else "Tag"
-            recorder.note(line, BY_NAME, f"{kind} “{record.name}”")
+            recorder.note(line, BY_NAME, title_of(record))
         elif record.external_id in stored[owner.pk]:
             recorder.note(line, KNOWN, record.title)
             continue

@@ -39,6 +39,7 @@ from tasks.formats.records import (
     checked_task,
     put_on_one_line,
     read_uuid,
+    readable_title,
     shown,
 )
 from tasks.formats.times import read_day, read_instant, write_instant
@@ -150,16 +151,19 @@ def read(stream: BinaryIO, name: str = "tasks") -> Iterator[Row]:
         return
     seen: Counter[bytes] = Counter()
     while True:
+        cells: dict[str, str] = {}
         try:
             row = next(rows, None)
             if row is None:
                 return
             if any(row):
-                given = _task(_by_column(columns, row))
+                cells = _by_column(columns, row)
+                given = _task(cells)
                 yield _identified(given, seen)
                 yield from put_on_one_line(rows.line, given)
         except Refused as refusal:
-            yield BadRow(rows.line, str(refusal))
+            title = readable_title(cells.get("title"))
+            yield BadRow(rows.line, str(refusal), title)
 
 
 def _columns(header: list[str]) -> list[str]:

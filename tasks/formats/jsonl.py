@@ -32,6 +32,7 @@ from tasks.formats.records import (
     checked,
     put_on_one_line,
     read_uuid,
+    readable_title,
     shown,
 )
 from tasks.formats.times import read_day, read_instant, write_instant
@@ -118,6 +119,7 @@ def read(stream: BinaryIO, name: str = "tasks") -> Iterator[Row]:
     end: int | None = None
     while True:
         lines.begin()
+        members: dict[str, object] = {}
         try:
             line = next(lines, None)
             if line is None:
@@ -132,7 +134,8 @@ def read(stream: BinaryIO, name: str = "tasks") -> Iterator[Row]:
             yield checked(given)
             yield from put_on_one_line(lines.number, given)
         except Refused as refusal:
-            yield BadRow(lines.number, str(refusal))
+            title = readable_title(members.get("title"))
+            yield BadRow(lines.number, str(refusal), title)
         number += 1
     missing = _missing(version, number, end)
     if missing:

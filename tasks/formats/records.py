@@ -111,10 +111,11 @@ TASK_FIELDS = tuple(
 @dataclass(frozen=True, slots=True)
 class BadRow:
     """A part of the file that could not be read. `line` counts from 1: lines of the file, or
-    tasks in a JSON document."""
+    tasks in a JSON document. `title` is empty if it could not be read either."""
 
     line: int
     reason: str
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,13 @@ class Refused(ValueError):
 def shown(value: object) -> str:
     """A value of the file for an error message: short and printable."""
     return _SHORT.repr(value)
+
+
+def readable_title(value: object) -> str:
+    """The title of a row that cannot be stored, as a text that can; empty if it is none."""
+    if not isinstance(value, str):
+        return ""
+    return one_line(_UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value))[:TITLE_LENGTH]
 
 
 def read_uuid(member: str, text: str) -> UUID:

@@ -86,8 +86,9 @@ def test_every_row_has_a_fate_before_anything_is_stored(
     assert "1 new list." in shown
     assert "1 new tag." in shown
     assert "3 rows cannot be imported" in shown
-    assert "Line 4: Unknown priority &#x27;huge&#x27;" in shown
-    assert "Line 6: The parent" in shown
+    assert "Line 4, Bad: Unknown priority &#x27;huge&#x27;" in shown
+    assert "Line 5: title is empty" in shown
+    assert "Line 6, Lost: The parent" in shown
     assert not Task.objects.exists()
     assert not TaskList.objects.exists()
 
@@ -228,6 +229,52 @@ def test_a_file_names_owners_lists_and_tags(
         ("a", bob),
         ("b", alice),
     }
+
+
+TITLES = """{"kind":"header","format":"tasks","version":2}
+{"kind":"list","name":"Work","owner":"nobody"}
+{"kind":"tag","name":"new","owner":"nobody"}
+{"kind":"task","external_id":"1","title":"Of nobody","owner":"nobody"}
+{"kind":"task","external_id":"2","title":"First"}
+{"kind":"task","external_id":"2","title":"Again"}
+{"kind":"task","external_id":"3","title":"Lost","parent":"none"}
+{"kind":"task","external_id":"4","title":"Huge","priority":"huge"}
+{"kind":"task","external_id":"5","title":"NUL \\u0000 \\ud800\\n"}
+{"kind":"task","external_id":"6","title":7}
+{"kind":"task","external_id":"7","title":"Long","descriptio"
+"""
+
+
+def test_refused_rows_have_the_titles_that_can_be_read(
+    staff: Client, alice: User, bob: User
+) -> None:
+    line = '{"kind":"task","external_id":"8","title":"Other","owner":"nobody"}'
+    page = upload(staff, f"{TITLES}{line}", "jsonl", owner="")
+    titles = [name for _, _, name, _ in page.context["rows"]]
+    assert titles[:3] == ["List “Work”", "Tag “new”", "Of nobody"]
+    assert titles[-1] == "Other"
+
+    page = upload(staff, TITLES, "jsonl")
+
+    titles = [name for _, what, name, _ in page.context["rows"] if what == "refused"]
+    assert titles == [
+        "Again",
+        "Lost",
+        "Huge",
+        "NUL \N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}",
+        "",
+        "",
+    ]
+
+
+def test_a_row_with_two_faults_is_refused_once(staff: Client, alice: User) -> None:
+    client = UUID(int=7)
+    rows = f"1,a,,{client}\n2,b,none,{client}\n"
+
+    page = upload(staff, f"external_id,title,parent,client_id\n{rows}")
+
+    assert results(page) == [(2, "added"), (3, "refused")]
+    assert "1 row cannot be imported" in text(page)
 
 
 def test_markup_in_a_file_stays_text(staff: Client, alice: User) -> None:
