@@ -12,7 +12,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parseaddr
 
 from allauth.account.models import EmailAddress
@@ -29,12 +29,10 @@ from taskproject.worker import CALL_SECONDS, count, is_stopping, unbroken, work
 from tasks import unsubscribe
 from tasks.models import Reminder, Task
 from tasks.models.events import database_now
-from tasks.models.reminders import is_active
+from tasks.models.reminders import EMAIL_WAITS, is_active
 
 logger = logging.getLogger("taskproject.worker")
 
-#: Seconds between the attempts to send one, of which there is one more: most of a day.
-SCHEDULE = (60, 300, 900, 3_600, 10_800, 21_600, 43_200)
 #: Seconds after which a call begins no other e-mail.
 TURN = 1.0
 SUBJECT_LENGTH = 120  # characters of the title in a subject
@@ -124,10 +122,10 @@ def _send(row: Reminder, send: Send) -> bool:
 def _record(row: Reminder, refusal: mail.NotAccepted, now: datetime) -> None:
     failures = row.email_attempts or 0
     changes: dict[str, object]
-    if refusal.permanent or failures >= len(SCHEDULE):
+    if refusal.permanent or failures >= len(EMAIL_WAITS):
         changes = {"email_status": Reminder.EmailStatus.FAILED, "email_at": None}
     else:
-        changes = {"email_at": now + timedelta(seconds=SCHEDULE[failures])}
+        changes = {"email_at": now + EMAIL_WAITS[failures]}
     row.end_lease(**changes, email_attempts=failures + 1)
     fields = {
         "reminder": row.pk,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple, Self, TypeAlias
 
@@ -214,6 +214,13 @@ def database_now() -> datetime:
     [(now,)] = fetch("SELECT clock_timestamp()", [])
     moment: datetime = now
     return moment
+
+
+def too_far(name: str, now: datetime, longest: timedelta) -> Q:
+    """Whether the instant in this column is further ahead than the longest time for which it is
+    stored, by more than a minute: the clock was ahead then, and has been set back. (On SQLite,
+    whose clock is that of the machine.)"""
+    return Q((f"{name}__gt", now + longest + timedelta(minutes=1)))
 
 
 def feed_lock_key(owner_id: int) -> tuple[int, int]:

@@ -20,6 +20,7 @@ from django.db.models import Q
 from taskproject import timezones
 from tasks import reminder_rules
 from tasks.models.due_dates import MOST_APART
+from tasks.models.events import too_far
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
@@ -27,6 +28,17 @@ if TYPE_CHECKING:
 _NAMES = ("at", "minutes_before", "hour")
 #: How long a worker has an e-mail for itself: longer than sending one takes.
 LEASE = timedelta(seconds=60)
+#: How long an e-mail waits after its first failed attempt, its second and so on, before it is sent
+#: once more: most of a day together.
+EMAIL_WAITS = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(hours=1),
+    timedelta(hours=3),
+    timedelta(hours=6),
+    timedelta(hours=12),
+)
 
 
 class ReminderQuerySet(models.QuerySet["Reminder"]):
@@ -48,7 +60,11 @@ class ReminderQuerySet(models.QuerySet["Reminder"]):
 
     def to_email(self, now: datetime) -> Self:
         """Those whose e-mail is to be sent now."""
-        return self.filter(email_at__lte=now)
+        due = Q(email_at__lte=now)
+        for attempts, longest in enumerate([LEASE, *EMAIL_WAITS]):
+            due |= Q(email_attempts=attempts) & too_far("email_at", now, longest)
+        # For the index.
+        return self.filter(due, email_at__isnull=False)
 
     def claim_email(self, owner_id: int, now: datetime) -> Reminder | None:
         """The one of this owner that has waited for longest, now leased to the caller."""

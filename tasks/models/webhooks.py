@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from taskproject.problems import NO_SUCH_ROW, Conflict, NotFound
-from tasks.models.events import Event
+from tasks.models.events import Event, too_far
 from tasks.models.functions import Among
 
 URL_LENGTH, DESCRIPTION_LENGTH, VERBS_LENGTH = 500, 200, 255
@@ -59,19 +59,22 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
         """Those with something to send now, that no worker has; or of these, those whose last
         delivery neither failed nor was slow. Longest due first."""
         free = Q(leased_until__isnull=True) | Q(leased_until__lte=now)
-        # Longer than any lease: the clock was ahead when it began, and has been set back.
-        free |= Q(leased_until__gt=now + 2 * LEASE)
+        free |= too_far("leased_until", now, LEASE)
         events = Event.objects.filter(
             owner_id=OuterRef("owner_id"), sequence__gt=OuterRef("cursor")
         )
         requested = WebhookDelivery.objects.pending().filter(webhook_id=OuterRef("pk"))
-        # Without a failed attempt there is no reason to wait, whatever the clock showed then.
-        ready = Q(attempts=0) | Q(next_attempt_at__lte=now)
-        wanted = Q(Exists(requested)) | ready & Q(Exists(events))
-        active = self.filter(active=True, owner__is_active=True)
         sent = WebhookDelivery.objects.sent().filter(webhook_id=OuterRef("pk"))
-        last = Subquery(sent.order_by("-pk").values("duration_ms")[:1])
-        due = active.filter(free, wanted).alias(last_ms=Coalesce(last, 0))
+        last = sent.order_by("-pk")
+        # Without a failed attempt there is no reason to wait, whatever the clock showed then; nor
+        # after one that is yet to come: the clock was ahead, and has been set back.
+        ready = Q(attempts=0) | Q(next_attempt_at__lte=now) | Q(last_at__gt=now)
+        wanted = Q(Exists(requested)) | ready & Q(Exists(events))
+        active = self.filter(active=True, owner__is_active=True).alias(
+            last_at=Subquery(last.values("at")[:1]),
+            last_ms=Coalesce(Subquery(last.values("duration_ms")[:1]), 0),
+        )
+        due = active.filter(free, wanted)
         troubled = Q(failing_since__isnull=False) | Q(last_ms__gte=SLOW_MS)
         told = due.annotate(troubled=troubled).order_by("next_attempt_at", "pk")
         return told.filter(troubled=False) if untroubled else told

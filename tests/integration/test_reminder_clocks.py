@@ -13,6 +13,7 @@ from django.utils import timezone
 from taskproject.accounts.models import User
 from tasks import reminders
 from tasks.models import Event, Reminder, Task
+from tasks.models.reminders import EMAIL_WAITS, LEASE
 from tasks.reminder_rules import moment, relative
 from tasks.reminders import CLAIM, change_timezone, fire_reminders
 from tests.conftest import BY, ApiClient, make_task
@@ -215,15 +216,22 @@ def test_owners_whom_another_worker_has_claimed_are_passed_over(
     assert claimed == [theirs]
 
 
-def test_e_mails_wait_in_turn_after_a_jump_of_the_clock(alice: User) -> None:
-    """A lease ends by the clock of the database; one of a day ahead is longer, and not lost."""
+@pytest.mark.parametrize("attempts", range(len(EMAIL_WAITS) + 1))
+def test_an_e_mail_does_not_wait_for_a_clock_that_was_ahead(
+    alice: User, attempts: int
+) -> None:
+    """Neither for the end of its lease, nor for its next attempt. Its lease is lost."""
     row = Reminder.objects.get(task_id=remind(alice, NOW()))
-    Reminder.objects.update(email_status="pending", email_at=NOW() - HOUR)
-
-    ahead = Reminder.objects.claim_email(alice.pk, NOW() + DAY)
-    assert ahead is not None
+    wait = [LEASE, *EMAIL_WAITS][attempts]
+    values = {"email_status": "pending", "email_attempts": attempts}
+    Reminder.objects.update(**values, email_at=NOW() + wait)
     assert Reminder.objects.claim_email(alice.pk, NOW()) is None
-    again = Reminder.objects.claim_email(alice.pk, NOW() + DAY + HOUR)
 
-    assert again is not None and again.pk == row.pk
-    assert not ahead.end_lease(email_status="sent")
+    for ahead in (HOUR / 30, DAY):
+        Reminder.objects.update(email_at=NOW() + wait + ahead)
+        before = Reminder.objects.get()
+        claimed = Reminder.objects.claim_email(alice.pk, NOW())
+
+        assert claimed == row
+        assert not before.end_lease(email_status="sent")
+        assert Reminder.objects.claim_email(alice.pk, NOW()) is None

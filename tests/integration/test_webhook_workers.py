@@ -239,6 +239,27 @@ def test_a_clock_that_is_set_back_delays_nothing(
     assert receiver.events == [*delivered, *left, *left]
 
 
+@pytest.mark.parametrize("ahead", [timedelta(seconds=1), timedelta(days=1)])
+def test_a_retry_does_not_wait_for_a_clock_that_was_ahead(
+    alice: User, receiver: Receiver, clock: Clock, ahead: timedelta
+) -> None:
+    """It comes when the clock is set back, and the next one after its usual wait."""
+    receiver.answers = [status(500), status(500), status(200)]
+    webhook_to(alice, receiver.url())
+    events = happen(alice)
+    clock.now += ahead
+    send_all(clock)
+    clock.now -= ahead
+
+    send_all(clock)
+    send_all(clock)
+    assert receiver.events == events * 2
+    clock.after(seconds=webhooks.SCHEDULE[1] * (1 + webhooks.JITTER))
+    send_all(clock)
+
+    assert receiver.events == events * 3
+
+
 def test_a_worker_that_stops_records_what_was_received(
     alice: User, receiver: Receiver, clock: Clock
 ) -> None:
