@@ -242,11 +242,8 @@ def _check_issued(page: feed.Page, after: int) -> None:
 
 
 def _changes(page: feed.Page, clock: Clock) -> HttpResponse:
-    now = _Now(page, clock)
-    items = [
-        represent_event(event, username) | now.of(event)
-        for event, username in page.events
-    ]
+    # Most requests find no events: they prepare no queries.
+    items = _items(page, clock) if page.events else []
     return json_response(
         {
             "items": items,
@@ -254,6 +251,14 @@ def _changes(page: feed.Page, clock: Clock) -> HttpResponse:
             "has_more": page.has_more,
         }
     )
+
+
+def _items(page: feed.Page, clock: Clock) -> list[dict[str, object]]:
+    now = _Now(page, clock)
+    return [
+        represent_event(event, username) | now.of(event)
+        for event, username in page.events
+    ]
 
 
 class _Now:
@@ -271,7 +276,8 @@ class _Now:
         self._tags = Tag.objects.in_bulk(tags)
         self._parents = {event.sequence: self._parents_of(event) for event in events}
         others = set().union(*self._parents.values()) - self._tasks.keys()
-        self._tasks |= Task.objects.shown().in_bulk(others)
+        if others:
+            self._tasks |= Task.objects.shown().in_bulk(others)
 
     def of(self, event: Event) -> dict[str, object]:
         """The members that ChangeOut has beside those of EventOut."""
