@@ -385,7 +385,9 @@ def test_migrate_twice_is_migrating_once(migrated: str) -> None:
 
 
 @pytest.mark.skipif(ON_POSTGRESQL, reason="about a file")
-@pytest.mark.parametrize("command", [["purge", "--dry-run"], ["migrate", "--plan"]])
+@pytest.mark.parametrize(
+    "command", [["purge", "--dry-run"], ["migrate", "--plan"], ["work", "--once"]]
+)
 def test_only_migrate_makes_the_file_of_a_database(
     transactional_db: None, tmp_path: Path, command: list[str]
 ) -> None:

@@ -5,7 +5,7 @@ from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.db import connection
 
 from taskproject import worker
@@ -34,18 +34,11 @@ class Command(BaseCommand):
         if connection.vendor == "sqlite":
             # The file must stay the same for connections that are made later.
             remember(str(connection.settings_dict["NAME"]))
-        if not options["once"]:
+        if options["once"]:
+            worker.do_all()
+        else:
             worker.run(options["parent"], *_publish())
             stderr.flush()
-            return
-        try:
-            worker.do_all()
-        except Exception as error:
-            if not worker.is_away(error):
-                raise
-            raise CommandError(
-                f"The database is unavailable: {type(error).__name__}."
-            ) from None
 
 
 def _publish() -> list[Callable[[], None]]:
