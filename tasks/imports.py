@@ -90,8 +90,8 @@ class ImportValidator:
         self.incomplete: str | None = None
         #: Whether a parent follows one of its subtasks.
         self.parents_last = False
-        #: The number of rows so far.
-        self.number = 0
+        #: The number of rows so far, and of those whose owner is missing or unknown.
+        self.number = self.unowned = 0
         self._users: dict[str, User | None] = {}
         # Deleted when it is closed, as is the temporary database.
         self._records = TemporaryFile()  # noqa: SIM115  # close() does
@@ -211,6 +211,7 @@ class ImportValidator:
         """The reason why the record cannot be stored, apart from its parent; or None."""
         owner = self._owner(record)
         if owner is None:
+            self.unowned += 1
             if record.owner is None:
                 return f"It names no owner; {self.choose_owner}."
             return f"There is no user {record.owner!r}; {self.choose_owner} for another one."

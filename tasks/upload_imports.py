@@ -17,7 +17,13 @@ from tasks.formats import READERS, BadRow, Record, Row, TaskRecord, jsonl
 from tasks.imports import Importer, ImportValidator, LineCounter, known, title_of
 from tasks.models import Actor, Event, Tag, Task, TaskList, lock_feeds
 from tasks.models.events import Changes, EventQuerySet, changed_fields
-from tasks.models.uploads import Upload, UploadPage, UploadPortion, UploadState
+from tasks.models.uploads import (
+    Upload,
+    UploadFile,
+    UploadPage,
+    UploadPortion,
+    UploadState,
+)
 
 #: Most bytes, and most rows, of a file. Larger ones are for `manage.py import_tasks`.
 MAX_BYTES = 10 * 2**20
@@ -74,8 +80,8 @@ def read_upload(
     """Reads the file, and stores what would become of each row. Without `owner`, tasks go to
     the users that the file names. Raises `TooManyRows`.
 
-    Stores no task. Takes no transaction: an upload that was not read to its end is in the
-    state READING, and cannot be confirmed."""
+    Stores no task, but the file, if rows lack an owner. Takes no transaction: an upload that
+    was not read to its end is in the state READING, and cannot be confirmed."""
     file = LineCounter(stream)
     rows = READERS[upload.format](cast(BinaryIO, file), PurePath(upload.name).stem)
     with closing(ResultRecorder(owner)) as recorder:
@@ -96,6 +102,7 @@ def read_upload(
         summary = importer.summary
         upload.summary = {
             "results": results,
+            "owner": owner.username if owner else "",
             "lists": summary.lists,
             "tags": summary.tags,
             "joined": sorted(summary.joined)[:PAGE],
@@ -104,8 +111,25 @@ def read_upload(
             "digits": digits,
             "example": example,
         }
+        if recorder.unowned:
+            stream.seek(0)
+            UploadFile.objects.create(upload=upload, content=stream.read())
     upload.state = UploadState.SHOWN
     upload.save(update_fields=["summary", "state"])
+
+
+def read_again(
+    upload: Upload, owner: User, before_read: Callable[[], None] = lambda: None
+) -> Upload:
+    """Another upload of the stored file, whose tasks all go to `owner`. The first one stays as
+    it is."""
+    content = upload.file.content
+    again = Upload.objects.create(
+        actor_id=upload.actor_id, name=upload.name, format=upload.format
+    )
+    UploadFile.objects.create(upload=again, content=content)
+    read_upload(again, BytesIO(content), owner, before_read)
+    return again
 
 
 def _bounded(rows: Iterable[Row], before_each: Callable[[], None]) -> Iterator[Row]:

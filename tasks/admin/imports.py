@@ -24,7 +24,7 @@ from taskproject.models import Job
 from taskproject.problems import Conflict
 from tasks.admin.bulk import with_titles
 from tasks.admin.versioned import VersionedAdmin
-from tasks.forms.import_file import UploadForm
+from tasks.forms.import_file import OwnerForm, UploadForm
 from tasks.jobs import confirm_upload, undo_upload
 from tasks.models import Upload
 from tasks.models.uploads import UploadState
@@ -33,6 +33,7 @@ from tasks.upload_imports import (
     MAX_ROWS,
     TooManyRows,
     outcome,
+    read_again,
     read_upload,
     undone,
 )
@@ -127,11 +128,24 @@ class ImportPages(VersionedAdmin):
         )
         if not may_choose_owner(request) and upload.has_others():
             raise PermissionDenied
-        if request.method == "POST":
+        choosing = request.POST.get("step") == "owner"
+        if request.method == "POST" and not choosing:
             undoing = request.POST.get("step") == "undo"
             return self._import(
                 request, upload, undo_upload if undoing else confirm_upload
             )
+        form = None
+        if may_choose_owner(request) and upload.can_be_read_again():
+            name = str(upload.summary.get("owner", ""))
+            form = OwnerForm(request.POST if choosing else None, name=name)
+            if form.is_valid():
+                wait = partial(extend, CHUNK_TIMEOUT)
+                return _to(read_again(upload, form.cleaned_data["owner"], wait))
+        return self._upload_page(request, upload, form)
+
+    def _upload_page(
+        self, request: HttpRequest, upload: Upload, form: OwnerForm | None
+    ) -> HttpResponse:
         # Each stored page is one of the paginator's.
         pages = Paginator(upload.pages.order_by("pk"), 1)
         page = pages.get_page(request.GET.get("page"))
@@ -156,6 +170,7 @@ class ImportPages(VersionedAdmin):
             "kept": with_titles(request, kept),
             "running": running,
             "job": Job.objects.about("upload", upload.pk) if running else None,
+            "form": form,
         }
         return TemplateResponse(request, "admin/tasks/task/upload.html", context)
 

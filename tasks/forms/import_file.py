@@ -19,25 +19,17 @@ FORMATS = {
 }
 
 
-class UploadForm(forms.Form):
-    """With `only`, all tasks go to this user."""
+class OwnerForm(forms.Form):
+    """A user to whom all tasks of a file go."""
 
-    file = forms.FileField()
-    format = forms.ChoiceField(choices=[*FORMATS.items()])
     owner = forms.CharField(
-        required=False,
         label="Owner of the tasks",
         widget=AdminTextInputWidget({"list": "suggestions"}),
-        help_text="A user name. Empty: the users that the file names.",
+        help_text="A user name. All tasks of the file go to this user.",
     )
 
-    def __init__(self, only: User | None, data: Any = None, files: Any = None) -> None:
-        super().__init__(data, files, auto_id="upload_%s")
-        self.only = only
-        self.suggestions: list[str] = []
-        if only is not None:
-            del self.fields["owner"]
-            return
+    def __init__(self, data: Any = None, files: Any = None, name: str = "") -> None:
+        super().__init__(data, files, "upload_%s", initial={"owner": name})
         names = User.objects.filter(is_active=True).order_by("username")
         self.suggestions = list(names.values_list("username", flat=True)[:SUGGESTED])
 
@@ -47,6 +39,24 @@ class UploadForm(forms.Form):
         if name and (user is None or not user.is_active):
             raise forms.ValidationError("There is no active user of this name.")
         return user
+
+
+class UploadForm(OwnerForm):
+    """With `only`, all tasks go to this user."""
+
+    file = forms.FileField()
+    format = forms.ChoiceField(choices=[*FORMATS.items()])
+    field_order = ("file", "format", "owner")
+
+    def __init__(self, only: User | None, data: Any = None, files: Any = None) -> None:
+        super().__init__(data, files)
+        self.only = only
+        owner = self.fields["owner"]
+        owner.required = False
+        owner.help_text = "A user name. Empty: the users that the file names."
+        if only is not None:
+            del self.fields["owner"]
+            self.suggestions = []
 
     def chosen_owner(self) -> User | None:
         return self.only or self.cleaned_data["owner"]

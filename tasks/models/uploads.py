@@ -2,7 +2,8 @@
 
 A file is read once, when it is uploaded. What becomes of each row is stored for the preview,
 and the valid records for the import, so that what is confirmed is what was shown, whichever
-process or machine does it. Both are deleted with the upload (see `expired`)."""
+process or machine does it. A file with rows that lack an owner is stored too, so that one can
+be chosen. All is deleted with the upload (see `expired`)."""
 
 from datetime import timedelta
 from typing import Self
@@ -56,6 +57,11 @@ class Upload(models.Model):
     def by(self) -> Actor:
         return Actor(self.actor_id, "admin")
 
+    def can_be_read_again(self) -> bool:
+        """Whether its file is stored, and was not imported."""
+        shown = self.state == UploadState.SHOWN
+        return shown and UploadFile.objects.filter(upload=self).exists()
+
     @property
     def total(self) -> int:
         """The number of its records."""
@@ -82,6 +88,18 @@ class Upload(models.Model):
         """Whether it has records of other users than the one who uploaded it."""
         owners = self.portions.values_list("owners", flat=True)
         return any(owner != self.actor_id for some in owners for owner, _ in some)
+
+
+class UploadFile(models.Model):
+    """The file itself."""
+
+    upload = models.OneToOneField(
+        Upload, models.CASCADE, primary_key=True, related_name="file"
+    )
+    content = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"The file of {self.upload_id}"
 
 
 class UploadPage(models.Model):

@@ -86,8 +86,9 @@ def test_a_csv_with_a_bad_row_is_imported_without_it(
     page.get_by_label("Owner of the tasks:").fill("alice")
     page.get_by_role("button", name="Show what it would do").click()
 
-    expect(page.get_by_text("1 task will be added")).to_be_visible()
-    expect(page.get_by_text("Line 3: Unknown priority 'huge'")).to_be_visible()
+    expect(page.get_by_text("1 task of alice will be added")).to_be_visible()
+    why = f"Line 3, {word} <b>bad</b>: Unknown priority 'huge'"
+    expect(page.get_by_text(why)).to_be_visible()
     assert accessible(page) == []
     assert len(found(server, word)) == 2
     page.get_by_role("button", name="Import the others").click()

@@ -5,6 +5,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from tests.support.admin import SCRIPT
+from tests.support.browsers import accessible, overflowing
 from tests.support.servers import Server
 
 LIST = "/admin/tasks/task/"
@@ -95,3 +96,32 @@ def test_the_numbers_of_the_first_page_lead_to_lists(
         response = staff_page.goto(str(address))
         assert response and response.ok, address
         expect(staff_page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def test_staff_choose_the_owner_of_an_import_at_its_preview(
+    staff_page: Page,
+) -> None:
+    page = staff_page
+    page.goto(f"{LIST}import/")
+    content = b"external_id,title\nlamp-1,Buy a lamp\n"
+    page.get_by_label("File:").set_input_files(
+        {"name": "tasks.csv", "mimeType": "text/csv", "buffer": content}
+    )
+    show = page.get_by_role("button", name="Show what it would do")
+    show.click()
+    row = page.get_by_role("row").filter(has_text="Buy a lamp")
+    expect(row).to_contain_text("It names no owner; choose an owner.")
+    assert accessible(page) == []
+    assert overflowing(page) == []
+
+    page.get_by_label("Owner of the tasks:").fill("carol")
+    show.click()
+    expect(row).to_contain_text("added")
+    expect(page.get_by_text("1 task of carol will be added.")).to_be_visible()
+    page.get_by_role("button", name="Import", exact=True).click()
+
+    expect(page.get_by_text("1 task imported.")).to_be_visible()
+    page.goto(f"{LIST}?q=lamp")
+    expect(page.get_by_role("row").filter(has_text="Buy a lamp")).to_contain_text(
+        "carol"
+    )

@@ -19,8 +19,17 @@ from tasks.admin import imports
 from tasks.exports import records_of
 from tasks.formats import jsonl
 from tasks.models import Event, Tag, Task, TaskList, Upload
+from tasks.models.uploads import UploadFile
 from tests.conftest import BY, make_task
-from tests.support.admin import ESCAPED, LIST, SCRIPT, as_staff, messages, text
+from tests.support.admin import (
+    ESCAPED,
+    LIST,
+    SCRIPT,
+    as_editor,
+    as_staff,
+    messages,
+    text,
+)
 from tests.support.rows import make_list
 
 IMPORT = f"{LIST}import/"
@@ -82,7 +91,7 @@ def test_every_row_has_a_fate_before_anything_is_stored(
         *((4, "refused"), (5, "refused"), (6, "refused")),
     ]
     shown = text(page)
-    assert "2 tasks will be added" in shown
+    assert "2 tasks of alice will be added" in shown
     assert "1 new list." in shown
     assert "1 new tag." in shown
     assert "3 rows cannot be imported" in shown
@@ -267,6 +276,62 @@ def test_refused_rows_have_the_titles_that_can_be_read(
     ]
 
 
+def choose(client: Client, owner: str, where: str = "") -> Any:
+    return client.post(where or path(), {"step": "owner", "owner": owner}, follow=True)
+
+
+def test_an_owner_is_chosen_at_the_preview(
+    staff: Client, alice: User, bob: User
+) -> None:
+    """Without a second upload, and again: the first preview stays as it is."""
+    content = "title,owner\nBread,\nMilk,nobody\nTea,bob\n"
+    page = upload(staff, content, owner="")
+    first = path()
+    assert results(page) == [(2, "refused"), (3, "refused"), (4, "added")]
+    assert "All tasks of the file go to this user" in text(page)
+
+    again = choose(staff, "bob")
+    assert results(again) == [(2, "added"), (3, "added"), (4, "added")]
+    assert path() in again.redirect_chain[0][0] != first
+    again = choose(staff, "alice")
+    assert results(again) == [(2, "added"), (3, "added"), (4, "added")]
+    assert results(staff.get(first)) == results(page)
+    assert not Task.objects.exists()
+
+    assert "3 tasks imported" in text(confirm(staff))
+    assert [task.owner for task in Task.objects.all()] == [alice] * 3
+    assert "All tasks of the file" not in text(staff.get(path()))
+
+
+def test_an_owner_who_does_not_exist_is_refused_at_the_preview(
+    staff: Client, alice: User
+) -> None:
+    upload(staff, "title\nBread", owner="")
+
+    for name, why in [("nobody", "no active user"), ("", "is required")]:
+        page = choose(staff, name)
+        assert why in text(page)
+        assert results(page) == [(2, "refused")]
+    assert Upload.objects.count() == 1
+
+
+def test_an_owner_is_chosen_by_who_may_and_for_files_without(
+    alice: User, bob: User
+) -> None:
+    may = ("add_task", "add_tasklist", "view_user")
+    client = as_staff(bob, *may)
+    upload(client, "title\nBread", owner="")
+    as_editor(bob, *may)
+    assert "All tasks of the file" not in text(client.get(path()))
+    assert "All tasks of the file" not in text(choose(client, "alice"))
+    as_staff(bob, *may)
+    upload(client, "title\nBread", owner="bob")
+    assert "All tasks of the file" not in text(choose(client, "alice"))
+
+    assert Upload.objects.count() == 2
+    assert UploadFile.objects.count() == 1
+
+
 def test_a_row_with_two_faults_is_refused_once(staff: Client, alice: User) -> None:
     client = UUID(int=7)
     rows = f"1,a,,{client}\n2,b,none,{client}\n"
@@ -331,6 +396,7 @@ def test_it_is_confirmed_within_an_hour(staff: Client, alice: User) -> None:
 
 def test_purge_deletes_it_after_a_day(staff: Client, alice: User) -> None:
     upload(staff, "title\nBread")
+    upload(staff, "title\nBread", owner="")
     Upload.objects.update(created_at=timezone.now() - timedelta(hours=25))
 
     call_command("purge", verbosity=0)

@@ -128,7 +128,7 @@ def test_it_is_undone_once_and_for_ten_minutes(staff: Client, alice: User) -> No
 def test_what_was_not_imported_cannot_be_undone(staff: Client, alice: User) -> None:
     upload(staff, "title\nBread")
 
-    assert "1 task will be added" in text(undo(staff))
+    assert "1 task of alice will be added" in text(undo(staff))
 
     upload(staff, "title\n")
     confirm(staff)
