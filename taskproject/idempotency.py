@@ -9,20 +9,38 @@ which the database stores only a digest.
 import hashlib
 import re
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
+from typing import NamedTuple
 
-from django.conf import settings
-from django.db import connection, transaction
+import orjson
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from taskproject.accounts.auth import ApiRequest
-from taskproject.models import StoredResponse
+from taskproject.models import StoredResponse, expiry_cutoff
 from taskproject.problems import InProgress, KeyRefused, KeyReused, MalformedKey
+from taskproject.sql import (
+    ON_POSTGRESQL,
+    Guard,
+    SingleWrite,
+    adapted,
+    check_found,
+    fetch,
+)
 
 # The draft's quoted string, or the bare characters that most clients send.
 KEY = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 KEPT_HEADERS = ("Content-Type", "ETag", "Location", "Retry-After")
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+_IN_PROGRESS = "Try again in a moment, with the same key."
+_TABLE = StoredResponse._meta.db_table
+_STORE = (
+    f'INSERT INTO "{_TABLE}" ("owner_id", "key", "fingerprint", "status", "headers", "body", '
+    '"created_at") VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT ("owner_id", "key") '
+    'DO UPDATE SET "fingerprint" = excluded."fingerprint", "status" = excluded."status", '
+    '"headers" = excluded."headers", "body" = excluded."body", '
+    f'"created_at" = excluded."created_at" WHERE "{_TABLE}"."created_at" < %s RETURNING 1'
+)
 
 
 def idempotent(handler: Callable[..., object]) -> Callable[..., object]:
@@ -37,18 +55,14 @@ def idempotent(handler: Callable[..., object]) -> Callable[..., object]:
         key = key_of(header)
         owner_id = request.auth.user_id
         fingerprint = _fingerprint(request)
-        with transaction.atomic():
-            claimed = _claim(owner_id, key)
-            stored = StoredResponse.objects.filter(owner_id=owner_id, key=key)
-            for earlier in stored:
-                if claimed and earlier.is_expired():
-                    earlier.delete()
-                elif earlier.fingerprint != fingerprint:
+        with SingleWrite():
+            claimed, earlier = _claim(owner_id, key, request.auth.guard)
+            if earlier is None and not claimed:
+                raise InProgress(_IN_PROGRESS)
+            if earlier is not None and not (claimed and earlier.expired):
+                if earlier.fingerprint != fingerprint:
                     raise KeyReused("Use a new key for each new request.")
-                else:
-                    return _replay(earlier)
-            if not claimed:
-                raise InProgress("Try again in a moment, with the same key.")
+                return _replay(earlier)
             response = handler(request, **inputs)
             assert isinstance(response, HttpResponse)
             if response.headers.get("Cache-Control") == "no-store":
@@ -57,18 +71,7 @@ def idempotent(handler: Callable[..., object]) -> Callable[..., object]:
                     "Send this request without Idempotency-Key: its response contains a "
                     "secret and is not stored. Each request creates another secret."
                 )
-            StoredResponse.objects.create(
-                owner_id=owner_id,
-                key=key,
-                fingerprint=fingerprint,
-                status=response.status_code,
-                headers={
-                    name: response.headers[name]
-                    for name in KEPT_HEADERS
-                    if name in response.headers
-                },
-                body=response.content,
-            )
+            _store(owner_id, key, fingerprint, response)
         return response
 
     return once
@@ -85,21 +88,64 @@ def key_of(header: str) -> str:
     return match[1] or match[2]
 
 
-def _claim(owner_id: int, key: str) -> bool:
-    """Whether no other request with this key is in progress.
+class _Earlier(NamedTuple):
+    """The stored response of an earlier request with the key."""
 
-    On SQLite the transaction has waited for the other one, and finds its response.
+    status: int
+    headers: str
+    body: bytes
+    fingerprint: str
+    expired: bool
+
+
+def _claim(owner_id: int, key: str, guard: Guard) -> tuple[bool, _Earlier | None]:
+    """Whether no other request with this key is in progress, and the stored response. Raises
+    `GuardFailed`.
+
+    On SQLite the transaction has waited for the other one, and finds its response. On
+    PostgreSQL the statement does not find a response that was committed after it began,
+    and before it took the lock: then `_store` refuses the request.
     """
-    if not settings.ON_POSTGRESQL:
-        return True
     number = hashlib.sha256(f"{owner_id} {key}".encode()).digest()[:8]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(%s)",
-            [int.from_bytes(number, "big", signed=True)],
-        )
-        row = cursor.fetchone()
-    return bool(row == (True,))
+    lock = int.from_bytes(number, "big", signed=True)
+    parameters = [adapted(expiry_cutoff()), owner_id, key]
+    rows = fetch(
+        _claim_statement(guard.condition),
+        [*([lock] if ON_POSTGRESQL else []), *guard.parameters, *parameters],
+    )
+    check_found(guard, rows)
+    [(claimed, *stored)] = rows
+    return claimed, None if stored[0] is None else _Earlier(*stored)
+
+
+@cache
+def _claim_statement(guard: str) -> str:
+    claimed = "pg_try_advisory_xact_lock(%s)" if ON_POSTGRESQL else "TRUE"
+    return (
+        f'SELECT * FROM (SELECT {claimed} WHERE {guard}) "claim" LEFT JOIN '
+        '(SELECT "status", "headers", "body", "fingerprint", "created_at" < %s FROM '
+        f'"{_TABLE}" WHERE "owner_id" = %s AND "key" = %s) "stored" ON 1 = 1'
+    )
+
+
+def _store(owner_id: int, key: str, fingerprint: str, response: HttpResponse) -> None:
+    """Stores the response, in the place of an expired one. Raises `InProgress` if another
+    request has stored one meanwhile."""
+    kept = {
+        name: response.headers[name]
+        for name in KEPT_HEADERS
+        if name in response.headers
+    }
+    stored = fetch(
+        _STORE,
+        [
+            *(owner_id, key, fingerprint, response.status_code),
+            *(orjson.dumps(kept).decode(), response.content),
+            *(adapted(timezone.now()), adapted(expiry_cutoff())),
+        ],
+    )
+    if not stored:
+        raise InProgress(_IN_PROGRESS)
 
 
 def _fingerprint(request: HttpRequest) -> str:
@@ -109,10 +155,10 @@ def _fingerprint(request: HttpRequest) -> str:
     return hashlib.sha256(line + request.body).hexdigest()
 
 
-def _replay(stored: StoredResponse) -> HttpResponse:
+def _replay(stored: _Earlier) -> HttpResponse:
     response = HttpResponse(bytes(stored.body), status=stored.status)
     del response.headers["Content-Type"]  # Django's default; 204 has none
-    for name, value in stored.headers.items():
+    for name, value in orjson.loads(stored.headers).items():
         response.headers[name] = value
     response.headers["Idempotency-Replayed"] = "true"
     return response

@@ -43,9 +43,6 @@ class StoredResponse(models.Model):
     def __str__(self) -> str:
         return f"{self.status} for {self.key}"
 
-    def is_expired(self) -> bool:
-        return self.created_at < expiry_cutoff()
-
 
 def expiry_cutoff() -> datetime:
     """Responses and jobs that are older have expired."""

@@ -144,12 +144,9 @@ class OperationRun:
     def _known_caller(self, request: HttpRequest) -> Caller | None:
         """The cached caller, if there is one. Checks the token, unless the handler does."""
         caller = cached_caller(request) if self._takes_tokens else None
-        keyed = (
-            "HTTP_IDEMPOTENCY_KEY" in request.META
-        )  # a stored response needs no handler
         if caller is None or self._scope not in caller.scopes:
             return None
-        if self._checks_token and not keyed:
+        if self._checks_token:
             return caller
         try:
             check_guard(caller.guard)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 import orjson
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.base import ModelState
 
@@ -93,6 +93,20 @@ class _Thread(local):
 
 
 this_thread = _Thread()
+
+
+class SingleWrite(transaction.Atomic):
+    """A transaction of one write and of what is stored beside it. Unlike in other
+    transactions the write may be one statement, which locks what it needs itself."""
+
+    def __init__(self) -> None:
+        super().__init__(using=None, savepoint=True, durable=False)
+
+
+def in_larger_transaction() -> bool:
+    """Whether a write would be in a transaction with others."""
+    blocks = this_thread.connection.atomic_blocks
+    return bool(blocks) and not isinstance(blocks[-1], SingleWrite)
 
 
 class Guard:

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from taskproject import timezones
-from taskproject.sql import ON_POSTGRESQL, check_found, fetch, mark_saved, this_thread
+from taskproject.sql import (
+    ON_POSTGRESQL,
+    check_found,
+    fetch,
+    in_larger_transaction,
+    mark_saved,
+)
 from tasks.fields import TRACKED
 from tasks.models import events, new_values, positions, task_events
 from tasks.models.assignments import Assignments
@@ -69,8 +75,8 @@ _COUNTED_COLUMNS = {"completed", "deleted_at", "due_moment", "list_id", "owner_i
 
 
 def is_possible() -> bool:
-    """Whether a write can be one statement: on PostgreSQL, outside of a transaction."""
-    return ON_POSTGRESQL and not this_thread.connection.in_atomic_block
+    """Whether a write can be one statement: on PostgreSQL, without others before it."""
+    return ON_POSTGRESQL and not in_larger_transaction()
 
 
 def add(

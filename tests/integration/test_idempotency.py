@@ -9,6 +9,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from taskproject import idempotency
 from taskproject.accounts.models import User
 from taskproject.models import StoredResponse
 from tasks.models import Actor, Event, Task
@@ -402,3 +403,17 @@ def test_the_same_key_for_another_version_is_another_request(
     merged = api.send("POST", path, headers=first | {"If-Match": '"2"'})
 
     assert (merged.status_code, merged.json()["code"]) == (422, "key_reused")
+
+
+def test_a_response_stored_since_the_claim_of_the_key_undoes_the_second_write(
+    api: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post(api, "/api/tasks")
+    before = stored()
+    # As when the first request commits while the second one claims the key.
+    monkeypatch.setattr(idempotency, "_claim", lambda *_: (True, None))
+
+    second = post(api, "/api/tasks")
+
+    assert (second.status_code, second.json()["code"]) == (409, "in_progress")
+    assert stored() == before
