@@ -318,6 +318,7 @@ def unconverted(model: type[Task]) -> frozenset[str]:
     return frozenset(each.attname for each in fields if isinstance(each, kinds))
 
 
+@cache
 def _typed(model: type[Task], name: str) -> str:
     """A placeholder in VALUES, with the type of the field, which only PostgreSQL needs."""
     if not settings.ON_POSTGRESQL:
