@@ -38,6 +38,11 @@ class Connection(psycopg.Connection[Any]):
         finally:
             this_thread.usage.add_since(started)
 
+    def set_autocommit(self, value: bool) -> None:
+        """psycopg's, which sends nothing, and is no round trip therefore."""
+        with self.lock:
+            super().wait(self._set_autocommit_gen(value))
+
     def _wait(
         self, gen: PQGen[RV], interval: float = INTERVAL, timeout: float | None = None
     ) -> RV:

@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from taskproject.accounts.models import User
-from tests.conftest import ApiClient, make_task
+from tests.conftest import ApiClient, make_task, make_token
 
 OURS = re.compile(r"[0-9a-f]{32}")
 
@@ -125,6 +125,21 @@ def test_the_log_line_names_the_operation_and_its_use_of_the_database(
     assert line["operation"] == "create_task"
     assert line["round_trips"] >= 1
     assert 0 <= line["database_ms"] <= line["ms"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_log_line_counts_what_is_sent_to_postgresql(
+    alice: User, lines: pytest.LogCaptureFixture
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite is in the same process")
+    api = ApiClient(make_token(alice))
+    for key in ("one", "two"):
+        lines.clear()
+        api.send("POST", "/api/tasks", {"title": key}, headers={"Idempotency-Key": key})
+
+    # BEGIN, the claim of the key, the task, the response, COMMIT.
+    assert only_line(lines)["round_trips"] == 5
 
 
 def test_a_head_request_is_logged_as_one(
