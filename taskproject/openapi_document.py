@@ -28,23 +28,17 @@ from taskproject.openapi_errors import Part
 #: Headers of responses, but for those that all have: the document's description names them.
 HEADERS: dict[str, Part] = {
     "Retry-After": {
-        "description": "Seconds to wait before the next attempt.",
+        "description": "Seconds.",
         "schema": {"type": "integer"},
     },
-    "WWW-Authenticate": {
-        "description": "How to authenticate (RFC 6750).",
-        "schema": {"type": "string"},
-    },
+    "WWW-Authenticate": {"schema": {"type": "string"}},
     "ETag": {
-        "description": "Identifies this state, for If-Match and If-None-Match.",
+        "description": "For If-Match and If-None-Match.",
         "schema": {"type": "string"},
     },
-    "Location": {
-        "description": "The address of the row or job.",
-        "schema": {"type": "string"},
-    },
+    "Location": {"schema": {"type": "string"}},
     "Link": {
-        "description": 'The next page, as rel="next" (RFC 8288).',
+        "description": "The next page (RFC 8288).",
         "schema": {"type": "string"},
     },
     "Deprecation": {
@@ -71,15 +65,27 @@ IF_MATCH: Part = {
 IF_NONE_MATCH: Part = {
     "in": "header",
     "name": "If-None-Match",
-    "description": "Returns 304 if this is still the ETag.",
+    "description": "304 if it is still the ETag.",
     "schema": {"type": "string"},
 }
 IDEMPOTENCY_KEY: Part = {
     "in": "header",
     "name": "Idempotency-Key",
-    "description": "A request repeated with its key gets the first response",
+    "description": "The same key gets the first response",
     "schema": {"type": "string", "pattern": '^("[!#-\\[\\]-~]{1,255}"|[!#-~]{1,255})$'},
 }
+#: Orders in which the document compresses best: what is alike is together.
+ORDER = ("openapi", "info", "servers", "tags", "security", "components", "paths")
+OPERATION = (
+    *("operationId", "tags", "responses", "requestBody"),
+    *("summary", "parameters", "security", "deprecated", "description"),
+)
+COMPONENTS = (
+    *("schemas", "securitySchemes", "parameters", "headers", "responses"),
+    "requestBodies",
+)
+#: Keywords at the end of a schema.
+LAST = ("required", "examples", "description")
 #: Things of which a user has one.
 ONE_EACH = {"calendar", "trash"}
 #: Operations whose response is not stored for an Idempotency-Key: it contains a secret, or
@@ -95,6 +101,9 @@ UNSTORED = {
 
 class Schemas(NinjaGenerateJsonSchema):
     """The schemas of bodies. Enums have names for the constants of generated clients."""
+
+    def sort(self, value: Part, parent_key: str | None = None) -> Part:
+        return value  # see `_in_order`
 
     def field_title_should_be_set(self, schema: object) -> bool:
         return False
@@ -161,13 +170,18 @@ class Document(OpenAPISchema):
         self.security: list[Part] = []
         super().__init__(api, path_prefix)
         self["security"] = self.security + [{}] * bool(settings.API_GUEST)
+        for name in ORDER:
+            if name in self:
+                self[name] = self.pop(name)
 
     def get_paths(self) -> Part:
         self.shared: dict[str, dict[str, Part]] = {"headers": {}, "responses": {}}
-        paths: Part = super().get_paths()
+        paths = dict(sorted(super().get_paths().items()))
         for path, operations in paths.items():
             for method, operation in operations.items():
                 self._complete(path, method, operation)
+                for name in sorted(operation, key=OPERATION.index):
+                    operation[name] = operation.pop(name)
         operations = [one for methods in paths.values() for one in methods.values()]
         self.shared["parameters"] = _share(
             "parameters",
@@ -185,7 +199,7 @@ class Document(OpenAPISchema):
                 if "requestBody" in operation
             ],
         )
-        self.shared["responses"] |= _share(
+        responses = self.shared["responses"] | _share(
             "responses",
             [
                 Place(operation["responses"], status, _name(status, response))
@@ -194,18 +208,23 @@ class Document(OpenAPISchema):
                 if "$ref" not in response
             ],
         )
+        self.shared["responses"] = dict(sorted(responses.items()))
         return paths
 
     def get_components(self) -> Part:
         self.schemas |= openapi_errors.SCHEMAS
-        schemas = dict(sorted(self.schemas.items()))
-        components: Part = super().get_components()
-        return components | self.shared | {"schemas": schemas}
+        schemas = {name: _in_order(one) for name, one in sorted(self.schemas.items())}
+        # Those of the same keywords are together.
+        schemas = dict(sorted(schemas.items(), key=lambda one: [*one[1]]))
+        components = super().get_components() | self.shared | {"schemas": schemas}
+        return {name: components[name] for name in COMPONENTS if name in components}
 
     def operation_details(self, operation: Operation) -> Part:
         details: Part = super().operation_details(operation)
         # ninja's default is the name in title case.
         details["summary"] = _with_article(details["summary"].capitalize())
+        if "description" in details:
+            details["description"] = " ".join(details["description"].split())
         _mark_deprecated(details, deprecations(operation.view_func))
         if "security" in details:
             self.security = details.pop("security")
@@ -298,6 +317,27 @@ class Document(OpenAPISchema):
             response.setdefault("headers", {})[name] = reference
 
 
+def _in_order(schema: Part) -> Part:
+    """The schema with its keywords in one order: the type first, words last."""
+
+    def place(keyword: str) -> tuple[bool, int, str]:
+        last = LAST.index(keyword) if keyword in LAST else -1
+        return keyword != "type", last, keyword
+
+    return {name: _within(name, schema[name]) for name in sorted(schema, key=place)}
+
+
+def _within(keyword: str, value: Any) -> Any:
+    """The value of a keyword, with the schemas that it has in order."""
+    if keyword == "properties":
+        return {name: _in_order(member) for name, member in value.items()}
+    if keyword in ("allOf", "anyOf", "oneOf"):
+        return [_in_order(one) for one in value]
+    if keyword in ("items", "additionalProperties") and isinstance(value, dict):
+        return _in_order(value)
+    return value
+
+
 def _with_article(summary: str) -> str:
     """A summary of a verb and one thing, such as `Get task`, with the article of the thing."""
     verb, _, noun = summary.partition(" ")
@@ -321,11 +361,11 @@ def _mark_deprecated(operation: Part, marks: Iterable[Deprecation]) -> None:
 
 
 def _parameter(source: str, name: str, schema: Part) -> Part:
-    parameter: Part = {"in": source, "name": name, "schema": schema}
+    parameter: Part = {"in": source, "name": name, "schema": _in_order(schema)}
     if source == "path":
         parameter["required"] = True
     if "description" in schema:
-        parameter["description"] = schema.pop("description")
+        parameter["description"] = parameter["schema"].pop("description")
     return parameter
 
 

@@ -18,34 +18,30 @@ Part = dict[str, Any]
 #: Not `status` and `code`: generators refuse a schema that narrows members of another one.
 PROBLEM: Part = {
     "type": "object",
-    "description": "What all errors have beside `status` and `code` (RFC 9457).",
     "required": ["type", "title", "detail", "instance"],
     "properties": {
-        "type": {
-            "type": "string",
-            "description": "Explains the code.",
-        },
+        "type": {"type": "string"},
         "title": {"type": "string"},
-        "detail": {"type": "string", "description": "What to do about it, for people."},
-        "instance": {"type": "string", "description": "The path of the request."},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
         "retry_after": {
             "type": "integer",
-            "description": "Seconds, as in `Retry-After`.",
+            "description": "Seconds.",
         },
         "operation": {
             "type": "integer",
-            "description": "The number of the operation of a batch that failed.",
+            "description": "Of a batch, from 0.",
         },
     },
 }
 CHANGED: Part = {
     "type": ["array", "null"],
-    "description": "The members that differ from the version sent; null if not known.",
+    "description": "Since the version sent; null if not known.",
     "items": {"type": "string"},
 }
 RESTART: Part = {
     "type": "object",
-    "description": "What to read again, and the cursor to continue with.",
+    "description": "Read `tasks` again, then continue with `cursor`.",
     "required": ["cursor", "tasks"],
     "properties": {"cursor": {"type": "string"}, "tasks": {"type": "string"}},
 }
@@ -60,7 +56,7 @@ INPUT_ERROR: Part = {
         "in": {"type": "string", "enum": ["body", "query", "path"]},
         "pointer": {
             "type": "string",
-            "description": "JSON pointer (RFC 6901) to the member.",
+            "description": "To the member (RFC 6901).",
         },
         "code": {"$ref": "#/components/schemas/InputErrorCode"},
         "detail": {"type": "string"},
@@ -71,7 +67,7 @@ INPUT_ERROR: Part = {
             "enum": ["array", "boolean", "integer", "object", "string"],
         },
         "known": {"type": "array", "items": {"type": "string"}},
-        "suggestion": {"type": "string", "description": "What was probably meant."},
+        "suggestion": {"type": "string"},
     },
 }
 
@@ -104,7 +100,7 @@ class ProblemResponse:
         return f"#/components/schemas/{self.name}"
 
     def schema(self) -> Part:
-        codes = [kind.code for kind in self.kinds]
+        codes = [kind.code for kind in problems.kinds() if kind in self.kinds]
         own = {
             "type": "object",
             "required": ["status", "code", *self.required],
@@ -215,7 +211,7 @@ TASK_GONE = ProblemResponse(
     {
         "restore": {
             "type": "string",
-            "description": "Where to POST to restore it.",
+            "description": "Where to POST.",
         },
     },
     ("restore",),
@@ -279,12 +275,11 @@ def responses(
     """The error responses of an operation: their statuses, names and contents."""
     for response in _of(path, method):
         yield response.status, response.name, response.response(schemas)
-    member, error = _input_error(operation, schemas)
+    name, error = _input_error(operation, schemas)
     detail = ": ".join(filter(None, (error["pointer"], error["detail"])))
     problem = problems.Invalid(detail, errors=[error])
     path = re.sub(r"{\w+}", "42", path)
-    content = _response(INVALID.name, problem, path)
-    yield INVALID.status, f"Invalid{member.capitalize()}", content
+    yield INVALID.status, name, _response(INVALID.name, problem, path)
 
 
 def _of(path: str, method: str) -> Iterator[ProblemResponse]:
@@ -308,23 +303,24 @@ def _of(path: str, method: str) -> Iterator[ProblemResponse]:
 def _input_error(
     operation: Part, schemas: Mapping[str, Part]
 ) -> tuple[str, InputError]:
-    """The member or parameter of the example, and the error of a request with two letters of
-    its name in the wrong order: the first member of a body that needs some, else a parameter
-    that many operations have. Else the error of a body where none is taken."""
+    """The name of the response, and the error of its example: of a task without its title
+    in the right letters, of such a parameter that many operations have, of a body that is no
+    object, or of one where none is taken."""
     body = operation.get("requestBody", {})
     queried = [one["name"] for one in operation["parameters"] if one["in"] == "query"]
-    shared = [name for name in ("limit", "tz") if name in queried]
-    schema: Part = {}
+    members: Part = {}
     if body.get("required"):
         reference = body["content"]["application/json"]["schema"]["$ref"]
-        schema = schemas[reference.rpartition("/")[2]]
-    if schema and ("title" in schema["properties"] or not shared):
-        place, kind, known = "body", "member", list(schema["properties"])
-    elif shared:
-        place, kind, known = "query", "parameter", queried
-    else:
-        detail = "This operation takes no body; send none."
-        return "body", input_error("body", [], "unexpected", detail)
-    member = shared[0] if place == "query" else known[0]
-    wrong = f"{member[:-2]}{member[-1]}{member[-2]}"
-    return member, unknown_member(place, [wrong], known, kind)
+        members = schemas[reference.rpartition("/")[2]]["properties"]
+    if "title" in members:
+        return "InvalidTitle", unknown_member("body", ["titel"], members, "member")
+    for name, wrong in (("limit", "limti"), ("tz", "zt")):
+        if name in queried:
+            error = unknown_member("query", [wrong], queried, "parameter")
+            return f"Invalid{name.capitalize()}", error
+    if members:
+        detail = "Send a JSON object."
+        error = input_error("body", [], "wrong_type", detail, expected="object")
+        return "InvalidBody", error
+    detail = "This operation takes no body; send none."
+    return "UnexpectedBody", input_error("body", [], "unexpected", detail)
