@@ -33,27 +33,21 @@ from tasks.api.undo import router as undo
 from tasks.api.webhooks import router as webhooks
 
 DESCRIPTION = """\
-**Credentials**: `Authorization: Bearer tk_...` (from `POST /api/tokens` or
-`manage.py create_token`), `X-Session-Token`, or the session cookie with, on writes,
-`X-CSRFToken` (from `GET /api/me`). People sign up and in at `/api/auth/`, which has a
-[document of its own](/api/auth/openapi.json).
-An installation may have a guest, as which all other requests act.
-
-**Errors** are `application/problem+json` (RFC 9457); decide by `code`. Every response
-has `X-Request-ID`, its name in the log, and `API-Version`. Times are RFC 3339 in UTC.
+People sign up and in at [/api/auth/](/api/auth/openapi.json). Decide by the `code` of errors
+(RFC 9457). Every response has `X-Request-ID` and `API-Version`. Times are RFC 3339 in UTC.
 """
 
 TAGS = {
     "accounts": "Users and tokens.",
-    "tasks": "Tasks, one by one and many at once.",
+    "tasks": "Tasks.",
     "trash": "Deleted tasks.",
-    "lists": "Lists of tasks.",
-    "tags": "Tags of tasks.",
+    "lists": "Lists.",
+    "tags": "Tags.",
     "jobs": "Changes of thousands of tasks.",
-    "changes": "What changed, when and by whom.",
-    "webhooks": "Changes, sent to a URL.",
-    "export": "Tasks for other programs.",
-    "service": "The service itself.",
+    "changes": "What changed.",
+    "webhooks": "Changes, sent to URLs.",
+    "export": "Tasks as files.",
+    "service": "The service.",
 }
 
 api = API(
@@ -96,7 +90,6 @@ ProblemCode = TypeAliasType(
             with_names(
                 {
                     "type": "string",
-                    "description": "The kind of error.",
                     "enum": [kind.code for kind in problems.kinds()],
                 }
             )
@@ -121,10 +114,10 @@ class ProblemKind(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "code": "not_found",
-                    "status": 404,
-                    "title": "Not found",
-                    "meaning": "Nothing is here, or it belongs to somebody else.",
+                    "code": "content_too_large",
+                    "status": 413,
+                    "title": "The body is too large",
+                    "meaning": "The body is larger than 256 KB.",
                 }
             ]
         }
@@ -138,7 +131,7 @@ class ProblemKind(BaseModel):
 
 @public.get("/problems", response=list[ProblemKind])
 def list_problems(request: HttpRequest) -> list[dict[str, str | int]]:
-    """Every `code` that an error can have, and its meaning."""
+    """Every `code`, and its meaning."""
     return [
         {
             "code": kind.code,

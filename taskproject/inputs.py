@@ -110,7 +110,7 @@ Zone = TypeAliasType(
         StringConstraints(min_length=1, max_length=64),
         AfterValidator(_timezone),
         Field(
-            description="A name of the IANA's time zone database.",
+            description="An IANA time zone.",
             examples=["Europe/Lisbon"],
             json_schema_extra={"pattern": r"^[A-Za-z0-9_+\-/]+$"},
         ),

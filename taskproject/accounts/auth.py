@@ -113,8 +113,8 @@ JWT_PREFIX = "eyJ"
 class TokenAuth(HttpBearer):
     """`Authorization: Bearer tk_...`, or a JWT of OIDC_ISSUER."""
 
-    openapi_bearerFormat = "tk_ followed by 43 characters"
-    openapi_description = "A personal token, made with `manage.py create_token`."
+    openapi_bearerFormat = "tk_ and 43 characters"
+    openapi_description = "From `POST /api/tokens` or `manage.py create_token`."
 
     def __call__(self, request: HttpRequest) -> Caller | None:
         header: str | None = request.META.get("HTTP_AUTHORIZATION")
@@ -153,10 +153,7 @@ class SessionAuth(APIKeyCookie):
     """The session cookie of a signed-in user; writes need the CSRF token as well."""
 
     param_name = settings.SESSION_COOKIE_NAME
-    openapi_description = (
-        "The session of a signed-in user. Writes need X-CSRFToken, whose value is "
-        "`csrf_token` in `GET /api/me`."
-    )
+    openapi_description = "Writes need X-CSRFToken, the `csrf_token` of `GET /api/me`."
 
     def __call__(self, request: HttpRequest) -> Caller | None:
         if not request.COOKIES.get(self.param_name):

@@ -71,8 +71,6 @@ class MoveOperation(Closed):
 
 
 class SimpleOperation(Closed):
-    """As the operations of these names, without a body."""
-
     op: Literal["delete", "restore", "complete", "reopen", "toggle"]
     id: TaskId
     version: Version = absent()
@@ -123,9 +121,7 @@ class BatchIn(Closed):
         }
     )
 
-    atomic: bool = Field(
-        True, description="All operations or none (true), or each by itself (false)."
-    )
+    atomic: bool = Field(True, description="All or none; false: each by itself.")
     # Validation stops at the first invalid operation: often all 500 have the same error.
     operations: Annotated[list[OperationIn], FailFast()] = Field(
         min_length=1, max_length=MAX_OPERATIONS
@@ -153,8 +149,6 @@ class TaskProblem(BaseModel):
 
 
 class RefusedOut(BaseModel):
-    """The error of the operation as a request."""
-
     status: Literal[404, 409, 410, 412, 422, 428]
     problem: TaskProblem
 
@@ -169,8 +163,8 @@ class BatchOut(BaseModel):
 def batch_tasks(
     request: ApiRequest, body: BatchIn, zone: Query[InZone]
 ) -> HttpResponse:
-    """Does up to 500 changes, in order and in one transaction. If one of an atomic batch
-    fails, the response is its problem, with its number in `operation`."""
+    """Changes in order, in one transaction. If one of an atomic batch fails, the response is
+    its problem."""
     clock = clock_of(request, zone)
     batch = batch_of(request, clock, body.atomic)
     results = batch.run(_operations(request, body))

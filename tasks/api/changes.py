@@ -74,7 +74,7 @@ EventVia = TypeAliasType(
 
 class ActorOut(BaseModel):
     id: int
-    username: str | None = Field(description="Null if the user was deleted.")
+    username: str | None = Field(description="Null if deleted.")
 
 
 class FieldChange(BaseModel):
@@ -87,7 +87,7 @@ FieldChanges = TypeAliasType("FieldChanges", dict[str, FieldChange])
 
 
 class EventOut(BaseModel):
-    sequence: int = Field(description="Increases with each of your changes.")
+    sequence: int
     at: datetime
     verb: EventVerb
     task_id: int | None = Field(description="One of these three.")
@@ -130,8 +130,8 @@ class ChangePage(BaseModel):
     )
 
     items: list[ChangeOut]
-    next_cursor: str = Field(description="Cursor of the changes after these.")
-    has_more: bool = Field(description="Whether there are more now.")
+    next_cursor: str
+    has_more: bool
 
 
 class HistoryPage(BaseModel):
@@ -146,10 +146,10 @@ class HistoryPage(BaseModel):
 class ChangesQuery(InZone):
     after: Annotated[str, Field(max_length=100)] | None = Field(
         None,
-        description="The last `next_cursor`; `latest`: no items, and the cursor of now.",
+        description="The last `next_cursor`; `latest`: no items, only the cursor.",
     )
     limit: Annotated[int, Field(ge=1, le=500), DIGITS] = Field(
-        100, description="Changes on a page."
+        100, description="Items on a page."
     )
     task: Annotated[Id, DIGITS] | None = Field(
         None, description="Only of this task and its subtasks."
@@ -170,9 +170,8 @@ class ChangesQuery(InZone):
 @router.get("/changes", response=ChangePage)
 @checks_token_itself
 def list_changes(request: ApiRequest, query: Query[ChangesQuery]) -> HttpResponse:
-    """Your changes in the order of their commits, each with what changed as it is now.
-    Begin with the `cursor` of `GET /api/snapshot`, then send each `next_cursor`. A cursor
-    older than the kept changes, or of before a restore of the database, is 410."""
+    """Your changes, in order. Begin with the `cursor` of `GET /api/snapshot`; 410 if it is too
+    old."""
     after, wanted = query.sequence(), feed.Filter(query.task, query.list)
     asked = after, query.limit, request.auth.guard, wanted
     page = feed.page(request.auth.user_id, *asked)
@@ -195,8 +194,7 @@ class StreamQuery(Closed):
 )
 @checks_token_itself
 def stream_changes(request: ApiRequest, query: Query[StreamQuery]) -> HintResponse:
-    """Server-sent events that tell you to request `GET /api/changes`: each has the cursor of
-    the feed's end. The first comes at once, unless `Last-Event-ID` has it."""
+    """Server-sent events, each with the newest cursor of `GET /api/changes`."""
     user_id, guard = request.auth.user_id, request.auth.guard
     known = request.META.get("HTTP_LAST_EVENT_ID", query.lastEventId)
     return HintResponse(user_id, newest(user_id, guard), known)
@@ -208,7 +206,7 @@ def stream_changes(request: ApiRequest, query: Query[StreamQuery]) -> HintRespon
     summary="List the changes of a task",
 )
 def list_history(request: ApiRequest, task_id: int, page: Query[Page]) -> HttpResponse:
-    """The changes of a task, newest first, also in the trash or deleted."""
+    """The changes of a task, newest first, also of a deleted one."""
     known = find(request, task_id)
     events = Event.objects.of_task_in_feed(request.auth.user_id, task_id)
     if not events.exists() and not known.exists():

@@ -43,14 +43,14 @@ router = Router(tags=["tasks"])
 
 
 class TotalOut(BaseModel):
-    """With `total=true`: the number of tasks on all pages."""
+    """On all pages."""
 
     count: int
     exact: bool = Field(description="False: there are at least so many.")
 
 
 class HighlightsOut(BaseModel):
-    """With `highlight=true`, for each item: texts in parts, of which every second matches."""
+    """Texts in parts, of which every second matches."""
 
     title: list[str]
     description: list[str]
@@ -98,8 +98,7 @@ class Counts(BaseModel):
 @checks_token_itself
 @reads_replica(NEWEST)
 def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse:
-    """Your tasks, one page at a time. The ETag changes whenever one of your tasks changes
-    or becomes overdue, so that polling with If-None-Match is cheap."""
+    """Your tasks. The ETag changes when one of them changes or becomes overdue."""
     owner_id, clock = request.auth.user_id, clock_of(request, filters)
     if "HTTP_IF_NONE_MATCH" in request.META:
         tag = _tag(listing.state(owner_id, clock, request.auth.guard), clock)
@@ -113,8 +112,8 @@ def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse
 def create_task(
     request: ApiRequest, body: TaskCreate, zone: Query[InZone]
 ) -> HttpResponse:
-    """Creates a task, at the end of its list. If you have a task with its `client_id`, the
-    response is 200 with that one, or 410 if it is in the trash."""
+    """Creates a task at the end of its list; 200 with the task that has its `client_id`, 410
+    if that is in the trash."""
     fields = to_model_fields(vars(body))
     if body.due_at is not None and body.due_timezone is None:
         fields["due_timezone"] = request.auth.user.timezone
@@ -130,7 +129,7 @@ def create_task(
 @checks_token_itself
 @reads_replica(NEWEST)
 def count_tasks(request: ApiRequest, zone: Query[InZone]) -> HttpResponse:
-    """The number of your tasks, for badges."""
+    """The number of your tasks."""
     owner_id, clock = request.auth.user_id, clock_of(request, zone)
     tag = _tag(listing.state(owner_id, clock, request.auth.guard), clock)
     if not_modified(request, tag):

@@ -21,7 +21,7 @@ from taskproject.sql import this_thread
 from tasks import calendar
 from tasks.api.responses import json_response, no_content, unchanged
 from tasks.exports import WITH_TRASH, records_of
-from tasks.formats import WRITERS, csv, ics
+from tasks.formats import WRITERS, ics
 from tasks.models import CalendarFeed, listing
 from tasks.models.due_dates import clock
 
@@ -30,7 +30,7 @@ router = Router(tags=["export"])
 public = Router(tags=["export"])
 
 CALENDAR: JsonDict = {
-    "url": "/api/calendar/4MHs3g1cVQ1qD2f3sFz0u5mA7w9bXk8yJtRnLpEoZcU.ics",
+    "url": "/api/calendar/4MHs3g1c….ics",
     "prefix": "4MHs3g1c",
     "created_at": "2026-11-23T08:30:00.123456Z",
 }
@@ -38,7 +38,7 @@ CALENDAR: JsonDict = {
 
 FIRST_LINES = {
     "jsonl": '{"kind":"header","format":"tasks","version":2}\n',
-    "csv": f"\ufeff{','.join(csv.COLUMNS)}\r\n",
+    "csv": "\ufeffexternal_id,title,…\r\n",
     "ics": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\n…",
 }
 
@@ -49,17 +49,15 @@ ExportFormat = TypeAliasType("ExportFormat", Literal["jsonl", "csv", "ics"])
 class Export(Closed):
     format: ExportFormat = Field(
         "jsonl",
-        description="jsonl has all data, with the trash.",
+        description="`jsonl` has all data, with the trash.",
     )
 
 
 class CalendarOut(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [CALENDAR]})
 
-    url: str | None = Field(
-        description="The address to subscribe to. Only when it is created."
-    )
-    prefix: str = Field(description="The first characters of the secret.")
+    url: str | None = Field(description="Only when it is created.")
+    prefix: str = Field(description="Of the secret.")
     created_at: datetime
 
 
@@ -81,7 +79,7 @@ def _files(*formats: str) -> dict[str, object]:
     openapi_extra=_files("jsonl", "csv", "ics"),
 )
 def export_tasks(request: ApiRequest, export: Query[Export]) -> StreamingHttpResponse:
-    """All of your tasks as a file, as of one moment. 503 while others are made."""
+    """All of your tasks as a file; 503 while others are made."""
     writer, user_id = WRITERS[export.format], request.auth.user_id
     wait, trashed = partial(extend, CHUNK_TIMEOUT), export.format in WITH_TRASH
     chunks = writer.write(records_of(user_id, None, wait, trashed=trashed), "Tasks")
@@ -92,7 +90,7 @@ def export_tasks(request: ApiRequest, export: Query[Export]) -> StreamingHttpRes
 
 @router.get("/calendar", response=CalendarOut)
 def get_calendar(request: ApiRequest) -> HttpResponse:
-    """Your calendar feed, without its secret address."""
+    """Your calendar feed."""
     feed = CalendarFeed.objects.owned_by(request.auth.user_id).first()
     if feed is None:
         raise NotFound("You have no calendar feed; POST makes one.")
@@ -101,8 +99,8 @@ def get_calendar(request: ApiRequest) -> HttpResponse:
 
 @router.post("/calendar", response={201: CalendarOut})
 def create_calendar(request: ApiRequest) -> HttpResponse:
-    """Creates the secret address of your calendar feed; the previous address stops
-    working. Whoever has the address can read your tasks with due dates."""
+    """A new secret address instead of the previous one. Whoever has it can read your tasks
+    with due dates."""
     feed, secret = CalendarFeed.objects.issue(request.auth.user_id)
     url = address(request, f"/api/calendar/{secret}.ics")
     response = _calendar(feed, url, status=201)
@@ -113,7 +111,7 @@ def create_calendar(request: ApiRequest) -> HttpResponse:
 
 @router.delete("/calendar", response={204: None})
 def delete_calendar(request: ApiRequest) -> HttpResponse:
-    """Deletes your calendar feed; its address stops working."""
+    """Deletes your calendar feed."""
     if not CalendarFeed.objects.owned_by(request.auth.user_id).revoke():
         raise NotFound("You have no calendar feed.")
     return no_content()
@@ -125,8 +123,7 @@ def delete_calendar(request: ApiRequest) -> HttpResponse:
     openapi_extra=_files("ics"),
 )
 def read_calendar(request: HttpRequest, secret: str) -> HttpResponse:
-    """Tasks due since a year ago, as iCalendar, for programs that subscribe: as to-dos,
-    and the open ones as events too. At most 2,000 tasks and 900 KB."""
+    """Tasks due since a year ago, at most 2,000, for calendar programs."""
     require_https(request)
     feed = CalendarFeed.objects.opened_by(secret).select_related("owner").first()
     if feed is None:

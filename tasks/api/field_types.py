@@ -146,7 +146,6 @@ Title = TypeAliasType(
         STRIPPED,
         ONE_LINE,
         Field(
-            description=f"1-{TITLE_LENGTH} characters on one line.",
             examples=["Buy oat milk"],
             json_schema_extra={"pattern": NAME},
         ),
@@ -156,10 +155,7 @@ Description = Annotated[
     str,
     StringConstraints(max_length=DESCRIPTION_LENGTH),
     NO_NUL,
-    Field(
-        description=f"At most {DESCRIPTION_LENGTH:,} characters.",
-        json_schema_extra={"pattern": NOT_NUL},
-    ),
+    Field(json_schema_extra={"pattern": NOT_NUL}),
 ]
 Location = TypeAliasType(
     "Location",
@@ -171,10 +167,7 @@ Location = TypeAliasType(
         Field(json_schema_extra={"pattern": NAME}),
     ],
 )
-LocationOrNone = Annotated[
-    Location | None,
-    Field(description=f"1-{LOCATION_LENGTH} characters on one line."),
-]
+LocationOrNone = Location | None
 TagName = TypeAliasType(
     "TagName",
     Annotated[
@@ -183,7 +176,7 @@ TagName = TypeAliasType(
         STRIPPED,
         ONE_LINE,
         Field(
-            description=f"1-{TAG_LENGTH} characters on one line; case makes no difference.",
+            description="Case makes no difference.",
             examples=["errand"],
             json_schema_extra={"pattern": NAME},
         ),
@@ -196,10 +189,7 @@ ListName = TypeAliasType(
         StringConstraints(min_length=1, max_length=LIST_NAME_LENGTH),
         STRIPPED,
         ONE_LINE,
-        Field(
-            description=f"1-{LIST_NAME_LENGTH} characters on one line.",
-            json_schema_extra={"pattern": NAME},
-        ),
+        Field(json_schema_extra={"pattern": NAME}),
     ],
 )
 #: A tag in a filter; an old tag need not keep today's rule for names.
@@ -212,10 +202,7 @@ TagWanted = Annotated[
 ]
 Tags = Annotated[
     list[TagName],
-    Field(
-        max_length=MAX_TAGS,
-        description=f"At most {MAX_TAGS} names; new tags are created.",
-    ),
+    Field(max_length=MAX_TAGS, description="New tags are created."),
 ]
 Priority = TypeAliasType(
     "Priority",
@@ -231,26 +218,19 @@ Version = TypeAliasType(
     "Version",
     Annotated[Id, Field(description="The same as If-Match.")],
 )
-ListId = Annotated[Id | None, Field(description="The id of its list.")]
+ListId = Id | None
 ClientId = TypeAliasType(
     "ClientId",
     Annotated[
         UUID,
         BeforeValidator(_uuid),
-        WithJsonSchema(
-            {
-                "type": "string",
-                "format": "uuid",
-                "pattern": uuids.PATTERN,
-                "examples": [uuids.EXAMPLE],
-            }
-        ),
+        WithJsonSchema({"type": "string", "format": "uuid", "pattern": uuids.PATTERN}),
     ],
 )
 
 
 class TaskReference(Closed):
-    """The task with this `client_id`, instead of its id."""
+    """Instead of its id."""
 
     client_id: ClientId
 
@@ -272,20 +252,13 @@ TaskId = TypeAliasType(
         PlainValidator(_task_id, json_schema_input_type=Id | TaskReference),
     ],
 )
-ParentId = TypeAliasType(
-    "ParentId",
-    Annotated[
-        TaskId | None,
-        Field(description="The task that this is a subtask of."),
-    ],
-)
+ParentId = TypeAliasType("ParentId", TaskId | None)
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema(DAY_SCHEMA)]
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(INSTANT_SCHEMA)]
 
 
 class Reminder(Closed):
-    """At an instant, or minutes before the due date: before this hour of a day, by the clock of your
-    time zone."""
+    """One of `at` and `minutes_before` the due date: of a day, before `hour` in your time zone."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"hour": 9, "minutes_before": 30}]}
@@ -307,9 +280,7 @@ class Reminder(Closed):
         return self
 
 
-Reminders = Annotated[
-    list[Reminder], Field(max_length=MAX_REMINDERS, description="When to remind you.")
-]
+Reminders = Annotated[list[Reminder], Field(max_length=MAX_REMINDERS)]
 DayOrInstant = Annotated[
     date | datetime,
     BeforeValidator(_day_or_instant),
@@ -318,7 +289,7 @@ DayOrInstant = Annotated[
 Recurrence = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=RULE_LENGTH), NO_NUL]
     | None,
-    Field(description="The rule of a series, of RFC 5545."),
+    Field(description="A rule of RFC 5545."),
 ]
 SeriesSource = TypeAliasType("SeriesSource", Literal["due", "each_due", "completion"])
 RecurrenceFrom = Annotated[
@@ -328,7 +299,7 @@ RecurrenceFrom = Annotated[
 SeriesSubtasks = TypeAliasType("SeriesSubtasks", Literal["again", "once"])
 RecurrenceSubtasks = Annotated[
     SeriesSubtasks | None,
-    Field(description="Whether completed subtasks are made again; default: again."),
+    Field(description="Whether completed subtasks recur; default: again."),
 ]
 IdOrNone = Annotated[
     int,
@@ -363,8 +334,8 @@ NextCursor = TypeAliasType(
     Annotated[
         str | None,
         Field(
-            description="Cursor of the next page; null on the last one.",
-            examples=["WyItY3JlYXRlZCIsNDJd"],
+            description="Null on the last page.",
+            examples=["WyJhZnRlciIsMTIwMV0"],
         ),
     ],
 )

@@ -44,10 +44,10 @@ class TaskFilters(Page, InZone):
     ids: Ids = Field(
         [],
         max_length=MAX_IDS,
-        description="Only the tasks with these ids (repeated).",
+        description="Only tasks with these ids (repeated).",
     )
     completed: Annotated[bool, WORD] | None = Field(
-        None, description="Only completed or only open tasks."
+        None, description="Only completed tasks, or only others."
     )
     list: IdOrNone | None = Field(
         None, description="Only tasks in this list; `none`: in no list."

@@ -42,8 +42,6 @@ class ListIn(Closed):
 
 
 class ListPatch(Closed):
-    """The members to change."""
-
     model_config = ConfigDict(json_schema_extra={"examples": [{"archived": True}]})
 
     name: ListName = absent()
@@ -66,7 +64,7 @@ class ListRemoval(Closed):
 
 @router.get("/lists", response=ListPage)
 def list_lists(request: ApiRequest, filters: Query[ListFilters]) -> HttpResponse:
-    """Your lists, in their manual order."""
+    """Your lists, by `position`."""
     lists = TaskList.objects.owned_by(request.auth.user_id)
     if filters.archived is not None:
         lists = lists.filter(archived=filters.archived)
@@ -88,7 +86,7 @@ def create_list(request: ApiRequest, body: ListIn) -> HttpResponse:
 
 @router.get("/lists/{int:list_id}", response={200: ListOut, 304: None})
 def get_list(request: ApiRequest, list_id: int) -> HttpResponse:
-    """One of your lists. `GET /api/tasks?list=` returns its tasks."""
+    """A list of yours."""
     lists = TaskList.objects.owned_by(request.auth.user_id)
     return read_row(request, lists, list_id)
 

@@ -47,7 +47,7 @@ class ListOut(BaseModel):
     id: int
     name: str
     archived: bool
-    position: str = Field(description="The manual order; compare as ASCII text.")
+    position: str = Field(description="Compare as ASCII text.")
     created_at: datetime
     updated_at: datetime
     version: int = Field(description="1, and one more after every change.")

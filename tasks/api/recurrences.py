@@ -33,7 +33,7 @@ EXAMPLE: JsonDict = {
         "count": None,
         "until": None,
     },
-    "dates": ["2027-02-28", "2027-03-31", "2027-04-30"],
+    "dates": ["2027-02-28", "2027-03-31"],
 }
 Weekday = TypeAliasType("Weekday", Literal["mo", "tu", "we", "th", "fr", "sa", "su"])
 Frequency = TypeAliasType("Frequency", Literal["daily", "weekly", "monthly", "yearly"])
@@ -46,10 +46,10 @@ class Preview(Closed):
         str,
         StringConstraints(min_length=1, max_length=RULE_LENGTH),
         NO_NUL,
-        Field(description="The rule.", examples=["FREQ=MONTHLY;BYMONTHDAY=31"]),
+        Field(examples=["FREQ=MONTHLY;BYMONTHDAY=31"]),
     ]
     recurrence_from: SeriesSource = "due"
-    due_date: Annotated[Day | None, Field(examples=["2027-01-31"])] = None
+    due_date: Day | None = None
     due_at: Instant | None = None
     due_timezone: Zone | None = Field(None, description="Default: yours.")
     limit: Annotated[int, Field(ge=1, le=100), DIGITS] = 10
@@ -88,16 +88,14 @@ class RuleOut(BaseModel):
 class PreviewOut(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-    recurrence: str = Field(description="The rule as tasks show it.")
+    recurrence: str
     rule: RuleOut
-    dates: list[str] = Field(
-        description="Days, or instants in UTC, after the due date."
-    )
+    dates: list[str] = Field(description="Days, or instants in UTC.")
 
 
 @router.get("/recurrences/preview", response=PreviewOut)
 def preview_recurrence(request: ApiRequest, wanted: Query[Preview]) -> HttpResponse:
-    """The due dates of the series of a task."""
+    """The due dates of a series."""
     zone = wanted.due_timezone or request.auth.user.timezone
     begin = recurrence.planned(wanted.due_date, wanted.due_at, zone)
     assert begin is not None

@@ -32,10 +32,8 @@ class ReminderOut(BaseModel):
     status: ReminderStatus
     fire_at: datetime | None = Field(description="Null without a due date.")
     fired_at: datetime | None
-    late: bool = Field(description="Fired more than a minute after `fire_at`.")
-    email_status: EmailStatus | None = Field(
-        description="Of its e-mail, if it has one."
-    )
+    late: bool = Field(description="By more than a minute.")
+    email_status: EmailStatus | None = Field(description="Null without one.")
 
 
 class ReminderPage(BaseModel):
@@ -56,7 +54,7 @@ class RemindersQuery(Page):
 
 @router.get("/reminders", response=ReminderPage)
 def list_reminders(request: ApiRequest, query: Query[RemindersQuery]) -> HttpResponse:
-    """The reminders of your tasks, the newest first: when each fires, or has fired."""
+    """The reminders of your tasks, newest first."""
     rows = Reminder.objects.owned_by(request.auth.user_id).order_by("-pk")
     if query.status is not None:
         rows = rows.filter(status=query.status)

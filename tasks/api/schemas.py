@@ -65,12 +65,12 @@ def _rule(given: Reminder | Mapping[str, Any]) -> reminder_rules.Rule:
 class InZone(Closed):
     """The query of every operation that responds with tasks."""
 
-    tz: Zone | None = Field(None, description="The time zone of days; default: yours.")
+    tz: Zone | None = Field(None, description="The time zone; default: yours.")
 
 
-DUE = "The day that it is due. Setting it clears due_at."
-DUE_AT = "The instant that it is due. Setting it clears due_date."
-ZONE = "The time zone of due_at; default: yours."
+DUE = "Setting it clears due_at."
+DUE_AT = "Setting it clears due_date."
+ZONE = "Of due_at; default: yours."
 
 
 def _one_due(members: "TaskMembers | TaskPatch") -> None:
@@ -123,11 +123,9 @@ class TaskMembers(Closed):
 
 
 class TaskCreate(TaskMembers):
-    """A new task."""
-
     client_id: Annotated[
         ClientId | None,
-        Field(description="A UUID of your own. Creating it again is the same task."),
+        Field(description="Creating it again is the same task."),
     ] = None
 
 
@@ -174,8 +172,6 @@ class TaskIn(TaskMembers):
 
 
 class TaskPatch(Closed):
-    """The members to change."""
-
     model_config = ConfigDict(json_schema_extra={"examples": [{"completed": True}]})
 
     title: Title = absent()
@@ -207,8 +203,6 @@ def _no_members(body: object) -> object:
 
 
 class Precondition(Closed):
-    """May be left out."""
-
     model_config = ConfigDict(json_schema_extra={"examples": [{"version": 1}]})
 
     version: Version = absent()
@@ -230,7 +224,7 @@ def _check_place(move: BaseModel) -> None:
 
 
 class Move(Closed):
-    """The new place: one of `before`, `after` (ids) and `position`."""
+    """One of `before`, `after` (ids) and `position`."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"before": 41}]})
 
@@ -312,16 +306,16 @@ class TaskOut(BaseModel):
     parent: int | None
     tags: Names
     priority: Priority
-    due_date: date | None = Field(description="The day that it is due.")
-    due_at: datetime | None = Field(description="The instant that it is due.")
-    due_timezone: str | None = Field(description="The time zone of due_at.")
+    due_date: date | None
+    due_at: datetime | None
+    due_timezone: str | None = Field(description="Of due_at.")
     reminders: RemindersOut
     recurrence: str | None
     recurrence_from: SeriesSource | None
     recurrence_subtasks: SeriesSubtasks | None
-    occurrence: str | None = Field(description="Its planned due date in the series.")
+    occurrence: str | None = Field(description="Its planned due date.")
     overdue: bool = Field(description="Open, and its due date has passed.")
-    position: str = Field(description="The manual order; compare as ASCII text.")
+    position: str = Field(description="Compare as ASCII text.")
     open_subtasks: int
     completed: bool
     completed_at: datetime | None

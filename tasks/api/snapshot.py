@@ -40,8 +40,8 @@ FILE = {MEDIA_TYPE: {"schema": {"type": "string"}, "example": EXAMPLE}}
     openapi_extra={"responses": {200: {"description": "OK", "content": FILE}}},
 )
 def get_snapshot(request: ApiRequest, zone: Query[InZone]) -> StreamingHttpResponse:
-    """Your lists, tags and tasks as of one moment, and the cursor of the changes after it:
-    lines of JSON, each with a `kind`. Without the line `end` it is incomplete."""
+    """Your lists, tags and tasks, and the cursor of the changes after them: lines of JSON,
+    each with a `kind`. Without the line `end` it is incomplete."""
     user_id, clock = request.auth.user_id, clock_of(request, zone)
     lines = _lines(user_id, clock, partial(extend, CHUNK_TIMEOUT))
     within = this_thread.connection.snapshot()

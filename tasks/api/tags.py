@@ -39,7 +39,7 @@ class TagPatch(Closed):
 
 @router.get("/tags", response=TagPage)
 def list_tags(request: ApiRequest, page: Query[Page]) -> HttpResponse:
-    """Your tags by name, also unused ones. Tasks that use a new tag create it."""
+    """Your tags, by name."""
     tags = Tag.objects.owned_by(request.auth.user_id).in_order()
     return page_response(
         request, tags, page, "tags", represent_row, "key", tags.after_cursor
@@ -48,7 +48,7 @@ def list_tags(request: ApiRequest, page: Query[Page]) -> HttpResponse:
 
 @router.get("/tags/{int:tag_id}", response={200: TagOut, 304: None})
 def get_tag(request: ApiRequest, tag_id: int) -> HttpResponse:
-    """One of your tags. `GET /api/tasks?tag=` returns its tasks."""
+    """A tag of yours."""
     return read_row(request, Tag.objects.owned_by(request.auth.user_id), tag_id)
 
 

@@ -33,14 +33,14 @@ router = Router(tags=["tasks"])
 
 class Removal(InZone):
     permanent: Annotated[bool, WORD] = Field(
-        False, description="Delete it for good, also from the trash."
+        False, description="For good, also from the trash."
     )
 
 
 @router.get("/tasks/{int:task_id}", response={200: TaskOut, 304: None})
 @checks_token_itself
 def get_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpResponse:
-    """One task of yours."""
+    """A task of yours."""
     return read(request, task_id, clock_of(request, zone))
 
 
@@ -49,7 +49,7 @@ def get_task(request: ApiRequest, task_id: int, zone: Query[InZone]) -> HttpResp
 def replace_task(
     request: ApiRequest, task_id: int, body: TaskIn, zone: Query[InZone]
 ) -> HttpResponse:
-    """Replaces a task: members that are left out take their default."""
+    """Members that are left out take their default."""
     fields, version = to_model_fields(body.writable()), body.version
     if body.due_timezone is None:
         fields["due_timezone"] = body.due_at and request.auth.user.timezone
@@ -63,8 +63,7 @@ def replace_task(
 def update_task(
     request: ApiRequest, task_id: int, body: TaskPatch, zone: Query[InZone]
 ) -> HttpResponse:
-    """Changes the members that are sent. A task that is put into another list goes to
-    its end."""
+    """Changes the members that are sent. In another list, a task goes to the end."""
     fields = to_model_fields(body.model_dump(exclude_unset=True, exclude={"version"}))
     fields["zone"] = request.auth.user.timezone
     version = body.version
@@ -90,8 +89,7 @@ def delete_task(
 def toggle_task(
     request: ApiRequest, task_id: int, body: OptionalBody, zone: Query[InZone]
 ) -> HttpResponse:
-    """Completes an open task, or reopens a completed one. Repeating it reverts it: send
-    an Idempotency-Key, or use complete and reopen."""
+    """Repeating it reverts it: send an Idempotency-Key."""
     return changed(request, task_id, TaskQuerySet.toggle, zone, version=body.version)
 
 
@@ -100,8 +98,7 @@ def toggle_task(
 def complete_task(
     request: ApiRequest, task_id: int, body: OptionalBody, zone: Query[InZone]
 ) -> HttpResponse:
-    """Completes a task, not its subtasks; safe to repeat. Of a task that recurs, makes the
-    next one, whose id is `next_occurrence`."""
+    """Completes a task, not its subtasks; safe to repeat."""
     return changed(request, task_id, TaskQuerySet.complete, zone, version=body.version)
 
 
@@ -119,8 +116,8 @@ def reopen_task(
 def skip_task(
     request: ApiRequest, task_id: int, body: OptionalBody, zone: Query[InZone]
 ) -> HttpResponse:
-    """Passes over an occurrence of a task that recurs: its due date becomes the next one.
-    Repeating it passes over another: send an Idempotency-Key."""
+    """Moves a task that recurs to its next due date. Repeating it moves it again: send an
+    Idempotency-Key."""
     return changed(request, task_id, TaskQuerySet.skip, zone, version=body.version)
 
 
@@ -129,8 +126,7 @@ def skip_task(
 def move_task(
     request: ApiRequest, task_id: int, body: TaskMove, zone: Query[InZone]
 ) -> HttpResponse:
-    """Moves a task next to another one, in the list of that one, or to an end of its own
-    list. No other task changes."""
+    """Moves a task next to another one, in the list of that one, or to an end of its list."""
     fields = body.model_dump(exclude_unset=True, exclude={"version"})
     version = body.version
     return changed(request, task_id, TaskQuerySet.move, zone, fields, version=version)

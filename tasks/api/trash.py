@@ -6,7 +6,7 @@ from functools import partial
 from django.conf import settings
 from django.http import HttpResponse
 from ninja import Query, Router
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict
 
 from taskproject.accounts.auth import ApiRequest
 from tasks import jobs
@@ -28,14 +28,15 @@ router = Router(tags=["trash"])
 
 
 class TrashedTaskOut(TaskOut):
-    deleted_at: datetime = Field(examples=["2026-11-23T09:00:00.123456Z"])
-    purge_after: datetime = Field(
-        description="When it may be deleted for good.",
-        examples=["2026-12-23T09:00:00.123456Z"],
-    )
+    deleted_at: datetime
+    purge_after: datetime
 
 
 class TrashPage(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [], "next_cursor": None}]}
+    )
+
     items: list[TrashedTaskOut]
     next_cursor: NextCursor
 
@@ -54,7 +55,7 @@ def list_trash(request: ApiRequest, page: Query[TrashQuery]) -> HttpResponse:
 
 @router.delete("/tasks/trash", response={204: None, 202: JobOut})
 def empty_trash(request: ApiRequest) -> HttpResponse:
-    """Deletes your tasks in the trash for good; 202 with the job of thousands."""
+    """Deletes them for good; 202 with the job of thousands of tasks."""
     job = jobs.empty_trash(request.auth.user_id, actor(request))
     return unfinished_response(job) or no_content()
 

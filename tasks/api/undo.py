@@ -45,8 +45,7 @@ class UndoneOut(BaseModel):
 def undo_changes(
     request: ApiRequest, body: UndoIn, zone: Query[InZone]
 ) -> HttpResponse:
-    """Undoes your changes of at most 500 tasks, or of lists or tags. 409 if others have
-    changed them since."""
+    """Undoes your changes; 409 if others have changed the same since."""
     clock, user_id = clock_of(request, zone), request.auth.user_id
     events = undo.of_request(user_id, body.request)
     if "event" in body.model_fields_set:

@@ -93,7 +93,7 @@ Verbs = Annotated[
     ),
     AfterValidator(_once),
 ]
-VERBS = "Of the events that are sent; null: all."
+VERBS = "null: all."
 WebhookStop = TypeAliasType("WebhookStop", Literal["gone", "failing", "staff"])
 DeliveryOutcome = TypeAliasType(
     "DeliveryOutcome", Literal["pending", "delivered", "failed", "given_up"]
@@ -147,12 +147,10 @@ class WebhookOut(BaseModel):
     description: str
     verbs: list[EventVerb] | None
     active: bool
-    stopped: WebhookStop | None = Field(
-        description="Why the service switched it off: 410, failures, staff."
-    )
-    cursor: str = Field(description="Of the changes that are yet to be sent.")
+    stopped: WebhookStop | None = Field(description="Why it is off.")
+    cursor: str = Field(description="Of the changes yet to be sent.")
     failing_since: datetime | None
-    attempts: int = Field(description="That failed for the next event.")
+    attempts: int = Field(description="For the next event.")
     next_attempt_at: datetime | None = Field(description="After a failure.")
     created_at: datetime
     secret: str | None = Field(description="Only when it is created or rotated.")
@@ -170,7 +168,7 @@ class DeliveryOut(BaseModel):
     event: int | None = Field(description="Its sequence; null for a test.")
     outcome: DeliveryOutcome
     attempt: int
-    status: int | None = Field(description="Of the response.")
+    status: int | None
     error: str | None
     duration_ms: int | None
     at: datetime
@@ -230,15 +228,14 @@ def _with_secret(webhook: Webhook, status: int, **headers: str) -> HttpResponse:
 
 @router.get("/webhooks", response=WebhookPage)
 def list_webhooks(request: ApiRequest, page: Query[Page]) -> HttpResponse:
-    """Your webhooks, newest first, without their secrets."""
+    """Your webhooks, newest first."""
     mine = Webhook.objects.owned_by(request.auth.user_id).order_by("-pk")
     return page_response(request, mine, page, "webhooks", _represent)
 
 
 @router.post("/webhooks", response={201: WebhookOut})
 def create_webhook(request: ApiRequest, body: WebhookIn) -> HttpResponse:
-    """Has your changes from now on sent to a URL, signed by the `secret` that only this
-    response has."""
+    """Sends your changes from now on. Only this response has its `secret`."""
     fields = _fields(body.model_dump())
     webhook = Webhook.objects.issue(request.auth.user_id, **fields)
     return _with_secret(webhook, 201, Location=f"/api/webhooks/{webhook.pk}")
@@ -246,7 +243,7 @@ def create_webhook(request: ApiRequest, body: WebhookIn) -> HttpResponse:
 
 @router.get("/webhooks/{int:webhook_id}", response=WebhookOut)
 def get_webhook(request: ApiRequest, webhook_id: int) -> HttpResponse:
-    """A webhook and its state, without its secret."""
+    """A webhook of yours."""
     return json_response(_represent(_find(request, webhook_id)))
 
 
@@ -254,7 +251,7 @@ def get_webhook(request: ApiRequest, webhook_id: int) -> HttpResponse:
 def update_webhook(
     request: ApiRequest, webhook_id: int, body: WebhookPatch
 ) -> HttpResponse:
-    """Changes a webhook. Switched on, it continues where it stopped."""
+    """Changes the members that are sent. Switched on, it continues where it stopped."""
     webhook = _find(request, webhook_id)
     webhook.edit(**body.fields())
     return json_response(_represent(webhook))
@@ -262,14 +259,14 @@ def update_webhook(
 
 @router.delete("/webhooks/{int:webhook_id}", response={204: None})
 def delete_webhook(request: ApiRequest, webhook_id: int) -> HttpResponse:
-    """Deletes a webhook, with the log of its deliveries."""
+    """Deletes a webhook and its deliveries."""
     _find(request, webhook_id).delete()
     return no_content()
 
 
 @router.post("/webhooks/{int:webhook_id}/rotate", response=WebhookOut)
 def rotate_webhook(request: ApiRequest, webhook_id: int) -> HttpResponse:
-    """Gives it a new `secret`; the previous one signs, too, for 24 hours."""
+    """A new `secret`; the previous one signs, too, for 24 hours."""
     webhook = _find(request, webhook_id)
     webhook.rotate()
     return _with_secret(webhook, 200)
@@ -277,7 +274,7 @@ def rotate_webhook(request: ApiRequest, webhook_id: int) -> HttpResponse:
 
 @router.post("/webhooks/{int:webhook_id}/test", response={202: DeliveryOut})
 def test_webhook(request: ApiRequest, webhook_id: int) -> HttpResponse:
-    """Has a `webhook.test` sent soon."""
+    """Sends a `webhook.test`."""
     delivery = _find(request, webhook_id).request(None)
     return json_response(_represent_delivery(delivery), 202, Location=_log(webhook_id))
 
@@ -286,7 +283,7 @@ def test_webhook(request: ApiRequest, webhook_id: int) -> HttpResponse:
 def list_deliveries(
     request: ApiRequest, webhook_id: int, page: Query[Page]
 ) -> HttpResponse:
-    """The attempts of the last days, newest first."""
+    """Attempts to send, newest first."""
     rows = WebhookDelivery.objects.filter(webhook=_find(request, webhook_id))
     rows = rows.order_by("-pk")
     return page_response(request, rows, page, "deliveries", _represent_delivery)
@@ -296,7 +293,7 @@ def list_deliveries(
 def redeliver_webhook(
     request: ApiRequest, webhook_id: int, body: Redelivery
 ) -> HttpResponse:
-    """Has an event, or all since a time, sent once more, with the same `webhook-id`."""
+    """Sends an event, or all since a time, again."""
     webhook = _find(request, webhook_id)
     if "since" in body.model_fields_set:
         webhook.rewind(body.since)

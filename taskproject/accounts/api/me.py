@@ -45,16 +45,12 @@ class MeOut(BaseModel):
 
     id: int
     username: str
-    timezone: str = Field(description="Decides which day is today; PATCH changes it.")
-    reminder_emails: bool = Field(
-        description="Whether reminders are sent to your verified e-mail address, too."
-    )
+    timezone: str = Field(description="Decides which day is today.")
+    reminder_emails: bool
     is_staff: bool
     via: CallerVia
     token: TokenOut | None
-    csrf_token: str | None = Field(
-        description="For X-CSRFToken; only with a session cookie."
-    )
+    csrf_token: str | None = Field(description="For X-CSRFToken.")
 
 
 class MePatch(Closed):
@@ -74,14 +70,14 @@ class Deletion(Closed):
 
 @router.get("/me", response=MeOut, summary="Get the current user")
 def get_me(request: ApiRequest) -> MeOut:
-    """The user that the request acts as."""
+    """You, and your credential."""
     return _me(request.auth, _csrf_token(request))
 
 
 @router.patch("/me", response=MeOut, summary="Update the current user")
 def update_me(request: ApiRequest, body: MePatch) -> HttpResponse:
-    """Changes your time zone, and whether reminders are mailed to you: 403 if this installation
-    sends none, 409 without a verified e-mail address."""
+    """Changes the members that are sent. `reminder_emails` is 409 without a verified address,
+    403 where no mail is sent."""
     caller = request.auth
     change_preferences(caller.user, **body.model_dump(exclude_unset=True))
     me = _me(caller, _csrf_token(request))
@@ -96,7 +92,7 @@ def update_me(request: ApiRequest, body: MePatch) -> HttpResponse:
     "/me", response={204: None, 202: JobOut}, summary="Delete the current user"
 )
 def delete_me(request: ApiRequest, deletion: Query[Deletion]) -> HttpResponse:
-    """Deletes you with all that is yours, permanently; 202 while it goes on."""
+    """Deletes you and all that is yours for good; 202 with the job of thousands of tasks."""
     job = delete_caller(request, deletion.confirm)
     if job is None:
         return no_content()
@@ -106,7 +102,7 @@ def delete_me(request: ApiRequest, deletion: Query[Deletion]) -> HttpResponse:
 
 @public.get("/deletions/{receipt}", response=JobOut)
 def get_deletion(request: HttpRequest, receipt: str) -> HttpResponse:
-    """The progress of the deletion of a user."""
+    """The progress of a deletion."""
     return json_response(job_of(receipt).as_dict())
 
 

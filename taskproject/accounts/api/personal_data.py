@@ -42,8 +42,7 @@ WEBHOOK = ("url", "description", "verbs", "active", "created_at")
 
 EXAMPLE = """\
 {"kind":"header","format":"account","version":1}
-{"kind":"user","id":7,"username":"alice"}
-{"kind":"end","records":1}
+{"kind":"end","records":0}
 """
 MEDIA_TYPE = WRITERS["jsonl"].media_type
 FILE = {MEDIA_TYPE: {"schema": {"type": "string"}, "example": EXAMPLE}}
@@ -56,8 +55,8 @@ FILE = {MEDIA_TYPE: {"schema": {"type": "string"}, "example": EXAMPLE}}
     openapi_extra={"responses": {200: {"description": "OK", "content": FILE}}},
 )
 def export_me(request: ApiRequest) -> StreamingHttpResponse:
-    """All that is yours, without secrets: lines of JSON, each with a `kind`. Without the last
-    one, `end`, the response is incomplete."""
+    """All that is yours, without secrets: lines of JSON, each with a `kind`. Without the line
+    `end` it is incomplete."""
     user_id = request.auth.user_id
     lines = _lines(user_id, partial(extend, CHUNK_TIMEOUT))
     within = this_thread.connection.snapshot()

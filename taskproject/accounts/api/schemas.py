@@ -11,6 +11,6 @@ TokenScope = TypeAliasType("TokenScope", Literal["read", "write"])
 
 class TokenOut(BaseModel):
     name: str
-    prefix: str = Field(description="The first characters of the token.")
+    prefix: str = Field(description="Of the secret.")
     scopes: list[TokenScope]
     expires_at: datetime | None

@@ -70,7 +70,7 @@ class TokenIn(Closed):
     scopes: Scopes = Field(["read", "write"])
     expires_at: Instant | None = Field(
         default_factory=lambda: None,
-        description=f"null: never. Default: in {LIFETIME.days} days, or with the API token used.",
+        description=f"null: never. Default: in {LIFETIME.days} days, or with the token used.",
     )
 
 
@@ -89,15 +89,14 @@ def _represent(token: ApiToken, secret: str | None = None) -> dict[str, object]:
 
 @router.get("/tokens", response=TokenPage)
 def list_tokens(request: ApiRequest, page: Query[Page]) -> HttpResponse:
-    """Your API tokens, newest first, without their secrets."""
+    """Your tokens, newest first."""
     mine = tokens.of(request.auth).order_by("-pk")
     return page_response(request, mine, page, "tokens", _represent)
 
 
 @router.post("/tokens", response={201: OwnTokenOut}, summary="Create a token")
 def create_token(request: ApiRequest, body: TokenIn) -> HttpResponse:
-    """Creates an API token; only this response has its `secret`. An API token creates
-    only tokens with scopes that it has, and that expire no later."""
+    """Creates a token. Only this response has its `secret`."""
     expires_at = body.expires_at
     if "expires_at" not in body.model_fields_set:
         expires_at = tokens.default_expiry(request.auth)
@@ -109,6 +108,6 @@ def create_token(request: ApiRequest, body: TokenIn) -> HttpResponse:
 
 @router.delete("/tokens/{int:token_id}", response={204: None}, summary="Revoke a token")
 def revoke_token(request: ApiRequest, token_id: int) -> HttpResponse:
-    """Revokes one of your API tokens at once."""
+    """Revokes a token."""
     tokens.revoke(request.auth, token_id)
     return no_content()
