@@ -1,9 +1,13 @@
 """The cast and the ways in: alice owns, bob is another user, carol is staff."""
 
 import gc
+import importlib
 import json
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -40,6 +44,20 @@ hypothesis.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 hypothesis.load_profile("suite")
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """On a fresh clone, lets each process of pytest-xdist compile a part of the test files,
+    which takes 16 s of CPU time, most of it for their asserts. The others read the result.
+    What cannot be imported is told when it is collected."""
+    directories = [path for path in map(Path, session.config.args) if path.is_dir()]
+    files = sorted(file for each in directories for file in each.rglob("test_*.py"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    for file in files[number::processes]:
+        with suppress(Exception, pytest.skip.Exception):
+            relative = file.resolve().relative_to(session.config.rootpath)
+            importlib.import_module(".".join(relative.with_suffix("").parts))
 
 
 def pytest_collection_finish() -> None:

@@ -12,3 +12,12 @@ from taskproject.api import api as api_object
 def document() -> Any:
     """As a client reads it."""
     return json.loads(json.dumps(api_object.get_openapi_schema()))
+
+
+@pytest.fixture
+def definitions() -> Any:
+    """Validators of OpenAPI documents. Importing them takes a second, which only a process
+    that uses them needs."""
+    from schemathesis.specs.openapi import definitions
+
+    return definitions

@@ -72,9 +72,10 @@ def pytest_collection_modifyitems(
     """On PostgreSQL leaves out the tests of tests/unit and tests/contract that use no
     database: they have run on SQLite."""
     if config.option.database != "sqlite":
-        left_out = [item for item in items if not _uses_a_database(item)]
-        items[:] = [item for item in items if item not in left_out]
-        config.hook.pytest_deselected(items=left_out)
+        config.hook.pytest_deselected(
+            items=[item for item in items if not _uses_a_database(item)]
+        )
+        items[:] = filter(_uses_a_database, items)
     for item in items:
         alone = item.get_closest_marker("without_pooler")
         if alone and config.option.database == "pgbouncer":
