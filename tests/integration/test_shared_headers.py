@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import psycopg
@@ -22,7 +23,6 @@ from taskproject import __version__
 from taskproject.accounts.models import User
 from taskproject.api import api
 from taskproject.pipeline import shared_headers
-from taskproject.wsgi import Application
 from tasks.models import Event, Task
 from tests.conftest import ApiClient, make_task, make_token
 
@@ -255,6 +255,10 @@ def test_a_bug_is_told_once_and_by_its_identifier(
 def call(
     factory: RequestFactory, secret: str, method: str, path: str, body: Any = None
 ) -> tuple[str, dict[str, str], Any]:
+    # Its import resumes jobs in a thread, which would go on during other tests.
+    with patch("taskproject.jobs.start"):
+        from taskproject.wsgi import Application
+
     content = json.dumps(body) if body is not None else ""
     kind = "application/json" if content else ""
     headers = {"Authorization": f"Bearer {secret}", "Origin": FRONTEND}
