@@ -174,6 +174,7 @@ def test_an_answer_that_the_caller_has_is_what_the_document_says(
     fulfils(document, operation, answer)
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("operation", "status", "method", "path", "body"),
     [

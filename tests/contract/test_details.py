@@ -12,6 +12,8 @@ from tasks.models import Tag
 from tests.conftest import ApiClient, make_task
 from tests.support.rows import alone, assert_refused, make_list
 
+pytestmark = pytest.mark.either_database
+
 TASKS, ONE, LIST, TAG, ME = (
     "/api/tasks",
     "/api/tasks/{}",

@@ -266,6 +266,7 @@ def test_the_documentation_shows_the_table() -> None:
     assert "\n".join(table) in Path("docs/api.md").read_text()
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_each_way_in_may_do_what_the_table_says(
     alice: User, settings: Settings, subtests: pytest.Subtests, operation: str
@@ -441,6 +442,7 @@ def test_a_new_task_is_the_callers(alice: User, settings: Settings) -> None:
         assert TaskList.objects.get(pk=made).owner.username == owner
 
 
+@pytest.mark.either_database
 def test_a_wrong_token_does_not_fall_through_to_session_or_guest(
     alice: User, settings: Settings
 ) -> None:

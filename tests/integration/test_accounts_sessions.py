@@ -113,6 +113,7 @@ def test_a_session_token_that_is_not_valid_is_refused_despite_a_guest(
     assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
 
 
+@pytest.mark.either_database
 def test_a_session_token_has_no_csrf_token(anna: User) -> None:
     app = App()
     signed_in(app)
@@ -125,6 +126,7 @@ def test_a_session_token_has_no_csrf_token(anna: User) -> None:
 # Pages of other origins
 
 
+@pytest.mark.either_database
 def test_a_page_of_an_allowed_origin_signs_in(anna: User, settings: Settings) -> None:
     origin = "https://app.example.com"
     settings.CORS_ALLOWED_ORIGINS = settings.CSRF_TRUSTED_ORIGINS = [origin]
@@ -140,6 +142,7 @@ def test_a_page_of_an_allowed_origin_signs_in(anna: User, settings: Settings) ->
     assert answer.status_code == 200
 
 
+@pytest.mark.either_database
 def test_a_page_of_another_origin_does_not(anna: User) -> None:
     page = Browser()
     page.call("GET", "/config")
@@ -150,12 +153,14 @@ def test_a_page_of_another_origin_does_not(anna: User) -> None:
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
+@pytest.mark.either_database
 def test_without_the_csrf_token_a_browser_does_not_write(anna: User) -> None:
     answer = Browser().call("POST", "/auth/login", ANNA)
 
     assert (answer.status_code, answer.json()["code"]) == (403, "csrf_failed")
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     "header", ["x-session-token", "x-email-verification-key", "x-password-reset-key"]
 )
@@ -180,6 +185,7 @@ def test_a_page_may_send_the_headers_of_allauth(
 # What is refused
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("body", "content_type", "status", "code"),
     [
@@ -206,6 +212,7 @@ def test_a_body_that_is_no_json_object_is_a_problem(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+@pytest.mark.either_database
 def test_a_password_sent_unencrypted_is_refused(anna: User, settings: Settings) -> None:
     settings.HTTPS = True
 

@@ -109,6 +109,7 @@ def test_a_selection_across_all_pages_goes_into_the_list_as_it_was_shown(
     assert row(since) == row_of(since)
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("key", FORGED)
 def test_a_list_that_is_not_there_is_refused(
     staff: Client, alice: User, key: str
@@ -126,6 +127,7 @@ def test_a_list_that_is_not_there_is_refused(
     assert row(task) == row_of(task)
 
 
+@pytest.mark.either_database
 def test_another_owners_list_is_refused(staff: Client, alice: User, bob: User) -> None:
     task, bobs = make_task(alice), make_list(bob)
 
@@ -135,6 +137,7 @@ def test_another_owners_list_is_refused(staff: Client, alice: User, bob: User) -
     assert row(task) == row_of(task)
 
 
+@pytest.mark.either_database
 def test_tasks_of_several_owners_share_no_list(
     staff: Client, alice: User, bob: User, home: TaskList
 ) -> None:
@@ -149,6 +152,7 @@ def test_tasks_of_several_owners_share_no_list(
 # Permissions
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("action", ["priority_high", "place", "take_out"])
 @pytest.mark.parametrize("across", [False, True])
 def test_who_may_only_view_is_offered_none_and_can_forge_none(
@@ -164,6 +168,7 @@ def test_who_may_only_view_is_offered_none_and_can_forge_none(
     assert row(task) == row_of(task)
 
 
+@pytest.mark.either_database
 def test_who_may_see_no_lists_puts_nothing_into_one(
     alice: User, bob: User, home: TaskList
 ) -> None:
@@ -176,6 +181,7 @@ def test_who_may_see_no_lists_puts_nothing_into_one(
     assert row(task) == row_of(task)
 
 
+@pytest.mark.either_database
 def test_who_may_change_tasks_and_see_lists_may_do_all_of_it(
     alice: User, bob: User, home: TaskList
 ) -> None:

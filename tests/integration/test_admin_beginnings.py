@@ -68,12 +68,14 @@ def test_a_task_is_added_from_the_page_of_its_list(
     assert (task.title, task.owner, task.parent) == ("New", alice, None)
 
 
+@pytest.mark.either_database
 def test_a_task_in_no_list_hands_none_on(staff: Client, alice: User) -> None:
     parent = make_task(alice)
 
     assert link(staff, parent) == f"{ADD}?owner={alice.pk}&parent={parent.pk}"
 
 
+@pytest.mark.either_database
 def test_what_can_have_no_subtasks_has_no_link(staff: Client, alice: User) -> None:
     parent, trashed = make_task(alice), make_task(alice)
     child = make_task(alice, parent_id=parent.pk)
@@ -82,6 +84,7 @@ def test_what_can_have_no_subtasks_has_no_link(staff: Client, alice: User) -> No
     assert [link(staff, task) for task in (child, trashed)] == [None, None]
 
 
+@pytest.mark.either_database
 def test_who_may_add_no_tasks_is_shown_no_link_and_no_form(
     alice: User, bob: User, home: TaskList
 ) -> None:
@@ -116,6 +119,7 @@ def test_the_pickers_offer_what_the_owner_in_the_address_has(
     assert page.count(f'/choices/?owner={alice.pk}"') == 2
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("name", ["list", "parent"])
 def test_what_another_owner_has_is_not_filled_in(
     staff: Client, alice: User, bob: User, name: str
@@ -127,6 +131,7 @@ def test_what_another_owner_has_is_not_filled_in(
     assert filled(form) == [str(alice.pk), "", ""]
 
 
+@pytest.mark.either_database
 def test_a_parent_that_the_form_would_refuse_is_not_filled_in(
     staff: Client, alice: User
 ) -> None:

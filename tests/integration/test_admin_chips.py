@@ -85,6 +85,7 @@ def test_each_filter_is_removed_by_itself(staff: Client, alice: User) -> None:
         assert told not in chips(staff, without.removeprefix("?"))
 
 
+@pytest.mark.either_database
 def test_markup_in_a_chip_is_escaped(staff: Client, alice: User) -> None:
     home = make_list(alice, SCRIPT)
 
@@ -94,6 +95,7 @@ def test_markup_in_a_chip_is_escaped(staff: Client, alice: User) -> None:
     assert SCRIPT not in page
 
 
+@pytest.mark.either_database
 def test_who_may_not_view_lists_gets_no_name_of_one(alice: User, bob: User) -> None:
     home = make_list(alice, "Secret")
 

@@ -54,6 +54,7 @@ def test_it_completes_an_open_task_and_reopens_a_completed_one(
     assert row(other) == row_of(other)
 
 
+@pytest.mark.either_database
 def test_scripts_get_the_new_cells(staff: Client, alice: User) -> None:
     task = make_task(alice, SCRIPT)
     address, form = button(staff, task)
@@ -109,6 +110,7 @@ def test_of_two_tabs_the_second_says_what_happened(
     assert row(task) == before
 
 
+@pytest.mark.either_database
 def test_a_task_that_was_deleted_is_not_found(staff: Client, alice: User) -> None:
     task = make_task(alice)
     sent = button(staff, task)
@@ -117,6 +119,7 @@ def test_a_task_that_was_deleted_is_not_found(staff: Client, alice: User) -> Non
     assert staff.post(*sent).status_code == 404
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("version", ["", "x", "-1", "9" * 30, "①", "1 OR 1=1"])
 def test_a_forged_version_changes_nothing(
     staff: Client, alice: User, version: str
@@ -129,6 +132,7 @@ def test_a_forged_version_changes_nothing(
     assert row(task) == row_of(task)
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     "back", ["//evil.example/", "\r\nX: y", "\x00", "a" * 9_000, "e=1&p=x", "%"]
 )
@@ -145,6 +149,7 @@ def test_a_forged_way_back_stays_in_the_list(
     assert staff.get(answer.headers["Location"]).status_code < 500
 
 
+@pytest.mark.either_database
 def test_it_needs_a_post_with_the_token_against_forgery(
     staff: Client, carol: User, alice: User
 ) -> None:
@@ -158,6 +163,7 @@ def test_it_needs_a_post_with_the_token_against_forgery(
     assert row(task) == row_of(task)
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("permission", ["view_task", "add_task", "delete_task"])
 def test_who_may_not_change_tasks_cannot_forge_it(
     bob: User, alice: User, permission: str
@@ -172,6 +178,7 @@ def test_who_may_not_change_tasks_cannot_forge_it(
     assert row(task) == row_of(task)
 
 
+@pytest.mark.either_database
 def test_who_may_change_tasks_may_use_the_buttons_and_the_actions(
     bob: User, alice: User
 ) -> None:
@@ -184,6 +191,7 @@ def test_who_may_change_tasks_may_use_the_buttons_and_the_actions(
     assert Task.objects.completed().count() == 2
 
 
+@pytest.mark.either_database
 def test_it_writes_only_whether_the_task_is_completed(
     staff: Client, alice: User, queries: CaptureQueriesContext
 ) -> None:

@@ -12,6 +12,8 @@ from tests.conftest import BY, ApiClient, make_task
 from tests.support.admin import Editor, row
 from tests.support.rows import make_list
 
+pytestmark = pytest.mark.either_database
+
 NOTHING_SAVED = "Nothing is saved yet"
 
 

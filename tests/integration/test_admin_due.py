@@ -11,6 +11,8 @@ from tasks.models import Task
 from tests.conftest import make_task
 from tests.support.admin import ADD, Editor
 
+pytestmark = pytest.mark.either_database
+
 NOON = datetime(2026, 12, 31, 12, tzinfo=UTC)
 
 

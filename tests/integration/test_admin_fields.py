@@ -85,6 +85,7 @@ def test_the_form_takes_every_one_of_them_away(staff: Client, alice: User) -> No
     )
 
 
+@pytest.mark.either_database
 def test_a_form_saved_as_it_was_opened_changes_none_of_them(
     staff: Client, alice: User
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_form_saved_as_it_was_opened_changes_none_of_them(
     assert (task.version, task.tags) == (1, tags)
 
 
+@pytest.mark.either_database
 def test_the_position_is_shown_and_not_taken(staff: Client, alice: User) -> None:
     task = make_task(alice)
     editor = Editor(staff, task)
@@ -109,6 +111,7 @@ def test_the_position_is_shown_and_not_taken(staff: Client, alice: User) -> None
     assert Task.objects.get(pk=task.pk).position == task.position
 
 
+@pytest.mark.either_database
 def test_the_form_shows_where_a_task_belongs_to_who_may_only_view(
     alice: User, bob: User
 ) -> None:
@@ -125,6 +128,7 @@ def test_the_form_shows_where_a_task_belongs_to_who_may_only_view(
 # What is somebody else's
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("adding", [True, False])
 @pytest.mark.parametrize("field", ["list", "parent"])
 def test_what_is_another_owners_is_refused(
@@ -145,6 +149,7 @@ def test_what_is_another_owners_is_refused(
     assert Task.objects.get(pk=task.pk).version == 1
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("field", ["list", "parent", "owner"])
 @pytest.mark.parametrize("adding", [True, False])
 def test_a_forged_key_is_an_error_of_the_form(
@@ -195,6 +200,7 @@ def test_another_owner_can_come_with_a_list_of_theirs(
 # What the verbs refuse
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("whose", "chosen", "errors"),
     [
@@ -239,6 +245,7 @@ def test_a_refusal_keeps_what_was_typed_until_it_is_put_right(
     assert (task.parent, task.title, task.tags) == (parent, "Buy bread", ["shop"])
 
 
+@pytest.mark.either_database
 def test_a_refused_add_stores_nothing(staff: Client, alice: User) -> None:
     parent = make_task(alice)
     child = make_task(alice, parent_id=parent.pk)
@@ -261,6 +268,7 @@ def test_a_refused_add_stores_nothing(staff: Client, alice: User) -> None:
 # Tags
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("typed", "stored"),
     [
@@ -292,6 +300,7 @@ def test_a_tag_that_is_there_in_another_case_is_taken(
     assert Tag.objects.count() == 1
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("name", "typed"),
     [
@@ -317,6 +326,7 @@ def test_malformed_tags_and_unknown_priorities_are_errors_of_the_form(
 # Autocomplete
 
 
+@pytest.mark.either_database
 def test_the_pickers_of_a_task_ask_for_what_its_owner_has(
     staff: Client, alice: User
 ) -> None:
@@ -370,6 +380,7 @@ def test_a_forged_owner_of_choices_is_no_server_error(
     assert choices(staff, "list", owner=owner).status_code == 200
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("field", ["title", "nothing", "subtasks", "id"])
 def test_there_are_no_choices_of_other_fields(staff: Client, field: str) -> None:
     assert choices(staff, field).status_code == 403
@@ -445,6 +456,7 @@ def test_the_page_of_a_task_takes_as_many_queries_however_much_it_has(
     assert counts[0] == counts[1] <= 8
 
 
+@pytest.mark.either_database
 def test_a_title_of_a_subtask_with_markup_is_escaped(
     staff: Client, alice: User
 ) -> None:

@@ -349,6 +349,7 @@ def test_markup_in_a_file_stays_text(staff: Client, alice: User) -> None:
     assert ESCAPED in page
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     "kind", ["csv", "jsonl", "ics", "google", "vikunja", "todoist"]
 )

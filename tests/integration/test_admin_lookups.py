@@ -13,6 +13,7 @@ TOKENS = "/admin/accounts/apitoken/"
 CHOICES = "/admin/tasks/task/choices/"
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("path", "query"),
     [

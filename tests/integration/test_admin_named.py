@@ -26,6 +26,8 @@ from tests.support.admin import (
 )
 from tests.support.rows import make_list
 
+pytestmark = pytest.mark.either_database
+
 
 def make_tag(owner: User, name: str = "errand") -> Tag:
     make_task(owner, f"Of {name}", tags=[name])

@@ -153,6 +153,7 @@ def test_every_list_takes_a_search_with_a_nul_without_a_server_error(
 # Pages of no model
 
 
+@pytest.mark.either_database
 def test_the_index_lists_every_model(staff: Client) -> None:
     answer = staff.get("/admin/")
 
@@ -160,6 +161,7 @@ def test_the_index_lists_every_model(staff: Client) -> None:
         assert f'href="{address(model, "changelist")}"' in answer.content.decode()
 
 
+@pytest.mark.either_database
 def test_the_index_lists_nothing_that_staff_may_not_see(db: None) -> None:
     dora = signed_in(User.objects.create(username="dora", is_staff=True))
 
@@ -170,16 +172,19 @@ def test_the_index_lists_nothing_that_staff_may_not_see(db: None) -> None:
         assert address(model, "changelist") not in answer.content.decode()
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("app", sorted({model._meta.app_label for model in REGISTRY}))
 def test_the_index_of_every_app_is_rendered(staff: Client, app: str) -> None:
     assert staff.get(f"/admin/{app}/").status_code == 200
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("path", ["/admin/password_change/", "/admin/jsi18n/"])
 def test_the_other_pages_are_rendered(staff: Client, path: str) -> None:
     assert staff.get(path).status_code == 200
 
 
+@pytest.mark.either_database
 def test_the_password_page_of_a_user_is_rendered(staff: Client, alice: User) -> None:
     assert staff.get(f"/admin/accounts/user/{alice.pk}/password/").status_code == 200
 
@@ -191,6 +196,7 @@ def set_password(user: User) -> str:
     return "correct horse battery"
 
 
+@pytest.mark.either_database
 def test_the_login_page_is_rendered(client: Client, db: None) -> None:
     answer = client.get("/admin/login/")
 
@@ -211,6 +217,7 @@ def test_staff_can_sign_in_and_out(client: Client, carol: User) -> None:
     assert client.get("/admin/tasks/task/").status_code == 302
 
 
+@pytest.mark.either_database
 def test_a_wrong_password_is_refused(client: Client, carol: User) -> None:
     given = {"username": "carol", "password": "wrong"}
     answer = client.post("/admin/login/", given)
@@ -219,6 +226,7 @@ def test_a_wrong_password_is_refused(client: Client, carol: User) -> None:
     assert "Please enter the correct username" in answer.content.decode()
 
 
+@pytest.mark.either_database
 def test_who_is_not_staff_cannot_sign_in(client: Client, alice: User) -> None:
     given = {"username": "alice", "password": set_password(alice)}
 
@@ -226,6 +234,7 @@ def test_who_is_not_staff_cannot_sign_in(client: Client, alice: User) -> None:
     assert "_auth_user_id" not in client.session
 
 
+@pytest.mark.either_database
 def test_the_login_leads_to_no_other_site(client: Client, carol: User) -> None:
     given = {"username": "carol", "password": set_password(carol)}
     answer = client.post("/admin/login/?next=https://evil.example/", given)
@@ -234,6 +243,7 @@ def test_the_login_leads_to_no_other_site(client: Client, carol: User) -> None:
     assert "evil" not in answer.headers["Location"]
 
 
+@pytest.mark.either_database
 def test_a_form_without_its_csrf_token_is_refused(carol: User) -> None:
     task = make_task(carol)
     client = Client(enforce_csrf_checks=True)
@@ -245,6 +255,7 @@ def test_a_form_without_its_csrf_token_is_refused(carol: User) -> None:
     assert Task.objects.get() == task
 
 
+@pytest.mark.either_database
 def test_admin_pages_are_kept_by_no_cache(staff: Client, alice: User) -> None:
     make_task(alice)
 
@@ -281,6 +292,7 @@ def test_the_time_zone_of_a_user_can_be_changed(staff: Client, alice: User) -> N
     assert alice.timezone == "Europe/Lisbon"
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../UTC", "a\x00b", "x" * 65])
 def test_a_time_zone_that_is_none_is_refused(
     staff: Client, alice: User, zone: str
@@ -297,6 +309,7 @@ def test_a_time_zone_that_is_none_is_refused(
     assert alice.timezone == "UTC"
 
 
+@pytest.mark.either_database
 def test_no_page_of_a_user_shows_the_hash_of_the_password(
     staff: Client, alice: User
 ) -> None:
@@ -326,6 +339,7 @@ def _on_one_day() -> None:
     User.objects.update(date_joined=moment)
 
 
+@pytest.mark.either_database
 def test_the_menu_begins_with_tasks(staff: Client) -> None:
     page = staff.get("/admin/").content.decode()
 

@@ -29,6 +29,7 @@ def add(client: Client, line: str, **shown: object) -> Any:
     return client.post(ADD, form, follow=True)
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("line", "fields"),
     [
@@ -63,6 +64,7 @@ def test_a_line_is_a_task(
     assert f'Added <a href="{LIST}{task.pk}/change/">' in text(answer)
 
 
+@pytest.mark.either_database
 def test_the_day_is_the_viewers(staff: Client, carol: User) -> None:
     carol.move_to("Pacific/Kiritimati")
 
@@ -105,6 +107,7 @@ def test_a_task_is_added_where_the_page_is(
     ]
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("line", "told"),
     [
@@ -156,6 +159,7 @@ def test_a_line_that_is_refused_is_shown_again_once(
     assert staff.get(LIST).context["quick_add"] == ""
 
 
+@pytest.mark.either_database
 def test_who_may_not_add_gets_no_form_and_cannot_forge_it(bob: User) -> None:
     client = as_staff(bob, "view_task", "change_task")
 
@@ -164,6 +168,7 @@ def test_who_may_not_add_gets_no_form_and_cannot_forge_it(bob: User) -> None:
     assert not Task.objects.exists()
 
 
+@pytest.mark.either_database
 def test_who_may_not_view_users_or_lists_adds_tasks_of_their_own_alone(
     bob: User, alice: User
 ) -> None:
@@ -178,6 +183,7 @@ def test_who_may_not_view_users_or_lists_adds_tasks_of_their_own_alone(
     assert (task.owner_id, task.list_id) == (bob.pk, None)
 
 
+@pytest.mark.either_database
 def test_it_needs_a_post_with_the_token_against_forgery(
     staff: Client, carol: User
 ) -> None:

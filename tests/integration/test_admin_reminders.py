@@ -11,6 +11,8 @@ from tasks.reminder_rules import relative
 from tests.conftest import BY, make_task
 from tests.support.admin import ADD, Editor, as_staff, open_form, page_of, text
 
+pytestmark = pytest.mark.either_database
+
 LINES = "1 day before (of a day: 18:00)\r\n2990-12-31 17:30"
 RULES = [relative(1_440, 18), {"at": "2990-12-31T16:30:00Z"}]
 

@@ -50,6 +50,7 @@ def offered(client: Client) -> list[str]:
     return [unescape(name) for name in re.findall(r"<a [^>]*>([^<]*)</a>", nav)][1:]
 
 
+@pytest.mark.either_database
 def test_own_views_are_offered_before_many_shared_ones(
     staff: Client, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +91,7 @@ def test_a_view_keeps_filters_search_order_and_columns(
     assert [task.title for task in page.context["cl"].result_list] == ["Buy milk"]
 
 
+@pytest.mark.either_database
 def test_columns_are_chosen_for_oneself(staff: Client, alice: User, bob: User) -> None:
     make_task(alice)
     everything = columns(staff.get(LIST))
@@ -104,6 +106,7 @@ def test_columns_are_chosen_for_oneself(staff: Client, alice: User, bob: User) -
     assert columns(post(staff, columns="")) == ["Title"]
 
 
+@pytest.mark.either_database
 def test_a_view_of_the_same_name_is_replaced_and_of_another_user_is_not(
     staff: Client, carol: User, bob: User
 ) -> None:
@@ -120,6 +123,7 @@ def test_a_view_of_the_same_name_is_replaced_and_of_another_user_is_not(
     ]
 
 
+@pytest.mark.either_database
 def test_shared_views_are_offered_to_all_staff_and_others_to_nobody(
     staff: Client, bob: User
 ) -> None:
@@ -136,6 +140,7 @@ def test_shared_views_are_offered_to_all_staff_and_others_to_nobody(
     ]
 
 
+@pytest.mark.either_database
 def test_who_may_not_share_views_can_neither_share_nor_change_shared_ones(
     staff: Client, bob: User
 ) -> None:
@@ -156,6 +161,7 @@ def test_who_may_not_share_views_can_neither_share_nor_change_shared_ones(
     assert (kept.pk, kept.query) == (team.pk, "due=week")
 
 
+@pytest.mark.either_database
 def test_who_may_share_views_changes_those_of_others(staff: Client, bob: User) -> None:
     bobs = as_staff(bob, "view_task", "share_savedview")
     save(bobs, "Team", "due=week", shared="on")
@@ -172,6 +178,7 @@ def test_who_may_share_views_changes_those_of_others(staff: Client, bob: User) -
     assert messages(answer) == ["There is no such view any more."]
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("name", ["", "  ", "a" * 61, "two\nlines", "nul\0"])
 def test_a_name_that_is_invalid_is_refused(staff: Client, name: str) -> None:
     answer = save(staff, name)
@@ -266,6 +273,7 @@ def test_a_view_of_a_deleted_list_is_empty_and_says_so(
     assert not page.context["cl"].result_list
 
 
+@pytest.mark.either_database
 def test_markup_in_the_name_of_a_view_is_escaped(staff: Client) -> None:
     save(staff, SCRIPT, shared="on")
 
@@ -281,6 +289,7 @@ def test_views_go_with_their_owner(staff: Client, bob: User) -> None:
     assert not SavedView.objects.exists()
 
 
+@pytest.mark.either_database
 def test_who_may_not_view_tasks_has_no_views(bob: User) -> None:
     assert save(as_staff(bob, "add_tasklist"), "Forged").status_code == 403
     assert as_staff(bob, "view_task").get(VIEWS).status_code == 403

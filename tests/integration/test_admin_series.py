@@ -10,6 +10,8 @@ from tasks.models import Task
 from tests.conftest import make_task
 from tests.support.admin import ADD, act, as_staff
 
+pytestmark = pytest.mark.either_database
+
 NEXT = "/admin/tasks/task/next-dates/"
 DAY = {"due_date": "2027-01-31"}
 

@@ -19,6 +19,8 @@ from tests.support.admin import (
     written_columns,
 )
 
+pytestmark = pytest.mark.either_database
+
 # The add form
 
 

@@ -53,6 +53,7 @@ def test_the_timeline_shows_who_changed_what_newest_first(
     assert "“Buy milk” → “Buy <bread>”" in re.sub(r"\s+", " ", page)
 
 
+@pytest.mark.either_database
 def test_the_timeline_escapes_what_people_wrote(
     staff: Client, task: Task, api: ApiClient
 ) -> None:
@@ -80,6 +81,7 @@ def test_the_timeline_costs_the_same_however_long_it_is(
 NOON = datetime(2026, 12, 31, 12, tzinfo=UTC)
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("old", "new", "name", "stored"),
     [
@@ -176,6 +178,7 @@ def test_the_earlier_tags_are_put_back_and_made_anew(
     assert (task.tags, Tag.objects.get(tasks=task).name) == (["home"], "home")
 
 
+@pytest.mark.either_database
 def test_an_earlier_position_is_not_restored(
     staff: Client, api: ApiClient, alice: User
 ) -> None:
@@ -190,6 +193,7 @@ def test_an_earlier_position_is_not_restored(
     assert Task.objects.get(pk=first.pk).position == moved
 
 
+@pytest.mark.either_database
 def test_the_button_names_the_value_that_it_restores(staff: Client, task: Task) -> None:
     home = make_list(task.owner)
     edited(task, title="Buy bread", list_id=home.pk)
@@ -200,6 +204,7 @@ def test_the_button_names_the_value_that_it_restores(staff: Client, task: Task) 
     assert ">Restore to empty</button>" in page
 
 
+@pytest.mark.either_database
 def test_it_says_yes_and_no(staff: Client, task: Task) -> None:
     edited(task, completed=True)
 
@@ -241,6 +246,7 @@ def test_the_list_and_the_parent_of_an_earlier_owner_cannot_be_restored(
     assert (task.owner, getattr(task, name), task.version) == (bob, None, 2)
 
 
+@pytest.mark.either_database
 def test_a_refused_value_is_told_without_its_place_in_a_body(
     staff: Client, alice: User
 ) -> None:
@@ -271,6 +277,7 @@ def test_a_parent_that_went_to_the_trash_cannot_be_restored(
     assert Task.objects.get(pk=task.pk).version == 2
 
 
+@pytest.mark.either_database
 def test_a_value_that_is_there_already_is_not_restored(
     staff: Client, task: Task
 ) -> None:
@@ -284,6 +291,7 @@ def test_a_value_that_is_there_already_is_not_restored(
     assert Task.objects.get(pk=task.pk).version == 3
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("name", ["position", "id", "search", "version", "nothing"])
 def test_what_an_event_does_not_tell_cannot_be_restored(
     staff: Client, task: Task, name: str
@@ -297,6 +305,7 @@ def test_what_an_event_does_not_tell_cannot_be_restored(
     assert Task.objects.get(pk=task.pk).version == 2
 
 
+@pytest.mark.either_database
 def test_the_timeline_tells_every_field_in_words(
     staff: Client, alice: User, bob: User
 ) -> None:
@@ -375,6 +384,7 @@ def test_restoring_a_value_leaves_the_other_fields_as_they_are(
     assert (task.title, task.description) == ("Buy milk", "Spelt")
 
 
+@pytest.mark.either_database
 def test_what_had_no_earlier_value_cannot_be_restored(
     staff: Client, task: Task
 ) -> None:
@@ -385,6 +395,7 @@ def test_what_had_no_earlier_value_cannot_be_restored(
     assert Event.objects.count() == 1
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("name", ["title", "list", "tags"])
 def test_restoring_a_value_needs_the_change_permission_and_a_post(
     staff: Client, alice: User, bob: User, name: str
@@ -403,6 +414,7 @@ def test_restoring_a_value_needs_the_change_permission_and_a_post(
     assert tasks.values().get() == before
 
 
+@pytest.mark.either_database
 def test_the_event_of_another_task_restores_nothing(
     staff: Client, task: Task, alice: User
 ) -> None:
@@ -413,6 +425,7 @@ def test_the_event_of_another_task_restores_nothing(
     assert restore(staff, task, event, "title").status_code == 404
 
 
+@pytest.mark.either_database
 def test_a_malformed_place_in_the_timeline_is_not_found(staff: Client) -> None:
     assert staff.post(f"{LIST}abc/timeline/1/title/").status_code in (302, 404)
 

@@ -148,6 +148,7 @@ def test_each_user_has_a_feed_of_their_own(
     assert read(nobody, url).status_code == 200
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     "secret", ["x", "x" * 43, "x" * 200, "%00", "%F0%9F%8C%BF", "..", "a.ics"]
 )
@@ -177,6 +178,7 @@ def test_the_feed_goes_with_its_user(nobody: ApiClient, alice: User, url: str) -
     assert_no_calendar(nobody, url)
 
 
+@pytest.mark.either_database
 def test_the_secret_is_not_in_the_log(
     nobody: ApiClient, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -209,6 +211,7 @@ def test_reading_the_feed_needs_no_credential(
     assert b"X-WR-CALNAME:Tasks" in answer.content
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_the_feed_can_only_be_read(nobody: ApiClient, url: str, method: str) -> None:
     assert nobody.send(method, url).status_code == 405
@@ -343,6 +346,7 @@ def test_it_keeps_what_is_nearest_to_today_and_open_and_says_what_is_left_out(
     )
 
 
+@pytest.mark.either_database
 def test_a_feed_that_holds_everything_has_no_description(
     nobody: ApiClient, task: Task, url: str
 ) -> None:

@@ -122,6 +122,7 @@ def test_a_condition_hides_neither_absence_nor_trash(
 # The ETag of the list
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', "*"])
 def test_every_form_of_if_none_match_is_understood_for_the_list(
     api: ApiClient, alice: User, form: str
@@ -250,6 +251,7 @@ def test_a_stale_change_is_told_the_task_as_it_is_now(
     assert problem["changed"] == changed
 
 
+@pytest.mark.either_database
 @every_operation
 def test_a_malformed_condition_is_400_and_stores_nothing(
     api: ApiClient, alice: User, name: str
@@ -267,6 +269,7 @@ def test_a_malformed_condition_is_400_and_stores_nothing(
         assert stored() == before, header
 
 
+@pytest.mark.either_database
 @every_operation
 def test_a_change_without_a_condition_is_428_where_one_is_required(
     api: ApiClient, alice: User, name: str, settings: Any
@@ -283,6 +286,7 @@ def test_a_change_without_a_condition_is_428_where_one_is_required(
     assert send(api, name, task.pk, '"3"').status_code == OPERATIONS[name].status
 
 
+@pytest.mark.either_database
 def test_creating_and_reading_need_no_condition_even_where_one_is_required(
     api: ApiClient, settings: Any
 ) -> None:
@@ -295,6 +299,7 @@ def test_creating_and_reading_need_no_condition_even_where_one_is_required(
     assert api.send("GET", "/api/tasks").status_code == 200
 
 
+@pytest.mark.either_database
 @every_operation
 def test_authentication_comes_before_any_condition(
     nobody: ApiClient, alice: User, name: str, settings: Any
@@ -308,6 +313,7 @@ def test_authentication_comes_before_any_condition(
         assert stored() == before, header
 
 
+@pytest.mark.either_database
 @every_operation
 def test_a_missing_task_is_404_whatever_the_condition(
     api: ApiClient, name: str
@@ -316,6 +322,7 @@ def test_a_missing_task_is_404_whatever_the_condition(
         assert send(api, name, 999_999, header).status_code == 404
 
 
+@pytest.mark.either_database
 @every_operation
 def test_somebody_elses_task_is_404_and_tells_nothing(
     bobs_api: ApiClient, alice: User, name: str
@@ -329,6 +336,7 @@ def test_somebody_elses_task_is_404_and_tells_nothing(
         assert "ETag" not in answer.headers
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("name", ["put", "patch", "delete", "toggle", "complete"])
 @pytest.mark.parametrize("header", ['"2"', '"3"'])
 def test_a_task_in_the_trash_is_410_whatever_the_condition(

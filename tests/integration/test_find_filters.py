@@ -283,6 +283,7 @@ BAD_DUE = (
 WORDS_KNOWN = "known here: none, low, medium, high, urgent."
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("query", "pointer", "code", "detail"),
     [

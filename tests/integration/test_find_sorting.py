@@ -151,6 +151,7 @@ def test_the_link_keeps_order_filters_and_limit(
     assert [len(page) for page in pages(api, path)] == [1, 1, 1]
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("sort", [*SORTS, *(f"-{name}" for name in SORTS)])
 def test_a_cursor_belongs_to_one_order(api: ApiClient, alice: User, sort: str) -> None:
     for _ in range(2):
@@ -166,6 +167,7 @@ def test_a_cursor_belongs_to_one_order(api: ApiClient, alice: User, sort: str) -
             assert_refused(answer, "/api/tasks", "/cursor", "cursor", None, "query")
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("sort", "value"),
     [

@@ -63,6 +63,7 @@ def test_a_disabled_guest_lets_nobody_in(guest: ApiClient) -> None:
     assert_a_credential_is_needed(guest.send("GET", "/api/me"), "/api/me")
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("header", ["Bearer tk_wrong", "Bearer", "Basic eDp5"])
 def test_a_wrong_token_does_not_fall_through(guest: ApiClient, header: str) -> None:
     answer = guest.send("GET", "/api/me", headers={"Authorization": header})
@@ -108,6 +109,7 @@ def test_a_visitor_who_has_not_signed_in_is_the_guest(
     assert guest.send("GET", "/api/me").json()["username"] == "guest"
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", "http://localhost:3001", ""]
 )
@@ -125,6 +127,7 @@ def test_a_page_of_a_foreign_origin_cannot_write(guest: ApiClient, origin: str) 
     assert not Task.objects.exists()
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("suffix", ["/toggle", "/complete"])
 def test_a_foreign_page_cannot_write_without_a_body_either(
     guest: ApiClient, suffix: str
@@ -143,6 +146,7 @@ def test_a_foreign_page_cannot_write_without_a_body_either(
     assert as_json(task) == before
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("origin", ["http://testserver", "http://localhost:3000"])
 def test_a_page_of_an_allowed_origin_can_write(guest: ApiClient, origin: str) -> None:
     answer = guest.send(
@@ -152,6 +156,7 @@ def test_a_page_of_an_allowed_origin_can_write(guest: ApiClient, origin: str) ->
     assert (answer.status_code, answer.json()) == (201, as_json(Task.objects.get()))
 
 
+@pytest.mark.either_database
 def test_every_origin_can_write_where_all_are_allowed(
     guest: ApiClient, settings: Settings
 ) -> None:

@@ -92,6 +92,7 @@ def test_a_retried_write_with_its_version_is_answered_as_the_first_was(
     assert stored() == before
 
 
+@pytest.mark.either_database
 @every_write
 def test_a_malformed_key_of_any_write_is_400(
     api: ApiClient, alice: User, name: str

@@ -370,6 +370,7 @@ def cut(path: Path) -> None:
     path.write_bytes(b"".join(whole[:-1]))
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("option", ["--dry-run", "--skip-bad"])
 def test_a_file_without_its_end_is_refused(path: Path, option: str) -> None:
     cut(write(path, task("a")))
@@ -401,6 +402,7 @@ def test_a_file_of_an_earlier_version_needs_no_end(path: Path) -> None:
 # Files that are none
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("name", ["jsonl", "csv", *SAMPLES])
 @pytest.mark.parametrize(
     "content", [b"", b"\x00\x01\xff\xfe" * 500, b"PK\x03\x04", b"[[" * 9_999, b"\n\n"]
@@ -421,6 +423,7 @@ def test_a_file_that_is_none_is_refused_in_words(
     assert not Task.objects.exists()
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("where", "reason"),
     [
@@ -446,6 +449,7 @@ def test_an_unknown_owner_is_refused(path: Path) -> None:
     )
 
 
+@pytest.mark.either_database
 def test_an_unknown_format_is_refused(path: Path) -> None:
     said = refused("import_tasks", str(path), "--format=xlsx")
 

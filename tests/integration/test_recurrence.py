@@ -50,6 +50,7 @@ def test_a_rule_is_stored_in_its_canonical_text(api: ApiClient) -> None:
     assert task == as_json(Task.objects.get())
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("rule", "told"),
     [

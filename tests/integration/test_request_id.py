@@ -45,6 +45,7 @@ def only_line(lines: pytest.LogCaptureFixture) -> dict[str, Any]:
     return fields
 
 
+@pytest.mark.either_database
 @answers
 def test_every_answer_carries_the_callers(
     api: ApiClient, method: str, path: str, status: int
@@ -55,6 +56,7 @@ def test_every_answer_carries_the_callers(
     assert answer.headers["X-Request-ID"] == "trace-42"
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("request_id", ["x", "x" * 128, "0af7-65_1.9~:/+=Z"])
 def test_a_well_formed_one_is_kept(request_id: str) -> None:
     answer = Client().get("/livez", headers={"X-Request-ID": request_id})
@@ -62,6 +64,7 @@ def test_a_well_formed_one_is_kept(request_id: str) -> None:
     assert answer.headers["X-Request-ID"] == request_id
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     "request_id",
     [

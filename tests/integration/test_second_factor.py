@@ -128,6 +128,7 @@ def test_a_code_opens_once_in_parallel_too(
     assert [is_in(client) for client in clients].count(True) == 1
 
 
+@pytest.mark.either_database
 def test_wrong_codes_are_limited_and_the_right_one_is_refused_then(carol: User) -> None:
     _, [code, *_] = with_factor(carol)
     client = Client()
@@ -144,6 +145,7 @@ def test_wrong_codes_are_limited_and_the_right_one_is_refused_then(carol: User) 
     assert not is_in(client)
 
 
+@pytest.mark.either_database
 def test_the_password_alone_opens_no_page_and_not_the_api(carol: User) -> None:
     with_factor(carol)
     client = Client()
@@ -154,6 +156,7 @@ def test_the_password_alone_opens_no_page_and_not_the_api(carol: User) -> None:
     assert client.get("/api/me").status_code == 401
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("clock", [1, -1], ids=["later", "set back"])
 def test_the_step_between_expires_and_ends_with_the_password(
     carol: User, clock: int
@@ -171,6 +174,7 @@ def test_the_step_between_expires_and_ends_with_the_password(
     assert changed.post(CODE, {"code": second})["Location"] == LOGIN
 
 
+@pytest.mark.either_database
 def test_behind_a_proxy_that_tells_no_address_staff_sign_in(
     carol: User, settings: Settings
 ) -> None:
@@ -181,10 +185,12 @@ def test_behind_a_proxy_that_tells_no_address_staff_sign_in(
     assert is_in(client)
 
 
+@pytest.mark.either_database
 def test_without_a_password_there_is_no_code_page(carol: User) -> None:
     assert Client().get(CODE)["Location"] == LOGIN
 
 
+@pytest.mark.either_database
 def test_a_planted_session_does_not_become_that_of_the_staff(carol: User) -> None:
     _, [code, *_] = with_factor(carol)
     client = Client()
@@ -241,6 +247,7 @@ def test_no_step_leads_to_another_site(
 # Where staff need one
 
 
+@pytest.mark.either_database
 def test_without_a_factor_staff_are_led_to_its_page_and_nowhere_else(
     carol: User, settings: Settings
 ) -> None:
@@ -256,6 +263,7 @@ def test_without_a_factor_staff_are_led_to_its_page_and_nowhere_else(
     assert is_in(client)
 
 
+@pytest.mark.either_database
 def test_without_a_factor_staff_can_sign_out(carol: User, settings: Settings) -> None:
     settings.STAFF_MFA = "REQUIRED"
     client = Client()
@@ -265,6 +273,7 @@ def test_without_a_factor_staff_can_sign_out(carol: User, settings: Settings) ->
     assert client.get(PAGE).status_code == 302
 
 
+@pytest.mark.either_database
 def test_a_session_without_the_factor_is_asked_for_it(
     carol: User, settings: Settings
 ) -> None:
@@ -280,6 +289,7 @@ def test_a_session_without_the_factor_is_asked_for_it(
     assert is_in(client)
 
 
+@pytest.mark.either_database
 def test_staff_who_need_a_factor_cannot_remove_it(
     carol: User, settings: Settings
 ) -> None:
@@ -305,6 +315,7 @@ def test_a_new_factor_ends_the_other_sessions(carol: User) -> None:
     assert not is_in(elsewhere)
 
 
+@pytest.mark.either_database
 def test_the_page_asks_for_the_password_if_that_is_long_ago(
     carol: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -342,6 +353,7 @@ def test_a_factor_is_replaced_and_removed(carol: User) -> None:
     assert sign_in(Client())["Location"] == "/admin/"
 
 
+@pytest.mark.either_database
 def test_the_factor_is_that_of_the_api_too(carol: User) -> None:
     _, [code, *_] = with_factor(carol)
     app = App()
@@ -366,6 +378,7 @@ def test_no_page_has_a_script_or_a_style_of_its_own(carol: User) -> None:
 # Somebody else fails with one's name
 
 
+@pytest.mark.either_database
 def test_a_browser_that_one_has_signed_in_with_is_not_locked_out(carol: User) -> None:
     mine, attacker = Client(), Client(REMOTE_ADDR="203.0.113.7")
     sign_in(mine)
@@ -378,6 +391,7 @@ def test_a_browser_that_one_has_signed_in_with_is_not_locked_out(carol: User) ->
     assert sign_in(mine).status_code == 302
 
 
+@pytest.mark.either_database
 def test_a_known_browser_has_a_limit_of_its_own(carol: User) -> None:
     mine = Client()
     sign_in(mine)
@@ -389,6 +403,7 @@ def test_a_known_browser_has_a_limit_of_its_own(carol: User) -> None:
     assert sign_in(Client()).status_code == 302
 
 
+@pytest.mark.either_database
 def test_a_browser_is_known_for_its_own_user_only(carol: User) -> None:
     User.objects.create_superuser("mallory", password=PASSWORD)
     mallory = Client()
@@ -413,6 +428,7 @@ def test_a_forged_cookie_makes_no_browser_known(carol: User, forged: str) -> Non
 # A session that was stolen
 
 
+@pytest.mark.either_database
 def test_it_does_not_guess_the_password_to_change_it(carol: User) -> None:
     client = Client()
     sign_in(client)
@@ -430,6 +446,7 @@ def test_it_does_not_guess_the_password_to_change_it(carol: User) -> None:
     assert int(refused["Retry-After"]) > 800
 
 
+@pytest.mark.either_database
 def test_the_right_password_is_not_counted(carol: User) -> None:
     client = Client()
     sign_in(client)
@@ -438,6 +455,7 @@ def test_the_right_password_is_not_counted(carol: User) -> None:
         assert client.post("/admin/password_change/", sent).status_code == 200
 
 
+@pytest.mark.either_database
 def test_it_does_not_guess_the_password_by_the_api_either(carol: User) -> None:
     app = App()
     app.call("POST", "/auth/login", {"username": "carol", "password": PASSWORD})

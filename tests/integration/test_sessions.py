@@ -37,6 +37,7 @@ def test_a_session_reads(browser: Client, alice: User, bob: User) -> None:
     assert answer.json() == {"items": [as_json(task)], "next_cursor": None}
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("header", [None, "", "x" * 64, "\x00", "é"])
 @pytest.mark.parametrize(("method", "suffix"), [("PATCH", ""), ("POST", "/toggle")])
 def test_a_write_needs_the_csrf_token(
@@ -78,6 +79,7 @@ def test_the_csrf_token_of_me_lets_write(browser: Client, alice: User) -> None:
     assert task.owner == alice
 
 
+@pytest.mark.either_database
 def test_the_csrf_token_without_its_cookie_lets_nothing_write(browser: Client) -> None:
     token = csrf_token(browser)
     del browser.cookies[settings.CSRF_COOKIE_NAME]
@@ -93,6 +95,7 @@ def test_the_csrf_token_without_its_cookie_lets_nothing_write(browser: Client) -
     assert not Task.objects.exists()
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("origin", "status"),
     [
@@ -132,6 +135,7 @@ def test_who_signed_out_is_out_at_once(browser: Client) -> None:
     assert_a_credential_is_needed(browser.get("/api/me"), "/api/me")
 
 
+@pytest.mark.either_database
 @pytest.mark.django_db
 @pytest.mark.parametrize("cookie", ["", "x", "x" * 4000, "é", "'; --"])
 def test_a_made_up_session_is_none(cookie: str) -> None:
@@ -141,6 +145,7 @@ def test_a_made_up_session_is_none(cookie: str) -> None:
     assert_a_credential_is_needed(client.get("/api/me"), "/api/me")
 
 
+@pytest.mark.either_database
 @pytest.mark.django_db
 def test_a_cookie_with_control_characters_is_refused() -> None:
     client = Client(raise_request_exception=False)
@@ -166,6 +171,7 @@ def test_staff_sees_its_own_tasks_only(staff: Client, carol: User, alice: User) 
 FORMS = ["multipart/form-data", "application/x-www-form-urlencoded; charset=latin-1"]
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("content_type", FORMS)
 @pytest.mark.parametrize("path", ["/admin/login/", "/api/tasks"])
 def test_an_unreadable_form_is_no_failure_of_ours(

@@ -11,6 +11,8 @@ from tests.integration.test_conditional_requests import OPERATIONS, make, send, 
 from tests.support.answers import as_json
 from tests.support.rows import assert_refused
 
+pytestmark = pytest.mark.either_database
+
 
 def send_version(
     api: ApiClient, name: str, key: int, version: Any, **headers: str

@@ -132,6 +132,7 @@ def test_a_version_in_the_body_is_a_condition_as_if_match_is(
     assert change(3).status_code == 200
 
 
+@pytest.mark.either_database
 @every_change
 def test_a_change_without_a_condition_is_428_where_one_is_required(
     api: ApiClient,

@@ -175,6 +175,7 @@ def test_all_events_come_once_and_in_order(
     assert webhook.cursor == events[-1]
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("answer", "code", "error"),
     [
@@ -315,6 +316,7 @@ def test_an_event_that_alone_is_refused_is_given_up(
     assert receiver.events == [events[0]] * 10 + [events[1]]
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("header", "low", "high"),
     [

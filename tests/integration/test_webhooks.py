@@ -327,6 +327,7 @@ def test_a_name_that_is_not_resolved_in_time_is_given_up(
     assert response.duration_ms < 5_000
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     "url",
     [

@@ -128,6 +128,7 @@ def test_the_etag_says_the_same_as_the_body(
     assert answer.headers["ETag"].endswith('-overdue"')
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("name", sorted(ANSWERS))
 def test_an_unknown_zone_is_refused_and_changes_nothing(
     api: ApiClient, alice: User, name: str
