@@ -1,17 +1,15 @@
 """Real servers on loopback, faults on purpose, and a table of what they cost."""
 
 import json
-import shutil
 import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import psutil
 import pytest
@@ -20,7 +18,8 @@ from tests.faults.databases import Database
 from tests.faults.load import Client, Load, Record, loaded
 from tests.faults.postgres import PostgreSQL
 from tests.faults.proxy import Proxy
-from tests.support.servers import ROOT, Server, live_server, manage
+from tests.faults.templates import OnPostgreSQL, OnSQLite, Template
+from tests.support.servers import ROOT, Server, live_server
 
 LINES = pytest.StashKey[list[str]]()
 HEADER = (
@@ -38,11 +37,13 @@ class Service:
     database: Database
     record: Record
     log: Path
+    #: Characters of the log that were written before the test.
+    before: int = 0
 
     @property
     def output(self) -> str:
         """All that it has written to standard output and standard error."""
-        return self.log.read_text()
+        return self.log.read_text()[self.before :]
 
     def client(self) -> Client:
         return Client(self.port, self.database.token, self.record)
@@ -106,6 +107,76 @@ def start(record: Record) -> Iterator[Start]:
         yield service
 
 
+class SharedServices:
+    """Those that tests have left in order, of which the latest go on: to start one takes three
+    seconds of a processor, and each is several processes."""
+
+    LATEST = 2
+
+    def __init__(self) -> None:
+        self._running: dict[object, tuple[ExitStack, Service]] = {}
+
+    def get(self, template: Template, env: dict[str, str], record: Record) -> Service:
+        key = (template, *sorted(env.items()))
+        if key in self._running:
+            stack, last = self._running.pop(key)
+            template.reset(last.database)
+            service = replace(last, record=record, before=len(last.log.read_text()))
+        else:
+            if len(self._running) == self.LATEST:
+                self._stop(next(iter(self._running)))
+            stack = ExitStack()
+            database = stack.enter_context(template.copy())
+            server = stack.enter_context(_running(database.url, project=ROOT, **env))
+            service = Service(server.process, server.port, database, record, server.log)
+        self._running[key] = stack, service
+        with service.client() as client:
+            assert client.insist("GET", "/readyz").status == 200
+        record.replies.clear()
+        return service
+
+    def stop(self) -> None:
+        for key in [*self._running]:
+            self._stop(key)
+
+    def _stop(self, key: object) -> None:
+        stack, _ = self._running.pop(key)
+        stack.close()
+
+
+Share = Callable[..., Service]
+
+
+@pytest.fixture(scope="session")
+def _shared() -> Iterator[SharedServices]:
+    shared = SharedServices()
+    yield shared
+    shared.stop()
+
+
+@pytest.fixture
+def share(
+    _shared: SharedServices, record: Record, request: pytest.FixtureRequest
+) -> Share:
+    """A service on a database of this kind, which may have served other tests of these settings:
+    all that is in the database is alice and her token. The test leaves its processes in order;
+    it stops none, and kills none."""
+
+    def service(kind: str, **env: str) -> Service:
+        if kind == "postgresql":
+            request.getfixturevalue("postgresql")  # It runs.
+        template: Template = request.getfixturevalue(f"_{kind}")
+        return _shared.get(template, env, record)
+
+    return service
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def service(request: pytest.FixtureRequest, share: Share) -> Service:
+    """One on each kind of database, as `share` has it."""
+    return share(request.param)
+
+
 @pytest.fixture(scope="session")
 def directory() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="tasks-faults-") as name:
@@ -113,46 +184,37 @@ def directory() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def _postgresql(directory: Path) -> Iterator[tuple[PostgreSQL, str]]:
-    postgresql = PostgreSQL(directory / "postgresql")
-    try:
-        postgresql.start()
-        postgresql.execute("CREATE DATABASE template_tasks")
-        yield postgresql, _prepared(postgresql.url("template_tasks"))
-    finally:
-        postgresql.stop()
+def _postgresql(directory: Path, _shared: SharedServices) -> Iterator[OnPostgreSQL]:
+    template = OnPostgreSQL.prepared(directory)
+    yield template
+    _shared.stop()
+    template.server.stop()
 
 
 @pytest.fixture
-def postgresql(_postgresql: tuple[PostgreSQL, str]) -> PostgreSQL:
+def postgresql(_postgresql: OnPostgreSQL) -> PostgreSQL:
     """The server, running whatever the test before did to it."""
-    server, _ = _postgresql
-    server.start()
-    return server
+    _postgresql.server.start()
+    return _postgresql.server
 
 
 @pytest.fixture
 def on_postgresql(
-    postgresql: PostgreSQL, _postgresql: tuple[PostgreSQL, str]
+    postgresql: PostgreSQL, _postgresql: OnPostgreSQL
 ) -> Iterator[Database]:
-    name = f"tasks_{uuid4().hex[:8]}"
-    postgresql.execute(f"CREATE DATABASE {name} TEMPLATE template_tasks")
-    yield Database(postgresql.url(name), _postgresql[1])
-    postgresql.start()
-    postgresql.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with _postgresql.copy() as database:
+        yield database
 
 
 @pytest.fixture(scope="session")
-def _sqlite(directory: Path) -> tuple[Path, str]:
-    file = directory / "template.sqlite3"
-    return file, _prepared(f"sqlite:///{file}")
+def _sqlite() -> OnSQLite:
+    return OnSQLite.prepared()
 
 
 @pytest.fixture
-def on_sqlite(_sqlite: tuple[Path, str], directory: Path) -> Iterator[Database]:
-    template, token = _sqlite
-    with tempfile.TemporaryDirectory(dir=directory) as place:
-        yield Database(f"sqlite:///{shutil.copy(template, place)}", token)
+def on_sqlite(_sqlite: OnSQLite) -> Iterator[Database]:
+    with _sqlite.copy() as database:
+        yield database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -175,12 +237,6 @@ def through(start: Start, on_postgresql: Database, proxy: Proxy) -> Service:
     parts = urlsplit(on_postgresql.url)
     url = parts._replace(netloc=f"postgres@127.0.0.1:{proxy.port}").geturl()
     return start(on_postgresql, url=url)
-
-
-def _prepared(url: str) -> str:
-    """Migrates a new database, and gives alice a token there."""
-    manage(url, "migrate", "--verbosity", "0")
-    return manage(url, "create_token", "alice", "--create-user")
 
 
 @contextmanager

@@ -322,7 +322,7 @@ class Load:
                     task = client.toggle(task)
                     client.read(task)
                     # Else what breaks and recovers waits for the processors.
-                    time.sleep(0.02)
+                    time.sleep(0.05)
         except (AssertionError, LookupError, ValueError) as error:
             self._record.surprises.append(repr(error))
 

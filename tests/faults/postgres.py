@@ -65,10 +65,10 @@ class PostgreSQL:
                     raise
                 time.sleep(0.1)
 
-    def stop(self) -> None:
+    def stop(self, mode: str = "immediate") -> None:
         """`pg_ctl stop -m immediate`: no farewell, and recovery at the next start."""
         if self.runs():
-            self._control("stop", "-w", "-m", "immediate")
+            self._control("stop", "-w", "-m", mode)
 
     def kill(self) -> None:
         """`kill -9` of the first process."""

@@ -76,7 +76,7 @@ def test_a_second_migrate_waits_for_the_first(empty: Database, tmp_path: Path) -
 def test_two_at_once_migrate_once(empty: Database, tmp_path: Path) -> None:
     outputs = [tmp_path / "one", tmp_path / "another"]
 
-    both = [migrating(empty.url, output) for output in outputs]
+    both = [migrating(empty.url, output, "tasks", "0001") for output in outputs]
 
     told = [process.wait(120) for process in both], [it.read_text() for it in outputs]
     assert told[0] == [0, 0], told

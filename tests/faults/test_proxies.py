@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import Start
-from tests.faults.databases import Database
+from tests.faults.conftest import Share
 from tests.faults.load import AT_MOST, Client, Record, until
+from tests.faults.test_push import listens
 from tests.faults.test_workers import live
 from tests.support.copies import free_port
 
@@ -98,10 +98,12 @@ proxies = pytest.mark.parametrize(
 
 @proxies
 def test_slow_bodies_and_readers_hold_no_thread(
-    name: str, start: Start, on_sqlite: Database, record: Record
+    name: str, share: Share, record: Record
 ) -> None:
-    service = start(on_sqlite, WORKERS="1", THREADS="2", LOG_LEVEL="INFO")
-    half = HEAD % (on_sqlite.token.encode(), LARGEST_BODY) + b" " * (LARGEST_BODY - 1)
+    service = share("sqlite", WORKERS="1", THREADS="2", LOG_LEVEL="INFO")
+    half = HEAD % (service.database.token.encode(), LARGEST_BODY) + b" " * (
+        LARGEST_BODY - 1
+    )
 
     with running(name, service.port) as port, ExitStack() as slow:
         for request in [half] * CLIENTS + [FILE] * CLIENTS:
@@ -112,7 +114,7 @@ def test_slow_bodies_and_readers_hold_no_thread(
             if request is FILE:
                 assert client.recv(8) == b"HTTP/1.1"
         for way in (port, service.port):
-            with Client(way, on_sqlite.token, record) as caller:
+            with Client(way, service.database.token, record) as caller:
                 answer = caller.send("GET", "/livez")
                 assert (answer.status, answer.seconds <= AT_MOST) == (200, True)
                 caller.create(f"Through {way}")
@@ -121,18 +123,18 @@ def test_slow_bodies_and_readers_hold_no_thread(
     # The service was given the two that were created, and none of the half-sent.
     assert service.output.count('"method":"POST"') == 2
     assert "a body came too slowly" not in service.output
-    record.audit(on_sqlite)
+    record.audit(service.database)
     record.check()
 
 
 @proxies
 def test_the_scheme_and_the_host_arrive_and_cannot_be_forged(
-    name: str, start: Start, on_sqlite: Database, record: Record
+    name: str, share: Share, record: Record
 ) -> None:
-    service = start(on_sqlite, WORKERS="1", HTTPS="on", TRUST_X_FORWARDED_PROTO="on")
+    service = share("sqlite", WORKERS="1", HTTPS="on", TRUST_X_FORWARDED_PROTO="on")
     headers = {
         "Host": "localhost",
-        "Authorization": f"Bearer {on_sqlite.token}",
+        "Authorization": f"Bearer {service.database.token}",
         "X_Forwarded_Proto": "https",
         "X-Forwarded_Proto": "https",
     }
@@ -146,14 +148,19 @@ def test_the_scheme_and_the_host_arrive_and_cannot_be_forged(
     assert (response.status, b"https_required" in content) == (403, True)
 
 
+@pytest.fixture(scope="module")
+def push() -> int:
+    """The port of `manage.py push`."""
+    return free_port()
+
+
 @proxies
 def test_hints_arrive_at_once_and_without_push_one_by_one(
-    name: str, start: Start, on_sqlite: Database, record: Record
+    name: str, share: Share, record: Record, push: int
 ) -> None:
-    push = free_port()
-    service = start(on_sqlite, WORKERS="1", PUSH_PORT=str(push), LOG_LEVEL="INFO")
-    until(lambda: "push started" in service.output)
-    headers = {"Host": "localhost", "Authorization": f"Bearer {on_sqlite.token}"}
+    service = share("sqlite", WORKERS="1", PUSH_PORT=str(push), LOG_LEVEL="INFO")
+    until(lambda: listens(push))
+    headers = {"Host": "localhost", "Authorization": f"Bearer {service.database.token}"}
 
     for to in (push, 1):
         with running(name, service.port, push=to) as port:
@@ -163,7 +170,7 @@ def test_hints_arrive_at_once_and_without_push_one_by_one(
             lines = [response.readline() for _ in range(5)]
             assert b"data: " in lines[2]
             if to == push:
-                with Client(service.port, on_sqlite.token, record) as caller:
+                with Client(service.port, service.database.token, record) as caller:
                     caller.create("Push")
                 assert [response.readline()[:4] for _ in range(2)] == [b"data", b"id: "]
             else:

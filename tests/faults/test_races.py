@@ -6,8 +6,7 @@ from contextlib import ExitStack, contextmanager
 from threading import Barrier, Event
 from uuid import uuid4
 
-from tests.faults.conftest import Service, Start
-from tests.faults.databases import Database
+from tests.faults.conftest import Service
 from tests.faults.load import Client, Known, Record, Reply, known, under_way
 
 # What one racer does, given its client and its number.
@@ -16,14 +15,13 @@ FEED = "SELECT sequence FROM tasks_event ORDER BY sequence"
 
 
 def test_of_a_hundred_with_the_same_version_exactly_one_wins_each_round(
-    start: Start, database: Database, record: Record
+    service: Service, record: Record
 ) -> None:
-    service = start(database)
     with service.client() as client:
         task = client.create("Round 0")
 
     with racers(service, 100) as race:
-        for turn in range(1, 11):
+        for turn in range(1, 6):
             replies = race(patch_at(task))
             winners = [reply for reply in replies if reply.status == 200]
             losers = [reply for reply in replies if reply.status == 412]
@@ -35,14 +33,13 @@ def test_of_a_hundred_with_the_same_version_exactly_one_wins_each_round(
             }
             record.acknowledge(task)
 
-    record.audit(database)
+    record.audit(service.database)
     record.check()
 
 
 def test_fifty_requests_with_one_key_make_one_task(
-    start: Start, database: Database, record: Record
+    service: Service, record: Record
 ) -> None:
-    service = start(database)
     key, body = str(uuid4()), {"title": "Only once"}
 
     with racers(service, 50) as race:
@@ -68,14 +65,13 @@ def test_fifty_requests_with_one_key_make_one_task(
     with service.client() as client:
         client.acknowledge(created[0], 201, **body, version=1)
 
-    record.audit(database)
+    record.audit(service.database)
     record.check()
 
 
 def test_fifty_toggles_at_once_each_see_their_own(
-    start: Start, database: Database, record: Record
+    service: Service, record: Record
 ) -> None:
-    service = start(database)
     with service.client() as client:
         task = client.create("Toggled")
 
@@ -89,17 +85,16 @@ def test_fifty_toggles_at_once_each_see_their_own(
     assert all(task.completed == (task.version % 2 == 0) for task in seen)
     record.acknowledge(seen[-1])
     assert not seen[-1].completed
-    record.audit(database)
+    record.audit(service.database)
     record.check()
 
 
 def test_a_deleted_task_is_never_brought_back_by_a_change_at_the_same_time(
-    start: Start, database: Database, record: Record
+    service: Service, record: Record
 ) -> None:
-    service = start(database)
 
     with racers(service, 8) as race:
-        for turn in range(40):
+        for turn in range(20):
             with service.client() as client:
                 task = client.create(f"Round {turn}")
             permanent = turn % 2 == 1
@@ -120,16 +115,15 @@ def test_a_deleted_task_is_never_brought_back_by_a_change_at_the_same_time(
                 # Going to the trash is one version more.
                 record.acknowledge(last._replace(version=last.version + 1))
 
-    record.audit(database)
+    record.audit(service.database)
     record.check()
-    verbs = {verb for _, _, verb in database.events()}
+    verbs = {verb for _, _, verb in service.database.events()}
     assert {"created", "edited", "trashed", "deleted"} <= verbs
 
 
 def test_a_reader_of_the_feed_sees_every_change_exactly_once_and_in_order(
-    start: Start, database: Database, record: Record
+    service: Service, record: Record
 ) -> None:
-    service = start(database)
     written = Event()
 
     def follow(limit: int) -> list[int]:
@@ -149,14 +143,14 @@ def test_a_reader_of_the_feed_sees_every_change_exactly_once_and_in_order(
         followers = [pool.submit(follow, limit) for limit in (1, 7, 100)]
         try:
             with service.under_load(6) as load:
-                load.proceed(300, within=60)
+                load.proceed(150, within=60)
         finally:
             written.set()
-        stored = [sequence for (sequence,) in database.rows(FEED)]
+        stored = [sequence for (sequence,) in service.database.rows(FEED)]
         for follower in followers:
             assert follower.result() == stored
 
-    record.audit(database)
+    record.audit(service.database)
     record.check()
 
 

@@ -19,7 +19,7 @@ from tests.faults.load import Client, until
 from tests.faults.postgres import HOST, PostgreSQL
 from tests.support.servers import manage
 
-CLIENTS, ROUNDS = 6, 8
+CLIENTS, ROUNDS = 6, 4
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from http.client import HTTPResponse
 from threading import Thread
 
-from tests.faults.conftest import Start
+from tests.faults.conftest import Share, Start
 from tests.faults.databases import Database
 from tests.faults.load import AT_MOST, Client, Record, until
 from tests.faults.test_workers import half_sent, live, serve_at
@@ -41,10 +41,10 @@ def test_a_reader_of_the_log_that_stalls_stops_nobody_and_loses_no_line(
 
 
 def test_half_sent_bodies_keep_nobody_from_an_answer(
-    start: Start, on_sqlite: Database, record: Record
+    share: Share, record: Record
 ) -> None:
     """Three for each thread, without a credential."""
-    service = start(on_sqlite, WORKERS="1", THREADS="4")
+    service = share("sqlite", WORKERS="1", THREADS="4")
 
     with ExitStack() as slow, service.client() as client:
         for _ in range(12):
@@ -54,7 +54,7 @@ def test_half_sent_bodies_keep_nobody_from_an_answer(
 
     assert live.status == 200
     assert live.seconds <= AT_MOST
-    record.audit(on_sqlite)
+    record.audit(service.database)
     record.check()
 
 
@@ -76,15 +76,15 @@ def test_a_body_that_does_not_come_is_408_and_its_connection_closes(
 
 
 def test_slow_readers_of_a_file_keep_nobody_from_an_answer(
-    start: Start, on_sqlite: Database, record: Record
+    share: Share, record: Record
 ) -> None:
-    service = start(on_sqlite, WORKERS="1", THREADS="2")
+    service = share("sqlite", WORKERS="1", THREADS="4")
     request = (
         b"GET /static/ninja/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
     )
 
     with ExitStack() as slow, service.client() as client:
-        for _ in range(6):
+        for _ in range(12):
             reader = slow.enter_context(socket.socket())
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             reader.connect(("127.0.0.1", service.port))
@@ -95,5 +95,5 @@ def test_slow_readers_of_a_file_keep_nobody_from_an_answer(
 
     assert live.status == 200
     assert live.seconds <= AT_MOST
-    record.audit(on_sqlite)
+    record.audit(service.database)
     record.check()

@@ -18,7 +18,7 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from tests.faults.conftest import Service, Start
+from tests.faults.conftest import Service, Share, Start
 from tests.faults.databases import Database
 from tests.faults.load import AT_MOST, BROKEN, Client, Record, Reply, until
 from tests.faults.proxy import RESET, Proxy
@@ -77,11 +77,12 @@ def test_requests_in_flight_finish_after_sigterm(
     record.check()
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_more_requests_than_threads_behind_a_lock_keep_nobody_longer_than_5_seconds(
-    start: Start, database: Database, record: Record
+    share: Share, record: Record, kind: str
 ) -> None:
     """8 clients on 4 threads: the second half waits for the first, and /livez for nobody."""
-    service = start(database, WORKERS="1", THREADS="4")
+    service = share(kind, WORKERS="1", THREADS="4")
     with service.client() as client:
         task = client.create("Locked")
 
@@ -90,7 +91,7 @@ def test_more_requests_than_threads_behind_a_lock_keep_nobody_longer_than_5_seco
             body = {"title": f"Late {number}"}
             return client.send("PATCH", f"/api/tasks/{task.id}", body)
 
-    with database.locked(task.id), ThreadPoolExecutor(8) as pool:
+    with service.database.locked(task.id), ThreadPoolExecutor(8) as pool:
         replies = [pool.submit(patch, number) for number in range(8)]
         until(lambda: busy(service))
         with service.client() as client:
@@ -99,16 +100,16 @@ def test_more_requests_than_threads_behind_a_lock_keep_nobody_longer_than_5_seco
     with service.client() as client:
         client.patch(task, title="In time")
 
-    record.audit(database)
+    record.audit(service.database)
     record.check()
     assert live.status == 200
     assert live.seconds <= AT_MOST
 
 
 def test_workers_that_sighup_replaces_fail_no_request(
-    start: Start, database: Database, record: Record
+    start: Start, on_postgresql: Database, record: Record
 ) -> None:
-    service = start(database)
+    service = start(on_postgresql)
     before = service.workers()
 
     with service.under_load() as load:
@@ -120,17 +121,17 @@ def test_workers_that_sighup_replaces_fail_no_request(
     # A client whose idle connection was closed connects anew, once.
     assert {reply.attempt for reply in record.broken()} <= {1}
     assert record.count(503) == 0
-    record.audit(database)
+    record.audit(on_postgresql)
     record.check(broken=2 * 8)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
 def test_a_second_server_on_a_port_ends_at_once_and_says_why(
-    start: Start, on_sqlite: Database, host: str
+    share: Share, host: str
 ) -> None:
-    service = start(on_sqlite)
+    service = share("sqlite")
 
-    done = serve_at(service.port, on_sqlite, host).communicate(timeout=30)
+    done = serve_at(service.port, service.database, host).communicate(timeout=30)
 
     assert f"CommandError: port {service.port} is in use ({host})." in done[0]
     assert "Traceback" not in done[0]
@@ -206,7 +207,7 @@ def test_a_worker_that_is_killed_again_and_again_is_replaced_each_time(
     """Ever later, so that one that cannot live does not keep the processors busy."""
     service = start(on_sqlite)
 
-    for _ in range(5):
+    for _ in range(4):
         victim = service.workers()[-1]
         kill(victim)
         until(partial(replaced, service, victim))
@@ -220,40 +221,38 @@ def test_a_worker_that_is_killed_again_and_again_is_replaced_each_time(
 
 
 def test_a_client_that_hangs_up_and_retries_with_its_key_gets_the_first_answer(
-    start: Start, database: Database, record: Record
+    service: Service, record: Record
 ) -> None:
     """It hangs up after 0 to 30 ms: before, while and after the task is stored."""
-    service = start(database)
     replayed = 0
 
     with service.client() as client:
-        for turn in range(60):
+        for turn in range(30):
             key, body = str(uuid4()), {"title": f"Hang up {turn}"}
             with service.post("/api/tasks", body, key) as caller:
-                time.sleep(turn / 2_000)
+                time.sleep(turn / 1_000)
                 if turn % 2:
                     caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             reply = client.insist("POST", "/api/tasks", body, key=key)
             client.acknowledge(reply, 201, **body, version=1)
             replayed += reply.replayed
 
-    record.notes.append(f"{replayed} of 60 retries were answered from the store")
+    record.notes.append(f"{replayed} of 30 retries were answered from the store")
     assert replayed > 0
-    record.audit(database)
+    record.audit(service.database)
     record.check()
 
 
 def test_an_answer_that_is_lost_on_the_way_is_replayed(
-    start: Start, database: Database, record: Record
+    service: Service, record: Record
 ) -> None:
-    service = start(database)
 
     with (
         Proxy(service.port) as proxy,
-        Client(proxy.port, database.token, record) as unlucky,
+        Client(proxy.port, service.database.token, record) as unlucky,
         service.client() as client,
     ):
-        for turn in range(20):
+        for turn in range(8):
             body = {"title": f"Lost answer {turn}"}
             reply = lose_answer(proxy, unlucky, client, "/api/tasks", body, 201)
             task = client.acknowledge(reply, 201, **body, version=1)
@@ -261,8 +260,8 @@ def test_an_answer_that_is_lost_on_the_way_is_replayed(
             reply = lose_answer(proxy, unlucky, client, path, None, 200)
             client.acknowledge(reply, 200, completed=True, version=2)
 
-    record.audit(database)
-    record.check(broken=40)
+    record.audit(service.database)
+    record.check(broken=16)
 
 
 def test_a_worker_killed_between_commit_and_answer_is_no_reason_to_do_it_twice(
@@ -316,15 +315,15 @@ def test_a_commit_whose_confirmation_never_arrives_is_found_by_the_retry(
 
 
 def test_an_answer_that_overtakes_its_body_does_not_break_the_next_request(
-    start: Start, on_sqlite: Database
+    share: Share,
 ) -> None:
     """Refused before its body came: the connection stays usable, or the answer says
     that it closes."""
-    service = start(on_sqlite)
+    service = share("sqlite")
     connection = HTTPConnection("127.0.0.1", service.port, timeout=10)
 
     with closing(connection):
-        for _ in range(20):
+        for _ in range(10):
             connection.putrequest("POST", "/api/tasks")
             connection.putheader("Authorization", "Bearer nonsense")
             connection.putheader("Content-Length", "2")
