@@ -15,13 +15,14 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django import DjangoDbBlocker
 
 from taskproject.accounts.models import User
 from tests.support.browsers import DESKTOP, MISSING, Console, chromium
-from tests.support.copies import connected_to, empty_database, free_port
-from tests.support.servers import ROOT, Server, live_server, manage
+from tests.support.copies import connected_to, copy_of, free_port, made_once
+from tests.support.servers import ROOT, Server, live_server
 
 # Playwright runs an event loop in this thread, in which Django refuses to use the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -76,8 +77,9 @@ def server(
     frontend: str, push_port: int, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[Server]:
     """The service, on a database of its own, with carol, who is staff."""
-    with empty_database() as database_url:
-        manage(database_url, "migrate")
+    with django_db_blocker.unblock():
+        template = made_once(lambda: call_command("migrate", verbosity=0))
+    with copy_of(template) as database_url:
         with django_db_blocker.unblock(), connected_to(database_url):
             User.objects.create_superuser(STAFF, password=PASSWORD)
         with live_server(

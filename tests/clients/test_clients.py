@@ -63,25 +63,37 @@ def generated() -> None:
         run(tool, *args)
 
 
+@pytest.fixture(scope="module")
+def annas(migrated: str) -> Iterator[tuple[str, str]]:
+    """The URL of a database to be copied, in which anna has a token, and this token."""
+    with copy_of(migrated) as url:
+        yield url, manage(url, "create_token", "anna", "--create-user")
+
+
 @pytest.fixture
-def server(migrated: str) -> Iterator[Server]:
+def server(annas: tuple[str, str]) -> Iterator[Server]:
     with (
-        copy_of(migrated) as database_url,
-        live_server(database_url, API_GUEST="guest") as server,
+        copy_of(annas[0]) as database_url,
+        live_server(database_url, API_GUEST="guest", WORKERS="1") as server,
     ):
         yield server
 
 
-def test_a_poll_without_changes_from_another_origin_is_small(migrated: str) -> None:
+def test_a_poll_without_changes_from_another_origin_is_small(
+    annas: tuple[str, str],
+) -> None:
     """Over HTTP/2, which does not repeat the headers of a connection."""
     origin = "https://app.example.org"
     allowed = {"CORS_ALLOWED_ORIGINS": origin, "CORS_ALLOW_CREDENTIALS": "on"}
+    url, token = annas
     with (
-        copy_of(migrated) as database_url,
-        live_server(database_url, **allowed) as server,
+        copy_of(url) as database_url,
+        live_server(database_url, WORKERS="1", **allowed) as server,
     ):
-        cursor = server.send("GET", "/api/changes?after=latest").json()["next_cursor"]
-        env = {"TOKEN": server.token, "CURSOR": cursor, "ORIGIN": origin}
+        given = {"Authorization": f"Bearer {token}"}
+        latest = server.send("GET", "/api/changes?after=latest", headers=given)
+        cursor = latest.json()["next_cursor"]
+        env = {"TOKEN": token, "CURSOR": cursor, "ORIGIN": origin}
         done = execute("node", "poll.mjs", SERVER=server.url, **env)
 
     first, second = json.loads(done)
@@ -107,7 +119,7 @@ def test_types_are_small() -> None:
 
 
 def test_a_client_in_python_passes_strict_mypy_and_does_the_tour(
-    server: Server, tmp_path: Path
+    server: Server, annas: tuple[str, str], tmp_path: Path
 ) -> None:
     client = tmp_path / "client"
     path = f"{VENV}{os.pathsep}{os.environ['PATH']}"  # for ruff
@@ -120,16 +132,16 @@ def test_a_client_in_python_passes_strict_mypy_and_does_the_tour(
     tour = HERE / "tour" / "openapi_python_client.py"
     found = {"MYPYPATH": str(tmp_path), "PYTHONPATH": str(tmp_path)}
     execute(VENV / "mypy", "--config-file=mypy.ini", cache, client, tour, **found)
-    token = manage(server.database_url, "create_token", "anna", "--create-user")
-    execute(VENV / "python", tour, SERVER=server.url, TOKEN=token, **found)
+    execute(VENV / "python", tour, SERVER=server.url, TOKEN=annas[1], **found)
 
 
 @pytest.mark.parametrize("client", ["openapi-fetch", "hey-api", "orval"])
-def test_a_client_does_the_tour_of_the_readme(server: Server, client: str) -> None:
+def test_a_client_does_the_tour_of_the_readme(
+    server: Server, annas: tuple[str, str], client: str
+) -> None:
     bundle = GENERATED / f"{client}.mjs"
     run(
         "esbuild", f"tour/{client}.ts", "--bundle", "--platform=node", "--format=esm",
         f"--outfile={bundle}", "--log-level=warning",
     )  # fmt: skip
-    token = manage(server.database_url, "create_token", "anna", "--create-user")
-    execute("node", bundle, SERVER=server.url, TOKEN=token)
+    execute("node", bundle, SERVER=server.url, TOKEN=annas[1])
