@@ -211,6 +211,7 @@ if TODO_BACKEND and not API_GUEST:
 # HTTPS
 
 HTTPS = environment.boolean("HTTPS", True)
+SESSION_ENGINE = "taskproject.accounts.sessions"
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 # The sites whose pages may use the session. Writes need both cookies.

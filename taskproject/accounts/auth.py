@@ -11,12 +11,12 @@ from typing import NamedTuple
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY, get_user
 from django.contrib.sessions.backends.base import SessionBase
-from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from ninja.security import APIKeyCookie, APIKeyHeader, HttpBearer
 from ninja.utils import check_csrf
 
 from taskproject.accounts.models import TOKEN_PREFIX, ApiToken, User, digest
+from taskproject.accounts.sessions import SessionStore
 from taskproject.problems import (
     CSRFFailed,
     HTTPSRequired,

@@ -8,6 +8,7 @@ from functools import wraps
 
 import orjson
 from allauth.headless import urls
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, path
 from django.views.decorators.http import require_safe
@@ -30,6 +31,9 @@ NOT_OFFERED = {
 
 
 View = Callable[..., HttpResponse]
+#: Views that change all or nothing. (Those that hash a password or send mail are not in a
+#: transaction: they would hold its locks meanwhile.)
+WHOLE = {"verify_email"}
 #: What the views that take a passkey's answer parse it as.
 PASSKEYS: dict[str, Parser] = {
     "manage_webauthn": RegistrationResponse,
@@ -78,6 +82,8 @@ def _offered(
             view, name = pattern.callback, str(pattern.name)
             if name in PASSKEYS:
                 view = _parsed(view, PASSKEYS[name])
+            if name in WHOLE:
+                view = transaction.atomic(view)
             yield path(f"api/auth/{route}", view)
 
 

@@ -93,6 +93,9 @@ class HeadlessMiddleware:
         if request.path_info.startswith(self.BROWSER):
             response.headers["X-CSRFToken"] = get_token(request)
             self._remember(request, response)
+        else:
+            # Apps have no cookies; allauth sees to it unless a request fails.
+            request.META["CSRF_COOKIE_NEEDS_UPDATE"] = False
         return response
 
     def _session_key(self, request: HttpRequest) -> str:
@@ -145,6 +148,9 @@ class HeadlessMiddleware:
             if settings.SIGNUP == "CLOSED":
                 return problems.SignUpClosed("Ask the staff of this service.")
             return problems.NoMail("Sign-up needs mail: set EMAIL_URL.")
+        if status == 500 and request.path_info.endswith("/email/verify"):
+            # By the code of another sign-in.
+            return problems.Conflict("The address is verified already: sign in again.")
         if status == 409:
             return problems.Conflict(
                 "This step is not pending, or you are signed in already: GET the "

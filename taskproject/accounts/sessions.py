@@ -1,0 +1,30 @@
+"""Sessions in the database (SESSION_ENGINE)."""
+
+import sys
+
+from django.contrib.sessions.backends import db
+from django.contrib.sessions.backends.base import UpdateError
+from django.db import InterfaceError, OperationalError
+
+from taskproject import problems
+
+
+class SessionStore(db.SessionStore):
+    """Django's, with two differences if something fails.
+
+    A database that is away is an error of its own, and not `UpdateError`, with which Django
+    says that the session was deleted meanwhile. A request that fails stores no session, as with
+    Django's middleware: allauth saves the session of an app then, too, in which a code has been
+    used up."""
+
+    def save(self, must_create: bool = False) -> None:
+        failure = sys.exception()
+        if failure is not None and problems.from_exception(failure).status >= 500:
+            return
+        try:
+            super().save(must_create)
+        except UpdateError as error:
+            cause = error.__context__
+            if isinstance(cause, OperationalError | InterfaceError):
+                raise cause from cause.__cause__
+            raise

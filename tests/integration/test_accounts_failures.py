@@ -1,0 +1,161 @@
+"""/api/auth/ and the admin while the database goes away, at each statement of a request."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.contrib.sessions.models import Session
+from django.core import mail
+from django.db import OperationalError, connection
+from django.test import Client
+from pytest_django import Settings
+
+from taskproject.accounts.models import SignInAttempt, User
+from tests.support.people import ANNA, PASSWORD, App, code_of, flows, signed_in
+
+pytestmark = pytest.mark.django_db(transaction=True)
+#: What ends transactions is not refused: a database that is away has ended them.
+ENDS = ("ROLLBACK", "RELEASE", "PRAGMA")
+Call = Callable[[], Any]
+Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
+
+
+@pytest.fixture(autouse=True)
+def open_to_all(settings: Settings) -> None:
+    settings.SIGNUP = "OPEN"
+
+
+class Away:
+    """The database answers so many statements, and is away from then on."""
+
+    def __init__(self, answers: int) -> None:
+        self.left = answers
+
+    def __call__(
+        self, execute: Execute, sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        if not sql.startswith(ENDS):
+            self.left -= 1
+            if self.left < 0:
+                raise OperationalError("away")
+        return execute(sql, params, many, context)
+
+
+def make_anna() -> None:
+    anna = User.objects.create_user("anna", ANNA["email"], PASSWORD)
+    EmailAddress.objects.create(
+        user=anna, email=ANNA["email"], verified=True, primary=True
+    )
+
+
+def sign_up(app: App) -> Call:
+    return lambda: app.call("POST", "/auth/signup", ANNA)
+
+
+def verify(app: App) -> Call:
+    sign_up(app)()
+    key = {"key": code_of(mail.outbox[-1])}
+    return lambda: app.call("POST", "/auth/email/verify", key)
+
+
+def sign_in(app: App) -> Call:
+    if not User.objects.exists():
+        make_anna()
+    return lambda: app.call("POST", "/auth/login", ANNA)
+
+
+def request_reset(app: App) -> Call:
+    make_anna()
+    return lambda: app.call("POST", "/auth/password/request", {"email": ANNA["email"]})
+
+
+def reset(app: App) -> Call:
+    request_reset(app)()
+    body = {"key": code_of(mail.outbox[-1]), "password": "another-password"}
+    return lambda: app.call("POST", "/auth/password/reset", body)
+
+
+def change(app: App) -> Call:
+    make_anna()
+    signed_in(app)
+    body = {"current_password": PASSWORD, "new_password": "another-password"}
+    return lambda: app.call("POST", "/account/password/change", body)
+
+
+def away_ever_later() -> Iterator[Away]:
+    """Each on an empty database. Every other statement: most are in pairs, with a BEGIN or a SELECT."""
+    for answers in range(0, 100, 2):
+        for model in (Session, SignInAttempt, User):
+            model.objects.all().delete()
+        mail.outbox.clear()
+        yield Away(answers)
+    raise AssertionError("there are more statements")
+
+
+def refused(act: Call, away: Away) -> bool:
+    """Whether it is refused for now, and nobody is given a session."""
+    with connection.execute_wrapper(away):
+        response = act()
+    if response.status_code != 503:
+        assert response.status_code in (200, 302, 401), response.content
+        return False
+    assert int(response.headers["Retry-After"]) >= 1
+    assert "session_token" not in response.content.decode()
+    assert "sessionid" not in response.cookies
+    return True
+
+
+@pytest.mark.parametrize("step", [sign_in, request_reset, change])
+def test_a_database_that_goes_away_is_503_at_each_statement(
+    step: Callable[[App], Call],
+) -> None:
+    for away in away_ever_later():
+        if not refused(step(App()), away):
+            break
+
+
+@pytest.mark.parametrize(("step", "status"), [(verify, 200), (reset, 401)])
+def test_a_code_is_not_used_up_by_a_request_that_fails(
+    step: Callable[[App], Call], status: int
+) -> None:
+    for away in away_ever_later():
+        act = step(App())
+        if not refused(act, away):
+            break
+        assert act().status_code == status
+
+
+def test_who_signs_up_while_it_goes_away_signs_in_and_verifies() -> None:
+    for away in away_ever_later():
+        act = sign_up(App())
+        if not refused(act, away):
+            break
+        signs_in = sign_in if User.objects.exists() else sign_up
+        assert flows(signs_in(App())()) == ["verify_email"]
+
+
+def test_a_code_of_an_address_that_was_verified_meanwhile_is_409() -> None:
+    first, second = App(), App()
+    sign_up(first)()
+    key = {"key": code_of(mail.outbox[-1])}
+    second.call("POST", "/auth/login", ANNA)
+    other = {"key": code_of(mail.outbox[-1])}
+    assert second.call("POST", "/auth/email/verify", other).status_code == 200
+
+    answer = first.call("POST", "/auth/email/verify", key)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert "sign in again" in answer.json()["detail"]
+    assert signed_in(first).status_code == 200
+
+
+def test_a_sign_in_to_the_admin_is_503_at_each_statement() -> None:
+    form = {"username": "carol", "password": PASSWORD}
+
+    for away in away_ever_later():
+        User.objects.create_superuser("carol", password=PASSWORD)
+        client = Client(raise_request_exception=False)
+        if not refused(partial(client.post, "/admin/login/", form), away):
+            break
