@@ -99,7 +99,9 @@ def import_tasks(
         file = directory / f"{turn}.csv"
         file.write_text(f"title,tags\nImported {turn},home\n")
         arguments = ("--owner", "alice", "--format", "csv", str(file))
-        manage(database.url, "import_tasks", *arguments, project=project)
+        # A migration on SQLite holds the lock for seconds.
+        patience = {"SQLITE_BUSY_TIMEOUT": "60"}
+        manage(database.url, "import_tasks", *arguments, project=project, **patience)
     return turn
 
 
