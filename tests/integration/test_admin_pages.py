@@ -21,6 +21,7 @@ from tests.support.admin import Form
 # As django.contrib.auth's own tests do: the site has no public list of its models.
 REGISTRY: dict[type[Model], ModelAdmin] = admin.site._registry
 MODELS = [pytest.param(model, id=model._meta.label) for model in REGISTRY]
+THEME = "/static/taskproject/theme.css"
 PAGES = ["changelist", "add", "change", "history", "delete"]
 INLINE_HANDLER = re.compile(r"<[^>]*\son[a-z]+\s*=", re.IGNORECASE)
 INLINE_SCRIPT = re.compile(r"<script(?![^>]*\ssrc=)[^>]*>", re.IGNORECASE)
@@ -68,77 +69,92 @@ def allowed(model: type[Model], page: str, user: User) -> bool:
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("model", MODELS)
 def test_every_page_is_rendered_without_a_script_that_its_policy_would_block(
-    staff: Client, carol: User, model: type[Model], page: str
+    staff: Client, carol: User, subtests: pytest.Subtests, page: str
 ) -> None:
     make_rows(carol, 2)
 
-    answer = staff.get(address(model, page))
+    for model in REGISTRY:
+        with subtests.test(model=model._meta.label):
+            answer = staff.get(address(model, page))
 
-    assert answer.status_code == (200 if allowed(model, page, carol) else 403)
-    shown = answer.content.decode()
-    if answer.status_code == 200:
-        assert shown.rstrip().endswith("</html>")
-        assert '<link rel="stylesheet" href="/static/taskproject/theme.css">' in shown
-    policy = answer.headers["Content-Security-Policy"]
-    assert "default-src 'none'" in policy and "unsafe" not in policy
-    assert " style=" not in shown
-    assert INLINE_SCRIPT.findall(shown) == []
-    assert INLINE_HANDLER.findall(shown) == []
-    assert re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"', shown) == []
+            may = allowed(model, page, carol)
+            assert answer.status_code == (200 if may else 403)
+            shown = answer.content.decode()
+            if may:
+                assert shown.rstrip().endswith("</html>")
+                assert f'<link rel="stylesheet" href="{THEME}">' in shown
+            policy = answer.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy and "unsafe" not in policy
+            assert " style=" not in shown
+            assert INLINE_SCRIPT.findall(shown) == []
+            assert INLINE_HANDLER.findall(shown) == []
+            assert re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"', shown) == []
 
 
 @pytest.mark.either_database
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("model", MODELS)
 def test_every_page_and_form_is_closed_to_others(
-    carol: User, alice: User, model: type[Model], page: str
+    carol: User, alice: User, subtests: pytest.Subtests, page: str
 ) -> None:
     make_rows(carol, 2)
     dora = signed_in(User.objects.create(username="dora", is_staff=True))
     others = signed_in(alice), Client()
-    before = list(model._default_manager.order_by("pk").values())
-    path = address(model, page)
 
-    assert dora.get(path).status_code == 403
-    assert dora.post(path, {"post": "yes", "_save": "Save"}).status_code == 403
-    for client in others:
-        assert client.get(path).headers["Location"] == f"/admin/login/?next={path}"
+    for model in REGISTRY:
+        with subtests.test(model=model._meta.label):
+            before = list(model._default_manager.order_by("pk").values())
+            path = address(model, page)
 
-    assert list(model._default_manager.order_by("pk").values()) == before
+            assert dora.get(path).status_code == 403
+            forged = dora.post(path, {"post": "yes", "_save": "Save"})
+            assert forged.status_code == 403
+            for client in others:
+                location = client.get(path).headers["Location"]
+                assert location == f"/admin/login/?next={path}"
+
+            assert list(model._default_manager.order_by("pk").values()) == before
 
 
-@pytest.mark.parametrize("model", MODELS)
 def test_a_list_of_20_rows_takes_as_many_queries_as_one_of_2(
-    staff: Client, carol: User, model: type[Model]
+    staff: Client, carol: User
 ) -> None:
     make_rows(carol, 2)
-    _on_one_day()
-    path = address(model, "changelist")
-    with CaptureQueriesContext(connection) as few:
-        staff.get(path)
+    few = _queries_of_lists(staff, rows=2)
 
     make_rows(carol, 18)
+    many = _queries_of_lists(staff, rows=20)
+
+    assert many == few
+    assert max(many.values()) <= 10
+
+
+def _queries_of_lists(staff: Client, rows: int) -> dict[str, int]:
+    """How many statements the list of each model takes; it shows at least so many rows."""
     _on_one_day()
-    with CaptureQueriesContext(connection) as many:
-        answer = staff.get(path)
+    numbers = {}
+    for model in REGISTRY:
+        with CaptureQueriesContext(connection) as queries:
+            answer = staff.get(address(model, "changelist"))
+        assert len(answer.context["cl"].result_list) >= rows
+        numbers[model._meta.label] = len(queries)
+    return numbers
 
-    assert len(answer.context["cl"].result_list) >= 20
-    assert len(many) == len(few)
-    assert len(many) <= 10
 
-
-@pytest.mark.parametrize("model", MODELS)
 def test_every_search_finds_and_misses(
-    staff: Client, carol: User, model: type[Model]
+    staff: Client, carol: User, subtests: pytest.Subtests
 ) -> None:
     make_rows(carol, 2)
-    path = address(model, "changelist")
 
-    assert REGISTRY[model].search_fields
-    assert staff.get(path, {"q": "carol-2-0"}).context["cl"].result_count == 1
-    assert staff.get(path, {"q": "zyzzyva"}).context["cl"].result_count == 0
+    for model, options in REGISTRY.items():
+        with subtests.test(model=model._meta.label):
+            path = address(model, "changelist")
+
+            assert options.search_fields
+            one = staff.get(path, {"q": "carol-2-0"})
+            assert one.context["cl"].result_count == 1
+            none = staff.get(path, {"q": "zyzzyva"})
+            assert none.context["cl"].result_count == 0
 
 
 @pytest.mark.parametrize("model", MODELS)
