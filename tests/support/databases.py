@@ -76,6 +76,8 @@ def pytest_collection_modifyitems(
             items=[item for item in items if not _uses_a_database(item)]
         )
         items[:] = filter(_uses_a_database, items)
+    # It takes a minute; as one of the last it would leave the other processes without work.
+    items.sort(key=lambda item: item.path.name != "test_fuzz.py")
     for item in items:
         alone = item.get_closest_marker("without_pooler")
         if alone and config.option.database == "pgbouncer":
