@@ -91,7 +91,6 @@ def test_a_view_keeps_filters_search_order_and_columns(
     assert [task.title for task in page.context["cl"].result_list] == ["Buy milk"]
 
 
-@pytest.mark.either_database
 def test_columns_are_chosen_for_oneself(staff: Client, alice: User, bob: User) -> None:
     make_task(alice)
     everything = columns(staff.get(LIST))
@@ -123,7 +122,6 @@ def test_a_view_of_the_same_name_is_replaced_and_of_another_user_is_not(
     ]
 
 
-@pytest.mark.either_database
 def test_shared_views_are_offered_to_all_staff_and_others_to_nobody(
     staff: Client, bob: User
 ) -> None:
@@ -140,7 +138,6 @@ def test_shared_views_are_offered_to_all_staff_and_others_to_nobody(
     ]
 
 
-@pytest.mark.either_database
 def test_who_may_not_share_views_can_neither_share_nor_change_shared_ones(
     staff: Client, bob: User
 ) -> None:
@@ -161,7 +158,6 @@ def test_who_may_not_share_views_can_neither_share_nor_change_shared_ones(
     assert (kept.pk, kept.query) == (team.pk, "due=week")
 
 
-@pytest.mark.either_database
 def test_who_may_share_views_changes_those_of_others(staff: Client, bob: User) -> None:
     bobs = as_staff(bob, "view_task", "share_savedview")
     save(bobs, "Team", "due=week", shared="on")

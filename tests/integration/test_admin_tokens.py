@@ -16,8 +16,6 @@ from taskproject.accounts.models import ApiToken, User
 from tests.conftest import ApiClient, make_token
 from tests.support.admin import ESCAPED, SCRIPT, as_editor, text
 
-pytestmark = pytest.mark.either_database
-
 LIST = "/admin/accounts/apitoken/"
 ADD = "/admin/accounts/apitoken/add/"
 

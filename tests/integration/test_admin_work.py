@@ -25,8 +25,6 @@ from tests.support.admin import (
 )
 from tests.support.rows import make_list
 
-pytestmark = pytest.mark.either_database
-
 TOKENS = "/admin/accounts/apitoken/"
 
 

@@ -289,7 +289,6 @@ def test_a_session_without_the_factor_is_asked_for_it(
     assert is_in(client)
 
 
-@pytest.mark.either_database
 def test_staff_who_need_a_factor_cannot_remove_it(
     carol: User, settings: Settings
 ) -> None:
