@@ -128,7 +128,7 @@ class TaskChangeListAdmin(TaskActions):
             return ("-deleted_at", "-id")
         due = request.GET.get("due")
         if due == "overdue" or (due in ("today", "week") and only_open(request)):
-            return ("due_moment", "-id")
+            return ("due_moment", "id")
         if any(name.startswith("created_at__") for name in request.GET):
             return ("-created_at", "-id")
         return self.ordering

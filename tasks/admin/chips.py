@@ -1,7 +1,7 @@
 """What the list of tasks is filtered by, in words, each with a link that removes it."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.contrib.admin.filters import ListFilter
@@ -76,6 +76,12 @@ class TaskChangeList(ChangeList):
             messages.warning(request, TOO_MANY)
             rows = rows.order_by(*self.get_ordering(request, rows.order_by()))
         return rows
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Task]) -> list[Any]:
+        """By ids in the direction of the column, as indexes have both."""
+        *columns, last = super().get_ordering(request, queryset)
+        upwards = columns and not str(columns[0]).startswith("-")
+        return [*columns, "id" if upwards and last == "-id" else last]
 
     def _has_index(self, first: Sequence[object]) -> bool:
         """Whether an index has the tasks in the order of this column."""

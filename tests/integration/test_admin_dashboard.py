@@ -190,10 +190,10 @@ def test_due_dates_of_all_owners_are_found_by_an_index(db: None) -> None:
         return  # PostgreSQL chooses by what there is.
     now = clock("UTC")
     rows = Task.objects.live().filter(completed=False)
-    late = overdue(Task.objects.live(), now).order_by("due_moment", "-id")
+    late = overdue(Task.objects.live(), now).order_by("due_moment", "id")
 
     assert "task_open_due" in rows.filter(due_moment__lt=now.now).order_by().explain()
     assert "task_open_due" in late[:100].explain()
-    assert "task_open_due" in rows.order_by("due_moment", "-id")[:100].explain()
+    assert "task_open_due" in rows.order_by("due_moment", "id")[:100].explain()
     several = late.filter(priority=3, list__isnull=True, completed=False).order_by()
     assert "COVERING INDEX task_open_due" in several.values("pk")[:100].explain()

@@ -14,6 +14,7 @@ from tests.conftest import BY, make_task
 from tests.support.admin import LIST
 
 PRIORITY, DUE = "o=5", "o=6"
+MONTH = "created_at__year=2026&created_at__month=3"
 
 
 def titles(staff: Client, query: str) -> list[str]:
@@ -75,3 +76,28 @@ def test_a_few_tasks_are_searched_once(staff: Client, many: list[Task]) -> None:
     searches = [one["sql"] for one in statements if '"priority" = 1' in one["sql"]]
     by_key = [sql for sql in searches if f'"id" IN ({many[1].pk})' in sql]
     assert (len(searches), len(by_key)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (MONTH, "task_created"),
+        (f"{DUE}&completed__exact=0", "task_open_due"),
+        ("due=overdue", "task_open_due"),
+        (f"{PRIORITY}&owner={{}}", "task_owner_priority"),
+    ],
+)
+def test_tasks_that_are_equal_in_it_are_in_the_order_of_the_index(
+    staff: Client, alice: User, query: str, index: str
+) -> None:
+    """An import may create thousands at one instant, and as many may be due on one day."""
+    page = staff.get(f"{LIST}?{query.format(alice.pk)}")
+    rows = page.context["cl"].queryset.select_related(None)[:100]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
+    plan = rows.explain()
+
+    assert index in plan
+    assert "Sort" not in plan and "TEMP B-TREE" not in plan
