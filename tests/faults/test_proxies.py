@@ -159,7 +159,7 @@ def test_hints_arrive_at_once_and_without_push_one_by_one(
     name: str, share: Share, record: Record, push: int
 ) -> None:
     service = share("sqlite", WORKERS="1", PUSH_PORT=str(push), LOG_LEVEL="INFO")
-    until(lambda: listens(push))
+    until(lambda: listens(push), within=60)
     headers = {"Host": "localhost", "Authorization": f"Bearer {service.database.token}"}
 
     for to in (push, 1):

@@ -96,7 +96,7 @@ def test_clients_learn_what_they_missed(
     )
     tokens = manage(on_postgresql.url, "shell", "-v", "0", "-c", SEED).split()
     listeners = [Listener(port, token) for token in tokens for _ in range(EACH)]
-    until(lambda: listens(port))
+    until(lambda: listens(port), within=60)
     for each in listeners:
         each.connect()
     for each in listeners:
@@ -107,7 +107,7 @@ def test_clients_learn_what_they_missed(
     for each in listeners:
         each.read_to_the_end()
     cursors = changed(server, tokens)
-    until(lambda: listens(port))
+    until(lambda: listens(port), within=60)
     for each in listeners:
         each.connect()
     assert all(each.next_hint() == cursors[each.token] for each in listeners)

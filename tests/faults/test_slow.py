@@ -22,7 +22,7 @@ def test_a_reader_of_the_log_that_stalls_stops_nobody_and_loses_no_line(
     process = serve_at(port, on_sqlite, LOG_LEVEL="INFO")
     assert process.stdout is not None
     try:
-        until(lambda: live(port))
+        until(lambda: live(port), within=60)
         with Client(port, on_sqlite.token, record) as client:
             for _ in range(REQUESTS):
                 assert client.send("GET", "/api/tasks").status == 200

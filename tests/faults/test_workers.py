@@ -161,8 +161,10 @@ def test_of_servers_that_start_at_once_on_one_port_one_serves(
     servers = [serve_at(port, on_sqlite) for _ in range(4)]
 
     try:
-        until(lambda: len([one for one in servers if one.poll() is None]) == 1)
-        until(lambda: live(port))
+        until(
+            lambda: len([one for one in servers if one.poll() is None]) == 1, within=60
+        )
+        until(lambda: live(port), within=60)
         codes = sorted(code for one in servers if (code := one.poll()) is not None)
         assert codes == [1, 1, 1]
     finally:
@@ -183,7 +185,7 @@ def test_a_server_that_has_just_ended_can_start_again(
 
     again = serve_at(service.port, on_sqlite)
     try:
-        until(lambda: live(service.port))
+        until(lambda: live(service.port), within=60)
     finally:
         again.terminate()
         again.communicate(timeout=40)
