@@ -167,6 +167,19 @@ def test_a_key_takes_at_most_four_statements_more(alice: User) -> None:
     assert sent("Two", {"Idempotency-Key": "one"}) <= without + 2, "a replay"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_task_with_a_key_is_counted_after_one_in_the_future(alice: User) -> None:
+    """PostgreSQL's single statement does not insert it: others do, in its transaction."""
+    api = ApiClient(make_token(alice))
+    first = make_task(alice)
+    Task.objects.filter(pk=first.pk).update(position="z" * 13)
+
+    made = api.send("POST", "/api/tasks", {"title": "New"}, HTTP_IDEMPOTENCY_KEY=KEY)
+
+    assert made.status_code == 201
+    assert api.get("/api/tasks/counts").json()["open"] == 2
+
+
 def test_the_document_tells_how_long_an_answer_is_kept(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
