@@ -13,13 +13,13 @@ class SessionStore(db.SessionStore):
     """Django's, with two differences if something fails.
 
     A database that is away is an error of its own, and not `UpdateError`, with which Django
-    says that the session was deleted meanwhile. A request that fails stores no session, as with
-    Django's middleware: allauth saves the session of an app then, too, in which a code has been
-    used up."""
+    says that the session was deleted meanwhile. A request that the database failed stores no
+    session, as with Django's middleware: allauth saves the session of an app then, too, in which
+    a code has been used up. (Other exceptions end requests of allauth that succeed.)"""
 
     def save(self, must_create: bool = False) -> None:
         failure = sys.exception()
-        if failure is not None and problems.from_exception(failure).status >= 500:
+        if failure is not None and problems.from_exception(failure).status == 503:
             return
         try:
             super().save(must_create)

@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.core.exceptions import ImmediateHttpResponse
 from django.contrib.sessions.models import Session
 from django.core import mail
 from django.db import OperationalError, connection
+from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
 from taskproject.accounts.models import SignInAttempt, User
+from taskproject.accounts.sessions import SessionStore
 from tests.support.people import ANNA, PASSWORD, App, code_of, flows, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -159,3 +162,14 @@ def test_a_sign_in_to_the_admin_is_503_at_each_statement() -> None:
         client = Client(raise_request_exception=False)
         if not refused(partial(client.post, "/admin/login/", form), away):
             break
+
+
+def test_a_session_is_stored_where_no_database_failed() -> None:
+    session = SessionStore()
+    session["step"] = 1
+    try:
+        raise ImmediateHttpResponse(HttpResponse(status=401))
+    except ImmediateHttpResponse:
+        session.save()
+
+    assert SessionStore(session.session_key)["step"] == 1
