@@ -112,8 +112,8 @@ def list_tasks(request: ApiRequest, filters: Query[TaskFilters]) -> HttpResponse
 def create_task(
     request: ApiRequest, body: TaskCreate, zone: Query[InZone]
 ) -> HttpResponse:
-    """Creates a task at the end of its list; 200 with the task that has its `client_id`, 410
-    if that is in the trash."""
+    """Creates a task at the end of its list. If one has its `client_id`: 200 with that, 410 if
+    it is in the trash."""
     fields = to_model_fields(vars(body))
     if body.due_at is not None and body.due_timezone is None:
         fields["due_timezone"] = request.auth.user.timezone

@@ -108,7 +108,7 @@ def update_list(request: ApiRequest, list_id: int, body: ListPatch) -> HttpRespo
 def delete_list(
     request: ApiRequest, list_id: int, removal: Query[ListRemoval]
 ) -> HttpResponse:
-    """Deletes a list for good; 202 with the job of thousands of tasks."""
+    """Deletes a list for good; 202 with a job for thousands of tasks."""
     lists, tasks = TaskList.objects.owned_by(request.auth.user_id), removal.tasks
     return removed(
         request,

@@ -54,7 +54,7 @@ def get_tag(request: ApiRequest, tag_id: int) -> HttpResponse:
 
 @router.patch("/tags/{int:tag_id}", response={200: TagOut, 202: JobOut})
 def rename_tag(request: ApiRequest, tag_id: int, body: TagPatch) -> HttpResponse:
-    """Renames a tag in all of its tasks; 202 with the job of thousands of tasks."""
+    """Renames a tag in all of its tasks; 202 with a job for thousands of tasks."""
     tags = Tag.objects.owned_by(request.auth.user_id)
 
     def verb(row: Tag, by: Actor) -> Job | None:
@@ -65,6 +65,6 @@ def rename_tag(request: ApiRequest, tag_id: int, body: TagPatch) -> HttpResponse
 
 @router.delete("/tags/{int:tag_id}", response={204: None, 202: JobOut})
 def delete_tag(request: ApiRequest, tag_id: int) -> HttpResponse:
-    """Removes a tag from all of its tasks; 202 with the job of thousands of tasks."""
+    """Removes a tag from all of its tasks; 202 with a job for thousands of tasks."""
     tags = Tag.objects.owned_by(request.auth.user_id)
     return removed(request, tags, tag_id, remove_tag)

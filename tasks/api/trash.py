@@ -55,7 +55,7 @@ def list_trash(request: ApiRequest, page: Query[TrashQuery]) -> HttpResponse:
 
 @router.delete("/tasks/trash", response={204: None, 202: JobOut})
 def empty_trash(request: ApiRequest) -> HttpResponse:
-    """Deletes them for good; 202 with the job of thousands of tasks."""
+    """Deletes them for good; 202 with a job for thousands of tasks."""
     job = jobs.empty_trash(request.auth.user_id, actor(request))
     return unfinished_response(job) or no_content()
 

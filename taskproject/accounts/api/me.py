@@ -92,7 +92,7 @@ def update_me(request: ApiRequest, body: MePatch) -> HttpResponse:
     "/me", response={204: None, 202: JobOut}, summary="Delete the current user"
 )
 def delete_me(request: ApiRequest, deletion: Query[Deletion]) -> HttpResponse:
-    """Deletes you and all that is yours for good; 202 with the job of thousands of tasks."""
+    """Deletes you and all that is yours for good; 202 with a job for thousands of tasks."""
     job = delete_caller(request, deletion.confirm)
     if job is None:
         return no_content()
