@@ -1,6 +1,5 @@
 """Migrated databases, made once for all processes of a run, and copied for each test."""
 
-import fcntl
 import os
 import shutil
 import sqlite3
@@ -15,6 +14,7 @@ from uuid import uuid4
 
 from tests.faults.databases import Database
 from tests.faults.postgres import PostgreSQL
+from tests.support.copies import by_first_process
 from tests.support.servers import manage
 
 PREPARE = """
@@ -110,11 +110,5 @@ def _prepared(url: str) -> str:
 def _made_once(name: str, make: Callable[[Path], str]) -> tuple[Path, str]:
     """The path of what the first process of a run makes, while others wait; and its token."""
     path = Path(os.environ["TEST_TEMPLATE"]).parent / name
-    with path.with_name(f"{name}.token").open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        token = file.read()
-        if not token:
-            token = make(path)
-            file.write(token)
-    return path, token
+    note = path.with_name(f"{name}.token")
+    return path, by_first_process(note, lambda: make(path))

@@ -27,19 +27,32 @@ SQLITE = "sqlite:///"
 def made_once(fill: Callable[[], object]) -> str:
     """The URL of a new database, which `fill` has filled through the connection. The first
     process of a run makes it, and the others wait; all of them only copy it."""
-    done = Path(os.environ["TEST_TEMPLATE"])
     url = template_url()
-    with done.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if done.stat().st_size == 0:
-            if not url.startswith(SQLITE):
-                with psycopg.connect(server_url(), autocommit=True) as admin:
-                    admin.execute(_command("CREATE DATABASE {}", name_of(url)))
-            with connected_to(url):
-                fill()
-            end_sessions(name_of(url))
-            file.write("done")
+
+    def make() -> str:
+        if not url.startswith(SQLITE):
+            with psycopg.connect(server_url(), autocommit=True) as admin:
+                admin.execute(_command("CREATE DATABASE {}", name_of(url)))
+        with connected_to(url):
+            fill()
+        end_sessions(name_of(url))
+        return "done"
+
+    by_first_process(Path(os.environ["TEST_TEMPLATE"]), make)
     return url
+
+
+def by_first_process(note: Path, make: Callable[[], str]) -> str:
+    """What `make` returns to the first process of a run, which notes it in the file; others
+    wait, and read it there."""
+    with note.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        made = file.read()
+        if not made:
+            made = make()
+            file.write(made)
+    return made
 
 
 def template_url() -> str:
