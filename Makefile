@@ -40,7 +40,7 @@ test-pgbouncer: .venv/tests ## Runs the suite on PostgreSQL through PgBouncer (1
 	$(BIN)/python $(SUITE)=pgbouncer -m 'not either_database' -rs
 	$(BIN)/python $(SUITE)=pgbouncer -m 'not either_database' --prepared-statements=200
 
-test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 4 minutes.
+test-faults: .venv/tests ## Kills, cuts and freezes what the service stands on; 6 minutes.
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=2 --dist=worksteal tests/faults
 
 test-upgrade: .venv/tests ## Upgrades from 1.3.0, migration by migration, under load; 3 minutes.
@@ -49,7 +49,7 @@ test-upgrade: .venv/tests ## Upgrades from 1.3.0, migration by migration, under 
 test-series: .venv/tests .venv-series ## Compares all kinds of series, in all time zones, from 1900 to 2999; some minutes.
 	$(BIN)/python -m pytest --numprocesses=$(PROCESSES) --maxprocesses=4 tests/series --database=sqlite -rs
 
-test-browser: .venv/tests ## Uses the pages in Chromium (without it skipped); 2 minutes.
+test-browser: .venv/tests ## Uses the pages in Chromium (without it skipped); 3 minutes.
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=2 --dist=worksteal tests/browser -rs
 
 screenshots: .venv/tests ## Takes the pictures of docs/pages.md anew (needs Chromium and ImageMagick).
