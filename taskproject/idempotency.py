@@ -57,12 +57,12 @@ def idempotent(handler: Callable[..., object]) -> Callable[..., object]:
         fingerprint = _fingerprint(request)
         with SingleWrite():
             claimed, earlier = _claim(owner_id, key, request.auth.guard)
-            if earlier is None and not claimed:
-                raise InProgress(_IN_PROGRESS)
             if earlier is not None and not (claimed and earlier.expired):
                 if earlier.fingerprint != fingerprint:
                     raise KeyReused("Use a new key for each new request.")
                 return _replay(earlier)
+            if not claimed:
+                raise InProgress(_IN_PROGRESS)
             response = handler(request, **inputs)
             assert isinstance(response, HttpResponse)
             if response.headers.get("Cache-Control") == "no-store":

@@ -38,7 +38,7 @@ from tasks.models.statements import (
     to_column,
     unconverted,
 )
-from tasks.models.tallies import counting
+from tasks.models.tallies import COUNT_AGAIN, counting
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
@@ -214,9 +214,9 @@ def edit(
 
 def _count_again() -> None:
     """Has triggers count the statements that follow in the transaction, if there is one: this
-    one, which has written nothing, may have called COUNTED (see `tallies.py`)."""
+    one, which has written nothing, may have called COUNTED."""
     if this_thread.connection.in_atomic_block:
-        fetch("SELECT set_config('tasks.counted', '', true)", [])
+        fetch(COUNT_AGAIN, [])
 
 
 @cache

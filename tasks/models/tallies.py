@@ -16,6 +16,8 @@ from tasks.models.due_dates import NEVER_SQL
 #: SQL that makes the triggers skip the rest of the transaction. It fails if migration 0019
 #: is missing, without which the triggers would count the statement as well.
 COUNTED = "tasks_counted()"
+#: Makes them count what follows in the transaction, after a statement with COUNTED.
+COUNT_AGAIN = "SELECT set_config('tasks.counted', '', true)"
 _DAY = 'floor(extract(epoch FROM "written"."due_moment") / 86400)::bigint'
 _PLACES = "VALUES ('all', 0::bigint), ('list', COALESCE(\"written\".\"list_id\", 0))"
 _DUE = f' UNION ALL SELECT \'due\', {_DAY} WHERE "written"."due_moment" < {NEVER_SQL}'
