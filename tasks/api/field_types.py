@@ -167,7 +167,6 @@ Location = TypeAliasType(
         Field(json_schema_extra={"pattern": NAME}),
     ],
 )
-LocationOrNone = Location | None
 TagName = TypeAliasType(
     "TagName",
     Annotated[
@@ -218,7 +217,6 @@ Version = TypeAliasType(
     "Version",
     Annotated[Id, Field(description="The same as If-Match.")],
 )
-ListId = Id | None
 ClientId = TypeAliasType(
     "ClientId",
     Annotated[
@@ -258,7 +256,7 @@ Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(INSTANT_
 
 
 class Reminder(Closed):
-    """One of `at` and `minutes_before` the due date: of a day, before `hour` in your time zone."""
+    """`at` an instant, or `minutes_before` the due date: of a day, before `hour` in your zone."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"hour": 9, "minutes_before": 30}]}

@@ -21,8 +21,7 @@ from tasks.api.field_types import (
     Id,
     Instant,
     ListEnd,
-    ListId,
-    LocationOrNone,
+    Location,
     ParentId,
     Priority,
     Recurrence,
@@ -98,9 +97,9 @@ class TaskMembers(Closed):
 
     title: Title
     description: Description = ""
-    location: LocationOrNone = None
+    location: Location | None = None
     completed: bool = False
-    list: ListId = None
+    list: Id | None = None
     parent: ParentId = None
     tags: Tags = Field([])
     priority: Priority = "none"
@@ -176,9 +175,9 @@ class TaskPatch(Closed):
 
     title: Title = absent()
     description: Description = absent()
-    location: LocationOrNone = None
+    location: Location | None = None
     completed: bool = absent()
-    list: ListId = None
+    list: Id | None = None
     parent: ParentId = None
     tags: Tags = absent()
     priority: Priority = absent()
