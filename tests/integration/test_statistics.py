@@ -27,8 +27,11 @@ pytestmark = [
 ]
 
 TASKS = 20_000
-#: PostgreSQL keeps a plan for all values from the sixth run of a statement on.
+#: PostgreSQL keeps a plan for all values from the sixth run of a statement on. The fewer
+#: pages of the last two runs count: where a test beside this one makes many tables in one
+#: transaction, every session of the server reads the first page of each index again.
 RUNS = 8
+COUNTED = RUNS - 2
 TABLES = ("tasks_task", "tasks_event", "tasks_label", "tasks_tag", "tasks_tally")
 BLOCKS = """SELECT sum(pg_stat_get_blocks_fetched(oid))::bigint FROM pg_class
     WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'i')"""
@@ -151,15 +154,18 @@ PLACE = re.compile(r"\{(\w+)\}")
 
 
 def read(api: ApiClient, values: dict[str, int]) -> dict[str, int]:
-    """The pages that the last of several runs of each request read."""
+    """The pages that one of several runs of each request reads in the end."""
     connection.close()
     found = {}
     for path in READS:
+        pages = []
         for number in range(RUNS):
-            before = blocks() if number == RUNS - 1 else 0
+            before = blocks() if number >= COUNTED else None
             answer = api.get(path.format(**values))
             assert answer.status_code == 200, (path, answer.content)
-        found[path] = blocks() - before
+            if before is not None:
+                pages.append(blocks() - before)
+        found[path] = min(pages)
     return found
 
 
@@ -168,13 +174,16 @@ def write(api: ApiClient, values: dict[str, int], keys: list[int]) -> dict[str, 
     connection.close()
     found = {}
     for method, path, body in WRITES:
+        pages = []
         for number in range(RUNS):
             named = {**values, "id": keys[number], "other": keys[-1 - number]}
             sent = json.loads(PLACE.sub(r"%(\1)d", body) % named) if body else None
-            before = blocks() if number == RUNS - 1 else 0
+            before = blocks() if number >= COUNTED else None
             answer = api.send(method, path.format(**named), sent)
             assert answer.status_code < 300, (path, answer.content)
-        found[f"{method} {path} {body}"] = blocks() - before
+            if before is not None:
+                pages.append(blocks() - before)
+        found[f"{method} {path} {body}"] = min(pages)
     return found
 
 
