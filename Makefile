@@ -72,6 +72,9 @@ bench-costs: .venv/tests ## Measures what each operation costs, for docs/capacit
 bench-metrics: .venv/tests ## Measures what /metrics costs, with and without it in turns (needs wrk); ARGS=--help.
 	$(BIN)/python -m bench.metrics $(ARGS)
 
+bench-recovery: .venv/tests ## Measures how soon it is fast again after 3,000 requests at once (needs wrk); ARGS=--help.
+	$(BIN)/python -m bench.recovery $(ARGS)
+
 bench-pages: .venv/tests ## Measures the admin's pages at 1,000,000 tasks of 10,000 owners; ARGS=--help.
 	$(BIN)/python -m bench.pages $(ARGS)
 
@@ -168,4 +171,4 @@ clients: .venv-clients $(CLIENTS)/node_modules
 
 bench-peers: .venv-peers $(FASTIFY)/node_modules
 
-.PHONY: help run test test-pgbouncer test-faults test-upgrade test-series test-browser screenshots test-clients clients bench bench-peers bench-growth bench-costs bench-metrics bench-pages bench-waiting test-next lint lock audit sbom
+.PHONY: help run test test-pgbouncer test-faults test-upgrade test-series test-browser screenshots test-clients clients bench bench-peers bench-growth bench-costs bench-metrics bench-recovery bench-pages bench-waiting test-next lint lock audit sbom
