@@ -57,7 +57,7 @@ def idempotent(handler: Callable[..., object]) -> Callable[..., object]:
         fingerprint = _fingerprint(request)
         with SingleWrite():
             claimed, earlier = _claim(owner_id, key, request.auth.guard)
-            if earlier is not None and not (claimed and earlier.expired):
+            if earlier is not None:
                 if earlier.fingerprint != fingerprint:
                     raise KeyReused("Use a new key for each new request.")
                 return _replay(earlier)
@@ -95,12 +95,11 @@ class _Earlier(NamedTuple):
     headers: str
     body: bytes
     fingerprint: str
-    expired: bool
 
 
 def _claim(owner_id: int, key: str, guard: Guard) -> tuple[bool, _Earlier | None]:
-    """Whether no other request with this key is in progress, and the stored response. Raises
-    `GuardFailed`.
+    """Whether no other request with this key is in progress, and the stored response, unless
+    it has expired. Raises `GuardFailed`.
 
     On SQLite the transaction has waited for the other one, and finds its response. On
     PostgreSQL the statement does not find a response that was committed after it began,
@@ -108,7 +107,7 @@ def _claim(owner_id: int, key: str, guard: Guard) -> tuple[bool, _Earlier | None
     """
     number = hashlib.sha256(f"{owner_id} {key}".encode()).digest()[:8]
     lock = int.from_bytes(number, "big", signed=True)
-    parameters = [adapted(expiry_cutoff()), owner_id, key]
+    parameters = [owner_id, key, adapted(expiry_cutoff())]
     rows = fetch(
         _claim_statement(guard.condition),
         [*([lock] if ON_POSTGRESQL else []), *guard.parameters, *parameters],
@@ -123,8 +122,8 @@ def _claim_statement(guard: str) -> str:
     claimed = "pg_try_advisory_xact_lock(%s)" if ON_POSTGRESQL else "TRUE"
     return (
         f'SELECT * FROM (SELECT {claimed} WHERE {guard}) "claim" LEFT JOIN '
-        '(SELECT "status", "headers", "body", "fingerprint", "created_at" < %s FROM '
-        f'"{_TABLE}" WHERE "owner_id" = %s AND "key" = %s) "stored" ON 1 = 1'
+        f'(SELECT "status", "headers", "body", "fingerprint" FROM "{_TABLE}" '
+        'WHERE "owner_id" = %s AND "key" = %s AND "created_at" >= %s) "stored" ON 1 = 1'
     )
 
 

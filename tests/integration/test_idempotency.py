@@ -341,13 +341,19 @@ def test_without_its_stored_answer_there_is_no_effect_either(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.without_pooler("needs three sessions at once")
+@pytest.mark.parametrize("earlier", [None, "New", "Other"])
 def test_while_the_first_still_runs_the_second_is_409_on_postgresql(
-    alice: User, token: str
+    alice: User, token: str, earlier: str | None
 ) -> None:
+    """Also if the key was used `earlier`, for the same or another title, and has expired."""
     if connection.vendor != "postgresql":
         pytest.skip("on SQLite the second waits for the first")
     body, headers = {"title": "New"}, {"Idempotency-Key": KEY}
     send = request(token, "POST", "/api/tasks", body, **headers)
+    if earlier:
+        post(ApiClient(token), "/api/tasks", {"title": earlier})
+        old = timezone.now() - timedelta(hours=25)
+        StoredResponse.objects.update(created_at=old)
 
     with Threads() as threads:
         with transaction.atomic():
