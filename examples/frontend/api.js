@@ -48,7 +48,8 @@ export async function request(method, path, body, headers = {}) {
 }
 
 // Who is signed in, and if nobody is, the step that is missing: "verify_email" after
-// signing up, "mfa_authenticate" after the password. 401 is how /api/auth/ says that.
+// signing up, "mfa_authenticate" after the password, "password_reset_by_code" after asking for
+// a new one. 401 is how /api/auth/ says that, and 409 that the step is not possible any more.
 async function step(method, path, body) {
   try {
     const { data } = await request(method, AUTH + path, body);
@@ -65,4 +66,6 @@ export const signUp = (email, password) => step("POST", "/auth/signup", { email,
 export const signIn = (email, password) => step("POST", "/auth/login", { email, password });
 export const verifyEmail = (key) => step("POST", "/auth/email/verify", { key });
 export const secondFactor = (code) => step("POST", "/auth/2fa/authenticate", { code });
+export const forgotPassword = (email) => step("POST", "/auth/password/request", { email });
+export const resetPassword = (key, password) => step("POST", "/auth/password/reset", { key, password });
 export const signOut = () => step("DELETE", "/auth/session");

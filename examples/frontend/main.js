@@ -6,6 +6,13 @@ const at = (id) => document.getElementById(id);
 
 // ---- Signing up and in
 
+// Where the code is that each step asks for.
+const CODES = {
+  verify_email: "We have sent a code to your e-mail address.",
+  mfa_authenticate: "It is in your authenticator app. A recovery code is accepted too.",
+  password_reset_by_code: "If this address has an account, we have sent a code to it.",
+};
+
 function show({ user, missing }) {
   const part = user ? "work" : missing ? "code" : "sign-in";
   for (const section of document.querySelectorAll("main > section")) {
@@ -13,8 +20,10 @@ function show({ user, missing }) {
   }
   at("sign-out").hidden = !user;
   at("who").textContent = user ? user.display : "";
-  at("code-sent").hidden = missing !== "verify_email";
+  at("code-hint").textContent = CODES[missing] ?? "";
   at("code").dataset.missing = missing ?? "";
+  at("new-password").hidden = missing !== "password_reset_by_code";
+  at("new-password").querySelector("input").disabled = at("new-password").hidden;
   if (user) begin(user);
   else tasks.stop();
 }
@@ -25,6 +34,8 @@ function onSubmit(form, steps) {
     event.preventDefault();
     say("");
     const button = event.submitter;
+    // For a new password the address alone is needed.
+    if (button.formNoValidate && !form.elements.email.reportValidity()) return;
     button.disabled = true;
     try {
       await steps(new FormData(form), button.value);
@@ -37,17 +48,30 @@ function onSubmit(form, steps) {
 }
 
 onSubmit(at("sign-in-form"), async (data, action) => {
-  const go = action === "sign-up" ? api.signUp : api.signIn;
+  const go = { "sign-up": api.signUp, forgot: api.forgotPassword }[action] ?? api.signIn;
   show(await go(data.get("email"), data.get("password")));
 });
 
 onSubmit(at("code-form"), async (data) => {
-  const verify = at("code").dataset.missing === "verify_email";
-  const go = verify ? api.verifyEmail : api.secondFactor;
-  show(await go(data.get("code").trim()));
+  const { missing } = at("code").dataset;
+  const go = { verify_email: api.verifyEmail, password_reset_by_code: api.resetPassword }[missing];
+  try {
+    show(await (go ?? api.secondFactor)(data.get("code").trim(), data.get("password")));
+    if (go === api.resetPassword) say("Your password is changed. Sign in with it.", "done");
+  } catch (error) {
+    if (error.status !== 409) throw error;
+    show(await api.session());
+    say("This code is not valid any more. Start again.");
+  }
 });
 
-at("sign-out").addEventListener("click", async () => show(await api.signOut()));
+for (const id of ["start-again", "sign-out"]) {
+  at(id).addEventListener("click", async () => {
+    say("");
+    at("code-form").reset();
+    show(await api.signOut());
+  });
+}
 
 // ---- The list
 
@@ -148,7 +172,10 @@ function ask() {
 
 // ---- What happens
 
-const say = (text) => (at("message").textContent = text);
+function say(text, kind = "wrong") {
+  at("message").textContent = text;
+  at("message").className = kind;
+}
 
 tasks.events.addEventListener("change", render);
 tasks.events.addEventListener("online", () => (at("offline").hidden = true));

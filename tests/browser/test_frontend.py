@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from playwright.sync_api import Browser, Page, Route, expect
 
+from taskproject.accounts.models import User
 from tests.browser.conftest import PASSWORD, NewPage
 from tests.support.admin import SCRIPT
 from tests.support.browsers import PHONE, Console, accessible
@@ -48,7 +50,7 @@ def dora(browser: Browser, server: Server, frontend: str, push_port: int) -> Any
     _configure(page, server, push_port)
     page.goto("/")
     page.get_by_label("E-mail address").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign up").click()
     expect(page.get_by_text("We have sent a code")).to_be_visible()
     page.get_by_label("Code").fill(_mailed_code(server))
@@ -68,8 +70,8 @@ def _configure(page: Page, server: Server, push_port: int) -> None:
     )
 
 
-def _mailed_code(server: Server) -> str:
-    lines = [line for line in server.output.splitlines() if f'"{EMAIL}"' in line]
+def _mailed_code(server: Server, email: str = EMAIL) -> str:
+    lines = [line for line in server.output.splitlines() if f'"{email}"' in line]
     found = re.search(
         r"^([A-Z0-9]{3,}(?:-[A-Z0-9]{3,})*)$",
         json.loads(lines[-1])["body"],
@@ -118,7 +120,7 @@ def test_somebody_who_has_signed_up_signs_in_works_and_signs_out(
     page = open_frontend()
 
     page.get_by_label("E-mail address").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("#who")).to_have_text("dora")
     add(page, "Buy oat milk")
@@ -128,13 +130,13 @@ def test_somebody_who_has_signed_up_signs_in_works_and_signs_out(
     expect(page.get_by_role("checkbox", name="Buy oat milk")).to_be_checked()
     assert accessible(page) == []
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_label("Password")).to_be_visible()
+    expect(page.get_by_label("Password", exact=True)).to_be_visible()
 
 
 def test_it_is_accessible(open_frontend: Open, dora: Any, console: Console) -> None:
     console.expect(NOT_SIGNED_IN)
     stranger = open_frontend(size=PHONE)
-    expect(stranger.get_by_label("Password")).to_be_visible()
+    expect(stranger.get_by_label("Password", exact=True)).to_be_visible()
     assert accessible(stranger) == []
 
     page = open_frontend(size=PHONE, storage_state=dora)
@@ -143,12 +145,53 @@ def test_it_is_accessible(open_frontend: Open, dora: Any, console: Console) -> N
     assert accessible(page) == []
 
 
+@pytest.mark.usefixtures("stored")
+def test_a_forgotten_password_is_replaced(
+    open_frontend: Open, server: Server, console: Console
+) -> None:
+    """Also after three wrong codes, which end the one that was mailed."""
+    email = "ella@example.com"
+    ella = User.objects.create_user("ella", email)
+    EmailAddress.objects.create(user=ella, email=email, primary=True, verified=True)
+    console.expect(NOT_SIGNED_IN, "status of 4(00|09)")
+    page = open_frontend(size=PHONE)
+    forgot = page.get_by_role("button", name="Forgot password")
+
+    def answer(code: str) -> None:
+        page.get_by_label("Code").fill(code)
+        page.get_by_label("New password").fill(PASSWORD)
+        with page.expect_response("**/auth/password/reset"):
+            page.get_by_role("button", name="Continue").click()
+
+    page.get_by_label("E-mail address").fill(email)
+    forgot.click()
+    for _ in range(4):
+        answer("AAAA-BBBB")
+    expect(page.get_by_role("alert")).to_contain_text("not valid any more")
+
+    page.get_by_label("E-mail address").fill("ela@example.com")
+    forgot.click()
+    expect(page.get_by_label("New password")).to_be_visible()
+    assert accessible(page) == []
+    page.get_by_role("button", name="Start again").click()
+
+    page.get_by_label("E-mail address").fill(email)
+    forgot.click()
+    expect(page.get_by_label("New password")).to_be_visible()
+    answer(_mailed_code(server, email))
+    expect(page.get_by_role("alert")).to_contain_text("Your password is changed")
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#who")).to_have_text("ella")
+
+
 def test_a_wrong_password_is_explained(open_frontend: Open, console: Console) -> None:
     console.expect(NOT_SIGNED_IN, "status of 400")
     page = open_frontend()
 
     page.get_by_label("E-mail address").fill("nobody@example.com")
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
 
     expect(page.get_by_role("alert")).to_contain_text("not correct")
