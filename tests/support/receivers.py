@@ -2,6 +2,7 @@
 
 import socket
 import socketserver
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ class Receiver:
     """Answers with `answers`, one after the other, the last one again and again; or by path."""
 
     port: int = 0
+    scheme: str = "http"
     answers: list[Answer] = field(default_factory=lambda: [status(204)])
     of_paths: dict[str, Answer] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
@@ -72,7 +74,7 @@ class Receiver:
     accepting: Event = field(default_factory=Event)
 
     def url(self, path: str = "/hook") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self.scheme}://127.0.0.1:{self.port}{path}"
 
     @property
     def events(self) -> list[int]:
@@ -103,14 +105,24 @@ class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     request_queue_size = 100
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: a sender may refuse the certificate."""
+
 
 @contextmanager
-def receiving(*, full: bool = False) -> Iterator[Receiver]:
+def receiving(
+    *, full: bool = False, tls: ssl.SSLContext | None = None
+) -> Iterator[Receiver]:
     """With `full`, whoever connects waits until `accepting` is set."""
-    receiver = Receiver()
+    receiver = Receiver(scheme="https" if tls else "http")
     with _Server(("127.0.0.1", 0), _Handler) as server, ExitStack() as waiting:
         server.receiver = receiver  # type: ignore[attr-defined]
         receiver.port = server.server_address[1]
+        if tls:
+            # The handshake is a part of the first read, in the thread of the connection.
+            server.socket = tls.wrap_socket(
+                server.socket, server_side=True, do_handshake_on_connect=False
+            )
         if full:
             server.socket.listen(0)
             for _ in range(2):
