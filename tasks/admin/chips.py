@@ -98,11 +98,17 @@ class TaskChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.viewer = viewer(request)
-        keys = self.paginator.keys
+        keys, shown = self.paginator.keys, self.result_list
         if len(keys) <= FEW:  # What was read to count them is not read again.
-            shown = self.result_list.query
             few = self.queryset.filter(pk__in=keys)
-            self.result_list = few[shown.low_mark : shown.high_mark]
+            self.result_list = few[shown.query.low_mark : shown.query.high_mark]
+        else:
+            # An index has the keys of the page in its order. For all columns, with the names of
+            # owners and lists, PostgreSQL reads and sorts all that matches where it expects
+            # little: 1,820 tasks due in a week, of which it expected 77, in 60 ms instead of 3.
+            rows = self.apply_select_related(self.root_queryset)
+            rows = rows.filter(pk__in=list(shown.values_list("pk", flat=True)))
+            self.result_list = rows.order_by(*self.queryset.query.order_by)
 
     def states(self) -> list[State]:
         """How many tasks are open and completed, if that is stored: of all, or of those that

@@ -1,5 +1,6 @@
 """The order of the list of tasks in the admin, and how its pages are read."""
 
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -9,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
 from tasks.admin import chips
-from tasks.models import Task
+from tasks.admin.changelist import TaskChangeListAdmin
+from tasks.models import Tag, Task
 from tests.conftest import BY, make_task
 from tests.support.admin import LIST
 
@@ -76,6 +78,31 @@ def test_a_few_tasks_are_searched_once(staff: Client, many: list[Task]) -> None:
     searches = [one["sql"] for one in statements if '"priority" = 1' in one["sql"]]
     by_key = [sql for sql in searches if f'"id" IN ({many[1].pk})' in sql]
     assert (len(searches), len(by_key)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "query", [DUE, "o=-6", "o=6&completed__exact=0", "due=overdue", "tag={}"]
+)
+def test_the_columns_of_a_page_are_read_by_its_keys(
+    staff: Client, alice: User, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    """Of many tasks, only those of the page are read with their owners and lists."""
+    for place, title in enumerate("abcd"):
+        due = date(2026, 3, 1 + place // 2)
+        make_task(alice, title, due_date=due, tags=["home"])
+    query = query.format(Tag.objects.get().pk)
+    monkeypatch.setattr(TaskChangeListAdmin, "list_per_page", 2)
+    expected = [titles(staff, f"{query}&p={page}") for page in (1, 2)]
+    assert sorted(expected[0] + expected[1]) == [*"abcd"]
+    monkeypatch.setattr(chips, "FEW", -1)
+
+    with CaptureQueriesContext(connection) as statements:
+        assert [titles(staff, f"{query}&p={page}") for page in (1, 2)] == expected
+
+    read = [one["sql"] for one in statements if '"tasks_task"."title"' in one["sql"]]
+    assert len(read) == 2
+    for sql in read:
+        assert re.search(r'WHERE "tasks_task"."id" IN \(\d+, \d+\) ORDER BY', sql)
 
 
 @pytest.mark.parametrize(
