@@ -51,16 +51,12 @@ import orjson
 from django.core.exceptions import BadRequest as UnreadableRequest
 from django.core.exceptions import (
     DisallowedHost,
+    ObjectDoesNotExist,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import (
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-)
+from django.db import DataError, IntegrityError, InterfaceError, InternalError
 from django.db.utils import Error, OperationalError, ProgrammingError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
@@ -473,8 +469,10 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's handler500, which also sees errors of middleware and of the admin."""
-    return page(request, sys.exception() or RuntimeError("unknown"))
+    """Django's handler500, which also sees errors of middleware and of the admin. A row that
+    was deleted after a page had found it is a 404."""
+    error = sys.exception() or RuntimeError("unknown")
+    return page(request, Http404() if isinstance(error, ObjectDoesNotExist) else error)
 
 
 def page(request: HttpRequest, error: BaseException) -> HttpResponse:

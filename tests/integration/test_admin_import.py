@@ -1,5 +1,6 @@
 """The import of files in the admin: the preview of every row, and the import."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -403,6 +404,28 @@ def test_purge_deletes_it_after_a_day(staff: Client, alice: User) -> None:
     call_command("purge", verbosity=0)
 
     assert not Upload.objects.exists()
+
+
+@pytest.mark.parametrize("step", ["", "owner"])
+def test_one_that_is_purged_after_its_page_has_found_it_is_404(
+    staff: Client, alice: User, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    staff.raise_request_exception = False
+    upload(staff, "title\nBread", owner="")
+
+    def purged(call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*given: Any) -> Any:
+            Upload.objects.all().delete()
+            return call(*given)
+
+        return run
+
+    monkeypatch.setattr(imports, "read_again", purged(imports.read_again))
+    monkeypatch.setattr(imports, "confirm_upload", purged(imports.confirm_upload))
+    answer = staff.post(path(), {"step": step, "owner": "alice"})
+
+    assert answer.status_code == 404
+    assert "Nothing is here" in text(answer)
 
 
 def test_nobody_else_sees_or_confirms_it(staff: Client, alice: User, bob: User) -> None:
