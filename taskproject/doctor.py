@@ -1,7 +1,7 @@
 """`manage.py doctor`: what is wrong with this installation, and what to type.
 
-A check is a function that yields the findings of one subject: a level and a sentence. None
-of them shows a secret, or a password of a database URL."""
+A check is a function that yields what it finds out about one subject: `ok`, `warning` or
+`error`, each with a sentence. None shows a secret, or a password of a database URL."""
 
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
@@ -14,7 +14,20 @@ from taskproject import environment
 from taskproject.pipeline import shared_headers
 
 Level = Literal["ok", "warning", "error"]
-Said = Iterator[tuple[Level, str]]
+Result = tuple[Level, str]
+Results = Iterator[Result]
+
+
+def ok(message: str) -> Result:
+    return "ok", message
+
+
+def warning(message: str) -> Result:
+    return "warning", message
+
+
+def error(message: str) -> Result:
+    return "error", message
 
 
 class Options(NamedTuple):
@@ -34,7 +47,7 @@ class Finding(NamedTuple):
 
 class Check(NamedTuple):
     name: str
-    run: Callable[[Options], Said]
+    run: Callable[[Options], Results]
     #: The check that must have found no error, or an empty string.
     needs: str
 
@@ -44,10 +57,10 @@ CHECKS: list[Check] = []
 
 def check(
     name: str, *, needs: str = ""
-) -> Callable[[Callable[[Options], Said]], Callable[[Options], Said]]:
+) -> Callable[[Callable[[Options], Results]], Callable[[Options], Results]]:
     """Registers a check. Checks run in the order of their registration."""
 
-    def register(run: Callable[[Options], Said]) -> Callable[[Options], Said]:
+    def register(run: Callable[[Options], Results]) -> Callable[[Options], Results]:
         CHECKS.append(Check(name, run, needs))
         return run
 
@@ -66,13 +79,15 @@ def examine(options: Options) -> Iterator[Finding]:
                 if level == "error":
                     failed.add(name)
                 yield Finding(name, level, message)
-        except DatabaseError as error:
-            yield Finding(name, "error", f"The check failed: {without_password(error)}")
+        except DatabaseError as failure:
+            told = f"The check failed: {without_password(failure)}"
+            yield Finding(name, "error", told)
 
 
-def without_password(error: Exception) -> str:
-    """The first line of the error's message, as a sentence."""
-    text = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".") + "."
+def without_password(failure: Exception) -> str:
+    """The first line of the exception's message, as a sentence."""
+    lines = str(failure).splitlines() or [type(failure).__name__]
+    text = f"{lines[0].rstrip('.')}."
     for database in (*settings.DATABASES.values(), settings.DATABASE_DIRECT or {}):
         password = database.get("PASSWORD")
         if password:
@@ -81,7 +96,7 @@ def without_password(error: Exception) -> str:
 
 
 @check("settings")
-def check_settings(options: Options) -> Said:
+def check_settings(options: Options) -> Results:
     """Django's system checks, those for deployment too. `deep` adds those that read tables."""
     tags = [Tags.security, Tags.models, Tags.urls, Tags.compatibility]
     found = run_checks(tags=tags, include_deployment_checks=True)
@@ -89,62 +104,47 @@ def check_settings(options: Options) -> Said:
         tags=[Tags.database], databases=["default"] if options.deep else None
     )
     for message in found:
-        level: Level = "error" if message.level > WARNING else "warning"
+        finding = error if message.level > WARNING else warning
         hint = f" {message.hint}" if message.hint else ""
-        yield level, f"{message.msg}{hint} ({message.id})"
+        yield finding(f"{message.msg}{hint} ({message.id})")
     if settings.DEBUG:
-        yield (
-            "error",
-            "DEBUG is on, which shows tracebacks to everybody: set DEBUG=off.",
-        )
+        yield error("DEBUG is on, which shows tracebacks to everybody: set DEBUG=off.")
     if not found and not settings.DEBUG:
-        yield "ok", "The settings pass the checks for production."
+        yield ok("The settings pass the checks for production.")
 
 
 @check("origin")
-def check_origin(options: Options) -> Said:
+def check_origin(options: Options) -> Results:
     """What a browser would get on a page of the origin."""
     origin = options.origin
     if not origin:
         return
     if not environment.ORIGIN.fullmatch(origin):
-        yield (
-            "error",
-            (
-                f"{origin!r} is no origin: it looks like https://app.example.com, in lower "
-                "case and with no path."
-            ),
+        yield error(
+            f"{origin!r} is no origin: it looks like https://app.example.com, in lower "
+            "case and with no path."
         )
         return
     headers = shared_headers(origin, origin.startswith("https"), True, False)
     if "access-control-allow-origin" not in headers:
-        yield (
-            "error",
-            (
-                f"Browsers keep the responses from pages of {origin}: add it to "
-                "CORS_ALLOWED_ORIGINS."
-            ),
+        yield error(
+            f"Browsers keep the responses from pages of {origin}: add it to "
+            "CORS_ALLOWED_ORIGINS."
         )
         return
     if "access-control-allow-credentials" not in headers:
-        yield "ok", f"Pages of {origin} may call the API with a token."
+        yield ok(f"Pages of {origin} may call the API with a token.")
         return
     if origin not in settings.CSRF_TRUSTED_ORIGINS:
-        yield (
-            "warning",
-            (
-                f"Pages of {origin} may read with the session cookie, but their writes with it "
-                "are 403: add the origin to CSRF_TRUSTED_ORIGINS."
-            ),
+        yield warning(
+            f"Pages of {origin} may read with the session cookie, but their writes with it "
+            "are 403: add the origin to CSRF_TRUSTED_ORIGINS."
         )
     if settings.SESSION_COOKIE_SAMESITE != "None":
-        yield (
-            "ok",
-            (
-                f"Pages of {origin} may call the API with a token; with the session cookie "
-                "only if they are of the same site as the service "
-                f"(SESSION_COOKIE_SAMESITE={settings.SESSION_COOKIE_SAMESITE})."
-            ),
+        yield ok(
+            f"Pages of {origin} may call the API with a token; with the session cookie "
+            "only if they are of the same site as the service "
+            f"(SESSION_COOKIE_SAMESITE={settings.SESSION_COOKIE_SAMESITE})."
         )
     else:
-        yield "ok", f"Pages of {origin} may call the API with a token or the session."
+        yield ok(f"Pages of {origin} may call the API with a token or the session.")

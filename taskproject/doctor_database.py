@@ -18,7 +18,15 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
-from taskproject.doctor import Options, Said, check, without_password
+from taskproject.doctor import (
+    Options,
+    Results,
+    check,
+    error,
+    ok,
+    warning,
+    without_password,
+)
 from taskproject.models import Job, StoredResponse
 from taskproject.postgresql.base import DatabaseWrapper
 from taskproject.request_queue import RESERVE
@@ -76,42 +84,33 @@ def rows(sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
 
 
 @check("database")
-def check_reach(options: Options) -> Said:
+def check_reach(options: Options) -> Results:
     """Whether the database answers, how fast, and which one it is."""
     if not settings.ON_POSTGRESQL and not path().exists():
-        yield "error", f"There is no database at {path()}: type manage.py migrate."
+        yield error(f"There is no database at {path()}: type manage.py migrate.")
         return
     try:
         connection.ensure_connection()
         latency = min(_round_trip() for _ in range(5))
-    except DatabaseError as error:
-        yield (
-            "error",
-            (
-                f"The database cannot be reached: {without_password(error)} "
-                "Compare DATABASE_URL with what its provider shows."
-            ),
+    except DatabaseError as failure:
+        yield error(
+            f"The database cannot be reached: {without_password(failure)} "
+            "Compare DATABASE_URL with what its provider shows."
         )
         return
     said = f"{connection.display_name} {_version()} answers in {latency:.1f} ms"
     postgresql = _postgresql()
     if postgresql is not None:
         if postgresql.pg_version < OLDEST_POSTGRESQL * 10_000:
-            yield (
-                "error",
-                (
-                    f"PostgreSQL {_version()} is too old: install {OLDEST_POSTGRESQL} or later."
-                ),
+            yield error(
+                f"PostgreSQL {_version()} is too old: install {OLDEST_POSTGRESQL} or later."
             )
         said += ", through a pooler" if postgresql.is_pooled() else ", without a pooler"
-    yield "ok", f"{said}."
+    yield ok(f"{said}.")
     if latency > SLOW:
-        yield (
-            "warning",
-            (
-                f"A round trip to the database takes {latency:.0f} ms, and each request needs "
-                "at least one: run the service in the database's region."
-            ),
+        yield warning(
+            f"A round trip to the database takes {latency:.0f} ms, and each request needs "
+            "at least one: run the service in the database's region."
         )
 
 
@@ -132,7 +131,7 @@ def _version() -> str:
 
 
 @check("urls")
-def check_urls(options: Options) -> Said:
+def check_urls(options: Options) -> Results:
     """Which of the two URLs of PostgreSQL is the pooled one."""
     postgresql = _postgresql()
     if postgresql is None:
@@ -145,51 +144,36 @@ def check_urls(options: Options) -> Said:
     except DatabaseError:
         pass  # `check_reach` says so
     if pooled and not direct:
-        yield (
-            "error",
-            (
-                "DATABASE_URL leads through a pooler, where migrations are refused: set "
-                "DATABASE_DIRECT_URL to the PostgreSQL itself (Neon's has the same host "
-                "without -pooler)."
-            ),
+        yield error(
+            "DATABASE_URL leads through a pooler, where migrations are refused: set "
+            "DATABASE_DIRECT_URL to the PostgreSQL itself (Neon's has the same host "
+            "without -pooler)."
         )
     if host.endswith(".neon.tech") and not pooled:
-        yield (
-            "warning",
-            (
-                "DATABASE_URL is Neon's direct one, which has few connections: set it to the "
-                "pooled URL, and DATABASE_DIRECT_URL to this one."
-            ),
+        yield warning(
+            "DATABASE_URL is Neon's direct one, which has few connections: set it to the "
+            "pooled URL, and DATABASE_DIRECT_URL to this one."
         )
     if direct and "-pooler." in str(direct["HOST"]):
-        yield (
-            "error",
-            (
-                "DATABASE_DIRECT_URL leads through a pooler: take -pooler out of its host."
-            ),
+        yield error(
+            "DATABASE_DIRECT_URL leads through a pooler: take -pooler out of its host."
         )
     elif direct:
         yield from _check_direct(direct)
 
 
-def _check_direct(direct: dict[str, Any]) -> Said:
+def _check_direct(direct: dict[str, Any]) -> Results:
     other = _other(direct)
     try:
         if other.is_pooled():
-            yield (
-                "error",
-                (
-                    "DATABASE_DIRECT_URL leads through a pooler: set it to the PostgreSQL "
-                    "itself."
-                ),
+            yield error(
+                "DATABASE_DIRECT_URL leads through a pooler: set it to the PostgreSQL "
+                "itself."
             )
-    except DatabaseError as error:
-        yield (
-            "error",
-            (
-                f"DATABASE_DIRECT_URL cannot be reached: {without_password(error)} Migrations "
-                "and backups need it."
-            ),
+    except DatabaseError as failure:
+        yield error(
+            f"DATABASE_DIRECT_URL cannot be reached: {without_password(failure)} Migrations "
+            "and backups need it."
         )
     finally:
         other.close()
@@ -203,7 +187,7 @@ def _other(options: dict[str, Any]) -> Any:  # DatabaseWrapper has no annotation
 
 
 @check("replica", needs="database")
-def check_replica(options: Options) -> Said:
+def check_replica(options: Options) -> Results:
     """Whether DATABASE_REPLICA_URL leads to a replica of the database, and how late that is."""
     if "replica" not in settings.DATABASES:
         return
@@ -220,31 +204,25 @@ def check_replica(options: Options) -> Said:
                     [written],
                 )
                 [(behind,)] = cursor.fetchall()
-    except DatabaseError as error:
-        yield (
-            "warning",
-            (
-                f"DATABASE_REPLICA_URL cannot be read: {without_password(error)} All is "
-                "read from DATABASE_URL."
-            ),
+    except DatabaseError as failure:
+        yield warning(
+            f"DATABASE_REPLICA_URL cannot be read: {without_password(failure)} All is "
+            "read from DATABASE_URL."
         )
         return
     finally:
         other.close()
     if is_replica:
-        yield "ok", f"The replica is {behind:,} bytes of WAL behind."
+        yield ok(f"The replica is {behind:,} bytes of WAL behind.")
     else:
-        yield (
-            "error",
-            (
-                "DATABASE_REPLICA_URL leads to a primary: set it to a replica of "
-                "DATABASE_URL's PostgreSQL, or remove it."
-            ),
+        yield error(
+            "DATABASE_REPLICA_URL leads to a primary: set it to a replica of "
+            "DATABASE_URL's PostgreSQL, or remove it."
         )
 
 
 @check("migrations", needs="database")
-def check_migrations(options: Options) -> Said:
+def check_migrations(options: Options) -> Results:
     """Whether the schema is of this release."""
     loader = MigrationLoader(connection)
     assert loader.disk_migrations is not None
@@ -255,25 +233,19 @@ def check_migrations(options: Options) -> Said:
         if app in ours and (app, name) not in loader.disk_migrations
     )
     if newer:
-        yield (
-            "error",
-            (
-                "The schema is of a newer release than this one: start the release that has "
-                f"the migration {newer[-1]}."
-            ),
+        yield error(
+            "The schema is of a newer release than this one: start the release that has "
+            f"the migration {newer[-1]}."
         )
     pending = sorted(set(loader.graph.nodes) - set(loader.applied_migrations))
     if pending:
         app, name = pending[-1]
-        yield (
-            "error",
-            (
-                f"{len(pending)} migrations are pending, the last {app}.{name}: type "
-                "manage.py migrate."
-            ),
+        yield error(
+            f"{len(pending)} migrations are pending, the last {app}.{name}: type "
+            "manage.py migrate."
         )
     elif not newer:
-        yield "ok", f"All {len(loader.applied_migrations)} migrations are applied."
+        yield ok(f"All {len(loader.applied_migrations)} migrations are applied.")
 
 
 def expected_indexes(
@@ -290,7 +262,7 @@ def expected_indexes(
 
 
 @check("indexes", needs="migrations")
-def check_indexes(options: Options) -> Said:
+def check_indexes(options: Options) -> Results:
     """Missing indexes and constraints; on PostgreSQL also invalid ones, which an
     interrupted CREATE INDEX CONCURRENTLY leaves."""
     expected = dict(INDEXES[connection.vendor])
@@ -310,14 +282,11 @@ def check_indexes(options: Options) -> Said:
         sql = expected[name]
         if settings.ON_POSTGRESQL:
             sql = sql.replace("INDEX ", "INDEX CONCURRENTLY ", 1)
-        yield "error", f"The index {name} is missing: in {_shell()}, type {sql};"
+        yield error(f"The index {name} is missing: in {_shell()}, type {sql};")
     for name in sorted(checks - found):
-        yield (
-            "error",
-            (
-                f"The constraint {name} is missing: restore a backup, or create it as a new "
-                "database has it (manage.py migrate on an empty one)."
-            ),
+        yield error(
+            f"The constraint {name} is missing: restore a backup, or create it as a new "
+            "database has it (manage.py migrate on an empty one)."
         )
     if settings.ON_POSTGRESQL:
         invalid = rows(
@@ -326,24 +295,18 @@ def check_indexes(options: Options) -> Said:
             "AND relnamespace = current_schema()::regnamespace ORDER BY 1"
         )
         for (name,) in invalid:
-            yield (
-                "error",
-                (
-                    f"The index {name} is invalid, so no query uses it: in psql, type "
-                    f"REINDEX INDEX CONCURRENTLY {name};"
-                ),
+            yield error(
+                f"The index {name} is invalid, so no query uses it: in psql, type "
+                f"REINDEX INDEX CONCURRENTLY {name};"
             )
         unproved = rows(
             "SELECT conname, conrelid::regclass::text FROM pg_constraint WHERE "
             "NOT convalidated AND connamespace = current_schema()::regnamespace"
         )
         for name, table in unproved:
-            yield (
-                "warning",
-                (
-                    f"The constraint {name} was never validated: in psql, type "
-                    f"ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
-                ),
+            yield warning(
+                f"The constraint {name} was never validated: in psql, type "
+                f"ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
             )
 
 
@@ -352,7 +315,7 @@ def _shell() -> str:
 
 
 @check("triggers", needs="migrations")
-def check_triggers(options: Options) -> Said:
+def check_triggers(options: Options) -> Results:
     """Missing triggers, without which counts and searches become wrong."""
     catalog = {
         "postgresql": "SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = "
@@ -362,35 +325,29 @@ def check_triggers(options: Options) -> Said:
     }
     found = {name for (name,) in rows(catalog[connection.vendor])}
     for name in sorted(TRIGGERS[connection.vendor] - found):
-        yield (
-            "error",
-            (
-                f"The trigger {name} is missing or disabled, so that counts or searches go "
-                "wrong: create it as a new database has it (manage.py migrate on an empty "
-                "one), then type manage.py doctor --recount."
-            ),
+        yield error(
+            f"The trigger {name} is missing or disabled, so that counts or searches go "
+            "wrong: create it as a new database has it (manage.py migrate on an empty "
+            "one), then type manage.py doctor --recount."
         )
 
 
 @check("tallies", needs="migrations")
-def check_tallies(options: Options) -> Said:
+def check_tallies(options: Options) -> Results:
     """Whether the stored numbers of tasks are those that counting gives."""
     if options.deep:
         wrong = tallies.wrong()
         if wrong:
-            yield (
-                "error",
-                (
-                    f"{wrong:,} stored counts differ from a recount: type manage.py doctor "
-                    "--recount."
-                ),
+            yield error(
+                f"{wrong:,} stored counts differ from a recount: type manage.py doctor "
+                "--recount."
             )
         else:
-            yield "ok", "The stored counts are those of a recount."
+            yield ok("The stored counts are those of a recount.")
 
 
 @check("statistics", needs="migrations")
-def check_statistics(options: Options) -> Said:
+def check_statistics(options: Options) -> Results:
     """Tables that PostgreSQL has no statistics of: it would choose slow plans."""
     if not settings.ON_POSTGRESQL:
         return
@@ -401,17 +358,14 @@ def check_statistics(options: Options) -> Said:
         [PAGES],
     )
     for (name,) in never:
-        yield (
-            "warning",
-            (
-                f'The table {name} was never analysed: in psql, type ANALYZE "{name}"; and '
-                "see that autovacuum is on."
-            ),
+        yield warning(
+            f'The table {name} was never analysed: in psql, type ANALYZE "{name}"; and '
+            "see that autovacuum is on."
         )
 
 
 @check("limits", needs="migrations")
-def check_limits(options: Options) -> Said:
+def check_limits(options: Options) -> Results:
     """The limits of the role, the connections, and the clock of PostgreSQL."""
     postgresql = _postgresql()
     if postgresql is None:
@@ -419,79 +373,58 @@ def check_limits(options: Options) -> Said:
     role = rows("SELECT quote_ident(current_user)")[0][0]
     for name, value in zip(LIMITS, ("5s", "2s", "10s"), strict=True):
         if rows("SELECT current_setting(%s)", [name]) == [("0",)]:
-            yield (
-                "warning",
-                (
-                    f"The role has no {name}: in psql, type ALTER ROLE {role} SET {name} = "
-                    f"'{value}';"
-                ),
+            yield warning(
+                f"The role has no {name}: in psql, type ALTER ROLE {role} SET {name} = "
+                f"'{value}';"
             )
     needed = settings.WORKERS * (settings.THREADS + RESERVE + 2)
     [(allowed,)] = rows("SELECT current_setting('max_connections')::int")
     if not postgresql.is_pooled() and needed > allowed:
-        yield (
-            "warning",
-            (
-                f"This host may open {needed} connections, and PostgreSQL allows {allowed}: "
-                "set WORKERS or THREADS lower, or use a pooler."
-            ),
+        yield warning(
+            f"This host may open {needed} connections, and PostgreSQL allows {allowed}: "
+            "set WORKERS or THREADS lower, or use a pooler."
         )
     [(now,)] = rows("SELECT clock_timestamp()")
     skew = (datetime.now(UTC) - now).total_seconds()
     if abs(skew) > SKEW:
-        yield (
-            "warning",
-            (
-                f"The clocks of this host and of the database differ by {skew:+.0f} s: run "
-                "NTP on both (timedatectl set-ntp true)."
-            ),
+        yield warning(
+            f"The clocks of this host and of the database differ by {skew:+.0f} s: run "
+            "NTP on both (timedatectl set-ntp true)."
         )
 
 
 @check("webhooks", needs="migrations")
-def check_webhooks(options: Options) -> Said:
+def check_webhooks(options: Options) -> Results:
     """Those that fail, or were switched off for that."""
     count = Webhook.objects.failing().count()
     if count:
-        yield (
-            "warning",
-            (
-                f"{count} webhooks fail or were switched off after failures: see their hosts and "
-                "errors in the admin, and whether this host may call them."
-            ),
+        yield warning(
+            f"{count} webhooks fail or were switched off after failures: see their hosts and "
+            "errors in the admin, and whether this host may call them."
         )
 
 
 @check("background", needs="migrations")
-def check_background(options: Options) -> Said:
+def check_background(options: Options) -> Results:
     """Reminders that nobody fires, jobs that nobody finishes, and rows that nobody purges."""
     due = Reminder.objects.due(timezone.now() - UNFIRED)
     first = due.first()
     if first is not None:
-        yield (
-            "warning",
-            (
-                f"{due.count()} reminders have not fired, the first since "
-                f"{first.fire_at:%F %R} UTC: no worker runs. Type manage.py work, or set "
-                "SERVE_WORK=on for manage.py serve."
-            ),
+        yield warning(
+            f"{due.count()} reminders have not fired, the first since "
+            f"{first.fire_at:%F %R} UTC: no worker runs. Type manage.py work, or set "
+            "SERVE_WORK=on for manage.py serve."
         )
     oldest = Job.objects.unfinished().first()
     if oldest is not None and oldest.created_at < timezone.now() - STUCK:
         count = Job.objects.unfinished().count()
-        yield (
-            "warning",
-            (
-                f"{count} jobs are unfinished, the oldest since {oldest.created_at:%F %R} UTC: "
-                "type manage.py purge, which finishes them."
-            ),
+        yield warning(
+            f"{count} jobs are unfinished, the oldest since {oldest.created_at:%F %R} UTC: "
+            "type manage.py purge, which finishes them."
         )
     overdue = timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS) - OVERDUE
     if StoredResponse.objects.filter(created_at__lt=overdue).exists():
-        yield (
-            "warning",
-            (
-                "What is past its retention time is not deleted: run manage.py purge daily "
-                "(by cron or a systemd timer)."
-            ),
+        yield warning(
+            "What is past its retention time is not deleted: run manage.py purge daily "
+            "(by cron or a systemd timer)."
         )
