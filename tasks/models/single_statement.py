@@ -19,7 +19,6 @@ from taskproject.sql import (
     fetch,
     in_larger_transaction,
     mark_saved,
-    this_thread,
 )
 from tasks.fields import TRACKED
 from tasks.models import events, new_values, positions, task_events
@@ -38,7 +37,7 @@ from tasks.models.statements import (
     to_column,
     unconverted,
 )
-from tasks.models.tallies import COUNT_AGAIN, counting
+from tasks.models.tallies import counting
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
@@ -106,7 +105,6 @@ def add(
         statement, [*parameters, *by.guard.parameters, *_event_values(by, event)]
     )
     if not rows:
-        _count_again()
         return None
     by.guard.held = True
     [(task.id, moment, task.position)] = rows
@@ -208,15 +206,7 @@ def edit(
         return Outcome(changed={key: task})
     if task.deleted_at or not is_expected(task, versions) or not changes(task):
         return Outcome(found={key: task}, events=orjson.loads(since or "{}"))
-    _count_again()
     return None
-
-
-def _count_again() -> None:
-    """Has triggers count the statements that follow in the transaction, if there is one: this
-    one, which has written nothing, may have called COUNTED."""
-    if this_thread.connection.in_atomic_block:
-        fetch(COUNT_AGAIN, [])
 
 
 @cache

@@ -1,8 +1,8 @@
 """Tallies: stored numbers of tasks, so that they need not be counted.
 
-Triggers on tasks and labels update them (migrations 0006, 0012, 0015 and 0019), in the
-transaction of each change. On PostgreSQL the triggers of `tasks_task` skip statements that
-call COUNTED: those of `single_statement.py`, which update the tallies themselves, in half
+Triggers on tasks and labels update them (migrations 0006, 0012, 0015, 0019 and 0047), in the
+transaction of each change. On PostgreSQL the triggers of `tasks_task` skip a statement that
+calls COUNTED: those of `single_statement.py`, which update the tallies themselves, in half
 the time, or do not change them.
 """
 
@@ -13,11 +13,9 @@ from django.db import connection, models, transaction
 
 from tasks.models.due_dates import NEVER_SQL
 
-#: SQL that makes the triggers skip the rest of the transaction. It fails if migration 0019
-#: is missing, without which the triggers would count the statement as well.
+#: SQL that makes the triggers skip this statement. It fails if migration 0019 is missing,
+#: without which the triggers would count the statement as well.
 COUNTED = "tasks_counted()"
-#: Makes them count what follows in the transaction, after a statement with COUNTED.
-COUNT_AGAIN = "SELECT set_config('tasks.counted', '', true)"
 _DAY = 'floor(extract(epoch FROM "written"."due_moment") / 86400)::bigint'
 _PLACES = "VALUES ('all', 0::bigint), ('list', COALESCE(\"written\".\"list_id\", 0))"
 _DUE = f' UNION ALL SELECT \'due\', {_DAY} WHERE "written"."due_moment" < {NEVER_SQL}'

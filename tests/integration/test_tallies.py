@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from taskproject.problems import Problem
+from taskproject.sql import SingleWrite
 from tasks.models import Tag, Tally, Task, TaskList, lock_feeds
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.batches import send
@@ -87,6 +88,21 @@ def test_a_change_past_the_verbs_counts_as_well(alice: User) -> None:
 
     assert tally(alice, "list", home.pk) == (0, 3)
     assert tally(alice, "tag", Tag.objects.get().pk) == (0, 3)
+    assert_right()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_follows_a_counted_statement_in_a_transaction_counts_too(
+    alice: User,
+) -> None:
+    first, second = make_task(alice), make_task(alice)
+
+    with SingleWrite():  # in which PostgreSQL toggles the first by one statement
+        Task.one(alice.pk, first.pk).toggle(BY)
+        Task.objects.filter(pk=second.pk).toggle(BY)
+        Task.objects.add_all(BY, alice.pk, [{"title": "Third"}])
+
+    assert tally(alice, "all") == (1, 2)
     assert_right()
 
 
@@ -342,7 +358,10 @@ def test_after_any_changes_the_tallies_are_right(
 def test_the_migrations_count_what_there_is(alice: User, bob: User) -> None:
     migrations = [
         import_module(f"tasks.migrations.{name}")
-        for name in ("0006_tally", "0012_tally_of_dues", "0019_counted_statements")
+        for name in (
+            *("0006_tally", "0012_tally_of_dues", "0019_counted_statements"),
+            "0047_counted_by_statement",
+        )
     ]
     home = make_list(alice)
     for number in range(4):
@@ -374,16 +393,20 @@ def test_the_migrations_count_what_there_is(alice: User, bob: User) -> None:
 def test_a_write_that_would_count_twice_without_its_migration_fails(
     alice: User,
 ) -> None:
-    migration = import_module("tasks.migrations.0019_counted_statements")
+    migrations = [
+        import_module(f"tasks.migrations.{name}")
+        for name in ("0019_counted_statements", "0047_counted_by_statement")
+    ]
     task = make_task(alice)
     with connection.schema_editor() as editor:
-        migration.backwards(apps, editor)
+        migrations[0].backwards(apps, editor)
     try:
         with pytest.raises(ProgrammingError, match="tasks_counted"):
             Task.one(alice.pk, task.pk).toggle(BY)
     finally:
-        with connection.schema_editor() as editor:
-            migration.forwards(apps, editor)
+        for migration in migrations:
+            with connection.schema_editor() as editor:
+                migration.forwards(apps, editor)
     assert_right()
 
 
