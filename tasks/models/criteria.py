@@ -11,7 +11,7 @@ from django.conf import settings
 from taskproject.names import casefold_key
 from tasks.models.due_dates import IS_BEFORE, IS_NOT_BEFORE, NEVER, Clock
 from tasks.models.search import holding_of, in_row, needed
-from tasks.models.tallies import day_key
+from tasks.models.tallies import day_key, stored
 from tasks.models.words import match_key
 
 #: The condition of open tasks in the partial indexes, whose text SQLite compares: the first
@@ -23,12 +23,10 @@ if not settings.ON_POSTGRESQL:
 ID_BY_TAG = '"label"."task_id"'
 #: The id of a task that SQLite finds by a word.
 ID_BY_WORD = '"found"."rowid"'
-_TALLY = '{} FROM "tasks_tally" WHERE "owner_id" = %s AND "kind" = {} AND "key" = '
-_ALL = _TALLY.format('"open" + "completed"', "'{}'")
 _LIVE_OF_OWNER = '"owner_id" = %s AND "deleted_at" IS NULL'
 # The number of tasks due until the end of a day.
-_DUE = """sum("open") FROM "tasks_tally" WHERE "owner_id" = %s AND "kind" = 'due'
-    AND "key" <= %s"""
+_DUE = """(SELECT sum("open") FROM "tasks_tally" WHERE "owner_id" = %s AND "kind" = 'due'
+    AND "key" <= %s)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ class AccessPath(NamedTuple):
     #: The sort order in which it returns tasks, and its column with the id.
     sort: str = ""
     id: str = '"tasks_task"."id"'
-    #: SQL for the number of tasks: of a stored count, or FROM clause to count; neither if
+    #: The SQL of the stored number of tasks, or the FROM clause to count them; neither if
     #: counting costs as much as reading. And the parameters of it.
     stored_count: str = ""
     count_from: str = ""
@@ -193,7 +191,7 @@ class _Conditions:
                     values,
                     "created",
                     ID_BY_TAG,
-                    stored_count=_ALL.format("tag") + tag,
+                    stored_count=stored("tag", tag),
                     count_parameters=[self._owner_id, *values],
                 ),
             )
@@ -248,9 +246,6 @@ class _Conditions:
 
     def _completed(self, value: bool) -> Condition:
         condition = f'"tasks_task"."completed" = {opaque_parameter("boolean")}'
-        stored_count = (
-            _TALLY.format('"completed"' if value else '"open"', "'all'") + "0"
-        )
         by_due = self._sort == "due" and not value
         index = "task_owner_open_due" if by_due else "task_owner_state"
         path = AccessPath(
@@ -258,7 +253,7 @@ class _Conditions:
             OPEN if by_due else condition,
             [] if by_due else [value],
             "due" if by_due else "created",
-            stored_count=stored_count,
+            stored_count=stored("all", "0", value),
             count_parameters=[self._owner_id],
         )
         return Condition(condition, [value], path)
@@ -266,7 +261,7 @@ class _Conditions:
     def _list(self, key: int) -> Condition:
         is_it = "= %s" if key else "IS NULL"
         condition, values = f'"tasks_task"."list_id" {is_it}', [key] if key else []
-        stored_count = _ALL.format("list") + "%s"
+        stored_count = stored("list", "%s")
         count_parameters = [self._owner_id, key]
         path = AccessPath(
             by_index("task_list_position"),

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from taskproject.names import casefold_key
 from tasks.models.criteria import ID_BY_TAG, Criteria
+from tasks.models.tallies import stored
 
 #: If there are other conditions, a tag with at most this number of tasks is read by its
 #: labels, which takes 3 ms.
@@ -26,8 +27,6 @@ _TALLY = {
     False: '"tally"."open"',
     True: '"tally"."completed"',
 }
-_ALL = """(SELECT {} FROM "tasks_tally" "tally" WHERE "tally"."owner_id" = %s
-    AND "tally"."kind" = 'all' AND "tally"."key" = 0)"""
 _TAG = """WITH "wanted" AS MATERIALIZED (SELECT "tag"."id", {} AS "few"
     FROM "tasks_tag" "tag" JOIN "tasks_tally" "tally" ON "tally"."kind" = 'tag'
     AND "tally"."owner_id" = "tag"."owner_id" AND "tally"."key" = "tag"."id"
@@ -90,8 +89,8 @@ def _few(owner_id: int, completed: bool | None, wanted: Wanted) -> Part:
         # There are no tallies for other conditions; PostgreSQL may have statistics.
         return Part(f"{with_tag} <= {FEW}", [])
     if wanted.order.startswith(_TASK):  # This is also the order of labels.
-        return Part(f"{with_tag} <= {_ALL.format(_TALLY[completed])}", [owner_id])
-    every = f"{wanted.limit:d} * {_ALL.format(with_tag)}"
+        return Part(f"{with_tag} <= {stored('all', '0', completed)}", [owner_id])
+    every = f"{wanted.limit:d} * {stored('all', '0')}"
     return Part(f"{with_tag} * {_TALLY[completed]} <= {every}", [owner_id])
 
 

@@ -16,6 +16,7 @@ from tasks.models.due_dates import NEVER_SQL
 #: SQL that makes the triggers skip this statement. It fails if migration 0019 is missing,
 #: without which the triggers would count the statement as well.
 COUNTED = "tasks_counted()"
+_NUMBERS = {None: '"open" + "completed"', False: '"open"', True: '"completed"'}
 _DAY = 'floor(extract(epoch FROM "written"."due_moment") / 86400)::bigint'
 _PLACES = "VALUES ('all', 0::bigint), ('list', COALESCE(\"written\".\"list_id\", 0))"
 _DUE = f' UNION ALL SELECT \'due\', {_DAY} WHERE "written"."due_moment" < {NEVER_SQL}'
@@ -37,6 +38,15 @@ def counting(opened: str, completed: str, *, due: bool, labelled: bool) -> str:
         'AS "place" ("kind", "key") ON CONFLICT ("owner_id", "kind", "key") DO UPDATE SET '
         '"open" = "tasks_tally"."open" + excluded."open", '
         '"completed" = "tasks_tally"."completed" + excluded."completed")'
+    )
+
+
+def stored(kind: str, key: str, completed: bool | None = None) -> str:
+    """The SQL of a stored number of tasks: those in this state, or all (None). NULL stands for 0.
+    Its first parameter is the owner; `key` is SQL too."""
+    return (
+        f'(SELECT {_NUMBERS[completed]} FROM "tasks_tally" WHERE "owner_id" = %s '
+        f'AND "kind" = \'{kind}\' AND "key" = {key})'
     )
 
 

@@ -20,12 +20,10 @@ from tasks.models.criteria import (
 )
 from tasks.models.due_dates import Clock
 from tasks.models.listing import SORTS
+from tasks.models.tallies import stored
 
 #: Most tasks that are read to be counted.
 MOST = 10_000
-_COUNT = """SELECT CAST(COALESCE(sum({}), 0) AS bigint) FROM "tasks_tally"
-    WHERE "owner_id" = %s AND "kind" = '{}' AND "key" = {}"""
-_NUMBERS = {None: '"open" + "completed"', False: '"open"', True: '"completed"'}
 _TAG_ID = '(SELECT "id" FROM "tasks_tag" WHERE "owner_id" = %s AND "key" = %s)'
 _OF_OWNER = '"tasks_task"."owner_id" = %s AND "tasks_task"."deleted_at" IS NULL'
 # LATERAL and OFFSET fix the order of the join: see tagged.py.
@@ -44,9 +42,9 @@ class Total(NamedTuple):
 
 def total(owner_id: int, criteria: Criteria, clock: Clock) -> Total:
     """The number of the owner's live tasks that meet the criteria. One or two statements."""
-    stored = _stored(owner_id, criteria)
-    if stored is not None:
-        return Total(stored, exact=True)
+    known = _stored(owner_id, criteria)
+    if known is not None:
+        return Total(known, exact=True)
     # In the order of positions, lists are read by an index that has the owner.
     conditions = [
         *conditions_of(owner_id, criteria, "position", clock),
@@ -85,10 +83,9 @@ def _stored(owner_id: int, criteria: Criteria) -> int | None:
             kind, key, values = "tag", _TAG_ID, [owner_id, casefold_key(tag)]
         case _:
             return None
-    sql = _COUNT.format(_NUMBERS[criteria.completed], kind, key)
-    [(number,)] = fetch(sql, [owner_id, *values])
-    stored: int = number
-    return stored
+    number = stored(kind, key, criteria.completed)
+    [(count,)] = fetch(f"SELECT COALESCE({number}, 0)", [owner_id, *values])
+    return int(count)
 
 
 def _tags_on_postgresql(owner_id: int, criteria: Criteria) -> Iterator[Condition]:
@@ -102,9 +99,7 @@ def _tags_on_postgresql(owner_id: int, criteria: Criteria) -> Iterator[Condition
                 _BY_LABEL,
                 f'"label"."tag_id" = {_TAG_ID}',
                 values,
-                stored_count=_COUNT.format(_NUMBERS[None], "tag", _TAG_ID).removeprefix(
-                    "SELECT "
-                ),
+                stored_count=stored("tag", _TAG_ID),
                 count_parameters=[owner_id, *values],
             ),
         )
