@@ -136,7 +136,7 @@ class GuardFailed(Exception):
 def fetch(
     statement: str, parameters: Sequence[object], *, prepare: bool = True
 ) -> list[Row]:
-    """The rows of a statement with a %s for each parameter.
+    """The rows of a statement with a %s for each parameter; none, if it returns none.
 
     With `prepare`, PostgreSQL keeps the statement and its plan for as long as the
     connection lasts: only for statements of which there are few, and whose plan suits all
@@ -144,6 +144,16 @@ def fetch(
     """
     sender = this_thread.trace or this_thread.connection
     return sender.fetch(statement, parameters, prepare)
+
+
+def fetch_by_cursor(
+    connection: BaseDatabaseWrapper, statement: str, parameters: Sequence[Any]
+) -> list[Row]:
+    """The same by Django's cursor, the only one that query logging and wrappers work with."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        rows: list[Row] = cursor.fetchall() if cursor.description else []
+        return rows
 
 
 def check_found(guard: Guard, rows: Sequence[object]) -> None:

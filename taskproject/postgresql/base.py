@@ -27,6 +27,7 @@ from psycopg.pq import TransactionStatus
 from taskproject.deadlines import current_deadline
 from taskproject.postgresql.connection import Connection
 from taskproject.postgresql.direct import Session, Statements, inspect, run
+from taskproject.sql import fetch_by_cursor
 
 if TYPE_CHECKING:
     from taskproject.sql import Row
@@ -98,11 +99,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     ) -> "list[Row]":
         """The rows of a hand-written statement: see `taskproject.sql.fetch`."""
         if self.queries_logged or self.execute_wrappers:
-            # Query logging and wrappers work with Django's cursor only.
-            with self.cursor() as cursor:
-                cursor.execute(statement, parameters)
-                rows: list[Row] = cursor.fetchall()
-                return rows
+            return fetch_by_cursor(self, statement, parameters)
         # The checks that Django's cursor does, except that of the thread, whose own
         # connection this is.
         if self.needs_rollback:

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
@@ -33,7 +33,7 @@ from django.db.backends.sqlite3.schema import DatabaseSchemaEditor as SchemaEdit
 from django.db.utils import OperationalError
 
 from taskproject.names import casefold_key
-from taskproject.sql import Row, this_thread
+from taskproject.sql import Row, fetch_by_cursor, this_thread
 
 logger = logging.getLogger("taskproject.sqlite")
 
@@ -271,10 +271,7 @@ class DatabaseWrapper(_DatabaseWrapper):
     ) -> list[Row]:
         """The rows of a hand-written statement: see `taskproject.sql.fetch`."""
         if self.queries_logged or self.execute_wrappers:
-            # Query logging and wrappers work with Django's cursor only.
-            with self.cursor() as cursor:
-                cursor.execute(statement, parameters)
-                return cast("list[Row]", cursor.fetchall())
+            return fetch_by_cursor(self, statement, parameters)
         # The checks that Django's cursor does, except that of the thread, whose own
         # connection this is. The cursor would take 0.03 ms more, mostly to find the
         # parameters in the statement each time.

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 
-from taskproject.sql import adapted
+from taskproject.sql import adapted, fetch
 from tasks.models.criteria import ID_BY_WORD, AccessPath, Condition
+from tasks.models.tallies import stored
 
 #: Most tasks of a path that are counted. Reading and sorting so many takes 5 to 10 ms; of a
 #: million tasks, 10,000 are scanned in order to find a page of them.
@@ -21,8 +21,7 @@ FEW = 5_000
 NEAR = 1_000
 #: Tasks of a page.
 PAGE = 51
-_TOTAL = """(SELECT "open" + "completed" FROM "tasks_tally"
-    WHERE "owner_id" = %s AND "kind" = 'all' AND "key" = 0)"""
+_TOTAL = stored("all", "0")
 
 
 def access_path_of(
@@ -70,10 +69,8 @@ def is_near(
         f'SELECT count(*) FROM (SELECT 1 FROM ({following} LIMIT {NEAR}) "tasks_task" '
         f"WHERE {condition.condition} LIMIT {PAGE})"
     )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*values, *map(adapted, condition.parameters)])
-        met: int = cursor.fetchone()[0]
-    return met == PAGE
+    parameters = [*values, *map(adapted, condition.parameters)]
+    return fetch(sql, parameters, prepare=False) == [(PAGE,)]
 
 
 def rarest(owner_id: int, paths: Sequence[AccessPath]) -> AccessPath:
@@ -115,14 +112,15 @@ def _bounds(owner_id: int, paths: Sequence[AccessPath]) -> list[tuple[int, int]]
     statement."""
     sql, parameters = [], list[Any]()
     for path in paths:
-        counted = f"count(*) FROM (SELECT 1 FROM {path.count_from} LIMIT {FEW})"
-        sql.append(
-            f"(SELECT {path.stored_count or (counted if path.count_from else 'NULL')})"
-        )
+        counted = path.stored_count or "NULL"
+        if path.count_from and not path.stored_count:
+            few = f"SELECT 1 FROM {path.count_from} LIMIT {FEW}"
+            counted = f"(SELECT count(*) FROM ({few}))"
+        sql.append(counted)
         parameters += map(adapted, path.count_parameters)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join([*sql, _TOTAL])}", [*parameters, owner_id])
-        *numbers, total = (number or 0 for number in cursor.fetchone())
+    statement = f"SELECT {', '.join([*sql, _TOTAL])}"
+    [row] = fetch(statement, [*parameters, owner_id], prepare=False)
+    *numbers, total = (number or 0 for number in row)
     bounds = []
     for path, number in zip(paths, numbers, strict=True):
         if path.stored_count or (path.count_from and number < FEW):

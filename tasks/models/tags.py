@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import orjson
 from django.conf import settings
-from django.db import connection, models
+from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Length, Trim
 from django.db.models.lookups import Exact, GreaterThanOrEqual, LessThanOrEqual
@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from taskproject.names import casefold_key
 from taskproject.problems import NameTaken
-from taskproject.sql import ON_POSTGRESQL, Row, adapted, batched
+from taskproject.sql import ON_POSTGRESQL, adapted, batched, fetch
 from tasks.limits import TAG_LENGTH
 from tasks.models.bytewise import BytewiseField
 from tasks.models.events import Actor, Changes, Event, NewEvent, append, database_now
@@ -51,14 +51,6 @@ _STORE = f"""INSERT INTO "tasks_tag" ("owner_id", "created_at", "version", "key"
     FROM {_NAMES} ORDER BY "row"."number" """
 _IDS = f"""SELECT "tag"."id", "tag"."key" FROM {_NAMES} CROSS JOIN "tasks_tag" "tag"
     WHERE "tag"."owner_id" = %s AND "tag"."key" = "row"."key" """
-
-
-def run(statement: str, parameters: Sequence[Any]) -> list[Row]:
-    """Executes a statement; returns its rows, if it has any."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        rows: list[Row] = cursor.fetchall() if cursor.description else []
-        return rows
 
 
 class TagQuerySet(models.QuerySet["Tag"]):
@@ -226,7 +218,7 @@ def _label(tasks: list[Task]) -> None:
     ]
     if wanted:
         # The ORM takes 0.9 s to read 5,000 tags and store as many labels.
-        run(_LABEL, [orjson.dumps(wanted).decode()])
+        fetch(_LABEL, [orjson.dumps(wanted).decode()], prepare=False)
 
 
 def store(owner_id: int, now: datetime, names: Mapping[str, str]) -> dict[str, int]:
@@ -236,8 +228,9 @@ def store(owner_id: int, now: datetime, names: Mapping[str, str]) -> dict[str, i
         return {}
     found = [{"key": key, "name": name} for key, name in names.items()]
     rows = orjson.dumps(found).decode()
-    run(_STORE, [owner_id, adapted(now), rows])
-    return {key: tag_id for tag_id, key in run(_IDS, [rows, owner_id])}
+    fetch(_STORE, [owner_id, adapted(now), rows], prepare=False)
+    ids = fetch(_IDS, [rows, owner_id], prepare=False)
+    return {key: tag_id for tag_id, key in ids}
 
 
 def created(at: datetime, owner_id: int, tag_id: int, name: str) -> NewEvent:

@@ -1,7 +1,6 @@
 """Keys of texts: brought up to date, a few tasks a transaction"""
 
 import threading
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -38,7 +37,7 @@ def test_old_keys_are_made_anew(api: ApiClient, alice: User) -> None:
     thai = make_old(alice, "ซื้อนม", "ซ อนม|", "ซื้อนม")
     assert titles(api, "lodz") == []
 
-    assert outdated_keys.bring_up_to_date(connection) == 2
+    assert outdated_keys.bring_up_to_date() == 2
 
     assert_current(before, old, thai)
     assert titles(api, "lodz") == ["Łódź"]
@@ -51,16 +50,16 @@ def test_keys_of_before_the_parts_could_be_told_apart_are_made_anew(
 ) -> None:
     old = make_old(alice, "Łódź", "łodz")
 
-    assert outdated_keys.bring_up_to_date(connection) == 1
+    assert outdated_keys.bring_up_to_date() == 1
     assert_current(old)
 
 
 def test_a_second_run_finds_nothing_to_do(alice: User) -> None:
     make_old(alice, "Łódź", "łodz |")
     make_task(alice, "Øre", description="Ærø | x")
-    outdated_keys.bring_up_to_date(connection)
+    outdated_keys.bring_up_to_date()
 
-    assert outdated_keys.bring_up_to_date(connection) == 0
+    assert outdated_keys.bring_up_to_date() == 0
 
 
 def test_a_run_that_was_stopped_goes_on(
@@ -70,17 +69,17 @@ def test_a_run_that_was_stopped_goes_on(
     whole = outdated_keys._rewrite
     monkeypatch.setattr(outdated_keys, "LOOKED_AT", 2)
 
-    def stop(one: Any, some: list[int], wait: bool = False) -> set[int]:
+    def stop(some: list[int], wait: bool = False) -> set[int]:
         if tasks[3].pk in some:
             raise KeyboardInterrupt
-        return whole(one, some, wait)
+        return whole(some, wait)
 
     monkeypatch.setattr(outdated_keys, "_rewrite", stop)
     with pytest.raises(KeyboardInterrupt):
-        outdated_keys.bring_up_to_date(connection, written=1)
+        outdated_keys.bring_up_to_date(written=1)
     monkeypatch.setattr(outdated_keys, "_rewrite", whole)
 
-    assert outdated_keys.bring_up_to_date(connection, written=1) == 2
+    assert outdated_keys.bring_up_to_date(written=1) == 2
     assert_current(*tasks)
 
 
@@ -138,7 +137,7 @@ def test_the_release_before_can_still_change_such_keys(alice: User) -> None:
     parts = task.search.split("|")
     assert parts == ["еж ", " мед", ""]
     Task.objects.filter(pk=task.pk).update(search=f"ўж |{parts[1]}", title="Ўж")
-    assert outdated_keys.bring_up_to_date(connection) == 1
+    assert outdated_keys.bring_up_to_date() == 1
 
 
 @pytest.mark.skipif(not settings.ON_POSTGRESQL, reason="SQLite has one writer")
@@ -160,17 +159,17 @@ def test_a_task_that_somebody_writes_is_waited_for_last(alice: User) -> None:
     assert locked.wait(20)
     rewrite = outdated_keys._rewrite
 
-    def watched(one: Any, some: list[int], wait: bool = False) -> set[int]:
+    def watched(some: list[int], wait: bool = False) -> set[int]:
         if wait:
             assert not Task.objects.filter(
                 pk__in=[task.pk for task in tasks[1:]], search__startswith="ł"
             ).exists()
             done.set()
-        return rewrite(one, some, wait)
+        return rewrite(some, wait)
 
     try:
         outdated_keys._rewrite = watched  # type: ignore[assignment]
-        assert outdated_keys.bring_up_to_date(connection) == 3
+        assert outdated_keys.bring_up_to_date() == 3
     finally:
         outdated_keys._rewrite = rewrite
         done.set()

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.core.management.base import BaseCommand
-from django.db import connection, models
+from django.db import models
 from django.utils import timezone
 from tqdm import tqdm
 
@@ -75,7 +75,7 @@ class Command(BaseCommand):
             deliveries = self._purge_rows(WebhookDelivery.objects.expired())
             self._report_deliveries("Removed", deliveries)
         # Keys that the previous release wrote while this one was being deployed.
-        bring_up_to_date(connection)
+        bring_up_to_date()
 
     def _report(self, done: str, tasks: int, responses: int, events: int) -> None:
         self.stdout.write(
