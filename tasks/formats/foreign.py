@@ -4,8 +4,7 @@ No text of the user is lost: what does not fit a field is kept in the descriptio
 does not fit the description in subtasks, and an `Adjusted` reports it. There is one level
 of subtasks here; deeper ones become children of their topmost ancestor."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -13,8 +12,9 @@ from hashlib import sha256
 
 from taskproject.names import casefold_key, one_line, visible
 from tasks.fields import Values
-from tasks.formats.documents import Members, Remarks, written
+from tasks.formats.documents import Item, Members, Remarks, written
 from tasks.formats.records import (
+    UNSTORABLE,
     Adjusted,
     BadRow,
     ListRecord,
@@ -39,8 +39,6 @@ from tasks.limits import (
 #: The name for a list without one.
 UNNAMED = "Imported"
 UNTITLED = "(no title)"
-
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -94,7 +92,7 @@ def clean(text: str) -> str:
     """The text with unstorable characters (NUL, lone surrogates) escaped, and with LF line
     ends."""
     text = text.replace("\r\n", "\n")
-    return _UNSTORABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return UNSTORABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def cut(text: str, most: int) -> str:
@@ -112,12 +110,19 @@ def external_id(service: str, *parts: str) -> str:
     name = ":".join((service, *parts))
     if (
         len(name) <= EXTERNAL_ID_LENGTH
-        and not _UNSTORABLE.search(name)
+        and not UNSTORABLE.search(name)
         and "\r\n" not in name
     ):
         return name
     digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{service}:sha256:{digest}"
+
+
+def item_id(service: str, identifier: str | None, members: Members) -> str:
+    """The id of something by its identifier in the file, else by its content."""
+    if identifier:
+        return external_id(service, identifier)
+    return content_id(service, members)
 
 
 def content_id(service: str, members: Members) -> str:
@@ -136,7 +141,7 @@ def fitted(draft: Draft) -> list[TaskRecord]:
     remarks = draft.remarks
     record = _fitted_times(draft.record, remarks)
     for text in (record.title, record.description, *record.tags, *remarks.lines):
-        if _UNSTORABLE.search(text):
+        if UNSTORABLE.search(text):
             remarks.adjusted.append(
                 "Characters that cannot be stored are written as escapes, such as "
                 "\\u0000."
@@ -321,6 +326,15 @@ class Reading:
         if what not in self._said:
             self._said.add(what)
             self.adjusted(line, what)
+
+    def finish_list(
+        self, line: int, kind: str, item: Item, unused: Sequence[str]
+    ) -> None:
+        """Reports what was left out of a list, which the service calls `kind`, and its
+        adjustments."""
+        self.left_out(f"{name} of {kind}s" for name in item.passed_over(unused))
+        for what in item.remarks.adjusted:
+            self.adjusted(line, f"In a {kind}: {what}")
 
     def left_out(self, names: Iterable[str]) -> None:
         """Reports members with these names, for which there is no field."""

@@ -13,7 +13,7 @@ from datetime import date
 from typing import BinaryIO
 
 from tasks.formats.documents import Item, Members, Remarks, as_object, load
-from tasks.formats.foreign import Draft, Reading, content_id, external_id
+from tasks.formats.foreign import Draft, Reading, external_id, item_id
 from tasks.formats.records import BadRow, Refused, Row, TaskRecord
 from tasks.formats.times import read_day
 
@@ -68,9 +68,7 @@ def _read_list(reading: Reading, members: Members, number: int, name: str) -> No
     title = reading.lists.name(item.text("title") or name, key, line)
     tasks = list(enumerate(item.array("items"), line))
     reading.count += len(tasks)
-    reading.left_out(f"{name} of lists" for name in item.passed_over(_UNUSED_OF_LISTS))
-    for what in item.remarks.adjusted:
-        reading.adjusted(line, f"In a list: {what}")
+    reading.finish_list(line, "list", item, _UNUSED_OF_LISTS)
     for ordinal, task in sorted(tasks, key=_position):
         with reading.at(ordinal):
             reading.add(_draft(as_object("items", task), ordinal, title))
@@ -88,11 +86,9 @@ def _draft(members: Members, ordinal: int, title: str) -> Draft:
     status = item.text("status")
     if status not in STATUSES:
         draft.remarks.keep("status", status, "is not known here")
-    identifier, parent = item.identifier(), item.identifier("parent")
+    own, parent = item.identifier(), item.identifier("parent")
     draft.record = record = TaskRecord(
-        external_id=external_id("google", identifier)
-        if identifier
-        else content_id("google", members),
+        external_id=item_id("google", own, members),
         title=item.text("title"),
         description=item.text("notes"),
         completed=STATUSES.get(status, False),

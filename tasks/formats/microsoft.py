@@ -17,7 +17,7 @@ from tasks.formats.foreign import (
     Reading,
     content_id,
     derived_id,
-    external_id,
+    item_id,
 )
 from tasks.formats.foreign_rules import Pattern, Repeats, as_series
 from tasks.formats.markup import plain_text
@@ -89,9 +89,7 @@ def _read_item(reading: Reading, members: Members, number: int, name: str) -> No
     title = reading.lists.name(item.text("displayName") or name, key, line)
     _check_pages(reading, members, "tasks", line)
     tasks = item.array("tasks")
-    reading.left_out(f"{name} of lists" for name in item.passed_over(_UNUSED_OF_LISTS))
-    for what in item.remarks.adjusted:
-        reading.adjusted(line, f"In a list: {what}")
+    reading.finish_list(line, "list", item, _UNUSED_OF_LISTS)
     for task in tasks:
         with reading.at(reading.count + 1):
             _read_task(reading, as_object("tasks", task), title)
@@ -112,11 +110,8 @@ def _read_task(reading: Reading, members: Members, title: str) -> None:
     _check_pages(reading, members, "checklistItems", ordinal)
     draft = Draft(ordinal, TaskRecord("", ""))
     item = Item(members, draft.remarks)
-    identifier = item.identifier()
     draft.record = TaskRecord(
-        external_id=external_id("microsoft", identifier)
-        if identifier
-        else content_id("microsoft", members),
+        external_id=item_id("microsoft", item.identifier(), members),
         title=item.text("title"),
         list=title,
     )
@@ -187,8 +182,7 @@ def _step(members: Members, of: Draft) -> Draft:
     draft = Draft(of.line, TaskRecord("", ""))
     item = Item(members, draft.remarks)
     parent = of.record.external_id
-    identifier = item.identifier()
-    part = identifier or content_id("item", members)
+    part = item.identifier() or content_id("item", members)
     draft.record = TaskRecord(
         external_id=derived_id("microsoft", parent, part),
         title=item.text("displayName"),

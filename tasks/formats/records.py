@@ -43,7 +43,8 @@ _NAMES = (*ONE_LINE, "name", "list", "tags")
 _NO_SERIES: dict[str, str | None] = dict.fromkeys(recurrence.SERIES)
 _FIRST = midnight(FIRST_DAY)
 _END = midnight(LAST_DAY + timedelta(days=1))
-_UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+#: Characters that no text may have: NUL, and halves of surrogate pairs.
+UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ def readable_title(value: object) -> str:
     """The title of a row that cannot be stored, as a text that can; empty if it is none."""
     if not isinstance(value, str):
         return ""
-    return one_line(_UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value))[:TITLE_LENGTH]
+    return one_line(UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value))[:TITLE_LENGTH]
 
 
 def read_uuid(member: str, text: str) -> UUID:
@@ -233,7 +234,7 @@ def checked_task(record: TaskRecord) -> TaskRecord:
 def _text(member: str, value: str, most: int) -> str:
     if value.isprintable() and len(value) <= most:
         return value
-    bad = _UNSTORABLE.search(value)
+    bad = UNSTORABLE.search(value)
     if bad and bad[0] == "\x00":
         raise Refused(f"{member} has a NUL character; remove it.")
     if bad:

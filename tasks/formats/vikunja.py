@@ -25,7 +25,7 @@ from tasks.formats.documents import (
     as_object,
     load,
 )
-from tasks.formats.foreign import Draft, Reading, content_id, external_id
+from tasks.formats.foreign import Draft, Reading, content_id, external_id, item_id
 from tasks.formats.foreign_rules import Repeats, as_series, of_seconds
 from tasks.formats.markup import plain_text
 from tasks.formats.records import BadRow, Refused, Row, TaskRecord, shown
@@ -230,10 +230,7 @@ def _read_project(
     if notes := _notes(item, line, title, number):
         reading.add(notes)
     within = [(name, item.array(name)) for name in _WITHIN]
-    passed = item.passed_over(_UNUSED_OF_PROJECTS)
-    reading.left_out(f"{member} of projects" for member in passed)
-    for what in item.remarks.adjusted:
-        reading.adjusted(line, f"In a project: {what}")
+    reading.finish_list(line, "project", item, _UNUSED_OF_PROJECTS)
     for ordinal, task in sorted(tasks, key=lambda pair: positions[_key(pair[1])]):
         with reading.at(ordinal):
             task = as_object("tasks", task)
@@ -298,21 +295,12 @@ def _notes(item: Item, line: int, title: str, name: str) -> Draft | None:
     return Draft(line, record, remarks)
 
 
-def _id(task: Item, members: Members) -> str:
-    identifier = task.identifier()
-    return (
-        external_id("vikunja", identifier)
-        if identifier
-        else content_id("vikunja", members)
-    )
-
-
 def _draft(
     members: Members, ordinal: int, title: str, place: "_Place", parents: Parents
 ) -> Draft:
     remarks = Remarks()
     task = Item(members, remarks)
-    own = _id(task, members)
+    own = item_id("vikunja", task.identifier(), members)
     due_at = _instant(task, "due_date")
     record = TaskRecord(
         external_id=own,
