@@ -127,16 +127,9 @@ def _check_tasks(account: Account, rows: list[Row], figures: Figures) -> None:
 def _check_task(made: LoadTask, row: Row, figures: Figures) -> None:
     if made.id is not None and row.id != made.id:
         figures.add_fault("lost", made.id, f"task {made.id} is task {row.id} now")
-    elif row.version > made.version + made.in_doubt:
+    elif not made.version <= row.version <= made.version + made.in_doubt:
         figures.add_fault(
-            "duplicated",
-            row.id,
-            f"task {row.id} is at version {row.version}, and {made.version} was "
-            "acknowledged",
-        )
-    elif row.version < made.version:
-        figures.add_fault(
-            "lost",
+            "lost" if row.version < made.version else "duplicated",
             row.id,
             f"task {row.id} is at version {row.version}, and {made.version} was "
             "acknowledged",
@@ -171,16 +164,9 @@ def _check_shared(account: Account, rows: list[Row], figures: Figures) -> None:
                 f"version {version}",
             )
     row, least = found[0], 1 + told.total()
-    if row.version < least:
+    if not least <= row.version <= least + account.toggles_in_doubt:
         figures.add_fault(
-            "lost",
-            shared.id,
-            f"task {shared.id} was toggled {told.total()} times, and is at version "
-            f"{row.version}",
-        )
-    elif row.version > least + account.toggles_in_doubt:
-        figures.add_fault(
-            "duplicated",
+            "lost" if row.version < least else "duplicated",
             shared.id,
             f"task {shared.id} was toggled {told.total()} times, and is at version "
             f"{row.version}",
