@@ -1,6 +1,8 @@
 """The pages of bulk changes: what each would do and whose tasks it would change, its progress,
 its outcome, and its undoing."""
 
+from collections.abc import Callable
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -90,7 +92,7 @@ class BulkPages(VersionedAdmin):
                 case "confirm":
                     return self._confirm(request, change)
                 case "undo":
-                    return self._undo(request, change)
+                    return self._run(request, change, undo_bulk_change)
         form = self._form(request, change)
         if form is not None and form.is_valid():
             selected = BulkChange.objects.filter(pk=change.pk, state=State.SELECTED)
@@ -148,17 +150,17 @@ class BulkPages(VersionedAdmin):
                 messages.WARNING,
             )
             return _to(change)
-        return self._run(request, change, confirm=True)
-
-    def _undo(self, request: HttpRequest, change: BulkChange) -> HttpResponse:
-        return self._run(request, change, confirm=False)
+        return self._run(request, change, confirm_bulk_change)
 
     def _run(
-        self, request: HttpRequest, change: BulkChange, confirm: bool
+        self,
+        request: HttpRequest,
+        change: BulkChange,
+        begin: Callable[[BulkChange], Job | None],
     ) -> HttpResponse:
         """Does or undoes it for as long as a request may; a job does the rest."""
         try:
-            job = (confirm_bulk_change if confirm else undo_bulk_change)(change)
+            job = begin(change)
         except Conflict as conflict:
             self.message_user(request, conflict.detail, messages.ERROR)
             return _to(change)

@@ -79,6 +79,12 @@ class FormFilter(admin.ListFilter):
             for value in values
         ]
 
+        self.prepare(request, model_admin)
+
+    def prepare(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> None:
+        """Sets `form`."""
+        raise NotImplementedError
+
     def has_output(self) -> bool:
         return True
 
@@ -118,14 +124,7 @@ class AutocompleteFilter(FormFilter):
     field: ClassVar[str]
     rows: ClassVar[type[User | TaskList | Tag]]
 
-    def __init__(
-        self,
-        request: HttpRequest,
-        params: dict[str, list[str]],
-        model: type[Model],
-        model_admin: admin.ModelAdmin,
-    ) -> None:
-        super().__init__(request, params, model, model_admin)
+    def prepare(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> None:
         (name,) = self.parameters
         self.offered = may_see(request, self.rows)
         self._shown = self.shown(request)
@@ -201,14 +200,7 @@ class DueFilter(FormFilter):
     title = "due date"
     parameters = ("due", "due_from", "due_to")
 
-    def __init__(
-        self,
-        request: HttpRequest,
-        params: dict[str, list[str]],
-        model: type[Model],
-        model_admin: admin.ModelAdmin,
-    ) -> None:
-        super().__init__(request, params, model, model_admin)
+    def prepare(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> None:
         self.form = DueForm(self.used_parameters, auto_id="filter_%s")
 
     def links(self) -> list[tuple[str, str]]:

@@ -114,7 +114,7 @@ class WebhookPatch(Closed):
 
     url: Url = absent()
     description: Remark = absent()
-    verbs: Verbs | None = Field(default_factory=lambda: None, description="null: all.")
+    verbs: Verbs | None = Field(default_factory=lambda: None, description=VERBS)
     active: bool = absent()
 
     def fields(self) -> dict[str, object]:
