@@ -115,7 +115,7 @@ def _bounds(owner_id: int, paths: Sequence[AccessPath]) -> list[tuple[int, int]]
         counted = path.stored_count or "NULL"
         if path.count_from and not path.stored_count:
             few = f"SELECT 1 FROM {path.count_from} LIMIT {FEW}"
-            counted = f"(SELECT count(*) FROM ({few}))"
+            counted = f'(SELECT count(*) FROM ({few}) "few")'
         sql.append(counted)
         parameters += map(adapted, path.count_parameters)
     statement = f"SELECT {', '.join([*sql, _TOTAL])}"

@@ -1,5 +1,6 @@
 """GET /api/tasks?total=true"""
 
+import re
 from random import Random
 from typing import Any
 
@@ -110,6 +111,39 @@ def test_a_whole_page_is_counted_without_a_statement(
 
     assert counts[:3] == counts[3:6]
     assert all(n <= one + 2 for n, one in zip(counts[6:], counts, strict=False))
+
+
+def unnamed(sql: str) -> list[str]:
+    """What follows sub-selects in FROM that have no name."""
+    found = []
+    for begin in re.finditer(r"(?:FROM|JOIN|LATERAL)\s*\((?=\s*SELECT)", sql):
+        end, depth = begin.end(), 1
+        while depth:
+            depth += {"(": 1, ")": -1}.get(sql[end], 0)
+            end += 1
+        if not re.match(r'\s*(?:AS\s+)?["a-z]', sql[end:]):
+            found.append(sql[end : end + 20])
+    return found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("tasks?total=true&priority=high&location=x&q=milk", "tasks/counts"),
+        *("tasks?total=true&tag=a&tag=b&overdue=true", "changes?after=latest"),
+        *("tasks?q=milk&sort=relevance", "tasks?tag=a&sort=due", "tasks/1"),
+    ],
+)
+def test_each_subselect_has_a_name(
+    api: ApiClient, alice: User, queries: CaptureQueriesContext, path: str
+) -> None:
+    """PostgreSQL requires one up to version 15."""
+    make_task(alice, "milk", tags=["a", "b"])
+
+    api.send("GET", f"/api/{path}")
+
+    assert queries.captured_queries
+    assert [unnamed(query["sql"]) for query in queries if unnamed(query["sql"])] == []
 
 
 @cheap
