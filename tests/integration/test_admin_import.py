@@ -19,6 +19,7 @@ from tasks import upload_imports
 from tasks.admin import imports
 from tasks.exports import records_of
 from tasks.formats import jsonl
+from tasks.jobs import confirm_upload
 from tasks.models import Event, Tag, Task, TaskList, Upload
 from tasks.models.uploads import UploadFile
 from tests.conftest import BY, make_task
@@ -420,8 +421,8 @@ def test_one_that_is_purged_after_its_page_has_found_it_is_404(
 
         return run
 
-    monkeypatch.setattr(imports, "read_again", purged(imports.read_again))
-    monkeypatch.setattr(imports, "confirm_upload", purged(imports.confirm_upload))
+    monkeypatch.setattr(imports, "read_again", purged(upload_imports.read_again))
+    monkeypatch.setattr(imports, "confirm_upload", purged(confirm_upload))
     answer = staff.post(path(), {"step": step, "owner": "alice"})
 
     assert answer.status_code == 404
