@@ -35,7 +35,8 @@ def remove_list(row: TaskList, by: Actor, *, tasks: bool) -> Job | None:
     if running is None and _few(row.tasks.all()):
         row.remove(by, tasks=tasks)
         return None
-    return _create("delete", "list", row, by, row.tasks.count(), tasks=tasks)
+    about = "list", row.pk, row.owner_id
+    return _create("delete", *about, by, row.tasks.count(), tasks=tasks)
 
 
 def remove_tag(row: Tag, by: Actor) -> Job | None:
@@ -45,7 +46,7 @@ def remove_tag(row: Tag, by: Actor) -> Job | None:
     if running is None and _few(labels):
         row.remove(by)
         return None
-    return _create("delete", "tag", row, by, labels.count())
+    return _create("delete", "tag", row.pk, row.owner_id, by, labels.count())
 
 
 def rename_tag(row: Tag, by: Actor, name: str) -> Job | None:
@@ -62,7 +63,7 @@ def rename_tag(row: Tag, by: Actor, name: str) -> Job | None:
     if row.name == old:
         return None
     names = {"old": old, "new": row.name, "after": 0}
-    return _create("rename", "tag", row, by, labels.count(), **names)
+    return _create("rename", "tag", row.pk, row.owner_id, by, labels.count(), **names)
 
 
 def empty_trash(owner_id: int, by: Actor) -> Job | None:
@@ -74,16 +75,9 @@ def empty_trash(owner_id: int, by: Actor) -> Job | None:
         if running is None and _few(trashed):
             trashed.remove(by)
             return None
-        return running or jobs.create(
-            "empty",
-            "trash",
-            owner_id,
-            owner_id=owner_id,
-            total=trashed.count(),
-            actor_id=by.user_id,
-            via=by.via,
-            until=now.isoformat(),
-        )
+        about = "trash", owner_id, owner_id
+        until = now.isoformat()
+        return running or _create("empty", *about, by, trashed.count(), until=until)
 
 
 def remove_user(user: User, by: Actor) -> Job | None:
@@ -100,15 +94,8 @@ def remove_user(user: User, by: Actor) -> Job | None:
             User.objects.filter(pk=user.pk).delete()
             return None
         User.objects.filter(pk=user.pk).update(is_active=False)
-        return jobs.create(
-            "delete",
-            "user",
-            user.pk,
-            owner_id=user.pk,
-            total=sum(kind.count() for kind in rows),
-            actor_id=by.user_id,
-            via=by.via,
-        )
+        total = sum(kind.count() for kind in rows)
+        return _create("delete", "user", user.pk, user.pk, by, total)
 
 
 def _few(rows: models.QuerySet[models.Model]) -> bool:
@@ -118,7 +105,8 @@ def _few(rows: models.QuerySet[models.Model]) -> bool:
 def _create(
     verb: str,
     subject: str,
-    row: TaskList | Tag,
+    subject_id: int,
+    owner_id: int,
     by: Actor,
     total: int,
     **arguments: object,
@@ -126,8 +114,8 @@ def _create(
     return jobs.create(
         verb,
         subject,
-        row.pk,
-        owner_id=row.owner_id,
+        subject_id,
+        owner_id=owner_id,
         total=total,
         actor_id=by.user_id,
         via=by.via,
@@ -169,15 +157,9 @@ def _begin(row: BulkChange | Upload, before: str, after: str, verb: str) -> Job 
         row.state = after
         row.save(update_fields=["state"])
         if row.portions.count() > 1:
-            return jobs.create(
-                verb,
-                "selection" if isinstance(row, BulkChange) else "upload",
-                row.pk,
-                owner_id=0,  # of staff: not in the API
-                total=row.total,
-                actor_id=row.actor_id,
-                via="admin",
-            )
+            subject = "selection" if isinstance(row, BulkChange) else "upload"
+            # The owner is staff, and not of the API.
+            return _create(verb, subject, row.pk, 0, row.by(), row.total)
         while _do_portion(row) is not None:
             pass
     return None
