@@ -16,7 +16,7 @@ from taskproject.sql import batched
 from tasks.formats import READERS, BadRow, Record, Row, TaskRecord, jsonl
 from tasks.imports import Importer, ImportValidator, LineCounter, known, title_of
 from tasks.models import Actor, Event, Tag, Task, TaskList, lock_feeds
-from tasks.models.events import Changes, EventQuerySet, changed_fields
+from tasks.models.events import EventQuerySet, changed_fields
 from tasks.models.uploads import (
     Upload,
     UploadFile,
@@ -315,10 +315,8 @@ def _reasons_to_stay(keys: Collection[int]) -> dict[int, str]:
     trashed = {*tasks.trashed().values_list("pk", flat=True)}
     reasons = dict.fromkeys(set(keys) - versions.keys(), GONE)
     changed = {key: version for key, version in versions.items() if version > 1}
-    told: dict[int, dict[int, Changes]] = {}
-    events = Event.objects.filter(task_id__in=changed, version__gt=1).changes_only()
-    for key, version, changes in events.values_list("task_id", "version", "changes"):
-        told.setdefault(key or 0, {})[version] = changes
+    events = Event.objects.filter(task_id__in=changed, version__gt=1)
+    told = events.changes_by_task()
     for key, version in changed.items():
         names = changed_fields(told.get(key, {}), 1, version) or ()
         fields = ", ".join(name.removesuffix("_id") for name in names)

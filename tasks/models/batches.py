@@ -250,11 +250,7 @@ class _Changes:
                 left -= behind
                 wanted |= Q(task_id=key, version__gt=version)
         if wanted:
-            told = Event.objects.filter(wanted).changes_only()
-            for key_told, version, changes in told.values_list(
-                "task_id", "version", "changes"
-            ):
-                self._told.setdefault(key_told or 0, {})[version] = changes
+            self._told |= Event.objects.filter(wanted).changes_by_task()
 
     # Doing
 

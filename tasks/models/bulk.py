@@ -32,12 +32,18 @@ MAX_SELECTED = 100_000
 #: other writers of these owners wait.
 PORTION = 250
 MAX_OWNERS = 25
-#: How long a bulk change can be confirmed after it was shown, and undone after its end.
+#: How long a bulk change or an import can be confirmed after it was shown, and undone after
+#: its end.
 CONFIRMED_WITHIN = timedelta(hours=1)
 UNDONE_WITHIN = timedelta(minutes=10)
 #: Most owners that a preview names, and most tasks that a report does.
 SHOWN = 20
 REPORTED = 200
+
+
+def is_within(period: timedelta, moment: datetime | None) -> bool:
+    """Whether this moment is so long ago at most; not if there is none."""
+    return moment is not None and timezone.now() < moment + period
 
 
 class Verb(NamedTuple):
@@ -164,13 +170,12 @@ class BulkChange(models.Model):
         return Actor(self.actor_id, "admin")
 
     def is_confirmable(self) -> bool:
-        fresh = timezone.now() < self.created_at + CONFIRMED_WITHIN
+        fresh = is_within(CONFIRMED_WITHIN, self.created_at)
         return self.state == State.SELECTED and fresh
 
     def is_undoable(self) -> bool:
         """Whether it has an end, ten minutes ago at most, and can be undone at all."""
-        last = self.finished_at and self.finished_at + UNDONE_WITHIN
-        fresh = last is not None and timezone.now() < last
+        fresh = is_within(UNDONE_WITHIN, self.finished_at)
         return self.kind.undoable and self.state == State.DONE and fresh
 
     def check_in_time(self) -> None:

@@ -255,6 +255,14 @@ class EventQuerySet(models.QuerySet["Event"]):
         """In commit order, with their actors."""
         return self.select_related("actor").order_by("sequence")
 
+    def changes_by_task(self) -> dict[int, dict[int, Changes]]:
+        """The changes of tasks, by their ids and versions."""
+        found: dict[int, dict[int, Changes]] = {}
+        rows = self.changes_only().values_list("task_id", "version", "changes")
+        for key, version, changes in rows:
+            found.setdefault(key or 0, {})[version] = changes
+        return found
+
     def changed_fields_since(self, version: int, current: int) -> list[str] | None:
         """The fields of one task that differ between two of its versions. None if an event
         between them was purged, or if there are more than MOST_COMPARED."""

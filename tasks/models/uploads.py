@@ -5,7 +5,6 @@ and the valid records for the import, so that what is confirmed is what was show
 process or machine does it. A file with rows that lack an owner is stored too, so that one can
 be chosen. All is deleted with the upload (see `expired`)."""
 
-from datetime import timedelta
 from typing import Self
 
 from django.db import models
@@ -13,11 +12,8 @@ from django.utils import timezone
 
 from taskproject.models import expiry_cutoff
 from taskproject.problems import Conflict
-from tasks.models.bulk import UNDONE_WITHIN
+from tasks.models.bulk import CONFIRMED_WITHIN, UNDONE_WITHIN, is_within
 from tasks.models.events import Actor
-
-#: How long an upload can be confirmed after it was shown.
-CONFIRMED_WITHIN = timedelta(hours=1)
 
 
 class UploadState(models.TextChoices):
@@ -68,13 +64,12 @@ class Upload(models.Model):
         return sum(map(len, self.portions.values_list("owners", flat=True)))
 
     def is_confirmable(self) -> bool:
-        fresh = timezone.now() < self.created_at + CONFIRMED_WITHIN
+        fresh = is_within(CONFIRMED_WITHIN, self.created_at)
         return self.state == UploadState.SHOWN and fresh
 
     def is_undoable(self) -> bool:
         """Whether its import ended, ten minutes ago at most."""
-        last = self.finished_at and self.finished_at + UNDONE_WITHIN
-        fresh = last is not None and timezone.now() < last
+        fresh = is_within(UNDONE_WITHIN, self.finished_at)
         return self.state == UploadState.DONE and fresh
 
     def check_in_time(self) -> None:
