@@ -49,8 +49,17 @@ def is_plain(lookup: str, value: str) -> bool:
     return "__" not in lookup or kind in LOOKUPS
 
 
+class PlainLookups(admin.ModelAdmin):
+    """The pages of a model whose addresses may have plain lookups only."""
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        return is_plain(lookup, value) and super().lookup_allowed(
+            lookup, value, request
+        )
+
+
 @admin.register(User)
-class UserAdmin(auth_admin.UserAdmin):
+class UserAdmin(PlainLookups, auth_admin.UserAdmin):
     """Users. Staff may edit users whose permissions they all have themselves."""
 
     class Media:
@@ -111,11 +120,6 @@ class UserAdmin(auth_admin.UserAdmin):
         elif db_field.name == "user_permissions":
             kwargs["queryset"] = privileges.held(editor)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return is_plain(lookup, value) and super().lookup_allowed(
-            lookup, value, request
-        )
 
     def get_deleted_objects(
         self, objs: Sequence[User] | QuerySet[User], request: HttpRequest
@@ -222,7 +226,7 @@ STORED = ("prefix", "state", "created_at", "last_used_at", "revoked_at")
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin):
+class ApiTokenAdmin(PlainLookups):
     """Tokens can be created, shown once, and revoked. They are never edited or shown again.
 
     Staff can create tokens for themselves, and for others only if the token allows no more
@@ -249,11 +253,6 @@ class ApiTokenAdmin(admin.ModelAdmin):
     ordering = ("-id",)
     show_full_result_count = False
     actions = ("revoke",)
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return is_plain(lookup, value) and super().lookup_allowed(
-            lookup, value, request
-        )
 
     def has_change_permission(
         self, request: HttpRequest, obj: ApiToken | None = None
@@ -377,7 +376,7 @@ class ApiTokenAdmin(admin.ModelAdmin):
 
 
 @admin.register(Invitation)
-class InvitationAdmin(admin.ModelAdmin):
+class InvitationAdmin(PlainLookups):
     """Invitations are added and deleted; adding one sends a mail."""
 
     list_display = ("email", "state", "invited_by", "created_at", "accepted_at")
@@ -386,11 +385,6 @@ class InvitationAdmin(admin.ModelAdmin):
     ordering = ("-id",)
     fields = ("email",)
     show_full_result_count = False
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return is_plain(lookup, value) and super().lookup_allowed(
-            lookup, value, request
-        )
 
     def has_change_permission(
         self, request: HttpRequest, obj: Invitation | None = None

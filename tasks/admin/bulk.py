@@ -65,12 +65,7 @@ class BulkPages(VersionedAdmin):
             viewer(request).pk, verb, tasks, request.GET.urlencode(), **values
         )
         if change is None:
-            self.message_user(
-                request,
-                f"More than {MAX_SELECTED:,} tasks match. Nothing was changed: narrow "
-                "the list by a filter or a search first.",
-                messages.ERROR,
-            )
+            self.refuse_many(request, MAX_SELECTED)
             return None
         return _to(change)
 
@@ -114,15 +109,8 @@ class BulkPages(VersionedAdmin):
     def _context(
         self, request: HttpRequest, change: BulkChange, form: BulkForm | None
     ) -> dict[str, object]:
-        context: dict[str, object] = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "media": self.media,
-            "title": change.title,
-            "change": change,
-            "form": form,
-            "list": _list(change),
-        }
+        context = self.context_of_page(request, change.title)
+        context |= {"change": change, "form": form, "list": _list(change)}
         if change.state == State.SELECTED:
             first = change.tasks().select_related("owner").order_by("pk")[:SHOWN]
             context |= {"preview": change.preview(), "tasks": first}

@@ -56,11 +56,7 @@ class ExportPages(VersionedAdmin):
             return HttpResponseRedirect(address)
         except Unavailable as problem:
             self.message_user(request, problem.detail, messages.ERROR)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "media": self.media,
-            "title": "Export tasks",
+        context = self.context_of_page(request, "Export tasks") | {
             "cl": changelist,
             "kept": [*query.lists()],
             "formats": FORMATS,

@@ -79,14 +79,8 @@ class ImportPages(VersionedAdmin):
             upload = self._read(request, form)
             if upload is not None:
                 return _to(upload)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "media": self.media,
-            "title": "Import tasks",
-            "form": form,
-            "most": MAX_BYTES // 2**20,
-        }
+        context = self.context_of_page(request, "Import tasks")
+        context |= {"form": form, "most": MAX_BYTES // 2**20}
         return TemplateResponse(request, "admin/tasks/task/import.html", context)
 
     def _read(self, request: HttpRequest, form: UploadForm) -> Upload | None:
@@ -155,11 +149,7 @@ class ImportPages(VersionedAdmin):
         running = upload.state in (UploadState.RUNNING, UploadState.UNDOING)
         if running:
             jobs.start()  # the process that ran it may have been stopped
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "media": self.media,
-            "title": f"Import of {upload.name}",
+        context = self.context_of_page(request, f"Import of {upload.name}") | {
             "upload": upload,
             "summary": upload.summary,
             "rows": [row for stored in page for row in stored.rows],

@@ -191,13 +191,21 @@ class VersionedAdmin(admin.ModelAdmin):
         keys = list(rows.order_by().values_list("pk", flat=True)[: most + 1])
         if len(keys) <= most:
             return keys
+        self.refuse_many(request, most)
+        return []
+
+    def refuse_many(self, request: HttpRequest, most: int) -> None:
         self.message_user(
             request,
             f"More than {most:,} {self.opts.verbose_name_plural} match. Nothing was "
             "changed: narrow the list by a filter or a search first.",
             messages.ERROR,
         )
-        return []
+
+    def context_of_page(self, request: HttpRequest, title: str) -> dict[str, object]:
+        """What the template of a page needs."""
+        site = self.admin_site.each_context(request)
+        return {**site, "opts": self.opts, "media": self.media, "title": title}
 
     # Deleting
 

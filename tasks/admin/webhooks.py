@@ -7,7 +7,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 from django.http import HttpRequest
 
-from taskproject.accounts.admin import is_plain
+from taskproject.accounts.admin import PlainLookups
 from taskproject.accounts.privileges import viewer
 from tasks.models import Webhook, WebhookDelivery
 from tasks.models.webhooks import WebhookQuerySet
@@ -16,7 +16,7 @@ SHOWN = 20  # deliveries on the page of a webhook
 
 
 @admin.register(Webhook)
-class WebhookAdmin(admin.ModelAdmin):
+class WebhookAdmin(PlainLookups):
     """Of URLs only the host is shown: the rest may be a secret of their owner."""
 
     list_display = ("host", "owner", "state", "failing_since", "attempts", "created_at")
@@ -33,11 +33,6 @@ class WebhookAdmin(admin.ModelAdmin):
     ordering = ("-id",)
     show_full_result_count = False
     actions = ("switch_off",)
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return is_plain(lookup, value) and super().lookup_allowed(
-            lookup, value, request
-        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
