@@ -34,9 +34,11 @@ WHO = {"token": "alice", "admin": "carol", "command": None}
 def test_a_change_leaves_exactly_one_event_that_tells_all(
     world: World, name: str
 ) -> None:
+    """And the list of tasks has another ETag."""
     way = WAYS[name]
     way.first(world)
     before = Event.objects.last_sequence()
+    tag = world.api.send("GET", "/api/tasks").headers["ETag"]
     started = timezone.now()
 
     way.do(world)
@@ -56,6 +58,8 @@ def test_a_change_leaves_exactly_one_event_that_tells_all(
     now = type(row)._default_manager.filter(pk=row.pk).first()
     assert (now is None) == (event.verb == "deleted")
     assert now is None or now.version == event.version
+    answer = world.api.send("GET", "/api/tasks", headers={"If-None-Match": tag})
+    assert (answer.status_code, answer.headers["ETag"] != tag) == (200, True)
 
 
 def test_the_event_of_a_seeded_task_tells_its_values(world: World) -> None:
