@@ -19,12 +19,17 @@ def tallies() -> Counts:
 def recounted() -> Counts:
     """What there is, counted task by task."""
     counts: Counts = {}
+    carried: dict[int, list[int]] = {}
+    for task_id, tag_id in Label.objects.values_list("task_id", "tag_id"):
+        carried.setdefault(task_id, []).append(tag_id)
     for task in Task.objects.live():
-        carried = Label.objects.filter(task=task).values_list("tag_id", flat=True)
         places = [("all", 0), ("list", task.list_id or 0)]
         if task.due_moment < NEVER:
             places.append(("due", (task.due_moment.date() - date(1970, 1, 1)).days))
-        for kind, key in [*places, *(("tag", tag_id) for tag_id in carried)]:
+        for kind, key in [
+            *places,
+            *(("tag", tag_id) for tag_id in carried.get(task.pk, ())),
+        ]:
             opened, completed = counts.get((task.owner_id, kind, key), (0, 0))
             counts[task.owner_id, kind, key] = (
                 opened + (not task.completed),
