@@ -37,7 +37,7 @@ from tests.conftest import BY, ApiClient, make_task, make_token
 from tests.contract.document import resolve
 from tests.support.answers import assert_a_credential_is_needed
 from tests.support.issuer import AUDIENCE, Issuer
-from tests.support.rows import make_job, make_list, missing_row
+from tests.support.rows import make_job, make_list, missing_row, tables
 
 # The caller is alice, the rows are hers; the last two act on hers as somebody else, and
 # the guest comes last, because the setting stays.
@@ -218,10 +218,9 @@ def make_rows(owner: User) -> Rows:
 
 
 def stored() -> list[Any]:
-    models = (Task, TaskList, Tag, Event, Webhook, WebhookDelivery)
-    kept = [list(model._default_manager.values()) for model in models]
-    tokens = ApiToken.objects.values("pk", "name", "revoked_at")
-    alice = User.objects.filter(username="alice").values("pk", "timezone")
+    kept = tables(Task, TaskList, Tag, Event, Webhook, WebhookDelivery)
+    tokens = ApiToken.objects.values_list("pk", "name", "revoked_at")
+    alice = User.objects.filter(username="alice").values_list("pk", "timezone")
     return [*kept, list(tokens), list(alice)]
 
 

@@ -14,6 +14,7 @@ from tests.conftest import BY, ApiClient, make_task
 from tests.support.admin import page_of
 from tests.support.answers import as_json
 from tests.support.changes import World, form_of
+from tests.support.rows import tables
 
 BODY = {"title": "New title"}
 
@@ -64,7 +65,7 @@ def send(api: ApiClient, name: str, key: int, if_match: str | None) -> Any:
 
 
 def stored() -> list[Any]:
-    return [list(model.objects.order_by("pk").values()) for model in (Task, Event)]
+    return tables(Task, Event)
 
 
 # The ETag of a task

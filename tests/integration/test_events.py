@@ -26,6 +26,7 @@ from tests.support.changes import (
     press,
 )
 from tests.support.failures import no_inserts
+from tests.support.rows import tables
 
 WHO = {"token": "alice", "admin": "carol", "command": None}
 
@@ -124,8 +125,7 @@ def no_events(transactional_db: None, world: World) -> Iterator[None]:
 
 
 def stored() -> list[Any]:
-    models: list[Any] = [Task, TaskList, Tag, Label, Event]
-    return [list(model.objects.order_by("pk").values()) for model in models]
+    return tables(Task, TaskList, Tag, Label, Event)
 
 
 @pytest.mark.parametrize("name", WAYS)

@@ -15,7 +15,7 @@ from taskproject.models import StoredResponse
 from tasks.models import Actor, Event, Task
 from tests.conftest import ApiClient, make_task, make_token
 from tests.support.failures import no_inserts
-from tests.support.rows import make_list
+from tests.support.rows import make_list, tables
 from tests.support.threads import PATIENCE, Threads, at_once, request, until, waiting
 
 KEY = "3f2b1c9e-0a4d-4b4e-9a51-b4e2c2b3f7a0"
@@ -40,10 +40,7 @@ def post(api: ApiClient, path: str, body: Any = None, key: str = KEY) -> Any:
 
 
 def stored() -> list[Any]:
-    return [
-        list(model.objects.order_by("pk").values())
-        for model in (Task, Event, StoredResponse)
-    ]
+    return tables(Task, Event, StoredResponse)
 
 
 # Once

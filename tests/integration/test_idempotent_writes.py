@@ -13,15 +13,13 @@ from taskproject.models import StoredResponse
 from tasks.models import CalendarFeed, Event, Tag, Task, TaskList, Webhook
 from tests.conftest import BY, ApiClient, make_task, make_token
 from tests.contract.document import OPERATIONS, operations
+from tests.support.rows import tables
 
 KEY = "3f2b1c9e-0a4d-4b4e-9a51-b4e2c2b3f7a0"
 
 
 def stored() -> list[Any]:
-    return [
-        list(model.objects.order_by("pk").values())
-        for model in (Task, TaskList, Tag, Event, StoredResponse)
-    ]
+    return tables(Task, TaskList, Tag, Event, StoredResponse)
 
 
 class Write(NamedTuple):

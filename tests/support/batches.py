@@ -11,6 +11,7 @@ from taskproject.models import StoredResponse
 from tasks.models import Event, Label, Tag, Tally, Task, TaskList
 from tests.conftest import ApiClient
 from tests.support.problems import problem
+from tests.support.rows import tables
 
 PATH = "/api/tasks/batch"
 MISSING = 2**40
@@ -69,8 +70,7 @@ def op(name: str, task_id: int, **more: Any) -> dict[str, Any]:
 
 def everything() -> list[Any]:
     """All rows that a batch may write."""
-    models: list[Any] = [Task, Event, Tag, Label, Tally, TaskList, StoredResponse]
-    return [list(model.objects.order_by("pk").values()) for model in models]
+    return tables(Task, Event, Tag, Label, Tally, TaskList, StoredResponse)
 
 
 def statements(call: Callable[[], Any]) -> int:

@@ -1,11 +1,13 @@
-"""What the API tells of lists, tags and their events, and a clock that stands still."""
+"""What the API tells of lists, tags and their events, what is stored, and a clock that stands
+still."""
 
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Model
 from django.utils import timezone
 
 from taskproject import timezones
@@ -76,6 +78,17 @@ def alone(api: ApiClient, *request: Any, **headers: Any) -> Any:
     """
     with transaction.atomic():
         return api.send(*request, headers=headers)
+
+
+def tables(*models: type[Model]) -> list[list[Any]]:
+    """All rows of the tables of these models."""
+    found = []
+    with connection.cursor() as cursor:
+        for model in models:
+            table, key = model._meta.db_table, model._meta.pk.column
+            cursor.execute(f'SELECT * FROM "{table}" ORDER BY "{key}"')
+            found.append(cursor.fetchall())
+    return found
 
 
 def ids(answer: Any) -> list[int]:
