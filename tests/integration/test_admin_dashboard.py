@@ -51,12 +51,17 @@ def test_every_number_is_that_of_the_list_that_it_leads_to(
     moment = StillClock(monkeypatch).at(now)
     User.objects.filter(pk=carol.pk).update(timezone=zone)
     row = make_list(alice, "Home")
-    for days in range(-4, 10):
-        make_task(alice, list_id=row.pk, due_date=date(2026, 3, 10) + timedelta(days))
-        for hours in (-12, -1, 0, 1, 11):
-            make_task(bob, due_at=moment + timedelta(days, hours=hours))
-    make_task(alice)
-    keys = list(Task.objects.filter(owner=bob).values_list("pk", flat=True))
+    due = [
+        {"title": "a", "list_id": row.pk, "due_date": date(2026, 3, 10 + days)}
+        for days in range(-4, 10)
+    ]
+    Task.objects.add_all(BY, alice.pk, [*due, {"title": "a"}])
+    bobs = [
+        {"title": "b", "due_at": moment + timedelta(days, hours=hours)}
+        for days in range(-4, 10)
+        for hours in (-12, -1, 0, 1, 11)
+    ]
+    keys = [task.pk for task in Task.objects.add_all(BY, bob.pk, bobs)]
     Task.objects.filter(pk__in=keys[::9]).complete(BY)
     Task.objects.filter(pk__in=keys[1::9]).trash(BY)
 

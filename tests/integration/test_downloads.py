@@ -13,6 +13,7 @@ import pytest
 from django.db import OperationalError, connection, connections, transaction
 from django.http import HttpRequest
 from django.test import override_settings
+from pytest_django import DjangoDbBlocker
 
 from taskproject import downloads
 from taskproject.accounts.models import User
@@ -21,9 +22,8 @@ from taskproject.problems import Unavailable
 from tasks import exports
 from tasks.models import Task
 from tests.conftest import BY, ApiClient, make_task, make_token
-from tests.support.copies import copy_of
-from tests.support.files import task, write
-from tests.support.servers import Server, live_server, manage
+from tests.support.copies import connected_to, copy_of
+from tests.support.servers import Server, live_server
 
 PATH = "/api/tasks/export"
 real = pytest.mark.django_db(transaction=True)
@@ -222,13 +222,13 @@ def test_a_head_request_keeps_no_slot(api: ApiClient) -> None:
 
 
 @pytest.fixture(scope="module")
-def large(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def large(migrated: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """A database whose tasks make a file larger than what systems buffer."""
-    path = tmp_path_factory.mktemp("large") / "tasks.jsonl"
-    write(path, *(task(f"t{n}", description="x" * 10_000) for n in range(2_000)))
     with copy_of(migrated) as url:
-        manage(url, "create_token", "alice", "--create-user")
-        manage(url, "import_tasks", str(path), "--owner=alice", "-v0")
+        with django_db_blocker.unblock(), connected_to(url):
+            alice, long = User.objects.create_user("alice"), "x" * 10_000
+            rows = [{"title": "Long", "description": long}] * 1_000
+            Task.objects.add_all(BY, alice.pk, rows)
         yield url
 
 

@@ -14,6 +14,7 @@ from django.core.management import call_command
 from django.db import OperationalError, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pytest_django import DjangoDbBlocker
 
 from taskproject.accounts.models import User
 from taskproject.names import casefold_key
@@ -24,10 +25,10 @@ from tests.conftest import BY, make_task
 from tests.support import records
 from tests.support.batches import everything
 from tests.support.commands import refused, run
-from tests.support.copies import copy_of
+from tests.support.copies import connected_to, copy_of
 from tests.support.files import export, load, task, write
 from tests.support.rows import make_list
-from tests.support.servers import ROOT, manage
+from tests.support.servers import ROOT
 
 
 @pytest.fixture
@@ -331,11 +332,12 @@ def test_it_writes_to_standard_output(
 
 
 @pytest.fixture(scope="module")
-def many_tasks(migrated: str) -> Iterator[str]:
+def many_tasks(migrated: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """The URL of a database with more of them than a pipe holds."""
     with copy_of(migrated) as url:
-        manage(url, "create_token", "alice", "--create-user")
-        manage(url, "seed_tasks", "2000", "--owner=alice", "-v", "0")
+        with django_db_blocker.unblock(), connected_to(url):
+            alice, rows = User.objects.create_user("alice"), [{"title": "x" * 200}]
+            Task.objects.add_all(BY, alice.pk, rows * 1_000)
         yield url
 
 

@@ -1,7 +1,6 @@
 """GET /api/tasks: what a page costs, and pages that are filtered while others write"""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -219,19 +218,21 @@ def test_a_filtered_walk_sees_what_stays_once_and_in_order(
     row = make_list(alice)
     start = datetime.now(UTC) + timedelta(days=1)
 
-    def made(number: int, **fields: Any) -> Task:
-        return make_task(
-            alice,
-            f"Oat milk {number}",
-            list_id=row.pk,
-            tags=["home", "urgent"],
-            priority=3,
-            due_at=start + timedelta(days=number % 3),
-            due_timezone="UTC",
-            **fields,
-        )
+    def made(*numbers: int) -> list[Task]:
+        rows = [
+            {
+                "title": f"Oat milk {number}",
+                "list_id": row.pk,
+                "tags": ["home", "urgent"],
+                "priority": 3,
+                "due_at": start + timedelta(days=number % 3),
+                "due_timezone": "UTC",
+            }
+            for number in numbers
+        ]
+        return Task.objects.add_all(BY, alice.pk, rows)
 
-    tasks = [made(number % 4) for number in range(12)]
+    tasks = made(*(number % 4 for number in range(12)))
     stays, goes = tasks[::2], tasks[1::2]
     walk, seen = f"/api/tasks?sort={sort}&limit=2&{query.format(list=row.pk)}", []
     path, number = walk, 0

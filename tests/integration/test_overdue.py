@@ -9,7 +9,7 @@ from django.test import Client
 from taskproject.accounts.models import User
 from tasks.models import Task
 from tasks.models.due_dates import Boundary, Clock, is_overdue
-from tests.conftest import ApiClient, make_task
+from tests.conftest import BY, ApiClient
 from tests.support.admin import listed
 from tests.support.rows import StillClock, ids
 
@@ -22,13 +22,16 @@ def make_tasks_around(owner: User, here: Clock) -> list[Task]:
     midnights = (datetime(2026, 3, day, tzinfo=UTC) for day in (9, 10, 11))
     for edge in {begin, end, here.now, *midnights}:
         dues += [edge + step * timedelta(microseconds=1) for step in (-1, 0, 1)]
-    tasks = []
-    for number, due in enumerate([*dues, None]):
-        name = "due_at" if isinstance(due, datetime) else "due_date"
-        for completed in (False, True):
-            title = f"{number} {completed}"
-            tasks.append(make_task(owner, title, completed=completed, **{name: due}))
-    return tasks
+    rows = [
+        {
+            "title": f"{number} {completed}",
+            "completed": completed,
+            "due_at" if isinstance(due, datetime) else "due_date": due,
+        }
+        for number, due in enumerate([*dues, None])
+        for completed in (False, True)
+    ]
+    return Task.objects.add_all(BY, owner.pk, rows)
 
 
 def is_before(task: Task, boundary: Boundary) -> bool:
