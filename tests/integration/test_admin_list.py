@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
-from tasks.admin.pages import COUNTED_PAGES
+from tasks.admin import pages
 from tasks.models import Task
 from tests.conftest import make_task
 from tests.support.admin import (
@@ -41,24 +41,22 @@ def staff_with(db: None) -> Staff:
 # Bulk actions
 
 
-def test_complete_completes_the_selected_tasks_only(staff: Client, alice: User) -> None:
-    first, second, other = (make_task(alice) for _ in range(3))
+@pytest.mark.parametrize("action", ["complete", "reopen", "trash"])
+def test_an_action_changes_the_selected_tasks_only(
+    staff: Client, alice: User, action: str
+) -> None:
+    first, second, other = (
+        make_task(alice, completed=action == "reopen") for _ in range(3)
+    )
 
-    act(staff, "complete", first, second)
+    act(staff, action, first, second)
 
     changed = Task.objects.filter(pk__in=[first.pk, second.pk])
-    assert [(task.completed, task.version) for task in changed] == [(True, 2)] * 2
-    assert all(task.completed_at == task.updated_at for task in changed)
-    assert row(other) == row_of(other)
-
-
-def test_reopen_reopens_the_selected_tasks_only(staff: Client, alice: User) -> None:
-    first, other = (make_task(alice, completed=True) for _ in range(2))
-
-    act(staff, "reopen", first)
-
-    first.refresh_from_db()
-    assert (first.completed, first.completed_at, first.version) == (False, None, 2)
+    assert [task.version for task in changed] == [2, 2]
+    for task in changed:
+        assert task.completed == (action == "complete")
+        assert task.completed_at == (task.updated_at if task.completed else None)
+        assert (task.deleted_at is not None) == (action == "trash")
     assert row(other) == row_of(other)
 
 
@@ -131,33 +129,19 @@ def test_an_action_without_a_selection_changes_nothing(
 # Deleting
 
 
-def test_a_task_can_be_deleted(staff: Client, alice: User) -> None:
+def test_a_deleted_task_is_moved_to_the_trash(staff: Client, alice: User) -> None:
     task, other = make_task(alice), make_task(alice)
+    path = f"{LIST}{task.pk}/delete/"
+    assert "to the trash?" in text(staff.get(path))
+    assert Task.objects.live().count() == 2
 
-    answer = staff.post(f"{LIST}{task.pk}/delete/", {"post": "yes"})
+    answer = staff.post(path, {"post": "yes"}, follow=True)
 
-    assert (answer.status_code, answer.headers["Location"]) == (302, LIST)
+    assert answer.redirect_chain == [(LIST, 302)]
+    [told] = messages(answer)
+    assert "was moved to the trash" in told
     assert Task.objects.live().get() == other
     assert Task.objects.trashed().get() == task
-
-
-def test_opening_the_delete_page_deletes_nothing(staff: Client, alice: User) -> None:
-    task = make_task(alice)
-
-    staff.get(f"{LIST}{task.pk}/delete/")
-
-    assert Task.objects.get() == task
-
-
-def test_the_selected_tasks_can_be_moved_to_the_trash(
-    staff: Client, alice: User
-) -> None:
-    first, second, other = (make_task(alice) for _ in range(3))
-
-    act(staff, "trash", first, second)
-
-    assert Task.objects.live().get() == other
-    assert set(Task.objects.trashed()) == {first, second}
 
 
 # Finding
@@ -273,29 +257,25 @@ def test_the_date_hierarchy_of_no_tasks_is_empty(staff: Client) -> None:
 
 
 def test_the_paginator_counts_no_further_than_its_cap(
-    staff: Client, alice: User, queries: CaptureQueriesContext
+    staff: Client,
+    alice: User,
+    queries: CaptureQueriesContext,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cap = 50 * COUNTED_PAGES
-    many_tasks(alice, cap + 10)
+    monkeypatch.setattr(pages, "COUNTED_PAGES", 2)
+    many_tasks(alice, 110)
 
     page = staff.get(LIST)
 
-    assert page.context["cl"].result_count == cap
-    assert page.context["cl"].paginator.num_pages == COUNTED_PAGES
+    assert page.context["cl"].result_count == 100
+    assert page.context["cl"].paginator.num_pages == 2
     assert not [
         query["sql"]
         for query in queries.captured_queries
         if re.search(r'COUNT\(.*FROM "tasks_task"', query["sql"])
     ]
-
-
-def test_the_last_counted_page_is_there_and_the_next_is_not(
-    staff: Client, alice: User
-) -> None:
-    many_tasks(alice, 50 * COUNTED_PAGES + 10)
-
-    assert staff.get(f"{LIST}?p={COUNTED_PAGES}").status_code == 200
-    answer = staff.get(f"{LIST}?p={COUNTED_PAGES + 1}")
+    assert staff.get(f"{LIST}?p=2").status_code == 200
+    answer = staff.get(f"{LIST}?p=3")
     assert (answer.status_code, answer.headers["Location"]) == (302, f"{LIST}?e=1")
 
 
@@ -308,6 +288,8 @@ def test_the_last_counted_page_is_there_and_the_next_is_not(
         "o=x",
         "owner__password__startswith=a",
         "created_at__year=x",
+        "created_at__year=9999",
+        "created_at__year=0",
     ],
 )
 def test_a_malformed_query_is_no_server_error(
@@ -395,15 +377,6 @@ def test_searched_markup_is_escaped(staff: Client) -> None:
 
     assert ESCAPED in text(answer)
     assert SCRIPT not in text(answer)
-
-
-@pytest.mark.parametrize("query", ["?created_at__year=9999", "?created_at__year=0"])
-def test_a_year_beyond_the_calendar_is_no_server_error(
-    staff: Client, alice: User, query: str
-) -> None:
-    make_task(alice)
-
-    assert staff.get(LIST + query).status_code < 500
 
 
 def test_deleting_a_person_needs_the_right_to_delete_their_tasks_for_good(

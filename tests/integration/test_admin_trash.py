@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Task
@@ -28,17 +27,6 @@ def test_the_trash_filter_chooses_which_tasks_are_listed(
 
     titles = re.findall(r'class="field-title"><a[^>]*>(.*?)</a>', page)
     assert set(titles) == shown
-
-
-def test_deleting_a_task_moves_it_to_the_trash(staff: Client, task: Task) -> None:
-    path = f"{LIST}{task.pk}/delete/"
-    assert "to the trash?" in staff.get(path).content.decode()
-
-    answer = staff.post(path, {"post": "yes"})
-
-    assert answer.status_code == 302
-    task.refresh_from_db()
-    assert task.deleted_at is not None
 
 
 def test_the_page_of_a_task_in_the_trash_is_only_to_be_looked_at(
@@ -78,12 +66,3 @@ def test_with_its_permission_and_a_confirmation_a_task_is_deleted_for_good(
 
     assert not Task.objects.exists()
     assert Event.objects.latest("sequence").verb == "deleted"
-
-
-def test_the_trash_is_restored_by_its_action(staff: Client, task: Task) -> None:
-    Task.objects.update(deleted_at=timezone.now())
-
-    act(staff, "restore", task, query="?trash=in")
-
-    task.refresh_from_db()
-    assert task.deleted_at is None

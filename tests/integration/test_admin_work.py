@@ -118,15 +118,6 @@ def test_a_task_in_the_trash_is_not_moved_there_again(
     assert staff.post(f"{LIST}{task.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
-def test_moving_to_the_trash_is_not_called_deleting(staff: Client, alice: User) -> None:
-    task = make_task(alice)
-
-    answer = staff.post(f"{LIST}{task.pk}/delete/", {"post": "yes"}, follow=True)
-
-    [told] = messages(answer)
-    assert "was moved to the trash" in told
-
-
 def test_the_trash_lists_its_dates_and_the_actions_that_do_something(
     staff: Client, alice: User
 ) -> None:
