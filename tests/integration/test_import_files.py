@@ -15,6 +15,10 @@ from tests.support.commands import refused, run
 from tests.support.files import load, sample, task, write
 from tests.support.rows import make_list
 
+EMPTY = "title is empty; give 1 to 200 characters."
+NOWHERE = "The parent '{}' is neither in the file nor in the database."
+BELOW = "The parent is a subtask, which can have no subtasks."
+ALICES = {"owner": "alice"}
 # What each sample holds: bad rows, tasks, lists and tags; and how much is adjusted.
 SAMPLES = {
     "todoist": (0, 11, 1, 3, 9),
@@ -38,6 +42,13 @@ def told(*counts: int, done: str = "Imported", bad: int = 0, adjusted: int = 0) 
 def path(tmp_path: Path, alice: User) -> Path:
     """Where a test writes its file, of tasks that will be alice's."""
     return tmp_path / "tasks.jsonl"
+
+
+def skipping(path: Path) -> tuple[str, list[str]]:
+    """The output of an import without the bad rows, and what it says of them."""
+    options = ("--owner=alice", "--skip-bad", "--verbosity=0")
+    output, errors = run("import_tasks", str(path), *options)
+    return output, errors.splitlines()
 
 
 # The samples
@@ -92,21 +103,16 @@ def test_a_bad_row_is_told_with_its_line_and_reason_and_nothing_is_stored(
 def test_each_bad_row_is_told_and_with_skip_bad_left_out(path: Path) -> None:
     write(path, task("a"), '"', task("b", title=""), task("c", parent="x"), task("d"))
 
-    output, errors = run(
-        "import_tasks", str(path), "--owner=alice", "--skip-bad", "--verbosity=0"
-    )
+    output, errors = skipping(path)
 
-    assert errors.splitlines() == [
+    assert errors == [
         "line 3: The line is not JSON: Invalid control character at.",
-        "line 4: title is empty; give 1 to 200 characters.",
-        "line 5: The parent 'x' is neither in the file nor in the database.",
+        f"line 4: {EMPTY}",
+        f"line 5: {NOWHERE.format('x')}",
     ]
     assert output == told(2, 0, 0, 0, bad=3)
     names = Task.objects.order_by("pk").values_list("external_id", flat=True)
     assert list(names) == ["a", "d"]
-
-
-ALICES = {"owner": "alice"}
 
 
 @pytest.mark.parametrize(
@@ -124,12 +130,12 @@ ALICES = {"owner": "alice"}
                 task("c", parent="b", **ALICES),
             ],
             4,
-            "The parent is a subtask, which can have no subtasks.",
+            BELOW,
         ),
         (
             [task("b", parent="x", **ALICES), task("a", **ALICES)],
             2,
-            "The parent 'x' is neither in the file nor in the database.",
+            NOWHERE.format("x"),
         ),
         (
             [task("a", owner="zoe")],
@@ -150,28 +156,45 @@ def test_what_cannot_be_stored_is_told(
     assert Task.objects.count() == len(records) - 1
 
 
-def test_a_bad_row_after_blank_lines_is_told_with_its_own_line(path: Path) -> None:
-    write(path, "", task("a"), "", task("b", parent="x"))
+@pytest.mark.parametrize(
+    ("rows", "errors"),
+    [
+        # Blank lines count.
+        (["", task("a"), "", task("b", parent="x")], {5: NOWHERE.format("x")}),
+        # What is below a bad row is bad too.
+        (
+            [task("b", parent="a"), task("a", "")],
+            {2: NOWHERE.format("a"), 3: EMPTY},
+        ),
+        # A circle of parents, and what is below a subtask.
+        (
+            [
+                *(task("a", parent="b"), task("b", parent="a")),
+                *(task("c", parent="d"), task("d", parent="e"), task("e")),
+            ],
+            dict.fromkeys((2, 3, 4), BELOW),
+        ),
+    ],
+)
+def test_bad_rows_are_told_with_their_lines(
+    path: Path, rows: list[Any], errors: dict[int, str]
+) -> None:
+    write(path, *rows)
 
-    _, errors = run(
-        "import_tasks", str(path), "--owner=alice", "--skip-bad", "--verbosity=0"
-    )
+    output, said = skipping(path)
 
-    assert (
-        errors == "line 5: The parent 'x' is neither in the file nor in the database.\n"
-    )
+    assert said == [f"line {line}: {reason}" for line, reason in errors.items()]
+    good = sum(row != "" for row in rows) - len(errors)
+    assert output == told(good, 0, 0, 0, bad=len(errors))
 
 
 def test_of_many_bad_rows_the_first_are_told(path: Path) -> None:
     write(path, *["nonsense"] * 60)
 
-    _, errors = run(
-        "import_tasks", str(path), "--owner=alice", "--skip-bad", "--verbosity=0"
-    )
+    _, errors = skipping(path)
 
-    shown = errors.splitlines()
-    assert len(shown) == 51
-    assert shown[-1] == "and 10 more"
+    assert len(errors) == 51
+    assert errors[-1] == "and 10 more"
 
 
 # Any order
@@ -203,40 +226,6 @@ def test_subtasks_may_come_before_their_parents(
         ("Child 3", "Parent 1"),
     ]
     assert load(path, "--owner=alice") == told(0, 0, 0, 5)
-
-
-def test_a_circle_of_parents_and_what_is_below_a_subtask_are_refused(
-    path: Path,
-) -> None:
-    write(
-        path,
-        task("a", parent="b"),
-        task("b", parent="a"),
-        task("c", parent="d"),
-        task("d", parent="e"),
-        task("e"),
-    )
-
-    output, errors = run(
-        "import_tasks", str(path), "--owner=alice", "--skip-bad", "--verbosity=0"
-    )
-
-    reason = "The parent is a subtask, which can have no subtasks."
-    assert errors.splitlines() == [f"line {n}: {reason}" for n in (2, 3, 4)]
-    assert output == told(2, 0, 0, 0, bad=3)
-
-
-def test_what_is_below_a_bad_row_is_bad_too(path: Path) -> None:
-    write(path, task("b", parent="a"), task("a", ""))
-
-    _, errors = run(
-        "import_tasks", str(path), "--owner=alice", "--skip-bad", "--verbosity=0"
-    )
-
-    assert errors.splitlines() == [
-        "line 2: The parent 'a' is neither in the file nor in the database.",
-        "line 3: title is empty; give 1 to 200 characters.",
-    ]
 
 
 # Again, and on

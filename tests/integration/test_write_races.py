@@ -18,6 +18,8 @@ from tests.support.threads import PATIENCE, at_once, request
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 20
+THREADS = 8
+TOGGLES = 25  # a thread
 
 
 def test_of_many_writers_with_if_match_exactly_one_wins_each_round(
@@ -49,6 +51,38 @@ def test_of_many_writers_with_if_match_exactly_one_wins_each_round(
                 assert loser.json()["changed"] == ["title"]
     events = Event.objects.of_task(task.pk).in_order()
     assert [event.version for event in events] == list(range(1, ROUNDS + 2))
+
+
+def test_every_caller_sees_the_state_that_its_own_toggle_made(
+    alice: User, token: str
+) -> None:
+    task = make_task(alice)
+    toggle = request(token, "POST", f"/api/tasks/{task.pk}/toggle")
+
+    def toggles() -> list[Any]:
+        return [toggle() for _ in range(TOGGLES)]
+
+    answers = [answer for some in at_once([toggles] * THREADS) for answer in some]
+
+    assert {answer.status_code for answer in answers} == {200}
+    bodies = [answer.json() for answer in answers]
+    # The versions name each toggle's place in the order; every second one completes.
+    assert sorted(body["version"] for body in bodies) == list(range(2, 202))
+    assert all(body["completed"] == (body["version"] % 2 == 0) for body in bodies)
+    assert sum(body["completed"] for body in bodies) == THREADS * TOGGLES // 2
+    task.refresh_from_db()
+    assert (task.completed, task.completed_at, task.version) == (False, None, 201)
+
+
+def test_completing_at_once_completes_once(alice: User, token: str) -> None:
+    task = make_task(alice)
+    complete = request(token, "POST", f"/api/tasks/{task.pk}/complete")
+
+    answers = at_once([complete] * THREADS)
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["completed_at"] for answer in answers}) == 1
+    assert {answer.json()["version"] for answer in answers} == {2}
 
 
 def test_of_twenty_requests_with_one_key_one_makes_a_row(
