@@ -371,17 +371,20 @@ def test_migrate_takes_the_direct_way_in() -> None:
 
 
 @REFUSES
-def test_migrate_without_a_direct_way_in_takes_the_usual_one() -> None:
-    with empty_database() as usual:
-        manage(usual, *FEW, DATABASE_DIRECT_URL="")
+def test_migrate_without_a_direct_way_in_takes_the_usual_one(
+    transactional_db: None, settings: Settings
+) -> None:
+    settings.DATABASE_DIRECT = None
+    with empty_database() as usual, connected_to(usual):
+        run(*FEW)
 
-        assert "[X]" in manage(usual, "showmigrations", "contenttypes")
+        assert "[X]" in run("showmigrations", "contenttypes")[0]
 
 
 @REFUSES
-def test_migrate_twice_is_migrating_once(migrated: str) -> None:
-    with copy_of(migrated) as database:
-        assert "No migrations to apply." in manage(database, "migrate")
+def test_migrate_twice_is_migrating_once(migrated: str, transactional_db: None) -> None:
+    with copy_of(migrated) as database, connected_to(database):
+        assert "No migrations to apply." in run("migrate")[0]
 
 
 @pytest.mark.skipif(ON_POSTGRESQL, reason="about a file")
