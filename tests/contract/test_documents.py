@@ -76,7 +76,7 @@ def test_the_tour_runs_as_written(migrated: str) -> None:
     expected = re.findall(r"^#> (.*)$", tour[1], re.MULTILINE)
     with (
         copy_of(migrated) as database_url,
-        live_server(database_url, API_GUEST="guest") as server,
+        live_server(database_url, API_GUEST="guest", WORKERS="1") as server,
     ):
         script = tour[1].replace("http://127.0.0.1:8000", server.url)
         ran = subprocess.run(

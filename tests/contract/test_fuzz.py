@@ -179,7 +179,7 @@ def _spared(document: Any, members: tuple[str, ...]) -> Any:
 
 @pytest.fixture
 def server(migrated: str) -> Iterator[Server]:
-    with copy_of(migrated) as database_url, live_server(database_url) as server:
+    with copy_of(migrated) as url, live_server(url, WORKERS="1") as server:
         yield server
 
 

@@ -97,7 +97,9 @@ def test_the_health_check_tells_a_service_that_runs(migrated: str) -> None:
 
     with (
         copy_of(migrated) as url,
-        live_server(url, HTTPS="on", ALLOWED_HOSTS="tasks.example.com") as server,
+        live_server(
+            url, HTTPS="on", ALLOWED_HOSTS="tasks.example.com", WORKERS="1"
+        ) as server,
     ):
         assert healthy(server.port)
     assert not healthy(server.port)
