@@ -102,9 +102,11 @@ class Record:
     def slowest_failure(self) -> float:
         return max((reply.seconds for reply in self.failures()), default=0.0)
 
-    def check(self, *, broken: int = 0) -> None:
+    def check(self, database: Database | None = None, *, broken: int = 0) -> None:
         """Every failure is a 503 problem with Retry-After within 5 seconds, and at most
-        so many connections broke."""
+        so many connections broke; and see `audit`."""
+        if database is not None:
+            self.audit(database)
         assert not self.surprises, self.surprises[:5]
         for reply in self.failures():
             assert reply.status == 503, (reply.status, reply.body)

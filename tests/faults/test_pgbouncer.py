@@ -43,5 +43,4 @@ def test_two_connections_of_a_pooler_carry_the_load_of_all_threads(
     assert opened <= POOL
     assert record.count(503) == 0
     assert '"status":500' not in service.output
-    record.audit(on_postgresql)
-    record.check()
+    record.check(on_postgresql)

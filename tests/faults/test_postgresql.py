@@ -49,8 +49,7 @@ def test_idle_connections_that_were_killed_cost_no_request(
         assert postgresql.terminate(service.database.name) >= CONNECTIONS
         assert {reply.status for reply in burst(service)} <= {200, 201}
 
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 def test_connections_killed_three_times_under_load_cost_at_most_their_requests(
@@ -65,8 +64,7 @@ def test_connections_killed_three_times_under_load_cost_at_most_their_requests(
             load.recover()
 
     assert record.count(503) <= killed
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 def test_a_suspended_backend_is_given_up_while_it_is_suspended(
@@ -81,8 +79,7 @@ def test_a_suspended_backend_is_given_up_while_it_is_suspended(
         load.recover()
         until(lambda: quiet_for(record, 1.0), within=10)
 
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 def test_a_backend_suspended_with_locks_in_hand_holds_nobody_longer_than_5_seconds(
@@ -95,8 +92,7 @@ def test_a_backend_suspended_with_locks_in_hand_holds_nobody_longer_than_5_secon
             until(lambda: record.count(503) >= 4)
         load.recover()
 
-    record.audit(on_postgresql)
-    record.check()
+    record.check(on_postgresql)
 
 
 # The server away
@@ -114,8 +110,7 @@ def test_a_crash_and_restart_under_load_loses_nothing(
         postgresql.start()
         load.recover()
 
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 def test_a_kill_9_of_the_server_under_load_loses_nothing(
@@ -131,8 +126,7 @@ def test_a_kill_9_of_the_server_under_load_loses_nothing(
         postgresql.start()
         load.recover()
 
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 # The network
@@ -148,8 +142,7 @@ def test_a_network_that_is_reset_and_down_loses_nothing(
         proxy.admit()
         load.recover()
 
-    record.audit(through.database)
-    record.check()
+    record.check(through.database)
 
 
 def test_connections_that_are_reset_under_load_cost_at_most_their_requests(
@@ -161,8 +154,7 @@ def test_connections_that_are_reset_under_load_cost_at_most_their_requests(
             load.recover()
 
     assert record.count(503) <= 3 * CONNECTIONS
-    record.audit(through.database)
-    record.check()
+    record.check(through.database)
 
 
 def test_a_silent_network_is_answered_503_within_5_seconds_and_thaws_by_itself(
@@ -184,8 +176,7 @@ def test_a_silent_network_is_answered_503_within_5_seconds_and_thaws_by_itself(
     assert {reply.status for reply in health if reply.path == "/readyz"} == {503}
     assert max(reply.seconds for reply in health) <= AT_MOST
     assert record.count(503) > len(health) / 2
-    record.audit(through.database)
-    record.check()
+    record.check(through.database)
 
 
 # Connections exhausted
@@ -207,8 +198,7 @@ def test_more_threads_than_connections_are_refused_at_once_and_recover(
         load.recover()
 
     assert refused < 1.0
-    record.audit(on_postgresql)
-    record.check()
+    record.check(on_postgresql)
 
 
 def test_what_needs_no_database_is_answered_at_once_when_connections_are_exhausted(
@@ -247,8 +237,7 @@ def test_what_needs_no_database_is_answered_at_once_when_connections_are_exhaust
         postgresql.execute(f"ALTER ROLE {role} CONNECTION LIMIT 20")
         client.create("After")
 
-    record.audit(on_postgresql)
-    record.check()
+    record.check(on_postgresql)
 
 
 # Statements that take too long
@@ -274,8 +263,7 @@ def test_a_slow_statement_is_cancelled_and_answered_503(
         client.acknowledge(client.insist("POST", "/api/tasks", body, key=key), 201)
 
     assert "canceling statement due to user request" in postgresql.log()
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 def test_a_locked_row_is_answered_503_and_the_change_does_not_happen_later(
@@ -294,8 +282,7 @@ def test_a_locked_row_is_answered_503_and_the_change_does_not_happen_later(
         client.read(task)
         client.patch(task, title="In time")
 
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 @pytest.mark.parametrize("limit", ["statement_timeout", "lock_timeout"])
@@ -319,8 +306,7 @@ def test_a_limit_of_the_database_role_is_answered_503(
         client.patch(task, title="In time")
         assert record.replies[-1].attempt == 1
 
-    record.audit(on_postgresql)
-    record.check()
+    record.check(on_postgresql)
 
 
 # Migrations
@@ -351,8 +337,7 @@ def test_a_migration_behind_a_long_reader_lets_the_traffic_pass(
         f"slowest answer {max(r.seconds for r in record.replies):.2f} s"
     )
     assert record.count(503) == 0
-    record.audit(on_postgresql)
-    record.check()
+    record.check(on_postgresql)
 
 
 def burst(service: Service) -> list[Reply]:

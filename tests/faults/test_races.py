@@ -33,8 +33,7 @@ def test_of_a_hundred_with_the_same_version_exactly_one_wins_each_round(
             }
             record.acknowledge(task)
 
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 def test_fifty_requests_with_one_key_make_one_task(
@@ -65,8 +64,7 @@ def test_fifty_requests_with_one_key_make_one_task(
     with service.client() as client:
         client.acknowledge(created[0], 201, **body, version=1)
 
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 def test_fifty_toggles_at_once_each_see_their_own(
@@ -85,8 +83,7 @@ def test_fifty_toggles_at_once_each_see_their_own(
     assert all(task.completed == (task.version % 2 == 0) for task in seen)
     record.acknowledge(seen[-1])
     assert not seen[-1].completed
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 def test_a_deleted_task_is_never_brought_back_by_a_change_at_the_same_time(
@@ -115,8 +112,7 @@ def test_a_deleted_task_is_never_brought_back_by_a_change_at_the_same_time(
                 # Going to the trash is one version more.
                 record.acknowledge(last._replace(version=last.version + 1))
 
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
     verbs = {verb for _, _, verb in service.database.events()}
     assert {"created", "edited", "trashed", "deleted"} <= verbs
 
@@ -150,8 +146,7 @@ def test_a_reader_of_the_feed_sees_every_change_exactly_once_and_in_order(
         for follower in followers:
             assert follower.result() == stored
 
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 def patch_at(task: Known) -> Act:

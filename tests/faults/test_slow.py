@@ -54,8 +54,7 @@ def test_half_sent_bodies_keep_nobody_from_an_answer(
 
     assert live.status == 200
     assert live.seconds <= AT_MOST
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 def test_a_body_that_does_not_come_is_408_and_its_connection_closes(
@@ -95,5 +94,4 @@ def test_slow_readers_of_a_file_keep_nobody_from_an_answer(
 
     assert live.status == 200
     assert live.seconds <= AT_MOST
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)

@@ -36,8 +36,7 @@ def test_sixteen_writers_in_two_processes_are_never_told_that_it_is_locked(
         f"p99 {centiles[98] * 1000:.0f} ms, slowest {writes[-1] * 1000:.0f} ms"
     )
     assert record.count(503) == 0
-    record.audit(on_sqlite)
-    record.check()
+    record.check(on_sqlite)
 
 
 def test_a_writer_that_holds_the_lock_too_long_makes_writes_503_and_leaves_reads(
@@ -59,8 +58,7 @@ def test_a_writer_that_holds_the_lock_too_long_makes_writes_503_and_leaves_reads
         client.patch(task, description="Now")
         client.create("After")
 
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 def test_a_long_writer_under_load_costs_no_acknowledged_write(
@@ -73,8 +71,7 @@ def test_a_long_writer_under_load_costs_no_acknowledged_write(
             until(lambda: record.count(503) > 0)
         load.recover()
 
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 def test_a_token_whose_use_cannot_be_noted_still_reads(
@@ -92,8 +89,7 @@ def test_a_token_whose_use_cannot_be_noted_still_reads(
             client.read(task)
             assert record.replies[-1].attempt == 1
 
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 def test_a_full_disk_refuses_writes_keeps_reads_and_heals(
@@ -168,8 +164,7 @@ def test_a_file_that_was_replaced_or_deleted_is_neither_read_nor_written(
         client.create("The file is back")
 
     on_sqlite.check_integrity()
-    record.audit(on_sqlite)
-    record.check(broken=2)
+    record.check(on_sqlite, broken=2)
 
 
 def test_a_copy_that_is_restored_through_sqlite_is_served_at_once(
@@ -218,8 +213,7 @@ def write_until_full(
         client.create("After")
         client.patch(kept, title="Still here")
 
-    record.audit(database)
-    record.check()
+    record.check(database)
 
 
 def try_to_create(client: Client) -> Reply:

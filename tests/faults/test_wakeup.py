@@ -23,8 +23,7 @@ def test_all_threads_but_one_wait_for_a_database_that_wakes_up(
 
     for seconds in (2.0, AT_MOST + 1.0):
         wake_up(service, proxy, seconds)
-    record.audit(on_postgresql)
-    record.check()
+    record.check(on_postgresql)
 
 
 def test_a_database_that_does_not_wake_up_is_given_up_after_the_connect_timeout(

@@ -46,8 +46,7 @@ def test_a_killed_worker_costs_its_requests_and_is_replaced_within_5_seconds(
     # Whoever was connected to it notices; who connects anew while it dies, once more.
     assert {reply.attempt for reply in record.broken()} <= {1, 2}
     assert record.count(503) == 0
-    record.audit(database)
-    record.check(broken=2 * 2 * clients)
+    record.check(database, broken=2 * 2 * clients)
 
 
 def test_requests_in_flight_finish_after_sigterm(
@@ -73,8 +72,7 @@ def test_requests_in_flight_finish_after_sigterm(
             assert (done.id, done.description) == (task.id, "Done")
 
     assert service.process.wait(30) == 0
-    record.audit(database)
-    record.check()
+    record.check(database)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -100,8 +98,7 @@ def test_more_requests_than_threads_behind_a_lock_keep_nobody_longer_than_5_seco
     with service.client() as client:
         client.patch(task, title="In time")
 
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
     assert live.status == 200
     assert live.seconds <= AT_MOST
 
@@ -121,8 +118,7 @@ def test_workers_that_sighup_replaces_fail_no_request(
     # A client whose idle connection was closed connects anew, once.
     assert {reply.attempt for reply in record.broken()} <= {1}
     assert record.count(503) == 0
-    record.audit(on_postgresql)
-    record.check(broken=2 * 8)
+    record.check(on_postgresql, broken=2 * 8)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
@@ -241,8 +237,7 @@ def test_a_client_that_hangs_up_and_retries_with_its_key_gets_the_first_answer(
 
     record.notes.append(f"{replayed} of 30 retries were answered from the store")
     assert replayed > 0
-    record.audit(service.database)
-    record.check()
+    record.check(service.database)
 
 
 def test_an_answer_that_is_lost_on_the_way_is_replayed(
@@ -262,8 +257,7 @@ def test_an_answer_that_is_lost_on_the_way_is_replayed(
             reply = lose_answer(proxy, unlucky, client, path, None, 200)
             client.acknowledge(reply, 200, completed=True, version=2)
 
-    record.audit(service.database)
-    record.check(broken=16)
+    record.check(service.database, broken=16)
 
 
 def test_a_worker_killed_between_commit_and_answer_is_no_reason_to_do_it_twice(
@@ -287,8 +281,7 @@ def test_a_worker_killed_between_commit_and_answer_is_no_reason_to_do_it_twice(
         raise AssertionError("it has always answered before it could be stopped")
 
     record.notes.append(f"the worker was killed at attempt {turn + 1}")
-    record.audit(database)
-    record.check(broken=record.count(0))
+    record.check(database, broken=record.count(0))
 
 
 def test_a_commit_whose_confirmation_never_arrives_is_found_by_the_retry(
@@ -312,8 +305,7 @@ def test_a_commit_whose_confirmation_never_arrives_is_found_by_the_retry(
         client.acknowledge(reply, 201, **body, version=1)
 
     assert reply.replayed
-    record.audit(service.database)
-    record.check(broken=record.count(0))
+    record.check(service.database, broken=record.count(0))
 
 
 def test_an_answer_that_overtakes_its_body_does_not_break_the_next_request(
