@@ -101,7 +101,7 @@ def test_a_creation_is_undone_by_the_trash_and_a_restoring_too(
 
 
 def test_a_whole_batch_is_undone_in_one_go_within_two_seconds(
-    api: ApiClient, alice: User
+    api: ApiClient, alice: User, patience: None
 ) -> None:
     rows = [{"title": f"Task {number}"} for number in range(250)]
     tasks = Task.objects.add_all(BY, alice.pk, rows)
