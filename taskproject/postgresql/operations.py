@@ -140,48 +140,35 @@ class RewordConstraintOnline(AlterConstraint):
         from_state: ProjectState,
         to_state: ProjectState,
     ) -> None:
-        self._reword(app_label, schema_editor, to_state)
-
-    def database_backwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
-    ) -> None:
-        self._reword(app_label, schema_editor, to_state)
-
-    def _reword(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        state: ProjectState,
-    ) -> None:
         if schema_editor.connection.vendor != "postgresql":
             return
-        model = state.apps.get_model(app_label, self.model_name)
+        model = to_state.apps.get_model(app_label, self.model_name)
         [constraint] = [
             each for each in model._meta.constraints if each.name == self.name
         ]
         created = str(constraint.create_sql(model, schema_editor))
         _check(schema_editor, model, schema_editor.quote_name(self.name), created)
 
+    database_backwards = database_forwards
+
 
 class ReplaceConstraintOnline(RewordConstraintOnline):
     """Replace a check constraint by another one of its name. SQLite makes the table anew."""
 
-    def _reword(
+    def database_forwards(
         self,
         app_label: str,
         schema_editor: BaseDatabaseSchemaEditor,
-        state: ProjectState,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
-        if schema_editor.connection.vendor == "postgresql":
-            super()._reword(app_label, schema_editor, state)
-            return
-        model = state.apps.get_model(app_label, self.model_name)
-        # With all constraints of the model.
-        schema_editor.add_constraint(model, model._meta.constraints[0])
+        super().database_forwards(app_label, schema_editor, from_state, to_state)
+        if schema_editor.connection.vendor != "postgresql":
+            model = to_state.apps.get_model(app_label, self.model_name)
+            # With all constraints of the model.
+            schema_editor.add_constraint(model, model._meta.constraints[0])
+
+    database_backwards = database_forwards
 
 
 def _check(
