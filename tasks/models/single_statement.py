@@ -1,6 +1,6 @@
 """Writes of one task, with the event and the counts, in one statement on PostgreSQL: one round
-trip instead of five. The general way is in `tasks.py` and `statements.py`; the rules are
-the same.
+trip instead of five. The general way is in `task_queryset.py` and `statements.py`; the
+rules are the same.
 """
 
 from __future__ import annotations
