@@ -1,5 +1,6 @@
 """POST /api/tasks/batch with many moves: each is made after the ones before."""
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from random import Random
@@ -41,8 +42,8 @@ def rows_in_order(owner: User) -> dict[int | None, list[int]]:
     return rows
 
 
-def test_five_hundred_moves_are_made_in_time_and_in_order(
-    api: ApiClient, alice: User
+def test_five_hundred_moves_are_made_in_two_seconds_and_in_order(
+    api: ApiClient, alice: User, patience: None
 ) -> None:
     random = Random(0)
     lists = [None, make_list(alice, "Home").pk, make_list(alice, "Work").pk]
@@ -58,8 +59,11 @@ def test_five_hundred_moves_are_made_in_time_and_in_order(
         there = next(row for row in model.values() if other in row)
         there.insert(there.index(other) + (side == "after"), key)
 
+    began = time.process_time()
+
     answer = send(api, *operations)
 
+    assert time.process_time() - began < 2
     assert statuses(answer) == [200] * 500
     assert rows_in_order(alice) == model
 
