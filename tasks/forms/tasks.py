@@ -90,7 +90,8 @@ class TaskForm(OptimisticLockForm[Task]):
         required=False,
         empty_value=None,
         choices=[("", "---------"), *((source, source) for source in SOURCES)],
-        help_text="What the next due date counts from. Default: due, without what is overdue.",
+        help_text="What the next due date counts from. Default: due, which leaves out dates that "
+        "have passed; each_due does not.",
     )
     recurrence_subtasks = forms.TypedChoiceField(
         required=False,

@@ -51,6 +51,21 @@ def offered(client: Client) -> list[str]:
 
 
 @pytest.mark.either_database
+def test_a_filtered_list_is_not_said_to_show_all_tasks(
+    staff: Client, carol: User
+) -> None:
+    view = SavedView.objects.create(owner=carol, name="Open", columns="title")
+    marks = {
+        query: re.findall(
+            r'aria-current="page">([^<]*)<', text(staff.get(f"{LIST}{query}"))
+        )
+        for query in ("", "?q=milk", "?completed__exact=0", f"?view={view.pk}&q=milk")
+    }
+
+    assert [*marks.values()] == [["All tasks"], [], [], ["Open"]]
+
+
+@pytest.mark.either_database
 def test_own_views_are_offered_before_many_shared_ones(
     staff: Client, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

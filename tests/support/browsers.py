@@ -89,14 +89,14 @@ def _axe() -> str:
 def overflowing(
     page: Page, sizes: Iterable[tuple[int, int]] = (DESKTOP, PHONE, NARROW)
 ) -> list[str]:
-    """The pages, and the lists and cells of tables on them, whose content is wider than they
-    are, at each of these sizes."""
+    """The pages, and the lists, commands and cells of tables on them, whose content is wider
+    than they are, at each of these sizes."""
     found: list[str] = []
     before = page.viewport_size
     for width, height in sizes:
         page.set_viewport_size({"width": width, "height": height})
         wide: list[str] = page.evaluate(
-            """() => Array.from(document.querySelectorAll('html, .results, td, th'))
+            """() => Array.from(document.querySelectorAll('html, .results, pre, td, th'))
                 .filter(it => it.scrollWidth > it.clientWidth + 1)
                 .map(it => it.outerHTML.slice(0, 200))"""
         )
