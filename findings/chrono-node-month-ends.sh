@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # chrono-node 2.10.3 (npm) goes over the end of months: on 31 January 2027 "in a month" is 3
-# March, "in 3 months" is 1 May; on 31 March "last month" is 3 March and "in a month" 1 May, and
-# on 31 May "a month ago" is the first day of the same month. "Next month" never is the next
-# one there. "Day after tomorrow" is tomorrow, unless "the" stands before it. dateparser 1.5.0
-# and parsedatetime 2.6 (Python) take the last day of the month that is meant.
+# March, "in 3 months" is 1 May; on 31 March "a month ago" is 3 March and "in a month" 1 May, and
+# on 31 May "a month ago" is the first day of the same month. dateparser 1.5.0 and parsedatetime
+# 2.6 (Python) take the last day of the month that is meant. "Day after tomorrow" is tomorrow for
+# chrono-node and parsedatetime.
 #
-# chrono-node's page has "this month, last month, next month" in no detail. One would guess
-# that a month later is in the month after; Temporal, java.time and PostgreSQL do so, too.
+# One would guess that a month later is in the month after: Temporal, java.time and PostgreSQL
+# document that they take the last day of a month which has no such day.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

@@ -4,9 +4,9 @@
 # and a weekday are given, both must match: "0 9 1,15 * 1" is a first or 15th that is a Monday,
 # once in 2026's last five months. cron-parser 5.10.5 and croner 11.0.0 do as crontab does.
 #
-# crontab(5): "day of week 0-7 (0 or 7 is Sunday)", and "if both fields are restricted (i.e., do
-# not contain the "*" character), the command will be run when either field matches". One would
-# guess that parse.cron() reads what crontab reads.
+# By crontab(5) both 0 and 7 are Sunday, and if day of month and weekday are both restricted, which
+# is that they have no "*", the command is run when either of them matches. One would guess that
+# parse.cron() reads what crontab reads.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT

@@ -6,8 +6,9 @@
 # date-fns 4.4.0 with @date-fns/tz 1.5.0, and Temporal, end each day at 23:59:59.999 of the same
 # day, and count seven.
 #
-# endOf() is documented as the end, "the last moment", of a unit, and count() counts "sections of
-# the calendar". One would guess that the end of a day has the date of that day.
+# By its documentation endOf() is the last millisecond of a unit, and count("days") asks what dates
+# an interval includes, and not how many days long it is. One would guess that the end of a day
+# has the date of that day, and that seven dates are seven.
 set -euo pipefail
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
