@@ -21,6 +21,9 @@ from taskproject.mail import send
 from taskproject.problems import NoMail, SignUpClosed, TooManyRequests, Unavailable
 from taskproject.throttles import client_address
 
+#: The name in the context of a mail that tells of a change to the account.
+NOTICE = "is_notice"
+
 
 class EmailBackend(AuthenticationBackend):
     """Authenticates by e-mail address and password. User names are Django's own backend's,
@@ -115,7 +118,9 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_mail(
         self, template_prefix: str, email: str, context: dict[str, object]
     ) -> None:
-        if not getattr(self.request, "mailbox_counted", False):
+        if context.get(NOTICE):
+            attempts.notice(email)
+        elif not getattr(self.request, "mailbox_counted", False):
             attempts.mail(email)
         context = {"request": self.request, "email": email} | context
         context["current_site"] = SITE
@@ -125,10 +130,17 @@ class AccountAdapter(DefaultAccountAdapter):
         """Instead of the code, for somebody who signs up with a known address."""
         send(EmailMessage("You have an account already", EXISTS, to=[email]))
 
-    def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
+    def send_notification_mail(
+        self,
+        template_prefix: str,
+        user: User,
+        context: dict[str, object] | None = None,
+        email: str | None = None,
+    ) -> None:
         """Tells of a change that is made already: it does not fail with the mail."""
+        context = {**(context or {}), NOTICE: True}
         with suppress(NoMail, TooManyRequests, Unavailable):
-            super().send_notification_mail(*args, **kwargs)
+            super().send_notification_mail(template_prefix, user, context, email)
 
 
 class MFAAdapter(DefaultMFAAdapter):

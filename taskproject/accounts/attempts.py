@@ -141,6 +141,13 @@ def mail(email: str) -> Attempt:
     return Attempt.begin({_key("mailbox", _plain(email)): limit})
 
 
+def notice(email: str) -> Attempt:
+    """A mail that tells this address of a change to its account. Counted by itself: nobody can
+    silence it by requests of other mails."""
+    limit = Limit("notices", MAX_OF_MAILBOX, SECONDS)
+    return Attempt.begin({_key("notices", _plain(email)): limit})
+
+
 def forget_failures(user: User) -> None:
     """Deletes the failed attempts with the names of a user who has been identified."""
     keys = [_name_key(name) for name in (user.username, user.email) if name]

@@ -7,7 +7,12 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
-from taskproject.accounts.attempts import MAX_BY_ADDRESS, MAX_BY_NAME, WINDOW
+from taskproject.accounts.attempts import (
+    MAX_BY_ADDRESS,
+    MAX_BY_NAME,
+    MAX_OF_MAILBOX,
+    WINDOW,
+)
 from taskproject.accounts.models import (
     INVITATION_LIFETIME,
     Invitation,
@@ -285,3 +290,19 @@ def test_changing_the_password_ends_the_other_sessions(anna: User) -> None:
     assert answer.status_code in (200, 401)
     assert elsewhere.api("GET", "/api/me").status_code == 401
     assert "password" in mail.outbox[-1].subject.lower()
+
+
+def test_mails_that_others_ask_for_do_not_silence_those_of_changes(anna: User) -> None:
+    app = App()
+    signed_in(app)
+    email = {"email": anna.email}
+    asked = [
+        App().call("POST", "/auth/password/request", email).status_code
+        for _ in range(MAX_OF_MAILBOX + 1)
+    ]
+    assert asked[-1] == 429
+    body = {"current_password": PASSWORD, "new_password": "another-long-password"}
+
+    app.call("POST", "/account/password/change", body)
+
+    assert mail.outbox[-1].subject == "Password Changed"
