@@ -17,6 +17,18 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 DAY = timedelta(days=1)
+#: What RFC 5280 requires of an authority: Python 3.13 verifies it.
+USAGE = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass
@@ -28,10 +40,15 @@ class Authority:
     def __post_init__(self) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("Tests")
+        public = self._key.public_key()
+        self._identifier = x509.SubjectKeyIdentifier.from_public_key(public)
         builder = self._builder(self._name, self._key.public_key(), datetime.now(UTC))
         constraints = x509.BasicConstraints(ca=True, path_length=0)
-        signed = builder.add_extension(constraints, critical=True).sign(
-            self._key, SHA256()
+        signed = (
+            builder.add_extension(constraints, critical=True)
+            .add_extension(USAGE, critical=True)
+            .add_extension(self._identifier, critical=False)
+            .sign(self._key, SHA256())
         )
         self.file = self.directory / "authority.pem"
         self.file.write_bytes(signed.public_bytes(Encoding.PEM))
@@ -41,12 +58,16 @@ class Authority:
     ) -> ssl.SSLContext:
         """The context of a server at this address; its certificate is valid for a month."""
         key = ec.generate_private_key(ec.SECP256R1())
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
+            self._identifier
+        )
         name = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
         signed = (
             self._builder(
                 _name("Receiver"), key.public_key(), issued or datetime.now(UTC)
             )
             .add_extension(name, critical=False)
+            .add_extension(issuer, critical=False)
             .sign(self._key, SHA256())
         )
         file = self.directory / f"{signed.serial_number}.pem"
