@@ -181,11 +181,9 @@ def _report(
         f"{options.workers} processes each, {options.tasks:,} tasks of "
         f"{options.users} users"
     )
-    print("\n" + " · ".join(f"{name} {value}" for name, value in about.items()))
-    print(
-        " · ".join(f"{name} {_listed(value)}" for name, value in settings.items()),
-        end="\n\n",
-    )
+    print("\n" + figures.listed(about))
+    shown = {name: _listed(value) for name, value in settings.items()}
+    print(figures.listed(shown), end="\n\n")
     print(figures.tables(found))
     starts = [
         (name, f"{min(each):.2f}", f"{max(each):.2f}")

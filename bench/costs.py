@@ -28,6 +28,7 @@ from bench import capacity, machine, processes
 from bench.capacity import Cost, Measured, Reads
 from bench.compare import run
 from bench.contestants import Server, Stage, make_service, manage, serving
+from bench.figures import listed
 from bench.postgres import settle
 from bench.requests import DELETED, OPERATIONS, Client, Operation, new_task
 from tests.faults.postgres import PostgreSQL
@@ -380,8 +381,7 @@ def _main(options: Namespace) -> int:
             print(capacity.reads_table(bench.replicated()))
             return 0
         measured = bench.measure()
-    about = machine.describe()
-    print(" · ".join(f"{name} {value}" for name, value in about.items()))
+    print(listed(machine.describe()))
     print("\n\n".join(capacity.measured_tables(measured).values()))
     if options.write:
         page = capacity.PAGE.read_text()

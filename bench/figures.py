@@ -125,6 +125,11 @@ def number(value: float | None, places: int = 1) -> str:
     return "–" if value is None else f"{value:,.{places}f}"
 
 
+def listed(values: Mapping[str, object]) -> str:
+    """Names and values on one line."""
+    return " · ".join(f"{name} {value}" for name, value in values.items())
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table that reads as plain text too: the first column to the left, the
     others to the right."""

@@ -17,7 +17,7 @@ from statistics import median
 from bench import load, machine
 from bench.compare import run, say
 from bench.contestants import Server, Stage, serving
-from bench.figures import table
+from bench.figures import listed, table
 from bench.load import Run
 from bench.operations import OPERATIONS, Operation
 
@@ -95,8 +95,7 @@ def _main(options: Namespace) -> int:
             for server in servers:
                 load.send(server, operation, options.connections, 1)  # warm-up
         rows = [row(each, list(pairs(servers, each, options))) for each in chosen]
-    about = machine.describe()
-    print("\n" + " · ".join(f"{name} {value}" for name, value in about.items()))
+    print("\n" + listed(machine.describe()))
     heads = ("operation", "with /s", "without /s", "ratio", "least-most", "CPU ratio")
     print("\n" + table(heads, rows))
     return 0

@@ -22,7 +22,7 @@ from statistics import mean
 from bench import load, machine
 from bench.compare import run, say
 from bench.contestants import Server, Stage, serving
-from bench.figures import table
+from bench.figures import listed, table
 from bench.operations import GET, HOST
 
 WORKERS = 2
@@ -52,7 +52,7 @@ def send_at_once(
 
 
 def _status(connection: socket.socket) -> str:
-    """ "200" or another status; "none" where the connection was closed, or nothing came."""
+    """The status of the answer; "none" where the connection was closed, or nothing came."""
     try:
         return connection.recv(4_096)[9:12].decode() or "none"
     except OSError:
@@ -110,8 +110,7 @@ def _main(options: Namespace) -> int:
         headers = {"Authorization": f"Bearer {both.tokens[1]}"}
         request = GET.template(server.port, headers).replace("{id}", str(both.ids[-1]))
         rows = [row(server, request.encode(), options) for _ in range(options.rounds)]
-    about = machine.describe()
-    print("\n" + " · ".join(f"{name} {value}" for name, value in about.items()))
+    print("\n" + listed(machine.describe()))
     print("\n" + table(HEADS, rows))
     return 0
 

@@ -26,7 +26,7 @@ import psycopg
 from bench import machine, postgres, processes
 from bench.compare import run, say
 from bench.contestants import manage
-from bench.figures import table
+from bench.figures import listed, table
 from bench.postgres import PostgreSQL
 from tests.support.copies import free_port
 
@@ -342,8 +342,7 @@ def _main(options: Namespace) -> int:
             stack.enter_context(tempfile.TemporaryDirectory(prefix="tasks-bench-"))
         )
         bench = Bench(stack.enter_context(postgres.running()), directory, stack)
-        about = machine.describe()
-        print(" · ".join(f"{name} {value}" for name, value in about.items()))
+        print(listed(machine.describe()))
         if "streams" in options.only:
             say("streams")
             rows = asyncio.run(streams(bench, options.streams))
