@@ -118,10 +118,9 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_mail(
         self, template_prefix: str, email: str, context: dict[str, object]
     ) -> None:
-        if context.get(NOTICE):
-            attempts.notice(email)
-        elif not getattr(self.request, "mailbox_counted", False):
-            attempts.mail(email)
+        notice = NOTICE in context
+        if notice or not getattr(self.request, "mailbox_counted", False):
+            attempts.mail(email, notice=notice)
         context = {"request": self.request, "email": email} | context
         context["current_site"] = SITE
         send(self.render_mail(template_prefix, email, context))

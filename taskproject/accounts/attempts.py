@@ -135,17 +135,13 @@ def account(request: HttpRequest, email: str) -> Attempt:
     return Attempt.begin(limits)
 
 
-def mail(email: str) -> Attempt:
-    """A mail to this address for another reason, such as the code of a sign-in."""
-    limit = Limit("mailbox", MAX_OF_MAILBOX, SECONDS)
-    return Attempt.begin({_key("mailbox", _plain(email)): limit})
-
-
-def notice(email: str) -> Attempt:
-    """A mail that tells this address of a change to its account. Counted by itself: nobody can
-    silence it by requests of other mails."""
-    limit = Limit("notices", MAX_OF_MAILBOX, SECONDS)
-    return Attempt.begin({_key("notices", _plain(email)): limit})
+def mail(email: str, *, notice: bool = False) -> Attempt:
+    """A mail to this address for another reason, such as the code of a sign-in. Notices of
+    changes to its account are counted apart, so that nobody can prevent them by requests of
+    other mails."""
+    kind = "notices" if notice else "mailbox"
+    limit = Limit(kind, MAX_OF_MAILBOX, SECONDS)
+    return Attempt.begin({_key(kind, _plain(email)): limit})
 
 
 def forget_failures(user: User) -> None:
