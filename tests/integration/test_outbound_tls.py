@@ -11,18 +11,16 @@ import pytest
 from taskproject import outbound
 from tests.support.certificates import Authority
 from tests.support.receivers import Receiver, raw, receiving, status
+from tests.support.webhooks import loopback
+
+__all__ = ["loopback"]
 
 pytestmark = pytest.mark.either_database
 
-ALLOWED = ["127.0.0.1"]
-
 
 @pytest.fixture
-def authority(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> Iterator[Authority]:
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Authority]:
     """One that SSL_CERT_FILE names, as docs/webhooks.md says."""
-    settings.WEBHOOK_ALLOWED_HOSTS = ALLOWED
     made = Authority(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(made.file))
     outbound._context.cache_clear()
@@ -75,8 +73,7 @@ def test_a_certificate_that_is_not_valid_here_and_now_is_refused_unsent(
     assert receiver.received == []
 
 
-def test_a_receiver_that_speaks_no_tls_is_a_fault_of_tls(settings: Any) -> None:
-    settings.WEBHOOK_ALLOWED_HOSTS = ALLOWED
+def test_a_receiver_that_speaks_no_tls_is_a_fault_of_tls() -> None:
     with receiving() as receiver:
         receiver.scheme = "https"
         receiver.answers = [raw(b"HTTP/1.1 400 No\r\n\r\n")]
@@ -109,9 +106,8 @@ def test_an_answer_in_full_counts_however_the_connection_ends(
 
 
 def test_a_handshake_that_does_not_end_is_given_up(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settings.WEBHOOK_ALLOWED_HOSTS = ALLOWED
     monkeypatch.setattr(outbound, "TOTAL_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -42,7 +42,7 @@ class Authority:
         self._name = _name("Tests")
         public = self._key.public_key()
         self._identifier = x509.SubjectKeyIdentifier.from_public_key(public)
-        builder = self._builder(self._name, self._key.public_key(), datetime.now(UTC))
+        builder = self._builder(self._name, public, datetime.now(UTC))
         constraints = x509.BasicConstraints(ca=True, path_length=0)
         signed = (
             builder.add_extension(constraints, critical=True)
