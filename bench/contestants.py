@@ -29,6 +29,7 @@ SEEDS_WITHIN = 3_600.0  # seconds
 # The same tasks on every day.
 SEEDING = ("--until", "2026-01-01", "--verbosity", "0")
 NOISE = "noise"
+THREADS = 6  # in a process of the function without a framework
 COLUMNS = (
     "id, title, description, completed, completed_at, created_at, updated_at, version"
 )
@@ -336,6 +337,26 @@ def fastify_pg(stage: Stage) -> Target:
     )
 
 
+def bare_wsgi(stage: Stage) -> Target:
+    """A function in the server of this service, without a framework."""
+    url, source = stage.copied("bare-wsgi", bare_table)
+    return Target(
+        "bare-wsgi",
+        "granian + psycopg",
+        url,
+        source.ids,
+        source.owner,
+        stage.log("bare-wsgi"),
+        [
+            *(sys.executable, "-m", "granian", "app:app", "--interface", "wsgi"),
+            *("--host", HOST, "--port", "{port}", "--workers", str(stage.workers)),
+            *("--blocking-threads", str(THREADS), "--backpressure", "1024"),
+        ],
+        machine.PEERS / "bare_wsgi",
+        {"DATABASE_URL": url, "OWNER": str(source.owner)},
+    )
+
+
 def floor(stage: Stage) -> Target:
     """The statements alone; it has no server (see `floor.py`)."""
     machine.pgbench()
@@ -350,6 +371,7 @@ CONTESTANTS: dict[str, Callable[[Stage], Target]] = {
     "fastapi-sqlmodel": fastapi_sqlmodel,
     "rest-framework": rest_framework,
     "fastify-pg": fastify_pg,
+    "bare-wsgi": bare_wsgi,
     "pgbench": floor,
 }
 
