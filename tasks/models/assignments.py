@@ -1,7 +1,7 @@
 """The new values of a task's columns as SQL, for edits that do not read the task first.
 
-The rules are those of `new_values.py`; `tests/integration/test_edits.py` compares the two. For
-PostgreSQL only.
+The rules are those of `new_values.py`; `tests/integration/test_edit_properties.py` compares the
+two. For PostgreSQL only.
 """
 
 from __future__ import annotations
