@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import Self
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -111,10 +112,13 @@ def sign_in(request: HttpRequest | None, name: str) -> Attempt:
 
 
 def code(request: HttpRequest, user: User) -> Attempt:
-    """An attempt to give a code of the second factor of this user."""
+    """An attempt to give a code of the second factor of this user. In a transaction others wait
+    for its end, because they would not see this attempt."""
     device = _known_device(request, user=user)
     key = _key("code-device", device) if device else _key("code", str(user.pk))
-    return Attempt.begin({key: Limit("code", MAX_CODES, SECONDS)})
+    with transaction.atomic():
+        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        return Attempt.begin({key: Limit("code", MAX_CODES, SECONDS)})
 
 
 def password(session: str) -> Attempt:

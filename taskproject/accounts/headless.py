@@ -8,13 +8,13 @@ from functools import wraps
 
 import orjson
 from allauth.headless import urls
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, URLResolver, path
 from django.views.decorators.http import require_safe
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
 from taskproject.accounts.passkeys import Parser, parses
+from taskproject.accounts.sessions import stored_whole
 
 #: Views of allauth for what is not offered: telephones, codes instead of passwords, and
 #: tokens of its own.
@@ -31,9 +31,10 @@ NOT_OFFERED = {
 
 
 View = Callable[..., HttpResponse]
-#: Views that change all or nothing. (Those that hash a password or send mail are not in a
+#: The paths of views that change all or nothing, the session included: a code is used up only
+#: together with what it opens. (Those that hash a password or send mail are not in a
 #: transaction: they would hold its locks meanwhile.)
-WHOLE = {"verify_email"}
+WHOLE = ("/email/verify", "/2fa/authenticate", "/2fa/reauthenticate")
 #: What the views that take a passkey's answer parse it as.
 PASSKEYS: dict[str, Parser] = {
     "manage_webauthn": RegistrationResponse,
@@ -63,6 +64,15 @@ def _parsed(view: View, parser: Parser) -> View:
     return wrapped
 
 
+def _whole(view: View) -> View:
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: object, **options: object) -> HttpResponse:
+        with stored_whole(request):
+            return view(request, *args, **options)
+
+    return wrapped
+
+
 def _parses(body: bytes, parser: Parser) -> bool:
     try:
         credential = orjson.loads(body)["credential"]
@@ -82,8 +92,8 @@ def _offered(
             view, name = pattern.callback, str(pattern.name)
             if name in PASSKEYS:
                 view = _parsed(view, PASSKEYS[name])
-            if name in WHOLE:
-                view = transaction.atomic(view)
+            if route.endswith(WHOLE):
+                view = _whole(view)
             yield path(f"api/auth/{route}", view)
 
 

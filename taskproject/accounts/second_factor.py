@@ -36,6 +36,7 @@ from django.utils.safestring import mark_safe
 
 from taskproject.accounts import attempts
 from taskproject.accounts.models import User
+from taskproject.accounts.sessions import stored_whole
 from taskproject.accounts.signin import ConfirmedForm, RefusableForm
 
 if TYPE_CHECKING:
@@ -178,12 +179,15 @@ def code_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
         request.session.pop(PENDING, None)
         return redirect("admin:login")
     form = _answer(request, user)
-    if request.method == "POST" and form.is_valid():
-        to = request.session.pop(PENDING)["to"]
-        start_session(request, user, form.authenticator)
-        entered = HttpResponseRedirect(to)
-        attempts.remember(entered, user, reverse("admin:index"))
-        return entered
+    if request.method == "POST":
+        # A code is used up only together with the sign-in.
+        with stored_whole(request):
+            if form.is_valid():
+                to = request.session.pop(PENDING)["to"]
+                start_session(request, user, form.authenticator)
+                entered = HttpResponseRedirect(to)
+                attempts.remember(entered, user, reverse("admin:index"))
+                return entered
     shown = {
         **site.each_context(request),
         "title": "Second factor",
@@ -290,12 +294,14 @@ def _image(svg: str) -> str:
 
 def _set_up(request: HttpRequest, user: User, form: SetUpForm) -> list[str]:
     """Replaces the secret. Returns the recovery codes, if they are new."""
-    with transaction.atomic():
+    with stored_whole(request):
         Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).delete()
         totp, codes = activate_totp(request, form)
-    totp.wrap().validate_code(form.cleaned_data["code"])  # It opens nothing any more.
-    _continue_with(request, user, totp)
-    _log(user, "Set up a second factor.")
+        totp.wrap().validate_code(
+            form.cleaned_data["code"]
+        )  # It opens nothing any more.
+        _continue_with(request, user, totp)
+        _log(user, "Set up a second factor.")
     return list(codes.wrap().get_unused_codes()) if codes else []
 
 
@@ -305,10 +311,10 @@ def _add_passkey(
     """Returns the recovery codes, if they are new."""
     from taskproject.accounts import passkeys
 
-    with transaction.atomic():
+    with stored_whole(request):
         passkey, codes = passkeys.add(request, form)
-    _continue_with(request, user, passkey)
-    _log(user, "Added a passkey.")
+        _continue_with(request, user, passkey)
+        _log(user, "Added a passkey.")
     return list(codes.wrap().get_unused_codes()) if codes else None
 
 

@@ -1,10 +1,13 @@
 """Sessions in the database (SESSION_ENGINE)."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import UpdateError
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, transaction
+from django.http import HttpRequest
 
 from taskproject import problems
 
@@ -28,3 +31,18 @@ class SessionStore(db.SessionStore):
             if isinstance(cause, OperationalError | InterfaceError):
                 raise cause from cause.__cause__
             raise
+
+
+@contextmanager
+def stored_whole(request: HttpRequest) -> Iterator[None]:
+    """A transaction that stores the session too, which the middleware would store later. If it
+    fails, the session is as before."""
+    key = request.session.session_key
+    try:
+        with transaction.atomic():
+            yield
+            if request.session.modified and not request.session.is_empty():
+                request.session.save()
+    except BaseException:
+        request.session = SessionStore(key)
+        raise

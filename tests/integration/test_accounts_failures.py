@@ -7,20 +7,33 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
+from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.core import mail
 from django.db import OperationalError, connection
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
 from taskproject.accounts.models import SignInAttempt, User
 from taskproject.accounts.sessions import SessionStore
-from tests.support.people import ANNA, PASSWORD, App, code_of, flows, signed_in
+from tests.support.people import (
+    ANNA,
+    PASSWORD,
+    App,
+    code_of,
+    flows,
+    signed_in,
+    totp,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 #: What ends transactions is not refused: a database that is away has ended them.
 ENDS = ("ROLLBACK", "RELEASE", "PRAGMA")
+#: Of an authenticator app.
+SECRET = "JBSWY3DPEHPK3PXP"
 Call = Callable[[], Any]
 Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
 
@@ -80,6 +93,20 @@ def reset(app: App) -> Call:
     return lambda: app.call("POST", "/auth/password/reset", body)
 
 
+def recovery_code(user: User) -> str:
+    """A code of a user who has a second factor now. (That an app's code is used up is stored by
+    Django's cache, which takes a database that is away for a code that was used.)"""
+    TOTP.activate(user, SECRET)
+    return RecoveryCodes.activate(user).get_unused_codes()[0]
+
+
+def second_factor(app: App) -> Call:
+    make_anna()
+    body = {"code": recovery_code(User.objects.get())}
+    assert flows(app.call("POST", "/auth/login", ANNA)) == ["mfa_authenticate"]
+    return lambda: app.call("POST", "/auth/2fa/authenticate", body)
+
+
 def change(app: App) -> Call:
     make_anna()
     signed_in(app)
@@ -119,7 +146,9 @@ def test_a_database_that_goes_away_is_503_at_each_statement(
             break
 
 
-@pytest.mark.parametrize(("step", "status"), [(verify, 200), (reset, 401)])
+@pytest.mark.parametrize(
+    ("step", "status"), [(verify, 200), (reset, 401), (second_factor, 200)]
+)
 def test_a_code_is_not_used_up_by_a_request_that_fails(
     step: Callable[[App], Call], status: int
 ) -> None:
@@ -162,6 +191,44 @@ def test_a_sign_in_to_the_admin_is_503_at_each_statement() -> None:
         client = Client(raise_request_exception=False)
         if not refused(partial(client.post, "/admin/login/", form), away):
             break
+
+
+def carol_with_password() -> tuple[Client, str]:
+    """A browser in which carol has given her password, and a recovery code."""
+    carol = User.objects.create_superuser("carol", password=PASSWORD)
+    code = recovery_code(carol)
+    client = Client(raise_request_exception=False)
+    client.post("/admin/login/", {"username": "carol", "password": PASSWORD})
+    return client, code
+
+
+def test_a_code_of_the_admin_is_not_used_up_by_a_request_that_fails() -> None:
+    for away in away_ever_later():
+        client, code = carol_with_password()
+        act = partial(client.post, "/admin/login/code/", {"code": code})
+        if not refused(act, away):
+            break
+        assert act().status_code == 302
+
+
+@pytest.mark.parametrize("kind", ["app", "recovery"])
+def test_a_code_signs_in_after_a_request_that_failed_once(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the session nor the database has anything of that request."""
+
+    def fail(request: HttpRequest) -> None:
+        raise OperationalError("away")
+
+    client, code = carol_with_password()
+    sent = {"code": totp(SECRET) if kind == "app" else code}
+    with monkeypatch.context() as patch:
+        patch.setattr(UserSession.objects, "create_from_request", fail)
+        assert client.post("/admin/login/code/", sent).status_code == 503
+    assert client.get("/admin/").status_code == 302
+
+    assert client.post("/admin/login/code/", sent).status_code == 302
+    assert client.get("/admin/").status_code == 200
 
 
 def test_a_session_is_stored_where_no_database_failed() -> None:
