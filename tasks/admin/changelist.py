@@ -222,6 +222,7 @@ class TaskChangeListAdmin(TaskActions):
         if only_view and view is not None:
             query = QueryDict(view.query, mutable=True)
             query[VIEW_VAR] = str(view.pk)
+            request.session.pop(saved_views.COLUMNS_OF_VIEW, None)
             query = self._in_order(request, query, query.get(ORDER_VAR, ""))
             if len(query) > 1:
                 return HttpResponseRedirect(f"{reverse(LIST)}?{query.urlencode()}")
@@ -267,7 +268,9 @@ class TaskChangeListAdmin(TaskActions):
         if "columns" in request.POST:
             chosen = request.POST.getlist("column")
             known = [name for name in self.list_display if name in chosen]
-            request.session[saved_views.COLUMNS] = known
+            saved_views.choose(request, known)
+            if view := saved_views.named(request, request.GET.get(VIEW_VAR, "")):
+                query[VIEW_VAR] = str(view.pk)
             query = self._in_order(request, query, order)
             return HttpResponseRedirect(f"{reverse(LIST)}?{query.urlencode()}")
         level, told, at = saved_views.save(request, query.urlencode(), shown)

@@ -19,8 +19,8 @@ from tasks.models.saved_views import (
 
 #: The parameter of the address that names the view, whose columns are shown.
 VIEW_VAR = "view"
-#: The key of the chosen columns in the session.
-COLUMNS = "task_columns"
+#: The keys of the chosen columns in the session: of the list, and of the view that is open.
+COLUMNS, COLUMNS_OF_VIEW = "task_columns", "task_columns_of_view"
 #: The column that is always shown.
 TITLE = "title"
 #: The column that is shown only if it was chosen, for the sake of the titles.
@@ -57,12 +57,26 @@ def may_edit(request: HttpRequest, view: SavedView) -> bool:
 
 
 def columns(request: HttpRequest, known: Sequence[str]) -> tuple[str, ...]:
-    """The columns of the view that the address names, else those that the user chose; names
-    that are not known any more are left out."""
+    """The columns that the user chose in the view that the address names, else those of the
+    view; without a view, those that the user chose. Names that are not known any more are left
+    out."""
     view = named(request, request.GET.get(VIEW_VAR, ""))
     usual = [name for name in known if name != HIDDEN_BY_DEFAULT]
-    chosen = view.columns.split(",") if view else request.session.get(COLUMNS, usual)
+    if view is None:
+        chosen = request.session.get(COLUMNS, usual)
+    else:
+        key, names = request.session.get(COLUMNS_OF_VIEW, (None, ""))
+        chosen = names if key == view.pk else view.columns.split(",")
     return tuple(name for name in known if name in chosen or name == TITLE)
+
+
+def choose(request: HttpRequest, names: list[str]) -> None:
+    """Keeps the columns for the session; in a view, until it is opened again."""
+    view = named(request, request.GET.get(VIEW_VAR, ""))
+    if view is None:
+        request.session[COLUMNS] = names
+    else:
+        request.session[COLUMNS_OF_VIEW] = (view.pk, names)
 
 
 def numbered(order: str, shown: Sequence[str]) -> str:

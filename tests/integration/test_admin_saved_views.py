@@ -120,6 +120,33 @@ def test_columns_are_chosen_for_oneself(staff: Client, alice: User, bob: User) -
     assert columns(post(staff, columns="")) == ["Title"]
 
 
+def test_other_columns_are_chosen_in_a_view_that_is_open(
+    staff: Client, alice: User
+) -> None:
+    """They are shown until it is opened again, and become its own if it is updated."""
+    make_task(alice)
+    post(staff, columns="", column=["due"])
+    save(staff, "Open", "completed__exact=0&o=-2")
+    view = SavedView.objects.get()
+    query = f"completed__exact=0&o=-2&view={view.pk}"
+
+    answer = post(staff, query, columns="", column=["owner", "due"])
+
+    assert QueryDict(answer.request["QUERY_STRING"]).dict() == {
+        "completed__exact": "0",
+        "o": "-3",
+        "view": str(view.pk),
+    }
+    assert columns(answer) == ["Title", "Owner", "Due"]
+    assert columns(staff.get(LIST)) == ["Title", "Due"]
+    opening = f"{LIST}?view={view.pk}"
+    assert columns(staff.get(opening, follow=True)) == ["Title", "Due"]
+
+    post(staff, query, columns="", column=["owner"])
+    post(staff, query.replace("o=-2", "o=2"), view=view.pk, update="")
+    assert columns(staff.get(opening, follow=True)) == ["Title", "Owner"]
+
+
 @pytest.mark.either_database
 def test_a_view_of_the_same_name_is_replaced_and_of_another_user_is_not(
     staff: Client, carol: User, bob: User
