@@ -80,7 +80,7 @@ class ImportPages(VersionedAdmin):
             if upload is not None:
                 return _to(upload)
         context = self.context_of_page(request, "Import tasks")
-        context |= {"form": form, "most": MAX_BYTES // 2**20}
+        context |= {"form": form, "most": MAX_BYTES // 2**20, "rows": f"{MAX_ROWS:,}"}
         return TemplateResponse(request, "admin/tasks/task/import.html", context)
 
     def _read(self, request: HttpRequest, form: UploadForm) -> Upload | None:

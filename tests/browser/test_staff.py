@@ -108,6 +108,11 @@ def test_staff_choose_the_owner_of_an_import_at_its_preview(
         {"name": "tasks.csv", "mimeType": "text/csv", "buffer": content}
     )
     show = page.get_by_role("button", name="Show what it would do")
+    # The page while the response is awaited.
+    hold = "event => event.preventDefault(), {once: true}"
+    page.evaluate(f"document.addEventListener('submit', {hold})")
+    show.click()
+    expect(page.get_by_role("status")).to_contain_text("The file is read")
     show.click()
     row = page.get_by_role("row").filter(has_text="Buy a lamp")
     expect(row).to_contain_text("It names no owner; choose an owner.")

@@ -1,5 +1,6 @@
 'use strict';
-// Asks before a page is left on which something was ticked or typed and not sent.
+// Asks before a page is left on which something was ticked or typed and not sent, and says that
+// a form was sent whose response takes long.
 {
     const changed = function(field) {
         if (!field.name || field.disabled || ['hidden', 'submit'].includes(field.type)) {
@@ -22,9 +23,14 @@
 
     window.addEventListener('submit', event => {
         sent = event.target.matches('#content form[method="post"]:not(.restore)');
+        const status = event.target.querySelector('[data-sent]');
+        if (status) {
+            status.textContent = status.dataset.sent;
+        }
     });
     window.addEventListener('pageshow', () => {
         sent = false;
+        document.querySelector('[data-sent]')?.replaceChildren();
     });
     window.addEventListener('beforeunload', event => {
         const forms = document.querySelectorAll('#content form[method="post"]');
