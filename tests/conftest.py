@@ -13,6 +13,8 @@ from unittest.mock import patch
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.core.management.color import no_style
 from django.db import connection, transaction
@@ -22,12 +24,14 @@ from django.test.signals import setting_changed
 from django.test.utils import CaptureQueriesContext, override_settings
 from django.urls import get_resolver
 from django.utils import timezone
+from django.utils.crypto import get_random_string
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 from pytest_django import DjangoDbBlocker
 
 from taskproject import downloads, pipeline
 from taskproject.accounts.models import ApiToken, User
+from taskproject.accounts.sessions import SessionStore
 from taskproject.downloads import Slots
 from taskproject.health import require_migrations
 from tasks.models import Actor, Task
@@ -121,7 +125,7 @@ def nobody(db: None) -> "ApiClient":
 def staff(carol: User) -> Client:
     """The admin, with carol signed in."""
     client = Client()
-    client.force_login(carol)
+    force_login(client, carol)
     return client
 
 
@@ -152,6 +156,22 @@ def make_token(user: User, scopes: str = "read write", **fields: Any) -> str:
     """A working token of the user, just used; returns its secret."""
     fields.setdefault("last_used_at", timezone.now())
     return ApiToken(user=user, name="test", scopes=scopes, **fields).issue()
+
+
+def force_login(client: Client, user: User) -> None:
+    """As the client's method, which sends eight statements, by one."""
+    session = Session.objects.create(
+        session_key=get_random_string(32),
+        session_data=SessionStore().encode(
+            {
+                SESSION_KEY: str(user.pk),
+                BACKEND_SESSION_KEY: settings.AUTHENTICATION_BACKENDS[0],
+                HASH_SESSION_KEY: user.get_session_auth_hash(),
+            }
+        ),
+        expire_date=timezone.now() + timedelta(days=1),
+    )
+    client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
 
 
 #: Who makes the changes of which a test does not say who makes them.

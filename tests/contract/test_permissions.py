@@ -33,7 +33,7 @@ from tasks.models import (
     Webhook,
     WebhookDelivery,
 )
-from tests.conftest import BY, ApiClient, make_task, make_token
+from tests.conftest import BY, ApiClient, force_login, make_task, make_token
 from tests.contract.document import resolve
 from tests.support.answers import assert_a_credential_is_needed
 from tests.support.issuer import AUDIENCE, Issuer
@@ -174,14 +174,14 @@ def come_in(way: str, alice: User, settings: Settings) -> ApiClient:
         case "session" | "session csrf":
             client = ApiClient("")
             client.handler.enforce_csrf_checks = True
-            client.force_login(alice)
+            force_login(client, alice)
             if way == "session csrf":
                 token = client.get("/api/me").json()["csrf_token"]
                 client.defaults["HTTP_X_CSRFTOKEN"] = token
             return client
         case "session header":
             browser, client = ApiClient(""), ApiClient("")
-            browser.force_login(alice)
+            force_login(browser, alice)
             key = browser.cookies["sessionid"].value
             client.defaults["HTTP_X_SESSION_TOKEN"] = key
             client.handler.enforce_csrf_checks = True
@@ -447,7 +447,7 @@ def test_a_wrong_token_does_not_fall_through_to_session_or_guest(
 ) -> None:
     settings.API_GUEST = "guest"
     client = ApiClient("tk_wrong")
-    client.force_login(alice)
+    force_login(client, alice)
 
     assert client.get("/api/me").json()["code"] == "invalid_token"
 

@@ -13,7 +13,7 @@ from taskproject import jobs
 from taskproject.accounts.models import User
 from taskproject.models import Job
 from tasks.models import BulkChange, Event, Task, bulk
-from tests.conftest import BY, make_task
+from tests.conftest import BY, force_login, make_task
 from tests.support.admin import (
     LIST,
     act,
@@ -352,7 +352,7 @@ def test_a_forged_request_of_another_site_is_refused(
 ) -> None:
     act(staff, "complete", make_task(alice))
     client = Client(enforce_csrf_checks=True)
-    client.force_login(carol)
+    force_login(client, carol)
 
     assert client.post(path(), {"step": "undo"}).status_code == 403
     assert Task.objects.get().completed

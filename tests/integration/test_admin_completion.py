@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from taskproject.accounts.models import User
 from tasks.models import Event, Task
-from tests.conftest import BY, make_task
+from tests.conftest import BY, force_login, make_task
 from tests.support.admin import (
     LIST,
     SCRIPT,
@@ -156,7 +156,7 @@ def test_it_needs_a_post_with_the_token_against_forgery(
     task = make_task(alice)
     address, form = button(staff, task)
     strict = Client(enforce_csrf_checks=True)
-    strict.force_login(carol)
+    force_login(strict, carol)
 
     assert staff.get(address).status_code == 403
     assert strict.post(address, form).status_code == 403

@@ -8,7 +8,7 @@ from django.test import Client
 
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Task, TaskList, lock_feeds
-from tests.conftest import BY, ApiClient, make_task
+from tests.conftest import BY, ApiClient, force_login, make_task
 from tests.support.admin import Editor, row
 from tests.support.rows import make_list
 
@@ -26,7 +26,7 @@ def dave(db: None) -> User:
 @pytest.fixture
 def colleague(dave: User) -> Client:
     client = Client()
-    client.force_login(dave)
+    force_login(client, dave)
     return client
 
 

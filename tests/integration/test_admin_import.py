@@ -22,7 +22,7 @@ from tasks.formats import jsonl
 from tasks.jobs import confirm_upload
 from tasks.models import Event, Tag, Task, TaskList, Upload
 from tasks.models.uploads import UploadFile
-from tests.conftest import BY, make_task
+from tests.conftest import BY, force_login, make_task
 from tests.support.admin import (
     ESCAPED,
     LIST,
@@ -453,7 +453,7 @@ def test_a_file_of_another_site_and_of_nobody_is_not_read(
 ) -> None:
     client = Client(enforce_csrf_checks=True)
     assert upload(client, "title\nBread").redirect_chain[0][1] == 302
-    client.force_login(carol)
+    force_login(client, carol)
     carol.is_staff = carol.is_superuser = True
     carol.save()
 

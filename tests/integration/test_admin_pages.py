@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import ApiToken, Invitation, User
 from tasks.models import Task, TaskList, Webhook
-from tests.conftest import BY, make_task, make_token
+from tests.conftest import BY, force_login, make_task, make_token
 from tests.support.admin import Form
 
 # As django.contrib.auth's own tests do: the site has no public list of its models.
@@ -52,7 +52,7 @@ def address(model: type[Model], page: str) -> str:
 
 def signed_in(user: User) -> Client:
     client = Client()
-    client.force_login(user)
+    force_login(client, user)
     return client
 
 
@@ -263,7 +263,7 @@ def test_the_login_leads_to_no_other_site(client: Client, carol: User) -> None:
 def test_a_form_without_its_csrf_token_is_refused(carol: User) -> None:
     task = make_task(carol)
     client = Client(enforce_csrf_checks=True)
-    client.force_login(carol)
+    force_login(client, carol)
 
     answer = client.post(f"/admin/tasks/task/{task.pk}/delete/", {"post": "yes"})
 

@@ -9,6 +9,7 @@ from django.test import Client
 from taskproject.accounts.models import User
 from taskproject.names import ON_ONE_LINE
 from tasks.models import Event, Task
+from tests.conftest import force_login
 from tests.support.admin import LIST, SCRIPT, as_staff, messages, text
 from tests.support.rows import StillClock, make_list
 
@@ -188,7 +189,7 @@ def test_it_needs_a_post_with_the_token_against_forgery(
     staff: Client, carol: User
 ) -> None:
     strict = Client(enforce_csrf_checks=True)
-    strict.force_login(carol)
+    force_login(strict, carol)
 
     assert staff.get(ADD).status_code == 403
     assert strict.post(ADD, {"line": "Forged"}).status_code == 403

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import ApiToken, User
 from tasks.models import Task, bulk
-from tests.conftest import BY, make_task, make_token
+from tests.conftest import BY, force_login, make_task, make_token
 from tests.support.admin import (
     ADD,
     LIST,
@@ -275,7 +275,7 @@ def test_a_page_that_is_not_allowed_is_a_page_with_a_way_back(
     alice: User, client: Client
 ) -> None:
     User.objects.filter(pk=alice.pk).update(is_staff=True)
-    client.force_login(alice)
+    force_login(client, alice)
 
     answer = client.get(LIST)
 

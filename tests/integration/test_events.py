@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from tasks.models import Actor, Event, Label, Tag, Task, TaskList
-from tests.conftest import BY, ApiClient, make_task, make_token
+from tests.conftest import BY, ApiClient, force_login, make_task, make_token
 from tests.support.admin import LISTS, TAGS, page_of, select
 from tests.support.changes import (
     RENAMED,
@@ -106,7 +106,7 @@ def test_an_event_tells_how_its_actor_came(
     if via == "guest":
         settings.API_GUEST = "alice"
     else:
-        client.force_login(alice)
+        force_login(client, alice)
 
     client.send("POST", "/api/tasks", {"title": "New"})
 

@@ -9,7 +9,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tests.conftest import ApiClient, make_task
+from tests.conftest import ApiClient, force_login, make_task
 from tests.support.answers import as_json, assert_a_credential_is_needed
 from tests.support.problems import assert_problem
 
@@ -83,7 +83,7 @@ END_SESSION: dict[str, Callable[[User], object]] = {
 def test_a_session_that_has_ended_is_not_the_guest(
     guest: ApiClient, alice: User, end: str
 ) -> None:
-    guest.force_login(alice)
+    force_login(guest, alice)
     body = {"title": "Buy milk"}
     assert guest.send("GET", "/api/me").json()["username"] == "alice"
     END_SESSION[end](alice)

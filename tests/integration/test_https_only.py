@@ -7,7 +7,7 @@ from django.test import Client
 
 from taskproject.accounts.models import User
 from taskproject.problems import HTTPSRequired
-from tests.conftest import ApiClient, make_task, make_token
+from tests.conftest import ApiClient, force_login, make_task, make_token
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.either_database]
 
@@ -43,7 +43,7 @@ def test_an_unknown_token_in_the_clear_is_403_too(db: None) -> None:
 
 def test_a_session_in_the_clear_is_403(alice: User) -> None:
     client = Client()
-    client.force_login(alice)
+    force_login(client, alice)
 
     assert client.get("/api/me", **FAR).status_code == 403
     assert client.get("/api/me", secure=True, **FAR).status_code == 200

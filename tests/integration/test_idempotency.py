@@ -13,7 +13,7 @@ from taskproject import idempotency
 from taskproject.accounts.models import User
 from taskproject.models import StoredResponse
 from tasks.models import Actor, Event, Task
-from tests.conftest import ApiClient, make_task, make_token
+from tests.conftest import ApiClient, force_login, make_task, make_token
 from tests.support.failures import no_inserts
 from tests.support.rows import make_list, tables
 from tests.support.threads import PATIENCE, Threads, at_once, request, until, waiting
@@ -108,7 +108,7 @@ def test_one_user_may_use_a_token_first_and_the_session_then(
 ) -> None:
     first = post(api, "/api/tasks")
     session = ApiClient("")
-    session.force_login(alice)
+    force_login(session, alice)
 
     assert post(session, "/api/tasks").json() == first.json()
 

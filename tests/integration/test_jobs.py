@@ -13,7 +13,7 @@ from taskproject import jobs
 from taskproject.accounts.models import User
 from taskproject.models import Job
 from tasks.models import Event, Label, Tag, Task, TaskList
-from tests.conftest import BY, ApiClient, make_task
+from tests.conftest import BY, ApiClient, force_login, make_task
 from tests.support.admin import LISTS, TAGS, messages
 from tests.support.rows import make_list
 
@@ -300,7 +300,7 @@ def test_the_thread_finishes_what_requests_leave(
 @pytest.fixture
 def staff_client() -> Client:
     client = Client()
-    client.force_login(User.objects.create_superuser("dora"))
+    force_login(client, User.objects.create_superuser("dora"))
     return client
 
 

@@ -15,7 +15,7 @@ from taskproject.accounts.auth import Caller, TokenAuth
 from taskproject.accounts.models import ApiToken, Invitation, User
 from taskproject.models import Job
 from tasks.models import Task
-from tests.conftest import ApiClient, make_task, make_token
+from tests.conftest import ApiClient, force_login, make_task, make_token
 from tests.support.answers import rfc3339
 
 
@@ -188,7 +188,7 @@ def test_a_user_is_deleted_with_all_that_is_theirs(api: ApiClient, alice: User) 
 
 
 def test_a_session_ends_with_its_user(client: Client, alice: User) -> None:
-    client.force_login(alice)
+    force_login(client, alice)
 
     assert client.delete("/api/me?confirm=alice").status_code == 204
     assert client.get("/api/me").status_code == 401

@@ -9,7 +9,7 @@ from django.test import Client
 
 from taskproject.accounts.models import User
 from tasks.models import Task
-from tests.conftest import make_task
+from tests.conftest import force_login, make_task
 from tests.support.answers import as_json, assert_a_credential_is_needed
 from tests.support.problems import assert_problem
 
@@ -18,7 +18,7 @@ from tests.support.problems import assert_problem
 def browser(alice: User) -> Client:
     """Alice signed in, with CSRF protection as in production."""
     client = Client(enforce_csrf_checks=True, raise_request_exception=False)
-    client.force_login(alice)
+    force_login(client, alice)
     return client
 
 

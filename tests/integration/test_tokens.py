@@ -10,7 +10,7 @@ from django.test import Client
 
 from taskproject.accounts.models import ApiToken, User
 from tasks.models import Task
-from tests.conftest import ApiClient, make_task, make_token
+from tests.conftest import ApiClient, force_login, make_task, make_token
 from tests.support.answers import as_json
 from tests.support.problems import assert_problem
 from tests.support.threads import Threads
@@ -132,7 +132,7 @@ def test_a_token_beats_a_stray_session_cookie(alice: User, bob: User) -> None:
         enforce_csrf_checks=True,
         headers={"Authorization": f"Bearer {make_token(alice)}"},
     )
-    client.force_login(bob)
+    force_login(client, bob)
 
     answer = client.post(
         "/api/tasks", {"title": "Buy milk"}, content_type="application/json"

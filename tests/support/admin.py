@@ -15,7 +15,7 @@ from taskproject import jobs
 from taskproject.accounts.models import User
 from taskproject.models import Job
 from tasks.models import Tag, Task, TaskList
-from tests.conftest import BY, make_task
+from tests.conftest import BY, force_login, make_task
 
 LIST = "/admin/tasks/task/"
 ADD = "/admin/tasks/task/add/"
@@ -153,7 +153,7 @@ def as_editor(user: User, *permissions: str) -> Client:
     user.save()
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     client = Client()
-    client.force_login(user)
+    force_login(client, user)
     return client
 
 
