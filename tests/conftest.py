@@ -56,7 +56,8 @@ hypothesis.load_profile("suite")
 def pytest_collection(session: pytest.Session) -> None:
     """On a fresh clone, lets each process of pytest-xdist compile a part of the test files,
     which takes 16 s of CPU time, most of it for their asserts. The others read the result.
-    What cannot be imported is told when it is collected."""
+    What cannot be imported is told when it is collected. Nothing of it is garbage yet."""
+    gc.disable()
     directories = [path for path in map(Path, session.config.args) if path.is_dir()]
     files = sorted(file for each in directories for file in each.rglob("test_*.py"))
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -73,6 +74,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
