@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from taskproject import timezones
 from tasks.fields import KEYS, Values
+from tasks.models import reminders
 from tasks.models.due_dates import NEVER_SQL, due_moment
 from tasks.models.words import (
     IS_CURRENT,
@@ -35,8 +36,6 @@ SETTABLE = frozenset(
         *("due_date", "due_at", "due_timezone"),
     }
 )
-#: Columns that the rows of reminders depend on, which `schedule` brings up to date.
-_SCHEDULED = ("completed", "deleted_at", "due_date", "due_at")
 NULL: Expression = ("NULL", ())
 #: The search keys of texts, in the order in which `search` has them.
 _SEARCHED = {"title": title_search_key, "description": description_search_key}
@@ -89,7 +88,8 @@ def assignments(fields: Values, zone: str) -> Assignments | None:
         columns["due_timezone"] = "%s", (timezones.known(named),)
         if "due_at" not in columns:
             conditions.append('"due_at" IS NOT NULL')
-    if not columns.keys().isdisjoint(_SCHEDULED):
+    if not columns.keys().isdisjoint(reminders.TASK_COLUMNS):
+        # `schedule` brings their rows up to date.
         conditions.append('"reminders" IS NULL')
     return Assignments(columns, tuple(conditions)) if columns else None
 

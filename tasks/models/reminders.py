@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
     from tasks.models.tasks import Task
 
 _NAMES = ("at", "minutes_before", "hour")
+#: The columns of a task that its rows depend on.
+TASK_COLUMNS = (
+    *("owner_id", "reminders", "completed", "deleted_at"),
+    *("due_date", "due_at"),
+)
+_task_values = attrgetter(*TASK_COLUMNS)
 #: How long a worker has an e-mail for itself: longer than sending one takes.
 LEASE = timedelta(seconds=60)
 #: How long an e-mail waits after its first failed attempt, its second and so on, before it is sent
@@ -180,7 +187,7 @@ def schedule(now: datetime, pairs: Iterable[tuple[Task | None, Task | None]]) ->
         (old, new)
         for old, new in pairs
         if (old is not None and old.reminders) or (new is not None and new.reminders)
-        if old is None or new is None or _about(old) != _about(new)
+        if old is None or new is None or _task_values(old) != _task_values(new)
     ]
     if not changed:
         return
@@ -240,12 +247,6 @@ def _set(
         row.status = Reminder.Status.PENDING
     else:
         row.status = Reminder.Status.INACTIVE
-
-
-def _about(task: Task) -> tuple[object, ...]:
-    """What the rows depend on."""
-    due = task.due_date, task.due_at
-    return task.owner_id, task.reminders, task.completed, task.deleted_at, *due
 
 
 def _identity(rule: reminder_rules.Rule) -> tuple[object, ...]:

@@ -37,7 +37,7 @@ from tasks.models.statements import (
     to_column,
     unconverted,
 )
-from tasks.models.tallies import counting
+from tasks.models.tallies import TASK_COLUMNS, counting
 
 if TYPE_CHECKING:
     from tasks.models.tasks import Task
@@ -70,8 +70,6 @@ _UNSUPPORTED = (
     *new_values.REFERENCES,
     *("position", "deleted_at", "updated_at", "reminders"),
 )
-# The columns that the tallies depend on.
-_COUNTED_COLUMNS = {"completed", "deleted_at", "due_moment", "list_id", "owner_id"}
 
 
 def is_possible() -> bool:
@@ -226,7 +224,7 @@ def _edit(
     )
     where = [*(['"version" = ANY (%s)'] if versioned else []), *conditions]
     where += [f"({differ})"] if differ else []
-    counts = columns.keys() & _COUNTED_COLUMNS
+    counts = columns.keys() & TASK_COLUMNS
     toggles = counts == {"completed"} and tracked == ["completed"]
     # Counts only changes of this statement: other programs may update `completed` without
     # the version.

@@ -16,6 +16,8 @@ from tasks.models.due_dates import NEVER_SQL
 #: SQL that makes the triggers skip this statement. It fails if migration 0019 is missing,
 #: without which the triggers would count the statement as well.
 COUNTED = "tasks_counted()"
+#: The columns of a task that its tallies depend on, besides its labels.
+TASK_COLUMNS = {"completed", "deleted_at", "due_moment", "list_id", "owner_id"}
 _NUMBERS = {None: '"open" + "completed"', False: '"open"', True: '"completed"'}
 _DAY = 'floor(extract(epoch FROM "written"."due_moment") / 86400)::bigint'
 _PLACES = "VALUES ('all', 0::bigint), ('list', COALESCE(\"written\".\"list_id\", 0))"

@@ -2,7 +2,7 @@
 single_statement.py), do the same as turns of reading and writing, whose rules are Python
 (new_values.py and task_events.py), which every write within a larger transaction takes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -70,7 +70,7 @@ def written(
     """What these writes of one task return and store, each within `around()`."""
     times: dict[datetime | None, int] = {}
 
-    def shown(row: dict[str, Any]) -> dict[str, object]:
+    def shown(row: Mapping[str, Any]) -> dict[str, object]:
         """Of its times, which of them are the same."""
         same = {name: times.setdefault(row[name], len(times)) for name in TIMES}
         return {name: row[name] for name in row if name not in OWN} | same

@@ -17,8 +17,9 @@ from django.utils import timezone
 
 from taskproject.accounts.models import User
 from taskproject.problems import Problem
-from taskproject.sql import SingleWrite
+from taskproject.sql import SingleWrite, fetch
 from tasks.models import Tag, Tally, Task, TaskList, lock_feeds
+from tasks.models.tallies import TASK_COLUMNS
 from tests.conftest import BY, ApiClient, make_task
 from tests.support.batches import send
 from tests.support.rows import make_list
@@ -386,6 +387,15 @@ def test_the_migrations_count_what_there_is(alice: User, bob: User) -> None:
     for task in Task.objects.live():
         Task.one(task.owner_id, task.pk).toggle(BY)
     assert_right("the triggers are there again")
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(settings.ON_POSTGRESQL, reason="its triggers compare whole rows")
+def test_a_change_of_each_column_that_counts_runs_the_triggers() -> None:
+    for name in ("tasks_tally_enter", "tasks_tally_leave"):
+        [(sql,)] = fetch("SELECT sql FROM sqlite_master WHERE name = %s", [name])
+        columns = sql.partition(" UPDATE OF ")[2].partition(" ON ")[0]
+        assert {*columns.split(", ")} == TASK_COLUMNS
 
 
 @pytest.mark.skipif(not settings.ON_POSTGRESQL, reason="SQLite counts by triggers only")

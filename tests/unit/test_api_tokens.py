@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from taskproject.accounts.models import ApiToken, User
+from taskproject.sql import fetch
 from tests.conftest import make_token
 
 MINUTE = timedelta(minutes=1)
@@ -90,9 +91,14 @@ def test_the_tokens_of_a_disabled_user_are_not_usable(alice: User) -> None:
 def test_a_token_is_usable_until_it_expires_or_is_revoked(
     alice: User, fields: dict[str, Any], state: str
 ) -> None:
-    token = make(alice, **fields)
+    """In Python, in the ORM's SQL, and in that of the guard."""
+    token = make(alice, **fields, last_used_at=timezone.now())
+    guard = token.guard()
 
     assert (token.state, token.usable) == (state, state == "active")
+    assert ApiToken.objects.working().exists() == token.usable
+    holds = fetch(f"SELECT 1 WHERE {guard.condition}", guard.parameters)
+    assert bool(holds) == token.usable
 
 
 # Revoking

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -10,9 +11,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from taskproject.accounts.models import User
 from taskproject.problems import NoRoom
+from taskproject.sql import ON_POSTGRESQL, fetch
+from taskproject.times import EPOCH, MICROSECOND
 from tasks.limits import POSITION_LENGTH
 from tasks.models import Task, TaskList
-from tasks.models.positions import DIGITS, at_end, at_start, beside, between, end_after
+from tasks.models.positions import (
+    DIGITS,
+    at_end,
+    at_end_sql,
+    at_start,
+    beside,
+    between,
+    end_after,
+)
 from tests.conftest import make_task
 from tests.support.rows import make_list
 
@@ -75,6 +86,18 @@ def test_the_ends_go_by_the_clock(one: datetime, other: datetime) -> None:
     if earlier < later:
         assert at_end(earlier) < at_end(later)
         assert at_start(later) < at_start(earlier)
+
+
+@pytest.mark.skipif(not ON_POSTGRESQL, reason="only there SQL computes it")
+@pytest.mark.django_db
+def test_sql_computes_the_same_end() -> None:
+    random = Random(1)
+    moments = [EPOCH + random.randrange(16**13) * MICROSECOND for _ in range(1_000)]
+    statement = f"SELECT {at_end_sql('at')} FROM unnest(%s::timestamptz[]) AS at"
+
+    found = fetch(statement, [moments], prepare=False)
+
+    assert [end for (end,) in found] == [*map(at_end, moments)]
 
 
 def test_ends_of_before_version_1_4_come_first() -> None:
