@@ -289,25 +289,30 @@ def check_indexes(options: Options) -> Results:
             "database has it (manage.py migrate on an empty one)."
         )
     if settings.ON_POSTGRESQL:
-        invalid = rows(
-            "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON "
-            "pg_class.oid = indexrelid WHERE NOT indisvalid "
-            "AND relnamespace = current_schema()::regnamespace ORDER BY 1"
+        yield from _unfinished()
+
+
+def _unfinished() -> Results:
+    """Indexes that are invalid, and constraints that were never validated."""
+    invalid = rows(
+        "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON "
+        "pg_class.oid = indexrelid WHERE NOT indisvalid "
+        "AND relnamespace = current_schema()::regnamespace ORDER BY 1"
+    )
+    for (name,) in invalid:
+        yield error(
+            f"The index {name} is invalid, so no query uses it: in psql, type "
+            f"REINDEX INDEX CONCURRENTLY {name};"
         )
-        for (name,) in invalid:
-            yield error(
-                f"The index {name} is invalid, so no query uses it: in psql, type "
-                f"REINDEX INDEX CONCURRENTLY {name};"
-            )
-        unproved = rows(
-            "SELECT conname, conrelid::regclass::text FROM pg_constraint WHERE "
-            "NOT convalidated AND connamespace = current_schema()::regnamespace"
+    unproved = rows(
+        "SELECT conname, conrelid::regclass::text FROM pg_constraint WHERE "
+        "NOT convalidated AND connamespace = current_schema()::regnamespace"
+    )
+    for name, table in unproved:
+        yield warning(
+            f"The constraint {name} was never validated: in psql, type "
+            f"ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
         )
-        for name, table in unproved:
-            yield warning(
-                f"The constraint {name} was never validated: in psql, type "
-                f"ALTER TABLE {table} VALIDATE CONSTRAINT {name};"
-            )
 
 
 def _shell() -> str:

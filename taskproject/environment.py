@@ -171,6 +171,13 @@ def is_issuer(url: str, https: bool) -> bool:
     return not https and re.fullmatch(loopback, url) is not None
 
 
+_MAIL_SERVER = (
+    "it looks like smtp://user:password@host:587?from=tasks@example.com, or smtps:// with "
+    "TLS from the start (465), with % and two digits for /, #, ?, @, : and % in the "
+    "password; &starttls=off sends it unencrypted. log: writes mails to the log."
+)
+
+
 def mail(name: str, default: str) -> dict[str, Any]:
     """How to send mail, from a URL: smtp (with STARTTLS), smtps (with TLS), or `log:`, which
     writes mails to the log. An empty BACKEND sends none.
@@ -199,12 +206,7 @@ def mail(name: str, default: str) -> dict[str, Any]:
     wrong = wrong or parts.path not in ("", "/") or bool(query)
     wrong = wrong or starttls not in ("on", "off") or "@" not in sender
     if wrong:
-        raise ImproperlyConfigured(
-            f"{name} is no mail server; it looks like "
-            "smtp://user:password@host:587?from=tasks@example.com, or smtps:// with TLS "
-            "from the start (465), with % and two digits for /, #, ?, @, : and % in the "
-            "password; &starttls=off sends it unencrypted. log: writes mails to the log."
-        )
+        raise ImproperlyConfigured(f"{name} is no mail server; {_MAIL_SERVER}")
     tls = parts.scheme == "smtps"
     return {
         "BACKEND": "django.core.mail.backends.smtp.EmailBackend",

@@ -14,7 +14,14 @@ from django.utils import timezone
 from taskproject.accounts.models import User
 from taskproject.sql import batched
 from tasks.formats import READERS, BadRow, Record, Row, TaskRecord, jsonl
-from tasks.imports import Importer, ImportValidator, LineCounter, known, title_of
+from tasks.imports import (
+    Importer,
+    ImportSummary,
+    ImportValidator,
+    LineCounter,
+    known,
+    title_of,
+)
 from tasks.models import Actor, Event, Tag, Task, TaskList, lock_feeds
 from tasks.models.events import EventQuerySet, changed_fields
 from tasks.models.uploads import (
@@ -94,28 +101,36 @@ def read_upload(
             _store_portion(upload, recorder, importer, some)
         for adjusted in recorder.adjusted():
             recorder.note(adjusted.line, ADJUSTED, "", adjusted.what)
-        digits, example = recorder.of_digits() if upload.format == "csv" else (0, "")
         results: Counter[str] = Counter()
         for page in batched(recorder.results(), PAGE):
             results.update(what for _, what, _, _ in page)
             UploadPage.objects.create(upload=upload, rows=page)
-        summary = importer.summary
         upload.summary = {
             "results": results,
             "owner": owner.username if owner else "",
-            "lists": summary.lists,
-            "tags": summary.tags,
-            "joined": sorted(summary.joined)[:PAGE],
-            "refused": [[bad.line, bad.reason, bad.title] for bad in recorder.shown],
-            "incomplete": recorder.incomplete,
-            "digits": digits,
-            "example": example,
+            **_summary(upload, recorder, importer.summary),
         }
         if recorder.unowned:
             stream.seek(0)
             UploadFile.objects.create(upload=upload, content=stream.read())
     upload.state = UploadState.SHOWN
     upload.save(update_fields=["summary", "state"])
+
+
+def _summary(
+    upload: Upload, recorder: ResultRecorder, summary: ImportSummary
+) -> dict[str, object]:
+    """What the import would add, and what of the file it would not."""
+    digits, example = recorder.of_digits() if upload.format == "csv" else (0, "")
+    return {
+        "lists": summary.lists,
+        "tags": summary.tags,
+        "joined": sorted(summary.joined)[:PAGE],
+        "refused": [[bad.line, bad.reason, bad.title] for bad in recorder.shown],
+        "incomplete": recorder.incomplete,
+        "digits": digits,
+        "example": example,
+    }
 
 
 def read_again(

@@ -288,14 +288,19 @@ class Worker(Client):
                 version=version,
                 expected=expected,
             )
-            self.figures.repeated += 1
-            if _write_in(again) != told:
-                self.figures.add_fault(
-                    "duplicated",
-                    told.task_id,
-                    f"{operation} of task {told.task_id} was repeated with its key, and has "
-                    f"another response: version {_write_in(again).version}",
-                )
+            self._compare(operation, told, again)
+
+    def _compare(self, operation: str, told: Write, response: Response) -> None:
+        """The response to a repeated key is that to the first request."""
+        self.figures.repeated += 1
+        again = _write_in(response)
+        if again != told:
+            self.figures.add_fault(
+                "duplicated",
+                told.task_id,
+                f"{operation} of task {told.task_id} was repeated with its key, and has "
+                f"another response: version {again.version}",
+            )
 
 
 class Load:

@@ -60,6 +60,14 @@ _INSTANT = (
     "replace(to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), "
     "'.000000Z', 'Z')"
 )
+# The changes of the versions after the expected one, by their versions.
+_CHANGES_SINCE = (
+    '(SELECT jsonb_object_agg("version", "changes") FROM "tasks_event" WHERE '
+    '"task_id" = "tasks_task"."id" AND "verb" <> \'reminded\' AND '
+    '"version" > "expected"."version" AND '
+    '"expected"."version" BETWEEN "tasks_task"."version" - '
+    f'{events.MOST_COMPARED} AND "tasks_task"."version" - 1)::text'
+)
 _TRACKED = frozenset(TRACKED)
 # What keeps a second task from having the client_id of another one of the owner.
 _ONCE = (
@@ -231,16 +239,7 @@ def _edit(
     unchanged = 'AND "tasks_task"."completed" = "before"."completed" '
     read = "".join(f'"{name}", ' for name in tracked)
     settings = "".join(f'"{name}" = {sql}, ' for name, sql in shape)
-    # The changes of the versions after the expected one.
-    since = (
-        '(SELECT jsonb_object_agg("version", "changes") FROM "tasks_event" WHERE '
-        '"task_id" = "tasks_task"."id" AND "verb" <> \'reminded\' AND '
-        '"version" > "expected"."version" AND '
-        '"expected"."version" BETWEEN "tasks_task"."version" - '
-        f'{events.MOST_COMPARED} AND "tasks_task"."version" - 1)::text'
-        if versioned
-        else "NULL"
-    )
+    since = _CHANGES_SINCE if versioned else "NULL"
     returned = columns_of(model)
     return (
         f'WITH "guard" AS MATERIALIZED (SELECT 1 WHERE {guard}), '

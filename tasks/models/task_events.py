@@ -42,24 +42,7 @@ def new_events(
     for before, after in pairs:
         task = after or before
         assert task is not None
-        names = [
-            name
-            for name in TRACKED_ATTRIBUTES
-            if before or name not in GIVEN_BY_SERVICE
-        ]
-        changes = changes_between(before, after, names)
-        if after is None:
-            changes = {
-                name: [key, None]
-                for name in LEFT_BY_DELETED
-                if (key := getattr(before, name)) is not None
-            }
-        if "priority" in changes:
-            kinds = type(task).Priority
-            changes["priority"] = [
-                None if value is None else kinds(value).label
-                for value in changes["priority"]
-            ]
+        changes = _changes(before, after)
         at = now
         if before:
             at = after.updated_at if after else max(now, before.updated_at)
@@ -77,6 +60,26 @@ def new_events(
             # A transfer is in the feeds of both owners.
             events.append(event._replace(owner_id=before.owner_id))
     return events
+
+
+def _changes(before: Task | None, after: Task | None) -> Changes:
+    """The same rule as SQL: `_changes` in `single_statement.py`."""
+    if after is None:
+        return {
+            name: [key, None]
+            for name in LEFT_BY_DELETED
+            if (key := getattr(before, name)) is not None
+        }
+    names = [
+        name for name in TRACKED_ATTRIBUTES if before or name not in GIVEN_BY_SERVICE
+    ]
+    changes = changes_between(before, after, names)
+    if "priority" in changes:
+        changes["priority"] = [
+            None if value is None else after.Priority(value).label
+            for value in changes["priority"]
+        ]
+    return changes
 
 
 def _verb(before: Task | None, after: Task | None, changes: Changes) -> Event.Verb:

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -86,33 +87,15 @@ class Command(BaseCommand):
         **options: object,
     ) -> None:
         tokens = token or os.environ.get(VARIABLE, "").split()
-        if not tokens:
-            raise CommandError(
-                f"Give a token with --token or in {VARIABLE}; manage.py create_token "
-                "makes one.",
-                returncode=USAGE,
-            )
-        if not 1 <= seconds <= 600:
-            raise CommandError("--seconds must be from 1 to 600.", returncode=USAGE)
-        if not 1 <= requests <= 1_000_000:
-            raise CommandError(
-                "--requests must be from 1 to 1,000,000.", returncode=USAGE
-            )
-        if not len(tokens) <= connections <= 500:
-            raise CommandError(
-                "--connections must be from the number of tokens to 500.",
-                returncode=USAGE,
-            )
         page = Path(report) if report else None
-        if page and not page.parent.is_dir():
-            raise CommandError(
-                f"--report: {page.parent} is no directory.", returncode=USAGE
-            )
+        bounds = Bounds(seconds, requests, connections)
+        if fault := _fault(tokens, bounds, page):
+            raise CommandError(fault, returncode=USAGE)
         result = Result(
             Options(
                 url,
                 tokens,
-                Bounds(seconds, requests, connections),
+                bounds,
                 anywhere=bool(options["i_own_this_server"]),
                 keep=bool(options["keep"]),
             )
@@ -137,3 +120,21 @@ class Command(BaseCommand):
             raise CommandError(
                 f"Interrupted. Left there, delete by hand: {left or 'nothing'}."
             ) from None
+
+
+def _fault(tokens: Sequence[str], bounds: Bounds, page: Path | None) -> str | None:
+    """What is wrong with the options; None if nothing is."""
+    if not tokens:
+        return (
+            f"Give a token with --token or in {VARIABLE}; manage.py create_token "
+            "makes one."
+        )
+    if not 1 <= bounds.seconds <= 600:
+        return "--seconds must be from 1 to 600."
+    if not 1 <= bounds.requests <= 1_000_000:
+        return "--requests must be from 1 to 1,000,000."
+    if not len(tokens) <= bounds.connections <= 500:
+        return "--connections must be from the number of tokens to 500."
+    if page and not page.parent.is_dir():
+        return f"--report: {page.parent} is no directory."
+    return None
