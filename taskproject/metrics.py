@@ -211,6 +211,7 @@ class MetricsMiddleware:
         finally:
             _running.discard(thread)
         usage = this_thread.usage
+        own = response.headers._store  # `in headers` raises and catches KeyError
         _answered.append(
             (
                 getattr(request, "operation", None),
@@ -220,7 +221,7 @@ class MetricsMiddleware:
                 time.perf_counter() - began,
                 usage.seconds,
                 usage.round_trips,
-                "Idempotency-Replayed" in response.headers,
+                "idempotency-replayed" in own,
                 request.META.get(WAITED),
                 request.META.get(DATABASE_ERROR, False),
             )
