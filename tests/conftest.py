@@ -161,7 +161,7 @@ def make_token(user: User, scopes: str = "read write", **fields: Any) -> str:
 
 
 def force_login(client: Client, user: User) -> None:
-    """As the client's method, which sends eight statements, by one."""
+    """As the client's method, which sends 15 statements, by one."""
     session = Session.objects.create(
         session_key=get_random_string(32),
         session_data=SessionStore().encode(
