@@ -97,7 +97,7 @@ def recovery_code(user: User) -> str:
     """A code of a user who has a second factor now. (That an app's code is used up is stored by
     Django's cache, which takes a database that is away for a code that was used.)"""
     TOTP.activate(user, SECRET)
-    return RecoveryCodes.activate(user).get_unused_codes()[0]
+    return str(RecoveryCodes.activate(user).get_unused_codes()[0])
 
 
 def second_factor(app: App) -> Call:
