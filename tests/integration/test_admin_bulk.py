@@ -266,6 +266,16 @@ def test_a_family_is_not_separated_by_an_assignment(
 # The preview
 
 
+def test_a_preview_without_changes_asks_for_no_confirmation(
+    staff: Client, alice: User
+) -> None:
+    page = text(select(staff, "reopen", make_task(alice)))
+
+    assert "0 of 1 selected task will be changed" in page
+    assert "Yes, change them" not in page
+    assert "can be undone" not in page
+
+
 def test_a_preview_says_how_many_tasks_it_changes_and_whose(
     staff: Client, alice: User, bob: User, queries: CaptureQueriesContext
 ) -> None:
