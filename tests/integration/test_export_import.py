@@ -342,9 +342,8 @@ def many_tasks(migrated: str, django_db_blocker: DjangoDbBlocker) -> Iterator[st
 
 
 @pytest.mark.either_database
-@pytest.mark.parametrize("kind", ["jsonl", "csv", "ics"])
-def test_a_reader_that_has_enough_is_no_error(many_tasks: str, kind: str) -> None:
-    line = f"export_tasks --owner=alice --format={kind}"
+def test_a_reader_that_has_enough_is_no_error(many_tasks: str) -> None:
+    line = "export_tasks --owner=alice --format=csv"
 
     piped = subprocess.run(
         ["bash", "-c", f"'{sys.executable}' manage.py {line} | head -n 1"],
