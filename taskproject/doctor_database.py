@@ -1,5 +1,6 @@
 """The checks of `manage.py doctor` that ask the database."""
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -261,12 +262,31 @@ def expected_indexes(
     return expected
 
 
+def names_of_indexes_and_constraints() -> set[str]:
+    """Of all tables. Django's introspection would parse their SQL on SQLite, for 0.4 s."""
+    if settings.ON_POSTGRESQL:
+        found = rows(
+            "SELECT relname FROM pg_class WHERE relkind = 'i' "
+            "AND relnamespace = current_schema()::regnamespace UNION "
+            "SELECT conname FROM pg_constraint "
+            "WHERE connamespace = current_schema()::regnamespace"
+        )
+        return {name for (name,) in found}
+    names = set()
+    for kind, name, sql in rows("SELECT type, name, sql FROM sqlite_master"):
+        if kind == "index":
+            names.add(name)
+        elif kind == "table":
+            names |= {*re.findall(r'\bCONSTRAINT "(\w+)"', sql)}
+    return names
+
+
 @check("indexes", needs="migrations")
 def check_indexes(options: Options) -> Results:
     """Missing indexes and constraints; on PostgreSQL also invalid ones, which an
     interrupted CREATE INDEX CONCURRENTLY leaves."""
     expected = dict(INDEXES[connection.vendor])
-    checks, found = set(), set()
+    checks, found = set(), names_of_indexes_and_constraints()
     for model in apps.get_models():
         expected |= expected_indexes(model, connection)
         checks |= {
@@ -274,10 +294,6 @@ def check_indexes(options: Options) -> Results:
             for one in model._meta.constraints
             if isinstance(one, models.CheckConstraint)
         }
-        with connection.cursor() as cursor:
-            found |= {
-                *connection.introspection.get_constraints(cursor, model._meta.db_table)
-            }
     for name in sorted(expected.keys() - found):
         sql = expected[name]
         if settings.ON_POSTGRESQL:

@@ -63,8 +63,7 @@ def test_the_command_makes_the_checks_of_all_modules(copy: str) -> None:
 
 def examined(*arguments: str) -> tuple[int, list[tuple[str, str, str]]]:
     """The exit status, and what is wrong: check, level, sentence."""
-    status = 0
-    output = StringIO()
+    status, output = 0, StringIO()
     try:
         call_command("doctor", "--json", *arguments, stdout=output)
     except SystemExit as end:
@@ -184,7 +183,6 @@ def test_a_dropped_index_is_created_by_what_is_said(copy: str, index: str) -> No
 @on_postgresql
 @pytest.mark.parametrize("index", [*doctor_database.INDEXES["postgresql"]])
 def test_a_dropped_index_of_a_migration(copy: str, index: str) -> None:
-    execute("SELECT pg_get_indexdef('task_search'::regclass)")
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_get_indexdef(%s::regclass)", [index])
         [(before,)] = cursor.fetchall()
@@ -215,6 +213,15 @@ def test_a_constraint_that_was_never_validated(copy: str) -> None:
     assert (name, level) == ("indexes", "warning")
     execute(message.partition(", type ")[2])
     assert examined() == (0, [])
+
+
+def test_a_missing_constraint(copy: str) -> None:
+    if ON_POSTGRESQL:
+        execute("ALTER TABLE tasks_task DROP CONSTRAINT task_version_positive")
+    else:  # which drops none
+        execute("PRAGMA writable_schema = ON")
+        execute("UPDATE sqlite_master SET sql = replace(sql, 'task_version_p', 'p')")
+    assert "The constraint task_version_positive is missing: " in only()[2]
 
 
 def test_missing_triggers(copy: str) -> None:
