@@ -1,5 +1,6 @@
 """The admin site, and how staff sign in to it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -35,8 +36,8 @@ ORDER = (
 )
 
 
-def _place(model: Any) -> int:
-    name = model["object_name"]
+def _place(model: Mapping[str, object]) -> int:
+    name = str(model["object_name"])
     return ORDER.index(name) if name in ORDER else len(ORDER)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from taskproject.accounts.admin import PlainLookups
 from taskproject.accounts.privileges import viewer
@@ -80,8 +80,8 @@ class WebhookAdmin(PlainLookups):
         request: HttpRequest,
         object_id: str | None = None,
         form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> Any:
+        extra_context: dict[str, object] | None = None,
+    ) -> HttpResponse:
         """Without buttons to save, as of those who may only view it."""
         context = {
             "title": "View webhook",

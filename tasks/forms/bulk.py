@@ -1,10 +1,10 @@
 """The forms for the values of bulk changes. They need no script."""
 
 from datetime import date
-from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
+from django.http import QueryDict
 
 from taskproject.accounts.models import User
 from taskproject.names import casefold_key, fault
@@ -22,7 +22,9 @@ class BulkForm(forms.Form):
     #: The names that the input suggests.
     suggestions: list[str] = []  # noqa: RUF012 - replaced, never changed
 
-    def __init__(self, change: BulkChange, zone: str, data: Any = None) -> None:
+    def __init__(
+        self, change: BulkChange, zone: str, data: QueryDict | None = None
+    ) -> None:
         super().__init__(data, auto_id="bulk_%s")
         self.change, self.zone = change, zone
 
@@ -35,7 +37,9 @@ class PlaceForm(BulkForm):
         label="List", widget=AdminTextInputWidget({"list": "suggestions"})
     )
 
-    def __init__(self, change: BulkChange, zone: str, data: object = None) -> None:
+    def __init__(
+        self, change: BulkChange, zone: str, data: QueryDict | None = None
+    ) -> None:
         super().__init__(change, zone, data)
         owned = change.tasks().order_by().values("owner")
         self.owner = User.objects.filter(pk__in=owned).first()
@@ -61,7 +65,9 @@ class AssignForm(BulkForm):
         label="User name", widget=AdminTextInputWidget({"list": "suggestions"})
     )
 
-    def __init__(self, change: BulkChange, zone: str, data: object = None) -> None:
+    def __init__(
+        self, change: BulkChange, zone: str, data: QueryDict | None = None
+    ) -> None:
         super().__init__(change, zone, data)
         names = User.objects.filter(is_active=True).order_by("username")
         self.suggestions = list(names.values_list("username", flat=True)[:SUGGESTED])
@@ -110,7 +116,9 @@ class DueForm(BulkForm):
     )
     none = forms.BooleanField(required=False, label="or without a due date")
 
-    def __init__(self, change: BulkChange, zone: str, data: object = None) -> None:
+    def __init__(
+        self, change: BulkChange, zone: str, data: QueryDict | None = None
+    ) -> None:
         super().__init__(change, zone, data)
         self.fields["due_at"].help_text = f"A day and a time (24 hours) in {zone}."
 

@@ -6,7 +6,6 @@ tasks if few meet the conditions, the second if many do. PostgreSQL decides by s
 SQLite has none, and would choose an index by the number of conditions."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.conf import settings
 
@@ -59,7 +58,7 @@ def is_near(
     everything: AccessPath,
     condition: Condition,
     others: str,
-    values: Sequence[Any],
+    values: Sequence[object],
     order: str,
 ) -> bool:
     """Whether the next tasks in sort order have a page of tasks that meet the condition, which often
@@ -110,7 +109,7 @@ def _cheapest(
 def _bounds(owner_id: int, paths: Sequence[AccessPath]) -> list[tuple[int, int]]:
     """The least and the most tasks of each path, and at the end the number of the owner's tasks. One
     statement."""
-    sql, parameters = [], list[Any]()
+    sql, parameters = [], list[object]()
     for path in paths:
         counted = path.stored_count or "NULL"
         if path.count_from and not path.stored_count:
