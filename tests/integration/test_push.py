@@ -12,31 +12,32 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from threading import Thread
 from typing import Any
 from urllib.parse import quote
 
+import psutil
 import pytest
-from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext, override_settings
+from django.utils import timezone
 
 from taskproject import problems
 from taskproject.accounts.models import User
 from taskproject.ports import Port
 from tasks import push
 from tasks.hints import hint
-from tasks.models import Event
-from tasks.models.newest_events import Committed, FeedWentBack, newest_of
 from tasks.push import read_request
 from tests.conftest import ApiClient, make_task
 from tests.support.copies import copy_of, free_port
 from tests.support.servers import ROOT, STARTS_WITHIN, Server, live_server
-from tests.support.threads import until
 
 #: Seconds: within which a hint arrives, and for which none does.
 HINT_WITHIN, SILENCE = 0.5, 0.6
 RECHECK = 0.5
+#: Signals that set the clock of the process by a day.
+FORWARD, BACK = signal.SIGUSR1, signal.SIGUSR2
 ALLOWED = "access-control-allow-origin: http://localhost:3000"
 #: More than in production, so that a test has many.
 STREAMS_PER_USER = 200
@@ -58,9 +59,21 @@ for name in ("alice", "bob", "frank"):
 client = Client()
 client.force_login(user)
 print(client.session.session_key, flush=True)
+import signal, time
+from datetime import timedelta
+from django.utils import timezone
+from taskproject import timezones
 from taskproject.ports import Port
 from tasks import push
 push.RECHECK, push.HEARTBEAT, push.STREAMS_PER_USER = {recheck}, 1.0, {streams}
+seconds, now, ahead = time.time, timezone.now, timedelta()
+def jump(number, _):
+    global ahead
+    ahead += timedelta(days=1 if number == signal.SIGUSR1 else -1)
+for number in (signal.SIGUSR1, signal.SIGUSR2):
+    signal.signal(number, jump)
+time.time = lambda: seconds() + ahead.total_seconds()
+timezone.now = timezones.now = lambda: now() + ahead
 push.run(Port("127.0.0.1", {port}))
 """
 
@@ -70,6 +83,7 @@ class Service:
     """`manage.py push`, whose interval between two checks is shorter, and `manage.py serve`."""
 
     server: Server
+    process: "subprocess.Popen[str]"
     port: int
     alice: str
     bob: str
@@ -169,7 +183,7 @@ def service(migrated: str) -> Iterator[Service]:
         secrets = [process.stdout.readline().strip() for _ in range(4)]
         server = stack.enter_context(live_server(url, WORKERS="1"))
         wait_for(port)
-        yield Service(server, port, *secrets)
+        yield Service(server, process, port, *secrets)
 
 
 def wait_for(port: int) -> None:
@@ -214,60 +228,6 @@ def test_a_client_that_knows_the_cursor_of_now_gets_no_hint(
     # event-source-polyfill sends it as a parameter.
     assert b"data" not in api.get(f"{path}?lastEventId={cursor}").content
     assert b"data" in api.get(f"{path}?lastEventId=nonsense").content
-
-
-@pytest.mark.django_db(transaction=True)
-def test_events_are_found_that_are_committed_in_another_order() -> None:
-    alice, bob = (User.objects.create_user(name) for name in ("alice", "bob"))
-    committed = Committed()
-    if connection.vendor == "sqlite":  # It has one writer at a time.
-        make_task(bob)
-        make_task(alice)
-        assert committed.read().keys() == {alice.pk, bob.pk}
-        assert committed.read() == {}
-        return
-    other = connection.copy()
-    other.set_autocommit(False)
-    with other.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO tasks_event (owner_id, task_id, via, verb, version, at, changes) "
-            "VALUES (%s, 1, 'command', 'created', 1, now(), '{}') RETURNING sequence",
-            [bob.pk],
-        )
-        [earlier] = cursor.fetchone()
-    make_task(alice)
-
-    assert committed.read().keys() == {alice.pk}
-    assert committed.read().keys() == {alice.pk}
-    other.commit()
-    assert committed.read()[bob.pk] == earlier
-    other.close()
-    # Once all transactions have ended that were in progress, those of other databases too.
-    until(lambda: not committed.read())
-
-
-@pytest.mark.django_db
-def test_a_feed_that_went_back_is_noticed() -> None:
-    alice = User.objects.create_user("alice")
-    for _ in range(2):
-        make_task(alice)
-    committed = Committed()
-    committed.read()
-    Event.objects.filter(sequence=Event.objects.all().last_sequence()).delete()
-
-    with pytest.raises(FeedWentBack):
-        committed.read()
-
-
-@pytest.mark.django_db
-def test_the_newest_events_of_owners() -> None:
-    alice, bob = (User.objects.create_user(name) for name in ("alice", "bob"))
-    with transaction.atomic():
-        make_task(alice)
-    sequence = Event.objects.owned_by(alice.pk).last_sequence()
-
-    assert newest_of([alice.pk, bob.pk]) == {alice.pk: sequence, bob.pk: 0}
-    assert newest_of([]) == {}
 
 
 def test_a_hint_comes_within_half_a_second_of_each_change(service: Service) -> None:
@@ -319,6 +279,31 @@ def test_a_stream_ends_with_its_token(service: Service) -> None:
         stream.read_to_the_end()
     with service.stream(made["secret"]) as stream:
         assert stream.read_to_the_end().startswith("HTTP/1.1 401 ")
+
+
+def test_a_clock_that_jumps_loses_and_repeats_no_hint(service: Service) -> None:
+    """Tokens expire by it, and nothing else that streams wait for."""
+    soon = (timezone.now() + timedelta(hours=1)).isoformat()
+    body = {"name": "Page", "scopes": ["read"], "expires_at": soon}
+    token = service.send("POST", "/api/tokens", body)["secret"]
+    process = psutil.Process(service.process.pid)
+    with service.stream() as stream, service.stream(token) as expiring:
+        for each in (stream, expiring):
+            each.read_until(HINT)
+        spent, began = process.cpu_times().user, time.monotonic()
+        service.process.send_signal(FORWARD)
+        expiring.read_to_the_end()
+        for jump in (BACK, BACK, FORWARD):
+            service.process.send_signal(jump)
+            stream.forget()
+            service.change()
+            cursor = service.cursor
+            assert cursor in stream.read_until(HINT, 1)
+        assert stream.is_silent(SILENCE)
+        spent = process.cpu_times().user - spent
+        assert spent < (time.monotonic() - began) / 2
+    with service.stream(token) as stream:
+        assert cursor in stream.read_until(HINT)
 
 
 def test_streams_end_with_a_session_and_with_an_account(service: Service) -> None:
