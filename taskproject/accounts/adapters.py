@@ -1,6 +1,7 @@
 """How django-allauth signs people up and in: with this service's limits, and its mail."""
 
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -11,7 +12,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 
@@ -23,6 +24,8 @@ from taskproject.throttles import client_address
 
 #: The name in the context of a mail that tells of a change to the account.
 NOTICE = "is_notice"
+#: The mail server, or the database.
+AWAY = (Unavailable, OperationalError, InterfaceError)
 
 
 class EmailBackend(AuthenticationBackend):
@@ -136,10 +139,15 @@ class AccountAdapter(DefaultAccountAdapter):
         context: dict[str, object] | None = None,
         email: str | None = None,
     ) -> None:
-        """Tells of a change that is made already: it does not fail with the mail."""
-        context = {**(context or {}), NOTICE: True}
-        with suppress(NoMail, TooManyRequests, Unavailable):
-            super().send_notification_mail(template_prefix, user, context, email)
+        """Tells of a change once it is made, outside of its transaction: it does not fail with
+        the mail, or where that cannot be counted."""
+        send = partial(super().send_notification_mail, template_prefix, user)
+
+        def tell() -> None:
+            with suppress(NoMail, TooManyRequests, *AWAY):
+                send({**(context or {}), NOTICE: True}, email)
+
+        transaction.on_commit(tell)
 
 
 class MFAAdapter(DefaultMFAAdapter):

@@ -4,6 +4,7 @@ This is a URLconf of its own, which the first request loads: allauth's views tak
 and 0.1 s to import."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import wraps
 
 import orjson
@@ -31,10 +32,17 @@ NOT_OFFERED = {
 
 
 View = Callable[..., HttpResponse]
-#: The paths of views that change all or nothing, the session included: a code is used up only
-#: together with what it opens. (Those that hash a password or send mail are not in a
-#: transaction: they would hold its locks meanwhile.)
-WHOLE = ("/email/verify", "/2fa/authenticate", "/2fa/reauthenticate")
+#: What changes all or nothing, the session included: methods, by the path after the version. A
+#: code is used up only together with what it opens. (What hashes a password or sends a code by
+#: mail is not in a transaction: it would hold its locks meanwhile. Notices are mailed after it.)
+WHOLE = {
+    "account/authenticators/totp": {"POST", "DELETE"},
+    "account/authenticators/webauthn": {"POST", "PUT", "DELETE"},
+    "account/email": {"PATCH", "DELETE"},
+    "auth/2fa/authenticate": {"POST"},
+    "auth/2fa/reauthenticate": {"POST"},
+    "auth/email/verify": {"POST"},
+}
 #: What the views that take a passkey's answer parse it as.
 PASSKEYS: dict[str, Parser] = {
     "manage_webauthn": RegistrationResponse,
@@ -64,10 +72,12 @@ def _parsed(view: View, parser: Parser) -> View:
     return wrapped
 
 
-def _whole(view: View) -> View:
+def _whole(view: View, methods: set[str]) -> View:
+    """The view, in a transaction where the request has one of these methods."""
+
     @wraps(view)
     def wrapped(request: HttpRequest, *args: object, **options: object) -> HttpResponse:
-        with stored_whole(request):
+        with stored_whole(request) if request.method in methods else nullcontext():
             return view(request, *args, **options)
 
     return wrapped
@@ -92,8 +102,8 @@ def _offered(
             view, name = pattern.callback, str(pattern.name)
             if name in PASSKEYS:
                 view = _parsed(view, PASSKEYS[name])
-            if route.endswith(WHOLE):
-                view = _whole(view)
+            if methods := WHOLE.get(route.partition("/v1/")[2]):
+                view = _whole(view, methods)
             yield path(f"api/auth/{route}", view)
 
 

@@ -344,14 +344,15 @@ def _make_codes(request: HttpRequest, user: User, form: ConfirmedForm) -> list[s
 def _remove(request: HttpRequest, user: User, form: ConfirmedForm) -> None:
     """Removes the secret of the app, and all passkeys."""
     found = Authenticator.objects.filter(user=user, type__in=FACTORS)
-    for factor in found:
-        if not get_adapter().can_delete_authenticator(factor):
-            return
-        if factor.type == Authenticator.Type.TOTP:
-            deactivate_totp(request, factor)
-        else:
-            delete_and_cleanup(request, factor)
-    _log(user, "Removed the second factor.")
+    with transaction.atomic():
+        for factor in found:
+            if not get_adapter().can_delete_authenticator(factor):
+                return
+            if factor.type == Authenticator.Type.TOTP:
+                deactivate_totp(request, factor)
+            else:
+                delete_and_cleanup(request, factor)
+        _log(user, "Removed the second factor.")
 
 
 #: What the page does. The result is the recovery codes to show, or None.

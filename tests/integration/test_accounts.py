@@ -1,5 +1,7 @@
 """/api/auth/: people sign up and in, from apps and from browsers"""
 
+from typing import Any
+
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
@@ -280,19 +282,24 @@ def test_a_reset_does_not_tell_whose_address_is_known(anna: User) -> None:
     assert mail.outbox == []
 
 
-def test_changing_the_password_ends_the_other_sessions(anna: User) -> None:
+def test_changing_the_password_ends_the_other_sessions(
+    anna: User, django_capture_on_commit_callbacks: Any
+) -> None:
     app, elsewhere = App(), App()
     signed_in(app), signed_in(elsewhere)
     body = {"current_password": PASSWORD, "new_password": "another-long-password"}
 
-    answer = app.call("POST", "/account/password/change", body)
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = app.call("POST", "/account/password/change", body)
 
     assert answer.status_code in (200, 401)
     assert elsewhere.api("GET", "/api/me").status_code == 401
     assert "password" in mail.outbox[-1].subject.lower()
 
 
-def test_mails_that_others_ask_for_do_not_silence_those_of_changes(anna: User) -> None:
+def test_mails_that_others_ask_for_do_not_silence_those_of_changes(
+    anna: User, django_capture_on_commit_callbacks: Any
+) -> None:
     app = App()
     signed_in(app)
     email = {"email": anna.email}
@@ -303,6 +310,7 @@ def test_mails_that_others_ask_for_do_not_silence_those_of_changes(anna: User) -
     assert asked[-1] == 429
     body = {"current_password": PASSWORD, "new_password": "another-long-password"}
 
-    app.call("POST", "/account/password/change", body)
+    with django_capture_on_commit_callbacks(execute=True):
+        app.call("POST", "/account/password/change", body)
 
     assert mail.outbox[-1].subject == "Password Changed"

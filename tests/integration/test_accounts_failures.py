@@ -1,5 +1,6 @@
 """/api/auth/ and the admin while the database goes away, at each statement of a request."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP
 from allauth.usersessions.models import UserSession
@@ -17,8 +19,10 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from pytest_django import Settings
 
+from taskproject.accounts.attempts import MAX_CODES
 from taskproject.accounts.models import SignInAttempt, User
 from taskproject.accounts.sessions import SessionStore
+from tests.support.passkeys import Passkey
 from tests.support.people import (
     ANNA,
     PASSWORD,
@@ -28,6 +32,7 @@ from tests.support.people import (
     signed_in,
     totp,
 )
+from tests.support.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 #: What ends transactions is not refused: a database that is away has ended them.
@@ -114,8 +119,42 @@ def change(app: App) -> Call:
     return lambda: app.call("POST", "/account/password/change", body)
 
 
+def confirmed(app: App) -> User:
+    """Anna, signed in, who has just given her password again."""
+    make_anna()
+    signed_in(app)
+    app.call("POST", "/auth/reauthenticate", {"password": PASSWORD})
+    return User.objects.get()
+
+
+def remove_app(app: App) -> Call:
+    recovery_code(confirmed(app))
+    return lambda: app.call("DELETE", "/account/authenticators/totp")
+
+
+def add_passkey(app: App) -> Call:
+    confirmed(app)
+    path = "/account/authenticators/webauthn"
+    options = app.call("GET", path).json()["data"]["creation_options"]
+    body = {"name": "Phone", "credential": Passkey().create(options)}
+    return lambda: app.call("POST", path, body)
+
+
+def make_primary(app: App) -> Call:
+    body = {"email": "other@example.com", "primary": True}
+    EmailAddress.objects.create(user=confirmed(app), email=body["email"], verified=True)
+    return lambda: app.call("PATCH", "/account/email", body)
+
+
+def account_of_anna() -> list[Any]:
+    return [
+        *EmailAddress.objects.order_by("pk").values_list("email", "primary"),
+        *Authenticator.objects.order_by("pk").values_list("type", "data"),
+    ]
+
+
 def away_ever_later(every: int = 3) -> Iterator[Away]:
-    """Each on an empty database. At every third statement: that takes a third of the time."""
+    """Each on an empty database. At every statement, it would take as many times longer."""
     for answers in range(0, 100, every):
         for model in (Session, SignInAttempt, User):
             model.objects.all().delete()
@@ -157,6 +196,33 @@ def test_a_code_is_not_used_up_by_a_request_that_fails(
         if not refused(act, away):
             break
         assert act().status_code == status
+
+
+@pytest.mark.parametrize("step", [remove_app, add_passkey, make_primary])
+def test_an_account_is_changed_as_a_whole_or_not(
+    step: Callable[[App], Call],
+) -> None:
+    for away in away_ever_later(every=5):
+        act = step(App())
+        before = account_of_anna()
+        if not refused(act, away):
+            break
+        assert account_of_anna() == before
+        assert act().status_code == 200
+
+
+def test_wrong_codes_at_once_do_not_exceed_the_limit() -> None:
+    make_anna()
+    recovery_code(User.objects.get())
+    apps = [App() for _ in range(MAX_CODES + 2)]
+    for app in apps:
+        assert flows(app.call("POST", "/auth/login", ANNA)) == ["mfa_authenticate"]
+    path, body = "/auth/2fa/authenticate", {"code": "wrong"}
+
+    answers = at_once([partial(app.call, "POST", path, body) for app in apps])
+
+    statuses = Counter(answer.status_code for answer in answers)
+    assert statuses == {400: MAX_CODES, 429: 2}
 
 
 def test_who_signs_up_while_it_goes_away_signs_in_and_verifies() -> None:
