@@ -117,7 +117,7 @@ def code(request: HttpRequest, user: User) -> Attempt:
     device = _known_device(request, user=user)
     key = _key("code-device", device) if device else _key("code", str(user.pk))
     with transaction.atomic():
-        User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        User.objects.filter(pk=user.pk).select_for_update(no_key=True).first()
         return Attempt.begin({key: Limit("code", MAX_CODES, SECONDS)})
 
 
