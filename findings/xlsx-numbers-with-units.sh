@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Three readers of workbooks take a number whose format has a unit for a time. Of the number 3,
 #
-# - xlsx2csv 0.8.6 (Python) writes the text 0" 02ays" if its format is 0" days", which Excel shows
+# - xlsx2csv 0.8.6 (Python) writes the text 0" 02ays" if its format is 0" days", which SheetJS shows
 #   as "3 days", and 0"12" instead of "3h", 0"h"; the number is gone,
 # - pylightxl 1.61 (Python) reads 1900/01/02 00:00:00 and 00:00:00,
-# - ExcelJS 4.4.0 (npm) does so if the unit has a backslash, which Excel writes for one letter: 0\h
-#   and 0\d are the instant 1900-01-02.
+# - ExcelJS 4.4.0 (npm) does so if the unit has a backslash instead of quotes: 0\h and 0\ \d are the
+#   instant 1900-01-02.
 #
 # openpyxl 3.1.5, python-calamine 0.9.1 and SheetJS (npm xlsx 0.18.5) read 3.
 #
