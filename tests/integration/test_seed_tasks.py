@@ -1,5 +1,6 @@
 """manage.py seed_tasks"""
 
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -154,9 +155,11 @@ def test_seed_tasks_says_how_to_make_the_owner(db: None) -> None:
     assert not User.objects.exists()
 
 
-def test_seed_tasks_shows_how_far_it_is(
-    alice: User, capfd: pytest.CaptureFixture[str]
+def test_seed_tasks_shows_a_terminal_how_far_it_is(
+    alice: User, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
     run("seed_tasks", "3", "--owner", "alice")
 
-    assert "3/3" in capfd.readouterr().err
+    assert "3/3" in capsys.readouterr().err

@@ -75,7 +75,10 @@ class Command(BaseCommand):
         trashed = kind in WITH_TRASH
         tasks = Task.objects.all() if trashed else Task.objects.live()
         total = tasks.filter(owner_id__in=[user.pk for user in owners]).count()
-        with tqdm(total=total, unit=" tasks", disable=quiet, file=sys.stderr) as bar:
+        self._exported = 0
+        with tqdm(
+            total=total, unit=" tasks", disable=quiet or None, file=sys.stderr
+        ) as bar:
             records = self._records(owners, bar, owner is None, trashed)
             chunks = WRITERS[kind].write(records, "tasks")
             if path is not None:
@@ -83,7 +86,7 @@ class Command(BaseCommand):
             else:
                 self._to(sys.stdout.buffer, chunks)
         if not quiet:
-            self.stderr.write(f"Exported {bar.n:,} tasks.")
+            self.stderr.write(f"Exported {self._exported:,} tasks.")
 
     def _owners(self, username: str | None, kind: str) -> list[User]:
         if username is None:
@@ -101,6 +104,7 @@ class Command(BaseCommand):
             name = owner.username if everybodys else None
             for record in records_of(owner.pk, name, trashed=trashed):
                 if hasattr(record, "external_id"):
+                    self._exported += 1
                     bar.update()
                 yield record
 

@@ -92,7 +92,7 @@ class Command(BaseCommand):
     ) -> None:
         file = LineCounter(stream)
         rows = READERS[options.format](cast(BinaryIO, file), path.stem)
-        bars: dict[str, Any] = {"unit": " rows", "disable": options.quiet}
+        bars: dict[str, Any] = {"unit": " rows", "disable": options.quiet or None}
         with closing(ImportValidator(owner)) as validator:
             validator.validate(tqdm(rows, "Validating", **bars), file)
             self._report(validator.shown, validator.bad)

@@ -51,7 +51,7 @@ class Command(BaseCommand):
         if dry_run:
             tasks = Task.objects.trashed().filter(deleted_at__lt=trash).count()
             responses = StoredResponse.objects.expired().count()
-            with tqdm(unit=" rows", disable=quiet) as self._bar:
+            with tqdm(unit=" rows", disable=quiet or None) as self._bar:
                 old = self._purge_events(events, dry_run=True)
             self._report("Would remove", tasks, responses, old)
             self._report_staff("Would remove", [rows.count() for rows in self._staff()])
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         Job.objects.expired().delete()
         BulkChange.objects.expired().delete()
         Upload.objects.expired().delete()
-        with tqdm(unit=" rows", disable=quiet) as self._bar:
+        with tqdm(unit=" rows", disable=quiet or None) as self._bar:
             self._report(
                 "Removed",
                 self._purge_trash(trash),

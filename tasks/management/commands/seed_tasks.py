@@ -119,7 +119,8 @@ class Command(BaseCommand):
         lists = [self._list(user, name) for name in LISTS]
         rows = make_rows(lists, count, seed, day)
         tops: list[int] = []
-        with tqdm(total=count, unit=" tasks", disable=verbosity < 1) as bar:
+        quiet = verbosity < 1
+        with tqdm(total=count, unit=" tasks", disable=quiet or None) as bar:
             for batch in batched(rows, BATCH):
                 for row in batch:
                     # A task of the previous batch; the first batch has no subtasks.

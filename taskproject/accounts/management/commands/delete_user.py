@@ -39,7 +39,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Deleted {username}.")
 
     def _finish(self, job: Job, quiet: bool) -> None:
-        with tqdm(total=job.total, unit=" rows", disable=quiet) as bar:
+        with tqdm(total=job.total, unit=" rows", disable=quiet or None) as bar:
 
             def report(job: Job) -> None:
                 bar.update(job.done - bar.n)
