@@ -268,8 +268,9 @@ class TaskChangeListAdmin(TaskActions):
         if "columns" in request.POST:
             chosen = request.POST.getlist("column")
             known = [name for name in self.list_display if name in chosen]
-            saved_views.choose(request, known)
-            if view := saved_views.named(request, request.GET.get(VIEW_VAR, "")):
+            view = saved_views.named(request, request.GET.get(VIEW_VAR, ""))
+            saved_views.choose(request, view, known)
+            if view is not None:
                 query[VIEW_VAR] = str(view.pk)
             query = self._in_order(request, query, order)
             return HttpResponseRedirect(f"{reverse(LIST)}?{query.urlencode()}")

@@ -70,9 +70,8 @@ def columns(request: HttpRequest, known: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in known if name in chosen or name == TITLE)
 
 
-def choose(request: HttpRequest, names: list[str]) -> None:
+def choose(request: HttpRequest, view: SavedView | None, names: list[str]) -> None:
     """Keeps the columns for the session; in a view, until it is opened again."""
-    view = named(request, request.GET.get(VIEW_VAR, ""))
     if view is None:
         request.session[COLUMNS] = names
     else:
