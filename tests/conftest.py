@@ -146,7 +146,7 @@ class ApiClient(Client):
         super().__init__(headers=headers, raise_request_exception=False)
 
     def _base_environ(self, **request: Any) -> dict[str, Any]:
-        """Without cookies without their header, which sends a request through the
+        """Without the header of cookies where there are none: it sends a request through the
         middleware of pages. Django's client always has it."""
         # The stubs leave it out.
         environ: dict[str, Any] = super()._base_environ(**request)  # type: ignore[misc]
@@ -170,7 +170,7 @@ def make_token(user: User, scopes: str = "read write", **fields: Any) -> str:
 
 
 def force_login(client: Client, user: User) -> None:
-    """As the client's method, which sends 15 statements, by one."""
+    """Signs in as the client's method does, by one statement instead of 15."""
     session = Session.objects.create(
         session_key=get_random_string(32),
         session_data=SessionStore().encode(

@@ -297,9 +297,8 @@ def _set_up(request: HttpRequest, user: User, form: SetUpForm) -> list[str]:
     with stored_whole(request):
         Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).delete()
         totp, codes = activate_totp(request, form)
-        totp.wrap().validate_code(
-            form.cleaned_data["code"]
-        )  # It opens nothing any more.
+        # The code opens nothing any more.
+        totp.wrap().validate_code(form.cleaned_data["code"])
         _continue_with(request, user, totp)
         _log(user, "Set up a second factor.")
     return list(codes.wrap().get_unused_codes()) if codes else []
