@@ -20,10 +20,10 @@ OWNER = os.environ["OWNER"].encode()
 TASK = (
     "json_build_object('id', id, 'title', title, 'description', description, 'completed', "
     "completed, 'completed_at', completed_at, 'created_at', created_at, 'updated_at', "
-    "updated_at, 'version', version)::text"
+    "updated_at, 'version', version)"
 )
 PAGE = (
-    f"SELECT json_build_object('items', json_agg({TASK}::json))::text FROM (SELECT * FROM "
+    f"SELECT json_build_object('items', json_agg({TASK})) FROM (SELECT * FROM "
     "task WHERE owner = $1 {} ORDER BY id DESC LIMIT 50) AS task"
 )
 CHANGE = "UPDATE task SET {}, updated_at = now(), version = version + 1 WHERE id = $1 "
