@@ -59,10 +59,15 @@ def is_in(client: Client) -> bool:
     return client.get("/admin/").status_code == 200
 
 
+def stop_clock(monkeypatch: pytest.MonkeyPatch, ahead: int = 0) -> None:
+    """Keeps the time of now, or of some seconds later."""
+    now = time.time() + ahead
+    monkeypatch.setattr(time, "time", lambda: now)
+
+
 def next_code(secret: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The code of the next half minute: the present one was used to set the factor up."""
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 90)
+    """One that was not used to set the factor up."""
+    stop_clock(monkeypatch, ahead=90)
     return totp(secret)
 
 
@@ -87,6 +92,7 @@ def test_staff_set_up_a_factor_and_are_asked_for_it(
 
 
 def test_a_code_opens_once(carol: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop_clock(monkeypatch)
     secret, _ = with_factor(carol)
     first, second = Client(), Client()
     sign_in(first), sign_in(second)
@@ -320,8 +326,7 @@ def test_the_page_asks_for_the_password_if_that_is_long_ago(
 ) -> None:
     client = Client()
     sign_in(client)
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 400)
+    stop_clock(monkeypatch, ahead=400)
     page = client.get(PAGE).content.decode()
     [secret] = re.findall(r'id="secret">(\w+)<', page)
     sent = {"act": "set_up", "code": totp(secret)}
