@@ -34,6 +34,7 @@ from taskproject.accounts.models import ApiToken, User
 from taskproject.accounts.sessions import SessionStore
 from taskproject.downloads import Slots
 from taskproject.health import require_migrations
+from taskproject.sqlite import base as sqlite
 from tasks.models import Actor, Task
 from tests.support.copies import copy_of, made_once, name_of
 
@@ -273,6 +274,13 @@ def django_db_setup(
             require_migrations()
             get_resolver().url_patterns  # noqa: B018  # as in `wsgi`
             connection.close()
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_process_does_not_rest() -> Iterator[None]:
+    """Between two transactions of SQLite, and so between two tests: up to 0.05 s each."""
+    with patch.object(sqlite, "REST", 0.0):
         yield
 
 
