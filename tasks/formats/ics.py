@@ -114,7 +114,7 @@ def _todo(task: TaskRecord, shared: list[str], series: Series | None) -> list[st
     else:
         lines.append("STATUS:NEEDS-ACTION")
     if series:
-        lines.append(f"RRULE:{series.rule}")
+        lines.append(f"RRULE:{series.rrule}")
         if task.recurrence_from == "each_due":
             lines.append(f"{SOURCE}:each_due")
         lines.append(_local("DTSTART", ics_series.start_of(series.first)))
@@ -147,7 +147,7 @@ def _event(task: TaskRecord, shared: list[str]) -> list[str]:
 def _events(task: TaskRecord, shared: list[str], series: Series) -> list[str]:
     """The later occurrences of a series."""
     uid = f"{identifier(task.external_id)}@{series.name}.tasks"
-    lines = ["BEGIN:VEVENT", *shared, f"UID:{uid}", f"RRULE:{series.rule}"]
+    lines = ["BEGIN:VEVENT", *shared, f"UID:{uid}", f"RRULE:{series.rrule}"]
     lines.append(_local("DTSTART", series.first))
     if series.first.at is None:
         lines += ["DURATION:P1D", "TRANSP:TRANSPARENT"]

@@ -35,6 +35,15 @@ class Series(NamedTuple):
     first: Occurrence
     rule: Rule
 
+    @property
+    def rrule(self) -> str:
+        """The value of RRULE. It has a WKST of Monday, too, where the days depend on it: that is the
+        default (RFC 5545 §3.3.10), but Kendo UI's schedulers begin weeks on Sunday."""
+        rule = self.rule
+        if rule.interval == 1 or len(rule.by_weekday) < 2 or rule.week_start:
+            return str(rule)
+        return f"{rule};WKST=MO" if rule.freq == "WEEKLY" else str(rule)
+
 
 def zone_of(task: TaskRecord) -> str | None:
     """The time zone that the later occurrences of the task name; None if they name none."""

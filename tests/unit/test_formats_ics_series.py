@@ -65,7 +65,7 @@ def shown(record: TaskRecord, begin: str = "DTSTART") -> Iterator[date | datetim
         name = next(name for name in lines if name.startswith(begin))
         start = datetime.fromisoformat(lines[name].rstrip("Z"))
         zone = timezones.zone(name.partition("TZID=")[2] or "UTC")
-        if not lines["RRULE"].endswith("Z"):
+        if "Z" not in lines["RRULE"]:
             dates = rrulestr(lines["RRULE"], dtstart=start)
             found.update(at.replace(tzinfo=zone) for at in islice(dates, 40))
         else:
@@ -168,11 +168,19 @@ def test_calendars_show_the_planned_dates(rule: str, day: date, timed: bool) -> 
             ["FREQ=MONTHLY;BYMONTH=1,5;BYMONTHDAY=1;UNTIL=20280101"],
         ),
         ("FREQ=WEEKLY;BYDAY=MO;COUNT=3", ["FREQ=WEEKLY;BYDAY=MO;COUNT=2"]),
+        (
+            "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,SU;COUNT=3",
+            ["FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,SU;COUNT=2;WKST=MO"],
+        ),
+        (
+            "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,SU;WKST=SU",
+            ["FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,SU;WKST=SU"],
+        ),
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=SU", ["FREQ=WEEKLY;INTERVAL=2;BYDAY=SU"]),
+        ("FREQ=WEEKLY;BYDAY=MO,SU", ["FREQ=WEEKLY;BYDAY=MO,SU"]),
     ],
 )  # fmt: skip
-def test_the_last_day_of_a_month_is_written_as_calendars_know_it(
-    rule: str, expected: list[str]
-) -> None:
+def test_a_rule_is_written_as_calendars_know_it(rule: str, expected: list[str]) -> None:
     found = [event["RRULE"].to_ical().decode() for event in events(task(rule))[1:]]
 
     wanted = [{*text.split(";")} for text in expected]
@@ -219,12 +227,16 @@ def test_the_todo_of_a_file_repeats_and_that_of_a_feed_does_not(
     assert b"RRULE" not in ics.components(record).partition(b"END:VTODO")[0]
 
 
-def test_the_end_of_a_series_is_read_as_it_was_written() -> None:
-    record = at_noon("FREQ=DAILY;UNTIL=20270301T110000Z")
+@pytest.mark.parametrize(
+    "rule",
+    ["FREQ=DAILY;UNTIL=20270301T110000Z", "FREQ=WEEKLY;INTERVAL=2;BYDAY=SA,SU"],
+)
+def test_a_rule_is_read_as_it_was_written(rule: str) -> None:
+    record = at_noon(rule)
 
     [again] = read(ics.write([record]))
 
-    assert again.recurrence == record.recurrence
+    assert again.recurrence == record.recurrence == rule
 
 
 @pytest.mark.parametrize(
