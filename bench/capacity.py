@@ -226,7 +226,7 @@ def _of_database(measured: Measured, mix: Cost) -> str:
         requests = per_second(cores, mix.postgresql)
         writes = requests * _written_part()
         service = requests * mix.service / BUSY / 1_000
-        sessions = service * 10
+        sessions = service * 11
         columns.append(
             (
                 about(requests),
@@ -244,7 +244,7 @@ def _of_database(measured: Measured, mix: Cost) -> str:
         ("of which writes/s", f"× {_written_part():.2f}"),
         ("WAL, MB/s", "requests × WAL KB ÷ 1,000"),
         ("cores of the service", "requests × service ms ÷ 0.7 ÷ 1,000"),
-        ("sessions", "10 (`THREADS` + 4) for each worker"),
+        ("sessions", "11 (`THREADS` + 5) for each worker"),
         ("their memory, GB", "sessions × MB ÷ 1,000"),
         (f"million tasks in {GB_A_CORE} GB a core", "GB × 1,000 ÷ bytes of a task"),
         ("people", f"requests × 60 ÷ {PACE}"),

@@ -9,7 +9,8 @@ up. Probes and metrics pass by the queue, and so are answered by the threads in 
 
 Callers take turns: after a request of one, the oldest of the next is run, and a full queue
 refuses the newest of whoever has most in it. So a caller who sends thousands at once keeps
-others waiting no longer than one request does.
+others waiting no longer than one request does. Where that waits for a lock, it takes seconds:
+therefore one thread more runs requests of callers of whom no other is running.
 """
 
 import time
@@ -24,8 +25,9 @@ from taskproject.health import PROBES
 if TYPE_CHECKING:
     from granian.wsgi import ResponseIterWrap
 
-#: Threads that take what cannot be run yet. Two, so that one can wait for a body.
-RESERVE = 2
+#: Threads beyond THREADS: one for callers of whom no request is running, and those that take what
+#: cannot be run yet. Two, so that one can wait for a body.
+RESERVE = 1 + 2
 LONGEST = 5.0  # seconds in the queue
 #: The paths that do not wait. (Metrics may be off: then it is a page that does not exist.)
 PRIORITY = {*PROBES, "/metrics"}
@@ -61,6 +63,8 @@ class Queue:
         self._lock = Lock()
         # While requests wait, as many as there are threads are running.
         self.running = 0
+        #: Their numbers, by callers.
+        self._running: dict[str, int] = {}
         #: The requests of each caller who has some, the oldest first, each with the time at
         #: which it came. The caller whose turn it is comes first.
         self._waiting: dict[str, deque[tuple[float, Request]]] = {}
@@ -69,27 +73,43 @@ class Queue:
     def admit(self, request: Request) -> bool:
         """Whether this thread is to run the request, and then those that `following` returns.
         Otherwise it waits."""
+        whose = caller(request.scope)
         with self._lock:
-            if self.running < settings.THREADS:
-                self.running += 1
+            if self._may_run(whose):
+                self._begin(whose)
                 return True
-            mine = self._waiting.setdefault(caller(request.scope), deque())
+            mine = self._waiting.setdefault(whose, deque())
             mine.append((time.monotonic(), request))
             self._length += 1
             return False
 
-    def following(self) -> Request | None:
-        """The next request to run; None if none waits, and this thread is done."""
+    def following(self, ended: Request) -> Request | None:
+        """The next request to run after this one; None if none may run, and the thread is done."""
         with self._lock:
-            if not self._length:
-                self.running -= 1
+            self._end(caller(ended.scope))
+            whose = next(filter(self._may_run, self._waiting), None)
+            if whose is None:
                 return None
-            whose = next(iter(self._waiting))
+            self._begin(whose)
             turn = self._waiting[whose]
             request = self._taken(whose, turn.popleft())
             if turn:  # behind the others
                 self._waiting[whose] = self._waiting.pop(whose)
             return request
+
+    def _may_run(self, whose: str) -> bool:
+        free = settings.THREADS - self.running
+        return free > 0 or (free == 0 and whose not in self._running)
+
+    def _begin(self, whose: str) -> None:
+        self.running += 1
+        self._running[whose] = self._running.get(whose, 0) + 1
+
+    def _end(self, whose: str) -> None:
+        self.running -= 1
+        left = self._running.pop(whose) - 1
+        if left:
+            self._running[whose] = left
 
     def excess(self) -> Request | None:
         """The newest request of whoever has most, if the queue is longer than QUEUE."""

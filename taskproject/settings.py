@@ -454,9 +454,9 @@ WORKERS = environment.integer("WORKERS", min(os.cpu_count() or 1, 32), 1, 256)
 # More than one, for what waits for the database: with six, PostgreSQL makes the writes of
 # several durable at once (2 -> 4: a quarter more writes, a tenth more reads a second;
 # 4 -> 6: a twentieth more writes). With many processors fewer, so that a PostgreSQL as it is
-# installed (100 connections, 3 of them reserved) has enough for all, for the two threads in reserve
-# of each process (request_queue.py), and for its `/readyz`.
-THREADS = environment.integer("THREADS", min(6, max(2, 90 // WORKERS - 3)), 1, 64)
+# installed (100 connections, 3 of them reserved) has enough for all, for the three more of each
+# process (request_queue.py), and for its `/readyz`.
+THREADS = environment.integer("THREADS", min(6, max(2, 90 // WORKERS - 4)), 1, 64)
 # The requests of each process that wait for a thread: those of 1,000 clients that send one at once,
 # even if all connections lead to one process.
 QUEUE = environment.integer("QUEUE", 1_024, 1, 8_192)

@@ -117,7 +117,7 @@ class Gateway:
                 self._refuse(excess)
         while following is not None:
             self._answer(following)
-            following = self._queue.following()
+            following = self._queue.following(following)
 
     def _refuse(self, request: Request) -> None:
         self._answer(request._replace(scope=request.scope | {REFUSED: True}))

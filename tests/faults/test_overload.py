@@ -117,6 +117,10 @@ def test_what_exceeds_the_service_s_own_queue_is_503_and_never_done(
                     crowd = _crowd(stack, port, [request] * (full + TOO_MANY))
                     until(lambda: len(_answered(crowd)) >= TOO_MANY)  # noqa: B023
                     assert client.send("GET", "/livez").status == 200
+                    # Of another caller, who does not wait for these.
+                    other = {"Authorization": "Bearer another"}
+                    answer = client.send("GET", "/api/tasks", headers=other)
+                    assert answer.status == 401
                     refused = client.send("POST", "/api/tasks", {"title": "Refused"})
                     # At once: those in the queue still wait.
                     assert len(_answered(crowd)) < full

@@ -192,10 +192,11 @@ def test_the_time_in_the_queue_is_measured(
     """Of one that waited; another waited too long, and a third found a thread free."""
     monkeypatch.setattr(request_queue, "LONGEST", 0)
     queue = request_queue.Queue()
-    queue.running = measured.THREADS
+    request = Request(cast(Answer, None), {})
+    assert all(map(queue.admit, [request] * measured.THREADS))
     for _ in range(2):
         queue.admit(Request(cast(Answer, None), {}))
-    waited, late = queue.following(), queue.expired()
+    waited, late = queue.following(request), queue.expired()
     assert waited
     before = scraped()
     for scope in (waited.scope, late[0].scope, {}):

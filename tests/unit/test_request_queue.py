@@ -1,5 +1,6 @@
 """Who of those that wait for a thread is next, and who is refused."""
 
+from collections.abc import Iterator
 from typing import cast
 
 import pytest
@@ -12,10 +13,12 @@ pytestmark = pytest.mark.either_database
 
 
 def waiting(settings: Settings, *callers: str) -> Queue:
-    """A queue of requests of these callers, each with the number of its place."""
+    """A queue of requests of these callers, each with the number of its place. As many as may run
+    are running."""
     settings.THREADS, settings.QUEUE = 1, 4
     queue = Queue()
-    assert queue.admit(_request("running", 0))
+    assert queue.admit(_request("zoe", 0))
+    assert queue.admit(_request("yann", 0))
     for number, name in enumerate(callers):
         assert not queue.admit(_request(name, number))
     return queue
@@ -30,14 +33,38 @@ def numbers(*requests: Request | None) -> list[int]:
     return [request.scope["number"] for request in requests if request]
 
 
+def following(queue: Queue, ended: str = "zoe") -> Iterator[Request]:
+    """What one thread runs after a request of this caller."""
+    request = queue.following(_request(ended, 0))
+    while request:
+        yield request
+        request = queue.following(request)
+
+
 def test_callers_take_turns(settings: Settings) -> None:
     queue = waiting(settings, "alice", "alice", "alice", "bob", "carol", "bob")
 
-    order = numbers(*(queue.following() for _ in range(6)))
-
-    assert order == [0, 3, 4, 1, 5, 2]
-    assert queue.following() is None
+    assert numbers(*following(queue)) == [0, 3, 4, 1, 5, 2]
     assert queue.admit(_request("alice", 9))
+
+
+def test_one_thread_more_runs_requests_of_those_of_whom_none_is_running(
+    settings: Settings,
+) -> None:
+    settings.THREADS = 2
+    queue = Queue()
+    admitted = [
+        queue.admit(_request(name, number))
+        for number, name in enumerate(["alice", "alice", "alice", "bob", "bob"])
+    ]
+
+    assert admitted == [True, True, False, True, False]
+    assert numbers(*following(queue, "bob")) == [4]
+    assert queue.admit(_request("carol", 5))
+    # Of the three, one ends: two are running, as many as there are threads.
+    assert numbers(*following(queue, "carol")) == []
+    assert numbers(*following(queue, "alice")) == [2]
+    assert queue.running == 1
 
 
 def test_what_exceeds_it_is_the_newest_of_whoever_has_most(settings: Settings) -> None:
@@ -60,7 +87,7 @@ def test_what_has_waited_too_long_is_refused(
     monkeypatch.setattr(request_queue, "LONGEST", 0)
 
     assert numbers(*queue.expired()) == [0, 2, 1]
-    assert queue.following() is None
+    assert not [*following(queue)]
 
 
 @pytest.mark.parametrize(
