@@ -84,7 +84,7 @@ def test_the_form_of_a_list_and_of_a_tag_is_number_2() -> None:
 
 
 def every_path(alice: User) -> dict[str, str]:
-    task = make_task(alice, tags=["errand"], due_date=date(2026, 12, 31))
+    task = make_task(alice, tags=["errand"], due_date=date(2999, 12, 31))
     row = TaskList.objects.add(BY, owner_id=alice.pk, name="Home")
     return {
         f"/api/tasks/{task.pk}": '"1"',
