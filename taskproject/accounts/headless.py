@@ -14,6 +14,7 @@ from django.urls import URLPattern, URLResolver, path
 from django.views.decorators.http import require_safe
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
+from taskproject import problems
 from taskproject.accounts.passkeys import Parser, parses
 from taskproject.accounts.sessions import stored_whole
 
@@ -121,3 +122,16 @@ def document(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [*_operations, path("api/auth/openapi.json", document)]
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Without it Django would render the admin's page, whose links this URLconf lacks."""
+    return problems.respond(
+        request,
+        problems.NotFound("Nothing is here. GET /api/auth/openapi.json lists what is."),
+    )
+
+
+handler400 = "taskproject.problems.bad_request"
+handler404 = not_found
+handler500 = "taskproject.problems.server_error"

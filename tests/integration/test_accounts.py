@@ -54,6 +54,34 @@ def test_somebody_signs_up_verifies_the_address_and_works(
     assert client.api("GET", "/api/me").status_code == 401
 
 
+@clients
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_unknown_path_is_404(
+    db: None, client_class: type[App | Browser], method: str
+) -> None:
+    client = client_class()
+    client.call("GET", "/config")
+
+    answer = client.call(method, "/auth/sign-in")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert "/api/auth/openapi.json" in answer.json()["detail"]
+
+
+def test_a_bug_of_a_view_is_logged(
+    db: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*args: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("allauth.headless.base.views.ConfigView.get", fail)
+
+    answer = App().call("GET", "/config")
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "server_error")
+    assert "a bug" in caplog.text
+
+
 # Who may sign up
 
 
