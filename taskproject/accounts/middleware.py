@@ -3,6 +3,9 @@
 from collections.abc import Callable
 
 import orjson
+from allauth.account.internal.flows.email_verification_by_code import (
+    EMAIL_VERIFICATION_CODE_SESSION_KEY,
+)
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -14,6 +17,7 @@ from taskproject import problems, timezones
 from taskproject.accounts import attempts
 from taskproject.accounts.auth import require_https
 from taskproject.accounts.models import User
+from taskproject.accounts.sessions import SessionStore
 from taskproject.inputs import StrictParser, check_body_headers
 
 
@@ -44,11 +48,12 @@ class HeadlessMiddleware:
     COUNTED = (
         "/auth/signup",
         "/auth/email/verify",
-        "/auth/email/verify/resend",
         "/auth/password/request",
         "/auth/password/reset",
         "/auth/webauthn/login",
     )
+    #: What mails another code to the address that waits to be verified.
+    RESENDS = (("POST", "/auth/email/verify/resend"), ("PUT", "/account/email"))
     #: What asks for the old password.
     PASSWORD = "/account/password/change"
     #: What signs in.
@@ -72,8 +77,10 @@ class HeadlessMiddleware:
             body = self._read_body(request)
             if request.method == "POST" and request.path_info.endswith(self.PASSWORD):
                 changing = attempts.password(self._session_key(request))
-            if request.method == "POST" and request.path_info.endswith(self.COUNTED):
-                email = body.get("email")
+            resends = self._resends(request)
+            posts = request.method == "POST"
+            if resends or posts and request.path_info.endswith(self.COUNTED):
+                email = self._waiting(request) if resends else body.get("email")
                 attempt = attempts.account(
                     request, email if isinstance(email, str) else ""
                 )
@@ -104,6 +111,20 @@ class HeadlessMiddleware:
         if request.path_info.startswith(self.BROWSER):
             return request.session.session_key or ""
         return str(request.META.get("HTTP_X_SESSION_TOKEN", ""))
+
+    def _resends(self, request: HttpRequest) -> bool:
+        return any(
+            request.method == method and request.path_info.endswith(path)
+            for method, path in self.RESENDS
+        )
+
+    def _waiting(self, request: HttpRequest) -> str | None:
+        """The address that waits to be verified in this session. A mail to it counts whether
+        somebody has it already or not: only the latter is sent, and the limit must not tell."""
+        key = self._session_key(request)
+        session = SessionStore(key if key.isascii() else None)
+        step: dict[str, str] = session.get(EMAIL_VERIFICATION_CODE_SESSION_KEY, {})
+        return step.get("email")
 
     def _remember(self, request: HttpRequest, response: HttpResponseBase) -> None:
         """Makes a browser known in which somebody has just signed in or set a password."""
@@ -151,6 +172,11 @@ class HeadlessMiddleware:
         if status == 500 and request.path_info.endswith("/email/verify"):
             # By the code of another sign-in.
             return problems.Conflict("The address is verified already: sign in again.")
+        if status == 409 and request.path_info.endswith("/email/verify/resend"):
+            return problems.Conflict(
+                "No address waits for a code, or two more were mailed already: sign in, "
+                "which mails another one if the address is not verified."
+            )
         if status == 409:
             return problems.Conflict(
                 "This step is not pending, or you are signed in already: GET the "

@@ -55,6 +55,52 @@ def test_somebody_signs_up_verifies_the_address_and_works(
 
 
 @clients
+def test_another_code_is_mailed_twice(
+    open_to_all: None, db: None, client_class: type[App | Browser]
+) -> None:
+    client = client_class()
+    client.call("GET", "/config")
+    client.call("POST", "/auth/signup", ANNA)
+
+    asked = [client.call("POST", "/auth/email/verify/resend") for _ in range(3)]
+
+    assert [answer.status_code for answer in asked] == [200, 200, 409]
+    assert "sign in" in asked[-1].json()["detail"]
+    codes = [code_of(message) for message in mail.outbox]
+    assert len(set(codes)) == 3
+    old = client.call("POST", "/auth/email/verify", {"key": codes[0]})
+    assert old.status_code == 400
+    new = client.call("POST", "/auth/email/verify", {"key": codes[-1]})
+    assert new.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent"),
+    [
+        ("POST", "/auth/email/verify/resend", None),
+        ("PUT", "/account/email", ANNA["email"]),
+    ],
+)
+def test_the_limit_of_codes_does_not_tell_whose_address_is_known(
+    open_to_all: None, anna: User, method: str, path: str, sent: str | None
+) -> None:
+    def statuses(email: str) -> list[int]:
+        found: list[int] = []
+        while 429 not in found:
+            app = App()
+            answer = app.call("POST", "/auth/signup", ANNA | {"email": email})
+            body = sent and {"email": email}
+            again = [app.call(method, path, body) for _ in range(2)]
+            found += [one.status_code for one in (answer, *again)]
+        return found
+
+    known, new = statuses(anna.email), statuses("new@example.com")
+
+    assert known == new
+    assert len(known) > MAX_OF_MAILBOX
+
+
+@clients
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_unknown_path_is_404(
     db: None, client_class: type[App | Browser], method: str
