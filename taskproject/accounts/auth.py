@@ -28,6 +28,10 @@ from taskproject.sql import NO_GUARD, Guard
 BEARER = f"Bearer {TOKEN_PREFIX}"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 SESSION_ENDED = "The session has ended. Sign in again."
+NOT_SIGNED_IN = (
+    "Nobody has signed in to the session yet: GET /api/auth/app/v1/auth/session says which "
+    "step is missing."
+)
 
 
 # Prefixes of loopback addresses; IPv4 may be mapped to IPv6. Unix sockets have no address.
@@ -199,7 +203,8 @@ class SessionTokenAuth(APIKeyHeader):
         request.session = SessionStore(key if key and key.isascii() else None)
         user = get_user(request)
         if not isinstance(user, User) or not user.is_active:
-            raise InvalidToken(SESSION_ENDED)
+            waits = request.session.session_key and SESSION_KEY not in request.session
+            raise InvalidToken(NOT_SIGNED_IN if waits else SESSION_ENDED)
         return Caller(user, "session")
 
 

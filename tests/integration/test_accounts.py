@@ -100,6 +100,18 @@ def test_the_limit_of_codes_does_not_tell_whose_address_is_known(
     assert len(known) > MAX_OF_MAILBOX
 
 
+def test_a_session_in_which_nobody_has_signed_in_yet_says_so(
+    open_to_all: None, db: None
+) -> None:
+    app = App()
+    app.call("POST", "/auth/signup", ANNA)
+
+    answer = app.api("GET", "/api/me")
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+    assert "which step is missing" in answer.json()["detail"]
+
+
 @clients
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_unknown_path_is_404(
