@@ -63,7 +63,7 @@ def refuse(parameter: str) -> NoReturn:
     """Raises the error of a cursor that is not valid for this list."""
     raise Invalid.of(
         parameter,
-        "Send the next_cursor of the page before, unchanged.",
+        "Send the next_cursor of the page before, unchanged, with the parameters of that page.",
         code="cursor",
         place="query",
     )

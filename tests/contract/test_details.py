@@ -83,7 +83,7 @@ QUERIES = [
     (TASKS, "limit=ten", "/limit", "wrong_type", "Send a whole number in digits."),
     (TASKS, "limit=1&limit=2", "/limit", "repeated", "Send it once."),
     (TASKS, "completed=1", "/completed", "wrong_type", "Send true or false."),
-    (TASKS, "cursor=x", "/cursor", "cursor", "Send the next_cursor of the page before, unchanged."),
+    (TASKS, "cursor=x", "/cursor", "cursor", "Send the next_cursor of the page before, unchanged, with the parameters of that page."),
     (TASKS, f"cursor={'Y' * 2001}", "/cursor", "too_long", "Send at most 2,000 characters."),
     (TASKS, "complete=1", "/complete", "unknown", "Unknown parameter 'complete'; did you mean 'completed'?"),
     (TASKS, "sort=relevance", "", "refused", "Send sort=relevance together with q."),

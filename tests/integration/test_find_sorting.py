@@ -197,7 +197,7 @@ def test_a_cursor_that_the_service_never_made_is_refused(
 
     answer = api.send("GET", f"/api/tasks?sort={sort}&cursor={cursor}")
 
-    detail = "Send the next_cursor of the page before, unchanged."
+    detail = "Send the next_cursor of the page before, unchanged, with the parameters of that page."
     assert_refused(answer, "/api/tasks", "/cursor", "cursor", detail, "query")
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from taskproject.problems import Invalid
 from tasks import cursors
 
-DETAIL = "Send the next_cursor of the page before, unchanged."
+DETAIL = "Send the next_cursor of the page before, unchanged, with the parameters of that page."
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=1_000)
 
 
