@@ -336,7 +336,7 @@ MFA_TOTP_ISSUER = "Tasks"
 MFA_TOTP_TOLERANCE = 1
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "BACKEND": "taskproject.cache.DatabaseCache",
         "LOCATION": "taskproject_cache",
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }

@@ -34,8 +34,9 @@ NOT_OFFERED = {
 
 View = Callable[..., HttpResponse]
 #: What changes all or nothing, the session included: methods, by the path after the version. A
-#: code is used up only together with what it opens. (What hashes a password or sends a code by
-#: mail is not in a transaction: it would hold its locks meanwhile. Notices are mailed after it.)
+#: code or challenge is used up only together with what it opens. (What hashes a password or sends
+#: a code by mail is not in a transaction: it would hold its locks meanwhile. Notices are mailed
+#: after it.)
 WHOLE = {
     "account/authenticators/totp": {"POST", "DELETE"},
     "account/authenticators/webauthn": {"POST", "PUT", "DELETE"},
@@ -43,6 +44,9 @@ WHOLE = {
     "auth/2fa/authenticate": {"POST"},
     "auth/2fa/reauthenticate": {"POST"},
     "auth/email/verify": {"POST"},
+    "auth/webauthn/authenticate": {"POST"},
+    "auth/webauthn/login": {"POST"},
+    "auth/webauthn/reauthenticate": {"POST"},
 }
 #: What the views that take a passkey's answer parse it as.
 PASSKEYS: dict[str, Parser] = {

@@ -37,6 +37,7 @@ from tests.support.threads import at_once
 pytestmark = pytest.mark.django_db(transaction=True)
 #: What ends transactions is not refused: a database that is away has ended them.
 ENDS = ("ROLLBACK", "RELEASE", "PRAGMA")
+CANCELLED = "DO $$ BEGIN RAISE EXCEPTION 'cancelled' USING ERRCODE = '57014'; END $$"
 #: Of an authenticator app.
 SECRET = "JBSWY3DPEHPK3PXP"
 Call = Callable[[], Any]
@@ -99,8 +100,7 @@ def reset(app: App) -> Call:
 
 
 def recovery_code(user: User) -> str:
-    """A code of a user who has a second factor now. (That an app's code is used up is stored by
-    Django's cache, which takes a database that is away for a code that was used.)"""
+    """A code of a user who has a second factor now."""
     TOTP.activate(user, SECRET)
     return str(RecoveryCodes.activate(user).get_unused_codes()[0])
 
@@ -138,6 +138,19 @@ def add_passkey(app: App) -> Call:
     options = app.call("GET", path).json()["data"]["creation_options"]
     body = {"name": "Phone", "credential": Passkey().create(options)}
     return lambda: app.call("POST", path, body)
+
+
+def passkey(app: App) -> Call:
+    """Signs in with it, and nothing else."""
+    confirmed(app)
+    device, path = Passkey(), "/account/authenticators/webauthn"
+    options = app.call("GET", path).json()["data"]["creation_options"]
+    body = {"name": "Phone", "credential": device.create(options)}
+    assert app.call("POST", path, body).status_code == 200
+    app.session_token = ""
+    asked = app.call("GET", "/auth/webauthn/login").json()["data"]
+    body = {"credential": device.get(asked["request_options"])}
+    return lambda: app.call("POST", "/auth/webauthn/login", body)
 
 
 def make_primary(app: App) -> Call:
@@ -186,7 +199,8 @@ def test_a_database_that_goes_away_is_503_at_each_statement(
 
 
 @pytest.mark.parametrize(
-    ("step", "status"), [(verify, 200), (reset, 401), (second_factor, 200)]
+    ("step", "status"),
+    [(verify, 200), (reset, 401), (second_factor, 200), (passkey, 200)],
 )
 def test_a_code_is_not_used_up_by_a_request_that_fails(
     step: Callable[[App], Call], status: int
@@ -196,6 +210,44 @@ def test_a_code_is_not_used_up_by_a_request_that_fails(
         if not refused(act, away):
             break
         assert act().status_code == status
+
+
+class Failing:
+    """The database cancels the first statement that begins so, and answers all others."""
+
+    def __init__(self, beginning: str) -> None:
+        self.beginning = beginning
+
+    def __call__(
+        self, execute: Execute, sql: str, params: Any, many: bool, context: Any
+    ) -> Any:
+        if not (self.beginning and sql.startswith(self.beginning)):
+            return execute(sql, params, many, context)
+        self.beginning = ""
+        if connection.vendor == "sqlite":
+            raise OperationalError("database is locked")
+        return execute(CANCELLED, None, False, context)
+
+
+@pytest.mark.parametrize(
+    "statement", ['SELECT "cache_key"', 'INSERT INTO "taskproject_cache"']
+)
+def test_a_right_code_of_an_app_is_503_where_it_cannot_be_stored_as_used(
+    statement: str,
+) -> None:
+    app = App()
+    second_factor(app)
+    body = {"code": totp(SECRET)}
+    act = partial(app.call, "POST", "/auth/2fa/authenticate", body)
+
+    failing = Failing(statement)
+    with connection.execute_wrapper(failing):
+        refused = act()
+
+    assert not failing.beginning
+    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+    assert not SignInAttempt.objects.exists()
+    assert act().status_code == 200
 
 
 @pytest.mark.parametrize("step", [remove_app, add_passkey, make_primary])
