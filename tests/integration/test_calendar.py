@@ -273,17 +273,22 @@ def november(monkeypatch: pytest.MonkeyPatch) -> None:
     StillClock(monkeypatch).at("2026-11-24T12:00:00Z")
 
 
-def make_tasks(owner: User, count: int, due_date: date, **fields: Any) -> None:
-    rows = [{"title": f"{due_date} {n}", "due_date": due_date} for n in range(count)]
-    Task.objects.add_all(BY, owner.pk, [{**row, **fields} for row in rows])
+def make_tasks(owner: User, count: int, *days: date, **fields: Any) -> None:
+    """So many of each day."""
+    rows = [
+        {"title": f"{day} {number}", "due_date": day, **fields}
+        for day in days
+        for number in range(count)
+    ]
+    Task.objects.add_all(BY, owner.pk, rows)
 
 
 @pytest.mark.usefixtures("november")
 def test_what_is_due_tomorrow_comes_before_2_190_that_are_done(
     nobody: ApiClient, alice: User, url: str
 ) -> None:
-    for days in range(1, 366):
-        make_tasks(alice, 6, TODAY.date() - timedelta(days=days), completed=True)
+    days = (TODAY.date() - timedelta(days=number) for number in range(1, 366))
+    make_tasks(alice, 6, *days, completed=True)
     make_task(alice, "Tomorrow", due_date=TODAY.date() + timedelta(days=1))
 
     summaries = shown(nobody, url)
