@@ -112,6 +112,7 @@ def test_a_bulk_change_is_done_and_undone(
         assert versions == set(range(1, task.version + 1))
 
 
+@pytest.mark.either_database
 def test_a_due_date_is_a_day_or_a_time_or_none(staff: Client, alice: User) -> None:
     task = make_task(alice)
     wrong: list[dict[str, Any]] = [
@@ -266,6 +267,7 @@ def test_a_family_is_not_separated_by_an_assignment(
 # The preview
 
 
+@pytest.mark.either_database
 def test_a_preview_without_changes_asks_for_no_confirmation(
     staff: Client, alice: User
 ) -> None:
@@ -300,6 +302,7 @@ def test_a_preview_says_how_many_tasks_it_changes_and_whose(
     assert Task.objects.completed().count() == 1
 
 
+@pytest.mark.either_database
 def test_what_is_confirmed_is_what_was_shown(staff: Client, alice: User) -> None:
     task = make_task(alice)
     select(staff, "add_tags", task)
@@ -330,6 +333,7 @@ def test_it_is_confirmed_within_an_hour_and_once(staff: Client, alice: User) -> 
     assert Task.objects.get().version == 3
 
 
+@pytest.mark.either_database
 def test_nobody_else_sees_confirms_or_undoes_it(
     staff: Client, alice: User, bob: User
 ) -> None:
@@ -343,6 +347,7 @@ def test_nobody_else_sees_confirms_or_undoes_it(
     assert Task.objects.get().completed
 
 
+@pytest.mark.either_database
 def test_who_may_change_tasks_no_longer_confirms_and_undoes_nothing(
     bob: User, alice: User
 ) -> None:
@@ -357,6 +362,7 @@ def test_who_may_change_tasks_no_longer_confirms_and_undoes_nothing(
     assert not Task.objects.get().completed
 
 
+@pytest.mark.either_database
 def test_a_forged_request_of_another_site_is_refused(
     staff: Client, carol: User, alice: User
 ) -> None:
@@ -407,6 +413,7 @@ def test_it_is_undone_once_and_for_ten_minutes(staff: Client, alice: User) -> No
     assert not Task.objects.get().completed
 
 
+@pytest.mark.either_database
 def test_a_selection_cannot_be_undone(staff: Client, alice: User) -> None:
     select(staff, "complete", make_task(alice))
 

@@ -31,6 +31,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> StillClock:
 # Columns
 
 
+@pytest.mark.either_database
 def test_the_list_shows_where_a_task_belongs_and_when_it_is_due(
     staff: Client, alice: User
 ) -> None:
@@ -53,6 +54,7 @@ def test_the_list_shows_where_a_task_belongs_and_when_it_is_due(
     assert cells["due"].startswith("2026-11-24 18:00 Asia/Tokyo <strong")
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
@@ -201,6 +203,7 @@ def test_an_action_across_all_pages_obeys_the_new_filters(
     assert Task.objects.get(completed=False) == other
 
 
+@pytest.mark.either_database
 def test_the_filters_offer_no_more_however_many_lists_and_tags_there_are(
     staff: Client, alice: User
 ) -> None:
@@ -218,6 +221,7 @@ def test_the_filters_offer_no_more_however_many_lists_and_tags_there_are(
     assert abs(sizes[0] - sizes[1]) < 500
 
 
+@pytest.mark.either_database
 def test_a_filter_shows_what_was_chosen_and_hands_the_others_on(
     staff: Client, alice: User
 ) -> None:
@@ -393,6 +397,7 @@ def test_a_nul_in_a_filter_is_refused(staff: Client, path: str, query: str) -> N
     assert staff.get(f"{path}?{query}").status_code == 400
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("query", ["tag=abc", "list=abc", "due=abc", "due_from=abc"])
 def test_a_filter_that_makes_no_sense_is_left_out(
     staff: Client, alice: User, query: str

@@ -256,6 +256,7 @@ TITLES = """{"kind":"header","format":"tasks","version":2}
 """
 
 
+@pytest.mark.either_database
 def test_refused_rows_have_the_titles_that_can_be_read(
     staff: Client, alice: User, bob: User
 ) -> None:
@@ -305,6 +306,7 @@ def test_an_owner_is_chosen_at_the_preview(
     assert "All tasks of the file" not in text(staff.get(path()))
 
 
+@pytest.mark.either_database
 def test_an_owner_who_does_not_exist_is_refused_at_the_preview(
     staff: Client, alice: User
 ) -> None:
@@ -317,6 +319,7 @@ def test_an_owner_who_does_not_exist_is_refused_at_the_preview(
     assert Upload.objects.count() == 1
 
 
+@pytest.mark.either_database
 def test_an_owner_is_chosen_by_who_may_and_for_files_without(
     alice: User, bob: User
 ) -> None:
@@ -334,6 +337,7 @@ def test_an_owner_is_chosen_by_who_may_and_for_files_without(
     assert UploadFile.objects.count() == 1
 
 
+@pytest.mark.either_database
 def test_a_row_with_two_faults_is_refused_once(staff: Client, alice: User) -> None:
     client = UUID(int=7)
     rows = f"1,a,,{client}\n2,b,none,{client}\n"
@@ -344,6 +348,7 @@ def test_a_row_with_two_faults_is_refused_once(staff: Client, alice: User) -> No
     assert "1 row cannot be imported" in text(page)
 
 
+@pytest.mark.either_database
 def test_markup_in_a_file_stays_text(staff: Client, alice: User) -> None:
     page = text(upload(staff, f"title,priority\n{SCRIPT},\n{SCRIPT},{SCRIPT}\n"))
 
@@ -364,6 +369,7 @@ def test_any_bytes_are_refused_with_a_reason(
     assert "0 tasks imported" in text(confirm(staff))
 
 
+@pytest.mark.either_database
 def test_a_file_that_is_too_large_is_refused(
     staff: Client, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -429,6 +435,7 @@ def test_one_that_is_purged_after_its_page_has_found_it_is_404(
     assert "Nothing is here" in text(answer)
 
 
+@pytest.mark.either_database
 def test_nobody_else_sees_or_confirms_it(staff: Client, alice: User, bob: User) -> None:
     upload(staff, "title\nBread")
     client = as_staff(bob, "view_task", "add_task", "add_tasklist")
@@ -440,6 +447,7 @@ def test_nobody_else_sees_or_confirms_it(staff: Client, alice: User, bob: User) 
     assert IMPORT in text(staff.get(LIST))
 
 
+@pytest.mark.either_database
 def test_who_may_not_view_users_imports_own_tasks(alice: User, bob: User) -> None:
     client = as_staff(bob, "add_task", "add_tasklist")
     upload(client, "title,owner\nBread,alice")
@@ -448,6 +456,7 @@ def test_who_may_not_view_users_imports_own_tasks(alice: User, bob: User) -> Non
     assert Task.objects.get().owner == bob
 
 
+@pytest.mark.either_database
 def test_a_file_of_another_site_and_of_nobody_is_not_read(
     carol: User, alice: User, queries: CaptureQueriesContext
 ) -> None:

@@ -116,6 +116,7 @@ def test_an_action_across_all_pages_obeys_search_and_filter(
     assert [row(other) for other in (bread, bobs)] == [row_of(bread), row_of(bobs)]
 
 
+@pytest.mark.either_database
 def test_an_action_without_a_selection_changes_nothing(
     staff: Client, alice: User
 ) -> None:
@@ -303,6 +304,7 @@ def test_a_malformed_query_is_no_server_error(
 # Permissions
 
 
+@pytest.mark.either_database
 def test_who_may_only_view_sees_the_list_without_buttons(
     staff_with: Staff, alice: User
 ) -> None:
@@ -316,6 +318,7 @@ def test_who_may_only_view_sees_the_list_without_buttons(
     assert 'value="complete"' not in page
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("action", ["complete", "reopen", "delete_selected"])
 @pytest.mark.parametrize("across", [False, True])
 def test_who_may_only_view_cannot_forge_an_action(
@@ -328,6 +331,7 @@ def test_who_may_only_view_cannot_forge_an_action(
     assert [row(task) for task in tasks] == [row_of(task) for task in tasks]
 
 
+@pytest.mark.either_database
 def test_who_may_not_add_cannot_save_as_new(staff_with: Staff, alice: User) -> None:
     task = make_task(alice)
     client = staff_with("view_task", "change_task")
@@ -338,6 +342,7 @@ def test_who_may_not_add_cannot_save_as_new(staff_with: Staff, alice: User) -> N
     assert Task.objects.count() == 1
 
 
+@pytest.mark.either_database
 def test_who_may_not_delete_cannot_forge_a_deletion(
     staff_with: Staff, alice: User
 ) -> None:
@@ -353,6 +358,7 @@ def test_who_may_not_delete_cannot_forge_a_deletion(
 # Escaping
 
 
+@pytest.mark.either_database
 @pytest.mark.parametrize("page", ["", "{pk}/change/", "{pk}/delete/", "{pk}/history/"])
 def test_a_title_with_markup_is_escaped(staff: Client, alice: User, page: str) -> None:
     task = make_task(alice, SCRIPT, description=SCRIPT)
@@ -363,6 +369,7 @@ def test_a_title_with_markup_is_escaped(staff: Client, alice: User, page: str) -
     assert SCRIPT not in shown
 
 
+@pytest.mark.either_database
 def test_a_title_with_markup_is_escaped_in_the_message_of_a_save(
     staff: Client, alice: User
 ) -> None:
@@ -379,6 +386,7 @@ def test_searched_markup_is_escaped(staff: Client) -> None:
     assert SCRIPT not in text(answer)
 
 
+@pytest.mark.either_database
 def test_deleting_a_person_needs_the_right_to_delete_their_tasks_for_good(
     staff_with: Staff, alice: User
 ) -> None:

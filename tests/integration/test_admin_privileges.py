@@ -21,6 +21,8 @@ from tests.support.admin import (
 )
 from tests.support.rows import make_list
 
+pytestmark = pytest.mark.either_database
+
 USERS = "/admin/accounts/user/"
 GROUPS = "/admin/auth/group/"
 TOKENS = "/admin/accounts/apitoken/"

@@ -120,6 +120,7 @@ def test_columns_are_chosen_for_oneself(staff: Client, alice: User, bob: User) -
     assert columns(post(staff, columns="")) == ["Title"]
 
 
+@pytest.mark.either_database
 def test_other_columns_are_chosen_in_a_view_that_is_open(
     staff: Client, alice: User
 ) -> None:
@@ -180,6 +181,7 @@ def test_shared_views_are_offered_to_all_staff_and_others_to_nobody(
     ]
 
 
+@pytest.mark.either_database
 def test_who_may_not_share_views_can_neither_share_nor_change_shared_ones(
     staff: Client, bob: User
 ) -> None:
@@ -200,6 +202,7 @@ def test_who_may_not_share_views_can_neither_share_nor_change_shared_ones(
     assert (kept.pk, kept.query) == (team.pk, "due=week")
 
 
+@pytest.mark.either_database
 def test_who_may_share_views_changes_those_of_others(staff: Client, bob: User) -> None:
     bobs = as_staff(bob, "view_task", "share_savedview")
     save(bobs, "Team", "due=week", shared="on")

@@ -129,6 +129,7 @@ def test_filters_and_choices_do_not_name_what_others_have(
         assert b"lice" not in found.content
 
 
+@pytest.mark.either_database
 def test_forms_take_no_list_parent_or_owner_of_others(
     editor: Client, theirs: Task, bob: User
 ) -> None:
@@ -158,6 +159,7 @@ def test_the_dashboard_counts_their_own(editor: Client, theirs: Task) -> None:
     assert ">0</strong> Completed" in page
 
 
+@pytest.mark.either_database
 def test_a_task_in_one_line_takes_no_list_or_owner_of_others(
     editor: Client, theirs: Task
 ) -> None:

@@ -47,6 +47,7 @@ def copy(migrated: str, transactional_db: None) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.either_database
 def test_the_command_makes_the_checks_of_all_modules(copy: str) -> None:
     """In a process of its own: tests import modules that the command might not."""
     done = subprocess.run(
@@ -103,6 +104,7 @@ def test_the_output_is_a_line_for_each_finding(copy: str) -> None:
     assert any("migrations are applied" in line for line in lines)
 
 
+@pytest.mark.either_database
 def test_it_fetches_the_keys_of_the_identity_provider(
     copy: str, settings: Settings
 ) -> None:
@@ -115,13 +117,6 @@ def test_it_fetches_the_keys_of_the_identity_provider(
 
     assert (check, level) == ("issuer", "error")
     assert "HTTP Error 503" in message and "OIDC_JWKS_URL" in message
-
-
-@on_postgresql
-def test_it_says_whether_there_is_a_pooler(copy: str) -> None:
-    output, _ = run("doctor")
-
-    assert re.search(r"answers in [0-9.]+ ms, (through|without) a pooler\.", output)
 
 
 @on_postgresql
@@ -329,9 +324,10 @@ def test_the_direct_url_is_tried(copy: str, settings: Settings) -> None:
 
 
 @on_postgresql
-def test_a_role_without_limits(copy: str) -> None:
+def test_it_tells_of_a_pooler_and_of_a_role_without_limits(copy: str) -> None:
     output, _ = run("doctor")
 
+    assert re.search(r"answers in [0-9.]+ ms, (through|without) a pooler\.", output)
     [statement] = re.findall(r"type (ALTER ROLE .* statement_timeout .*);", output)
     assert statement.endswith("SET statement_timeout = '5s'")
     assert len(re.findall("ALTER ROLE", output)) == 3
@@ -473,6 +469,7 @@ def test_an_origin_that_browsers_refuse(copy: str, origin: str, said: str) -> No
     assert said in message
 
 
+@pytest.mark.either_database
 def test_an_origin_that_may_read_only(copy: str, settings: Settings) -> None:
     settings.CSRF_TRUSTED_ORIGINS = []
 
@@ -484,6 +481,7 @@ def test_an_origin_that_may_read_only(copy: str, settings: Settings) -> None:
 # Settings
 
 
+@pytest.mark.either_database
 def test_settings_that_are_unsafe(copy: str, settings: Settings) -> None:
     settings.API_GUEST = "guest"
     settings.DEBUG = True

@@ -324,6 +324,7 @@ def test_streams_end_with_a_session_and_with_an_account(service: Service) -> Non
         other.read_to_the_end()
 
 
+@pytest.mark.either_database
 def test_pages_of_allowed_origins_may_read_it_and_its_errors(service: Service) -> None:
     with service.stream("", "Origin: http://localhost:3000") as stream:
         text = stream.read_until("\r\n\r\n")
@@ -335,6 +336,7 @@ def test_pages_of_allowed_origins_may_read_it_and_its_errors(service: Service) -
     assert "Content-Type: application/problem+json" in text
 
 
+@pytest.mark.either_database
 def test_a_user_has_a_limited_number_of_streams(service: Service) -> None:
     with ExitStack() as stack:
         for _ in range(STREAMS_PER_USER):
@@ -347,6 +349,7 @@ def test_a_user_has_a_limited_number_of_streams(service: Service) -> None:
     assert "Retry-After" in text
 
 
+@pytest.mark.either_database
 def test_other_paths_and_malformed_requests_are_refused(service: Service) -> None:
     for request, status in (
         (b"GET /api/tasks HTTP/1.1\r\nHost: localhost\r\n\r\n", b"404"),
@@ -364,6 +367,7 @@ def test_other_paths_and_malformed_requests_are_refused(service: Service) -> Non
             assert "application/problem+json" in text, request[:40]
 
 
+@pytest.mark.either_database
 def test_other_forms_of_the_request_are_answered(service: Service) -> None:
     for request, expected in (
         (f"{GET}{{}}".replace("GET", "HEAD", 1), "text/event-stream"),
@@ -381,6 +385,7 @@ def test_other_forms_of_the_request_are_answered(service: Service) -> None:
         assert text.endswith("\r\n\r\n")
 
 
+@pytest.mark.either_database
 def test_a_request_is_read_as_other_servers_read_it() -> None:
     head = (
         f"GET /api/{quote('ä')}?a=b%20c HTTP/1.1\r\nHost: a\r\nX_Forwarded_Proto: https\r\n"
@@ -427,12 +432,14 @@ def test_a_process_that_waits_grows_by_nothing(monkeypatch: pytest.MonkeyPatch) 
     assert tasks[0] < 10
 
 
+@pytest.mark.either_database
 def test_a_hint_is_a_server_sent_event_that_ends_with_its_id() -> None:
     assert hint(1201) == (
         b'data: {"cursor":"WyJhZnRlciIsMTIwMV0"}\nid: WyJhZnRlciIsMTIwMV0\n\n'
     )
 
 
+@pytest.mark.either_database
 def test_a_client_that_does_not_read_is_disconnected() -> None:
     async def tell_one() -> tuple[bool, int]:
         server = push.Server()
