@@ -71,12 +71,11 @@ class AccountAdapter(DefaultAccountAdapter):
         # the row of the invitation, or SQLite's lock, would be held.
         super().save_user(request, user, form, commit=False)
         with transaction.atomic():
-            if settings.SIGNUP == "INVITE":
-                invited = Invitation.objects.pending()
-                if not invited.accept(form.cleaned_data["email"]):
-                    raise SignUpClosed(
-                        "Sign-up is for invited people: ask the staff of this service."
-                    )
+            email = form.cleaned_data["email"]
+            if settings.SIGNUP == "INVITE" and not Invitation.objects.accept(email):
+                raise SignUpClosed(
+                    "Sign-up is for invited people: ask the staff of this service."
+                )
             user.save()
         return user
 

@@ -259,15 +259,15 @@ class SignInAttempt(models.Model):
 
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
-    def pending(self) -> Self:
-        """The invitations that can be accepted."""
-        since = timezone.now() - INVITATION_LIFETIME
-        return self.filter(accepted_at__isnull=True, created_at__gt=since)
-
     def accept(self, email: str) -> bool:
-        """Accepts the invitation of this address; False if there is none."""
-        mine = self.filter(email=email.lower())
-        return bool(mine.update(accepted_at=timezone.now()))
+        """Accepts the pending invitation of this address, within a transaction; False if there
+        is none."""
+        row = self.select_for_update().filter(email=email.lower()).first()
+        if row is None or row.state != "pending":
+            return False
+        row.accepted_at = timezone.now()
+        row.save(update_fields=["accepted_at"])
+        return True
 
     def invite(self, email: str, by: User | None) -> "Invitation":
         """Invites an address, or renews its invitation."""

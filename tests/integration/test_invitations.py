@@ -46,7 +46,8 @@ def test_it_says_where_the_mail_fails(db: None, settings: Settings) -> None:
 
 def test_repeated_it_renews_the_invitation(db: None) -> None:
     call_command("invite", "anna@example.com")
-    Invitation.objects.pending().accept("ANNA@example.com")
+    assert Invitation.objects.accept("ANNA@example.com")
+    assert not Invitation.objects.accept("anna@example.com"), "once"
     assert Invitation.objects.get().state == "accepted"
 
     call_command("invite", "anna@example.com")
