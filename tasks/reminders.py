@@ -82,7 +82,7 @@ def change_timezone(user: User, name: str) -> None:
     puts into the past fire at once; those that had passed when they were set, and are to come in
     the new zone, fire then."""
     with lock_feeds([user.pk]) as now:
-        user.move_to(name)
+        user.store(timezone=name)
         rows = Reminder.objects.owned_by(user.pk).filter(minutes_before__isnull=False)
         passed = list(rows.passed_in_another_zone(now))
         # The worker reckons when they fire, in portions: a user may have many.

@@ -62,12 +62,9 @@ class User(AbstractUser):
     # Whether reminders are sent by e-mail, too: what the user has chosen.
     reminder_emails = models.BooleanField(default=False, db_default=False)
 
-    def move_to(self, timezone: str) -> None:
-        """Stores the user's time zone, which must be valid."""
-        self.store(timezone=timezone)
-
     def store(self, **values: object) -> None:
-        """Stores these fields. Raises `Conflict` if the user was deleted meanwhile."""
+        """Stores these fields, which must be valid. Raises `Conflict` if the user was deleted
+        meanwhile."""
         if not User.objects.filter(pk=self.pk).update(**values):
             raise Conflict(_DELETED)
         for name, value in values.items():

@@ -62,7 +62,7 @@ def test_a_task_is_due_at_a_time_in_a_zone(
 def test_a_time_without_a_zone_is_meant_in_that_of_who_typed_it(
     staff: Client, alice: User, carol: User
 ) -> None:
-    carol.move_to("Asia/Tokyo")
+    carol.store(timezone="Asia/Tokyo")
 
     add(staff, alice, due_at="2026-12-31 21:00")
 

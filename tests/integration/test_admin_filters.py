@@ -95,8 +95,8 @@ def test_the_list_tells_what_is_due_where_the_viewer_and_the_owner_are(
     told: list[str],
 ) -> None:
     clock.at("2026-11-24T11:00:00Z")  # the 25th in Kiritimati
-    carol.move_to(viewer)
-    alice.move_to(owner)
+    carol.store(timezone=viewer)
+    alice.store(timezone=owner)
     make_task(alice, due_date=TODAY)
 
     assert badges(staff) == told
@@ -310,7 +310,7 @@ def test_today_is_the_day_of_who_looks(
     found: set[str],
 ) -> None:  # fmt: skip
     clock.at("2026-11-24T09:30:00Z")
-    carol.move_to(zone)
+    carol.store(timezone=zone)
     make_task(alice, "Day 23", due_date=date(2026, 11, 23))
     make_task(alice, "Day 24", due_date=date(2026, 11, 24))
     make_task(alice, "At 00:00 UTC", due_at=datetime(2026, 11, 24, tzinfo=UTC))

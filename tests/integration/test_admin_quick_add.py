@@ -67,7 +67,7 @@ def test_a_line_is_a_task(
 
 @pytest.mark.either_database
 def test_the_day_is_the_viewers(staff: Client, carol: User) -> None:
-    carol.move_to("Pacific/Kiritimati")
+    carol.store(timezone="Pacific/Kiritimati")
 
     add(staff, "Buy milk due:today")
 

@@ -295,7 +295,7 @@ def test_a_batch_is_what_its_operations_are_as_requests(
     api: ApiClient, alice: User, seed: int
 ) -> None:
     random = Random(seed)
-    alice.move_to("Asia/Tokyo")
+    alice.store(timezone="Asia/Tokyo")
     lists = [make_list(alice, name).pk for name in ("Home", "Work")]
     keys = many(alice, random.randint(2, 8))
     Task.objects.filter(pk=keys[1]).edit(BY, parent_id=keys[0], tags=["a"])

@@ -34,7 +34,7 @@ def due(answer: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def in_tokyo(alice: User) -> None:
-    alice.move_to("Asia/Tokyo")
+    alice.store(timezone="Asia/Tokyo")
 
 
 # A new task

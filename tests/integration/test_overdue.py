@@ -61,7 +61,7 @@ def test_the_member_the_filters_the_counts_and_the_admin_agree(
     moment: str,
 ) -> None:
     here = Clock(StillClock(monkeypatch).at(moment), ZoneInfo(zone))
-    carol.move_to(zone)
+    carol.store(timezone=zone)
     tasks = make_tasks_around(alice, here)
     today, tomorrow = here.today, here.today + timedelta(days=1)
 

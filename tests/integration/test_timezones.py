@@ -129,7 +129,7 @@ def test_a_day_in_a_filter_begins_in_the_zone_of_the_caller(
     make_task(alice, "day before", due_date=yesterday)
     make_task(alice, "day", due_date=date.fromisoformat(day))
     if way == "setting":
-        alice.move_to(zone)
+        alice.store(timezone=zone)
     tz = f"&tz={zone}" if way == "query" else ""
 
     def found(query: str) -> list[str]:
@@ -145,7 +145,7 @@ def test_the_zone_of_the_query_comes_before_the_setting(
 ) -> None:
     clock.at("2026-03-10T10:00:00Z")
     make_task(alice, **due("2026-03-10"))
-    alice.move_to("Pacific/Kiritimati")
+    alice.store(timezone="Pacific/Kiritimati")
 
     assert states(api) == "overdue"
     assert states(api, "Pacific/Pago_Pago") == ""
@@ -167,7 +167,7 @@ def test_every_answer_of_a_change_is_told_in_the_callers_zone(
     api: ApiClient, alice: User, clock: StillClock
 ) -> None:
     clock.at("2026-03-10T12:00:00Z")
-    alice.move_to("Pacific/Kiritimati")
+    alice.store(timezone="Pacific/Kiritimati")
     path = "/api/tasks"
     body = {"title": "a", "due_date": "2026-03-10"}
 
