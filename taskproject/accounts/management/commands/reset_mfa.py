@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
-from taskproject.accounts.models import User
+from taskproject.accounts.management.users import user_named
 from taskproject.accounts.second_factor import reset
 
 
@@ -19,9 +19,6 @@ class Command(BaseCommand):
         parser.add_argument("username")
 
     def handle(self, *, username: str, **options: object) -> None:
-        user = User.objects.filter(username=username).first()
-        if user is None:
-            raise CommandError(f"There is no user {username!r}.")
-        if not reset(user):
+        if not reset(user_named(username)):
             raise CommandError(f"{username} has no second factor.")
         self.stdout.write(f"Removed the second factor of {username}.")
