@@ -12,7 +12,6 @@ from django.contrib import admin
 from django.contrib.auth import views
 from django.contrib.auth.forms import PasswordResetForm, SetPasswordForm
 from django.core.mail import EmailMessage
-from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import (
@@ -26,7 +25,7 @@ from django.views.generic.base import ContextMixin
 
 from taskproject.accounts import attempts
 from taskproject.accounts.models import User
-from taskproject.accounts.signin import RefusableForm
+from taskproject.accounts.signin import RefusableForm, RefusingView
 from taskproject.mail import send
 from taskproject.problems import NoMail, TooManyRequests, Unavailable
 
@@ -88,17 +87,11 @@ class Page(ContextMixin):
         return {**frame, **context, "has_permission": False, "available_apps": []}
 
 
-class ResetView(Page, views.PasswordResetView):
+class ResetView(Page, RefusingView, views.PasswordResetView):
     form_class = ResetForm
 
     def get_form_kwargs(self) -> dict[str, object]:
         return super().get_form_kwargs() | {"request": self.request}
-
-    def form_invalid(self, form: BaseForm) -> HttpResponse:
-        assert isinstance(form, ResetForm)
-        page = super().form_invalid(form)
-        page.status_code = form.status
-        return form.with_headers(page)
 
 
 class ConfirmView(Page, views.PasswordResetConfirmView):

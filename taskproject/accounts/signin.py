@@ -1,4 +1,4 @@
-"""Passwords of staff: the load of hashing, and the forms of the admin that ask for one."""
+"""Passwords of staff: the load of hashing, and the forms that ask for one."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +18,7 @@ from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordCha
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.views.generic import FormView
 
 from taskproject.accounts import attempts
 from taskproject.deadlines import paused
@@ -71,6 +72,18 @@ class RefusableForm(forms.Form):
         """The response, with the headers of the refusal or of what is left."""
         for name, value in self.headers.items():
             response.headers[name] = value
+        return response
+
+
+class RefusingView(FormView):
+    """A view of a form that may refuse, by its status and headers."""
+
+    def render_to_response(
+        self, context: dict[str, Any], **options: Any
+    ) -> HttpResponse:
+        form = context["form"]
+        page = super().render_to_response(context, status=form.status, **options)
+        response: HttpResponse = form.with_headers(page)
         return response
 
 

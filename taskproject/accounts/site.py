@@ -1,7 +1,6 @@
 """The admin site, and how staff sign in to it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
@@ -15,11 +14,10 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.generic import FormView
 
 from taskproject.accounts import attempts, second_factor
 from taskproject.accounts.privileges import viewer
-from taskproject.accounts.signin import ChangeForm, SignInForm
+from taskproject.accounts.signin import ChangeForm, RefusingView, SignInForm
 from taskproject.health import require_migrations
 
 #: The models in the order of the menu and of the first page, those of an app together.
@@ -118,18 +116,6 @@ class StaffSite(AdminSite):
         if not super().has_permission(request):
             return redirect_to_login(request.get_full_path(), reverse("admin:login"))
         return second_factor.factor_view(self, request)
-
-
-class RefusingView(FormView):
-    """A view of a form that may refuse, by its status and headers."""
-
-    def render_to_response(
-        self, context: dict[str, Any], **options: Any
-    ) -> HttpResponse:
-        form = context["form"]
-        page = super().render_to_response(context, status=form.status, **options)
-        response: HttpResponse = form.with_headers(page)
-        return response
 
 
 class PasswordView(RefusingView, PasswordChangeView):
