@@ -55,9 +55,9 @@ class Writer:
                     return
             self._keep(line)
 
-    def flush(self, timeout: float = FLUSH_TIMEOUT) -> None:
-        """Waits until all lines are written, for at most `timeout` seconds."""
-        end = time.monotonic() + timeout
+    def flush(self) -> None:
+        """Waits until all lines are written, for at most FLUSH_TIMEOUT."""
+        end = time.monotonic() + FLUSH_TIMEOUT
         while self._thread is not None and time.monotonic() < end:
             time.sleep(0.01)
 
