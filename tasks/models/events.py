@@ -31,17 +31,17 @@ _NAMES = (
 COLUMNS = '"tasks_event" ("{}")'.format('", "'.join(_NAMES))
 
 
-def after_lock(value: str, *, counted: bool = False) -> str:
-    """The SQL of a value that is computed after the owner's feed is locked: CASE guarantees
-    the order of evaluation. For `counted` see `tallies.py`."""
+def locked_now(*, counted: bool = False) -> str:
+    """The SQL that locks the owner's feed and then reads the time, so that later versions and
+    events have no earlier times: CASE guarantees the order. For `counted` see `tallies.py`."""
     locked = "pg_advisory_xact_lock(%s, %s) IS NOT NULL"
-    return f"CASE WHEN {locked}{f' AND {COUNTED}' if counted else ''} THEN {value} END"
+    counts = f" AND {COUNTED}" if counted else ""
+    return f"CASE WHEN {locked}{counts} THEN clock_timestamp() END"
 
 
 def with_locked_now(*, counted: bool = False) -> str:
-    """The start of a statement that locks the owner's feed and then reads the time, so that
-    later versions and events have no earlier times."""
-    now = after_lock("clock_timestamp()", counted=counted)
+    """The start of a statement that has `locked_now` as "moment"."""
+    now = locked_now(counted=counted)
     return f'WITH "moment" AS MATERIALIZED (SELECT {now} AS "now")'
 
 

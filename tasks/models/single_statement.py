@@ -24,7 +24,7 @@ from tasks.fields import TRACKED
 from tasks.models import events, new_values, positions, task_events
 from tasks.models.assignments import Assignments
 from tasks.models.due_dates import NEVER
-from tasks.models.events import Actor, NewEvent, after_lock, feed_lock_key
+from tasks.models.events import Actor, NewEvent, feed_lock_key, locked_now
 from tasks.models.outcomes import Outcome
 from tasks.models.outcomes import expected as is_expected
 from tasks.models.statements import (
@@ -244,7 +244,7 @@ def _edit(
     return (
         f'WITH "guard" AS MATERIALIZED (SELECT 1 WHERE {guard}), '
         f'"before" AS MATERIALIZED (SELECT {read}"id", "version", '
-        f'{after_lock("clock_timestamp()", counted=toggles or not counts)} AS "now" '
+        f'{locked_now(counted=toggles or not counts)} AS "now" '
         f'FROM "tasks_task" {OF_OWNER} "deleted_at" IS NULL AND '
         f'{"".join(f"{one} AND " for one in where)}EXISTS (SELECT FROM "guard")), '
         f'"written" AS (UPDATE "tasks_task" SET {settings}"updated_at" = '
