@@ -7,9 +7,7 @@ SQLite has none, and would choose an index by the number of conditions."""
 
 from collections.abc import Sequence
 
-from django.conf import settings
-
-from taskproject.sql import adapted, fetch
+from taskproject.sql import ON_POSTGRESQL, adapted, fetch
 from tasks.models.criteria import ID_BY_WORD, AccessPath, Condition
 from tasks.models.tallies import stored
 
@@ -30,7 +28,7 @@ def access_path_of(
     order. At most one statement."""
     paths = [one.path for one in conditions if one.path is not None]
     # PostgreSQL chooses by itself.
-    if settings.ON_POSTGRESQL or not paths:
+    if ON_POSTGRESQL or not paths:
         return everything
     if len(paths) == 1 and (paths[0].sort == sort or looks_ahead(conditions, sort)):
         return paths[0]
@@ -42,7 +40,7 @@ def looks_ahead(conditions: Sequence[Condition], sort: str) -> bool:
     the index of the condition has all columns for filtering and sorting (sorting ten of its entries
     takes as long as reading one task), and for words in the order of titles, which begin with them
     or do not."""
-    if len(conditions) != 1 or settings.ON_POSTGRESQL:
+    if len(conditions) != 1 or ON_POSTGRESQL:
         return False
     path = conditions[0].path
     if path is None or path.sort == sort:

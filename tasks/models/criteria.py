@@ -6,9 +6,8 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.conf import settings
-
 from taskproject.names import casefold_key
+from taskproject.sql import ON_POSTGRESQL
 from tasks.models.due_dates import IS_BEFORE, IS_NOT_BEFORE, NEVER, Clock
 from tasks.models.search import holding_of, in_row, needed
 from tasks.models.tallies import day_key, stored
@@ -17,7 +16,7 @@ from tasks.models.words import match_key
 #: The condition of open tasks in the partial indexes, whose text SQLite compares: the first
 #: form in tables created by Django 5.2, the second by 6.1.
 OPEN = 'NOT "tasks_task"."completed"'
-if not settings.ON_POSTGRESQL:
+if not ON_POSTGRESQL:
     OPEN += ' AND "tasks_task"."completed" = 0'
 #: The id of a task that is found by a tag.
 ID_BY_TAG = '"label"."task_id"'
@@ -176,7 +175,7 @@ class _Conditions:
 
     def tags(self, names: Sequence[str]) -> Iterator[Condition]:
         """All of them must be there. (For PostgreSQL see tagged.py.)"""
-        if settings.ON_POSTGRESQL:
+        if ON_POSTGRESQL:
             return
         tag = '(SELECT "id" FROM "tasks_tag" WHERE "owner_id" = %s AND "key" = %s)'
         for name in names:
@@ -203,7 +202,7 @@ class _Conditions:
         words = needed(words)
         seen, values = in_row(words)
         match, asked = holding_of(self._owner_id, words)
-        if settings.ON_POSTGRESQL:
+        if ON_POSTGRESQL:
             has_words, parameters = f"{seen} AND {match}", [*values, asked]
             path = AccessPath(
                 '"tasks_task"',
@@ -311,11 +310,11 @@ class _Conditions:
 def opaque_parameter(kind: str) -> str:
     """A parameter within a sub-select, so that PostgreSQL keeps its generic plan: it would find
     custom plans a little cheaper, and plan each time."""
-    return f"(SELECT %s::{kind})" if settings.ON_POSTGRESQL else "%s"
+    return f"(SELECT %s::{kind})" if ON_POSTGRESQL else "%s"
 
 
 def by_index(name: str | None) -> str:
     """The table of tasks, which SQLite is to read by this index; by the ids, if None."""
-    if settings.ON_POSTGRESQL:
+    if ON_POSTGRESQL:
         return '"tasks_task"'
     return '"tasks_task" ' + (f'INDEXED BY "{name}"' if name else "NOT INDEXED")

@@ -13,7 +13,7 @@ from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
-from taskproject.sql import NO_GUARD, Guard, adapted, fetch, insert_rows
+from taskproject.sql import NO_GUARD, ON_POSTGRESQL, Guard, adapted, fetch, insert_rows
 from tasks.models.functions import Among, Given
 from tasks.models.tallies import COUNTED
 
@@ -196,7 +196,7 @@ def lock_feeds(owner_ids: Iterable[int]) -> Iterator[datetime]:
     # No savepoint: callers do not handle errors inside an outer transaction.
     with transaction.atomic(savepoint=False):
         now = None
-        if settings.ON_POSTGRESQL:
+        if ON_POSTGRESQL:
             keys = [feed_lock_key(owner_id)[1] for owner_id in sorted(set(owner_ids))]
             if len(keys) == 1:
                 [(now,)] = fetch(_LOCK_FEED, [FEED_LOCK, *keys])
@@ -209,7 +209,7 @@ def database_now() -> datetime:
     """The time of the database's clock, which all processes and machines share. For the time of an
     event call it inside `lock_feeds`: before the lock is held, other changes with later times may
     be committed."""
-    if not settings.ON_POSTGRESQL:
+    if not ON_POSTGRESQL:
         return timezone.now()  # SQLite is used by one machine only.
     [(now,)] = fetch("SELECT clock_timestamp()", [])
     moment: datetime = now

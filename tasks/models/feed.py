@@ -3,10 +3,9 @@
 from functools import cache
 from typing import NamedTuple
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 
-from taskproject.sql import Columns, Guard, check_found, fetch
+from taskproject.sql import ON_POSTGRESQL, Columns, Guard, check_found, fetch
 from tasks.models.events import NEWEST, Event
 from tasks.models.tasks import Task
 
@@ -63,7 +62,7 @@ ALL = Filter()
 
 def _changed(field: str) -> tuple[str, str]:
     """The ids in the field before and after the change, as SQL."""
-    if settings.ON_POSTGRESQL:
+    if ON_POSTGRESQL:
         text = f"""("tasks_event"."changes" -> '{field}' ->> %d)::bigint"""
     else:
         text = f"""json_extract("tasks_event"."changes", '$.{field}[%d]')"""

@@ -3,7 +3,7 @@ have no meaning in the query languages of the indexes."""
 
 from collections.abc import Sequence
 
-from django.conf import settings
+from taskproject.sql import ON_POSTGRESQL
 
 #: Most words that are looked up in PostgreSQL's index. For each it collects all tasks with
 #: words that begin with it, which takes up to 30 ms of a million tasks.
@@ -17,7 +17,7 @@ _OWN_WORDS = """array_to_tsvector(string_to_array("tasks_task"."owner_id"::text 
 def holding(words: Sequence[str]) -> tuple[str, str]:
     """The condition, and its parameter, that a task of any owner has all of these words or words
     that begin with them."""
-    if settings.ON_POSTGRESQL:
+    if ON_POSTGRESQL:
         return f"{_WORDS} @@ %s::tsquery", _all("'{}':*", " & ", words)
     found = 'SELECT "rowid" FROM "tasks_search" WHERE "tasks_search" MATCH %s'
     return f'"tasks_task"."id" IN ({found})', _all('"{}"*', " AND ", words)
@@ -35,7 +35,7 @@ def needed(words: Sequence[str]) -> list[str]:
 
 def in_row(words: Sequence[str]) -> tuple[str, list[str]]:
     """The same condition for rows that are read anyway, and its parameters."""
-    place = "strpos" if settings.ON_POSTGRESQL else "instr"
+    place = "strpos" if ON_POSTGRESQL else "instr"
     one = f"""{place}(' ' || "tasks_task"."search", %s) > 0"""
     return " AND ".join([one] * len(words)), [f" {word}" for word in words]
 
@@ -44,7 +44,7 @@ def relevance(words: Sequence[str]) -> str:
     """SQL for the relevance of a task that has these words or words that begin with them: the sum over
     the words of 4 if the title has the word, 3 if it has one that begins with it, else 2 or 1 for
     the description. It depends on nothing but the task, so that pages can begin after it."""
-    place = "strpos" if settings.ON_POSTGRESQL else "instr"
+    place = "strpos" if ON_POSTGRESQL else "instr"
     search = '"tasks_task"."search"'
     title = f"' ' || substr({search}, 1, {place}({search} || '|', '|') - 1) || ' '"
     both = f"' ' || replace({search}, '|', ' ') || ' '"
@@ -61,7 +61,7 @@ def holding_of(owner_id: int, words: Sequence[str]) -> tuple[str, str]:
     """The same condition for one owner's tasks, by an index of words by owner. On SQLite (migration
     0009) it refers to the table `found`. On PostgreSQL it has only the longest words, which are
     mostly the rarest: rows have to be checked too."""
-    if settings.ON_POSTGRESQL:
+    if ON_POSTGRESQL:
         longest = sorted(words, key=len, reverse=True)[:MAX_ASKED]
         own = [f"{owner_id}_{word}" for word in longest]
         return f"{_OWN_WORDS} @@ %s::tsquery", _all("'{}':*", " & ", own)

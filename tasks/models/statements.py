@@ -13,11 +13,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from django.conf import settings
 from django.db import connection, models
 
 from taskproject.sql import (
     NO_GUARD,
+    ON_POSTGRESQL,
     Columns,
     Guard,
     GuardFailed,
@@ -50,7 +50,7 @@ TASKS_PER_UPDATE = 1_000
 #: index of all tasks of the owner.
 OF_OWNER = 'WHERE "tasks_task"."id" = %s AND "tasks_task"."owner_id" + 0 = %s AND'
 # The function that returns the later of two times.
-LATER = "greatest" if settings.ON_POSTGRESQL else "max"
+LATER = "greatest" if ON_POSTGRESQL else "max"
 
 
 @cache
@@ -77,7 +77,7 @@ def locked(
     """The same, with the row locked, and the database's time. Also locks the feed of the
     owner, before the row, which PostgreSQL locks last: see `lock_feeds`. Raises
     `GuardFailed`."""
-    if not settings.ON_POSTGRESQL:
+    if not ON_POSTGRESQL:
         return read_one(model, owner_id, key, guard), events.database_now()
     statement = (
         f"SELECT clock_timestamp(), {shown(model)} FROM "
@@ -227,7 +227,7 @@ def overwrite(model: type[Task], names: Sequence[str], tasks: Iterable[Task]) ->
 
 def new_keys(count: int) -> list[int]:
     """Ids for this number of new tasks. Call it in the transaction that inserts them."""
-    if settings.ON_POSTGRESQL:
+    if ON_POSTGRESQL:
         sequence = "pg_get_serial_sequence('tasks_task', 'id')"
         statement = f"SELECT nextval({sequence}) FROM generate_series(1, %s)"
         return [key for (key,) in fetch(statement, [count])]
@@ -311,7 +311,7 @@ def unconverted(model: type[Task]) -> frozenset[str]:
         *(models.CharField, models.TextField, models.BooleanField),
         *(models.IntegerField, models.ForeignKey),
     ]
-    if settings.ON_POSTGRESQL:
+    if ON_POSTGRESQL:
         plain.append(models.DateField)  # and DateTimeField, which is one
     kinds = tuple(plain)
     fields = model._meta.concrete_fields
@@ -321,6 +321,6 @@ def unconverted(model: type[Task]) -> frozenset[str]:
 @cache
 def _typed(model: type[Task], name: str) -> str:
     """A placeholder in VALUES, with the type of the field, which only PostgreSQL needs."""
-    if not settings.ON_POSTGRESQL:
+    if not ON_POSTGRESQL:
         return "%s"  # SQLite would convert the value
     return f"%s::{_field(model, name).db_type(connection)}"

@@ -11,6 +11,7 @@ from datetime import date
 from django.conf import settings
 from django.db import connection, models, transaction
 
+from taskproject.sql import ON_POSTGRESQL
 from tasks.models.due_dates import NEVER_SQL
 
 #: SQL that makes the triggers skip this statement. It fails if migration 0019 is missing,
@@ -115,7 +116,7 @@ _DIFFERENT = """SELECT count(*) FROM (
 
 def _counted() -> str:
     never = NEVER_SQL
-    if settings.ON_POSTGRESQL:
+    if ON_POSTGRESQL:
         day = "floor(extract(epoch FROM due_moment) / 86400)::bigint"
     else:
         never = NEVER_SQL.replace("+00:00", "")
@@ -134,7 +135,7 @@ def wrong() -> int:
 def recount() -> None:
     """Counts all tasks again. Writers wait for it, about 2 s for 1,000,000 tasks."""
     with transaction.atomic(), connection.cursor() as cursor:
-        if settings.ON_POSTGRESQL:
+        if ON_POSTGRESQL:
             cursor.execute("LOCK TABLE tasks_task IN SHARE ROW EXCLUSIVE MODE")
         cursor.execute("DELETE FROM tasks_tally")
         cursor.execute(

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from hashlib import blake2b
 
-from django.conf import settings
-
 from taskproject.names import casefold_key
+from taskproject.sql import ON_POSTGRESQL
 from tasks.models.letters import MARKS, plain, ranges
 
 #: The length to which words are cut.
@@ -33,11 +32,7 @@ SEPARATOR = "|"
 VERSION = 2
 MARK = SEPARATOR * (VERSION - 1)
 #: The SQL condition that the key of a task is of this version.
-_BYTES = (
-    'octet_length("search")'
-    if settings.ON_POSTGRESQL
-    else 'length(CAST("search" AS blob))'
-)
+_BYTES = 'octet_length("search")' if ON_POSTGRESQL else 'length(CAST("search" AS blob))'
 IS_CURRENT = (
     f'{_BYTES} = length("search") OR '
     f"length(\"search\") - length(replace(\"search\", '{SEPARATOR}', '')) = {VERSION}"
