@@ -16,7 +16,7 @@ import orjson
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from taskproject.accounts.auth import ApiRequest
+from taskproject.accounts.auth import SAFE_METHODS, ApiRequest
 from taskproject.models import StoredResponse, expiry_cutoff
 from taskproject.problems import InProgress, KeyRefused, KeyReused, MalformedKey
 from taskproject.sql import (
@@ -31,7 +31,6 @@ from taskproject.sql import (
 # The draft's quoted string, or the bare characters that most clients send.
 KEY = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255})')
 KEPT_HEADERS = ("Content-Type", "ETag", "Location", "Retry-After")
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _IN_PROGRESS = "Try again in a moment, with the same key."
 _TABLE = StoredResponse._meta.db_table
 _STORE = (

@@ -22,6 +22,8 @@ if not ON_POSTGRESQL:
 ID_BY_TAG = '"label"."task_id"'
 #: The id of a task that SQLite finds by a word.
 ID_BY_WORD = '"found"."rowid"'
+#: The id of an owner's tag, by its key.
+TAG_ID = '(SELECT "id" FROM "tasks_tag" WHERE "owner_id" = %s AND "key" = %s)'
 _LIVE_OF_OWNER = '"owner_id" = %s AND "deleted_at" IS NULL'
 # The number of tasks due until the end of a day.
 _DUE = """(SELECT sum("open") FROM "tasks_tally" WHERE "owner_id" = %s AND "kind" = 'due'
@@ -177,20 +179,19 @@ class _Conditions:
         """All of them must be there. (For PostgreSQL see tagged.py.)"""
         if ON_POSTGRESQL:
             return
-        tag = '(SELECT "id" FROM "tasks_tag" WHERE "owner_id" = %s AND "key" = %s)'
         for name in names:
             values = [self._owner_id, casefold_key(name)]
             yield Condition(
                 'EXISTS (SELECT 1 FROM "tasks_label" "also" WHERE "also"."task_id" '
-                f'= "tasks_task"."id" AND "also"."tag_id" = {tag})',
+                f'= "tasks_task"."id" AND "also"."tag_id" = {TAG_ID})',
                 values,
                 AccessPath(
                     '"tasks_label" "label" CROSS JOIN "tasks_task"',
-                    f'"tasks_task"."id" = {ID_BY_TAG} AND "label"."tag_id" = {tag}',
+                    f'"tasks_task"."id" = {ID_BY_TAG} AND "label"."tag_id" = {TAG_ID}',
                     values,
                     "created",
                     ID_BY_TAG,
-                    stored_count=stored("tag", tag),
+                    stored_count=stored("tag", TAG_ID),
                     count_parameters=[self._owner_id, *values],
                 ),
             )

@@ -12,6 +12,7 @@ from taskproject.names import casefold_key
 from taskproject.sql import ON_POSTGRESQL, adapted, fetch
 from tasks.models.access_paths import rarest
 from tasks.models.criteria import (
+    TAG_ID,
     AccessPath,
     Condition,
     Criteria,
@@ -24,12 +25,11 @@ from tasks.models.tallies import stored
 
 #: Most tasks that are read to be counted.
 MOST = 10_000
-_TAG_ID = '(SELECT "id" FROM "tasks_tag" WHERE "owner_id" = %s AND "key" = %s)'
 _OF_OWNER = '"tasks_task"."owner_id" = %s AND "tasks_task"."deleted_at" IS NULL'
 # LATERAL and OFFSET fix the order of the join: see tagged.py.
 _BY_LABEL = """"tasks_label" "label" CROSS JOIN LATERAL (SELECT * FROM "tasks_task"
     WHERE "id" = "label"."task_id" OFFSET 0) "tasks_task" """
-_HAS_TAG = f"""EXISTS (SELECT FROM "tasks_label" "also" WHERE "also"."tag_id" = {_TAG_ID}
+_HAS_TAG = f"""EXISTS (SELECT FROM "tasks_label" "also" WHERE "also"."tag_id" = {TAG_ID}
     AND "also"."task_id" = "tasks_task"."id")"""
 
 
@@ -80,7 +80,7 @@ def _stored(owner_id: int, criteria: Criteria) -> int | None:
         case ["list_id"], _:
             kind, key, values = "list", "%s", [criteria.list_id]
         case ["tags"], [tag]:
-            kind, key, values = "tag", _TAG_ID, [owner_id, casefold_key(tag)]
+            kind, key, values = "tag", TAG_ID, [owner_id, casefold_key(tag)]
         case _:
             return None
     number = stored(kind, key, criteria.completed)
@@ -97,9 +97,9 @@ def _tags_on_postgresql(owner_id: int, criteria: Criteria) -> Iterator[Condition
             values,
             AccessPath(
                 _BY_LABEL,
-                f'"label"."tag_id" = {_TAG_ID}',
+                f'"label"."tag_id" = {TAG_ID}',
                 values,
-                stored_count=stored("tag", _TAG_ID),
+                stored_count=stored("tag", TAG_ID),
                 count_parameters=[owner_id, *values],
             ),
         )
