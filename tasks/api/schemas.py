@@ -128,10 +128,6 @@ class TaskCreate(TaskMembers):
     ] = None
 
 
-#: Of instants that only the service writes.
-MOMENT = {"type": "string", "format": "date-time"}
-
-
 class TaskIn(TaskMembers):
     """A task as GET returns it."""
 
@@ -156,8 +152,8 @@ class TaskIn(TaskMembers):
     next_occurrence: Annotated[
         Id | None, WithJsonSchema({"type": ["integer", "null"]})
     ] = None
-    created_at: Annotated[Instant, WithJsonSchema(MOMENT)] = absent()
-    updated_at: Annotated[Instant, WithJsonSchema(MOMENT)] = absent()
+    created_at: Instant = absent()
+    updated_at: Instant = absent()
     version: Version = absent()
 
     def writable(self) -> dict[str, object]:
