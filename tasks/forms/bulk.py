@@ -1,15 +1,12 @@
 """The forms for the values of bulk changes. They need no script."""
 
-from datetime import date
-
 from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.http import QueryDict
 
 from taskproject.accounts.models import User
 from taskproject.names import casefold_key, fault
-from tasks.forms.fields import TagsField, moment_text, read_moment, tag_text
-from tasks.limits import FIRST_DAY, LAST_DAY
+from tasks.forms.fields import DayField, TagsField, moment_text, read_moment, tag_text
 from tasks.models import BulkChange, TaskList
 
 #: Most names that an input suggests.
@@ -104,7 +101,7 @@ class TagsForm(BulkForm):
 
 
 class DueForm(BulkForm):
-    due_date = forms.DateField(
+    due_date = DayField(
         required=False,
         label="Due on the day",
         widget=AdminTextInputWidget({"type": "date"}),
@@ -121,12 +118,6 @@ class DueForm(BulkForm):
     ) -> None:
         super().__init__(change, zone, data)
         self.fields["due_at"].help_text = f"A day and a time (24 hours) in {zone}."
-
-    def clean_due_date(self) -> date | None:
-        day: date | None = self.cleaned_data["due_date"]
-        if day is not None and not FIRST_DAY <= day <= LAST_DAY:
-            raise forms.ValidationError("Choose a day from the years 1900 to 2999.")
-        return day
 
     def clean_due_at(self) -> object:
         text: str = self.cleaned_data["due_at"]

@@ -1,10 +1,10 @@
-"""Form fields: names of tags as text, and instants in a time zone as text."""
+"""Form fields: names of tags as text, days, and instants in a time zone as text."""
 
 import csv
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,6 +29,15 @@ class DescriptionField(forms.CharField):
 
     def to_python(self, value: object) -> str:
         return lines(super().to_python(value) or "")
+
+
+class DayField(forms.DateField):
+    """A day of the years that a due date may have."""
+
+    def validate(self, value: date | None) -> None:
+        super().validate(value)
+        if value is not None:
+            _check_year(value)
 
 
 class ListField(forms.Field):
@@ -125,9 +134,13 @@ def read_moment(text: str, zone: str) -> datetime:
         raise forms.ValidationError(
             "Enter a day and a time, such as 2026-12-31 17:30 (24 hours)."
         )
-    if not FIRST_DAY <= moment.date() <= LAST_DAY:
-        raise forms.ValidationError("Choose a day from the years 1900 to 2999.")
+    _check_year(moment.date())
     return moment
+
+
+def _check_year(day: date) -> None:
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise forms.ValidationError("Choose a day from the years 1900 to 2999.")
 
 
 def _in_zone(plain: datetime, zone: ZoneInfo) -> datetime:

@@ -1,7 +1,6 @@
 """The forms of tasks."""
 
 from collections.abc import Iterable
-from datetime import date
 from typing import Any, ClassVar
 
 from django import forms
@@ -13,6 +12,7 @@ from taskproject.forms import OneLineField, joined
 from taskproject.names import fault
 from tasks.fields import FIELDS, ONE_LINE
 from tasks.forms.fields import (
+    DayField,
     DescriptionField,
     TagsField,
     moment_text,
@@ -24,8 +24,6 @@ from tasks.forms.reminders import RemindersField, reminder_lines
 from tasks.forms.series import RuleInput
 from tasks.limits import (
     DESCRIPTION_LENGTH,
-    FIRST_DAY,
-    LAST_DAY,
     RULE_LENGTH,
     TIMEZONE_LENGTH,
 )
@@ -111,7 +109,10 @@ class TaskForm(OptimisticLockForm[Task]):
                 if field.writable and field.name not in ("tags", "reminders")
             ),
         )
-        field_classes: ClassVar = dict.fromkeys(ONE_LINE, OneLineField)
+        field_classes: ClassVar = {
+            **dict.fromkeys(ONE_LINE, OneLineField),
+            "due_date": DayField,
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # those of ModelForm
         super().__init__(*args, **kwargs)
@@ -151,12 +152,6 @@ class TaskForm(OptimisticLockForm[Task]):
     def clean_priority(self) -> int:
         value: int | str | None = self.cleaned_data["priority"]
         return self.instance.priority if value in (None, "") else int(value)
-
-    def clean_due_date(self) -> date | None:
-        day: date | None = self.cleaned_data["due_date"]
-        if day is not None and not FIRST_DAY <= day <= LAST_DAY:
-            raise forms.ValidationError("Choose a day from the years 1900 to 2999.")
-        return day
 
     def clean(self) -> Values:
         cleaned = super().clean()
