@@ -13,6 +13,20 @@ from tasks.models import BulkChange, TaskList
 SUGGESTED = 200
 
 
+def active_names() -> list[str]:
+    """The user names that an input suggests."""
+    names = User.objects.filter(is_active=True).order_by("username")
+    return list(names.values_list("username", flat=True)[:SUGGESTED])
+
+
+def active_user(name: str) -> User:
+    """The active user of this name. Raises ValidationError."""
+    user = User.objects.filter(username=name, is_active=True).first()
+    if user is None:
+        raise forms.ValidationError("There is no active user of this name.")
+    return user
+
+
 class BulkForm(forms.Form):
     """The value of one bulk change: `values` returns it as `BulkChange.values` has it."""
 
@@ -66,14 +80,10 @@ class AssignForm(BulkForm):
         self, change: BulkChange, zone: str, data: QueryDict | None = None
     ) -> None:
         super().__init__(change, zone, data)
-        names = User.objects.filter(is_active=True).order_by("username")
-        self.suggestions = list(names.values_list("username", flat=True)[:SUGGESTED])
+        self.suggestions = active_names()
 
     def clean_username(self) -> User:
-        user = User.objects.filter(username=self.cleaned_data["username"]).first()
-        if user is None or not user.is_active:
-            raise forms.ValidationError("There is no active user of this name.")
-        return user
+        return active_user(self.cleaned_data["username"])
 
     def values(self) -> dict[str, object]:
         user = self.cleaned_data["username"]

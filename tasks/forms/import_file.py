@@ -6,7 +6,7 @@ from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
 
 from taskproject.accounts.models import User
-from tasks.forms.bulk import SUGGESTED
+from tasks.forms.bulk import active_names, active_user
 
 FORMATS = {
     "csv": "CSV of this service",
@@ -30,15 +30,11 @@ class OwnerForm(forms.Form):
 
     def __init__(self, data: Any = None, files: Any = None, name: str = "") -> None:
         super().__init__(data, files, "upload_%s", initial={"owner": name})
-        names = User.objects.filter(is_active=True).order_by("username")
-        self.suggestions = list(names.values_list("username", flat=True)[:SUGGESTED])
+        self.suggestions = active_names()
 
     def clean_owner(self) -> User | None:
         name = self.cleaned_data["owner"]
-        user = User.objects.filter(username=name).first() if name else None
-        if name and (user is None or not user.is_active):
-            raise forms.ValidationError("There is no active user of this name.")
-        return user
+        return active_user(name) if name else None
 
 
 class UploadForm(OwnerForm):
