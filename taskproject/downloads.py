@@ -11,9 +11,7 @@ downloads is limited, and a client is cut off that reads nothing for EXPORT_TIME
 less than SLOWEST."""
 
 import logging
-import os
 import socket
-import stat
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -26,6 +24,7 @@ from django.conf import settings
 from django.http import HttpRequest, StreamingHttpResponse
 
 from taskproject.compression import accepts_gzip, compressed_chunks
+from taskproject.ports import sockets_at
 from taskproject.problems import Unavailable
 
 logger = logging.getLogger("taskproject.downloads")
@@ -160,21 +159,12 @@ def _bound_silence(port: str) -> None:
     """Sets TCP_USER_TIMEOUT (RFC 5482) on the connections to this port, so that the system resets
     each whose client reads nothing for EXPORT_TIMEOUT.
 
-    The server waits for a client in native code, which cannot be interrupted, and does not
-    expose its sockets: they are found among the file descriptors of this process. Linux only;
-    elsewhere such a client occupies its thread until it disconnects."""
-    option = getattr(socket, "TCP_USER_TIMEOUT", None)
-    if option is None or not port.isdecimal() or not os.path.isdir("/proc/self/fd"):
-        return
-    for name in os.listdir("/proc/self/fd"):
+    The server waits for a client in native code, which cannot be interrupted. On other systems
+    than Linux such a client occupies its thread until it disconnects."""
+    for _, twin in sockets_at(int(port)) if port.isdecimal() else ():
         with suppress(OSError):
-            number = int(name)
-            if not stat.S_ISSOCK(os.fstat(number).st_mode):
-                continue
-            with socket.socket(fileno=os.dup(number)) as twin:
-                if twin.getsockname()[1:2] == (int(port),):
-                    milliseconds = settings.EXPORT_TIMEOUT * 1_000
-                    twin.setsockopt(socket.IPPROTO_TCP, option, milliseconds)
+            milliseconds = settings.EXPORT_TIMEOUT * 1_000
+            twin.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
 
 def download(

@@ -1,9 +1,13 @@
-"""The address on which `manage.py serve` and `manage.py push` listen."""
+"""The address on which `manage.py serve` and `manage.py push` listen, and its sockets."""
 
 import errno
+import os
 import socket
+import stat
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +24,18 @@ def add_address(parser: ArgumentParser, port: int) -> None:
     """Adds --host and --port, whose defaults are HOST and this port."""
     parser.add_argument("--host", default=settings.HOST, help="address to listen on")
     parser.add_argument("--port", type=int, default=port, help="port to listen on")
+
+
+def sockets_at(port: int) -> Iterator[tuple[int, socket.socket]]:
+    """The sockets of this process at this port, each with its file descriptor, open until the
+    next one: granian does not expose them. Linux only; elsewhere there are none."""
+    for name in os.listdir("/proc/self/fd") if sys.platform == "linux" else ():
+        with suppress(OSError):  # closed meanwhile, or the one that lists them
+            number = int(name)
+            if stat.S_ISSOCK(os.fstat(number).st_mode):
+                with socket.socket(fileno=os.dup(number)) as twin:
+                    if twin.getsockname()[1:2] == (port,):
+                        yield number, twin
 
 
 class PortError(Exception):

@@ -17,9 +17,7 @@ proxy prevents both.
 
 import json
 import logging
-import os
 import socket
-import stat
 import struct
 import sys
 import threading
@@ -33,6 +31,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from granian.wsgi import Response, ResponseIterWrap
 
+from taskproject.ports import sockets_at
 from taskproject.problems import CONTENT_TYPE, RequestTimeout
 from taskproject.request_queue import (
     PRIORITY,
@@ -189,24 +188,18 @@ Connection = tuple[int, object]
 
 def _connections() -> Iterator[tuple[Connection, socket.socket, int, int]]:
     """The connections of this process to its port, each with the milliseconds since it last
-    received data, and the number of bytes that the client has acknowledged. Linux only."""
-    for name in os.listdir("/proc/self/fd"):
+    received data, and the number of bytes that the client has acknowledged."""
+    for number, twin in sockets_at(settings.PORT):
         with suppress(OSError):
-            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
-                continue
-            with socket.socket(fileno=os.dup(int(name))) as twin:
-                if twin.getsockname()[1:2] == (settings.PORT,):
-                    peer = twin.getpeername()  # fails where it listens
-                    info = twin.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
-                    silence, acked = struct.unpack_from("=I64xQ", info, 52)
-                    yield (int(name), peer), twin, silence, acked
+            peer = twin.getpeername()  # fails where it listens
+            info = twin.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
+            silence, acked = struct.unpack_from("=I64xQ", info, 52)
+            yield (number, peer), twin, silence, acked
 
 
 def _silent_for(seconds: float) -> dict[Connection, int]:
     """The connections that received no data for this time, and the number of bytes that each
     client has acknowledged."""
-    if sys.platform != "linux":
-        return {}
     return {
         connection: acked
         for connection, _, silence, acked in _connections()
