@@ -72,12 +72,6 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def trashed(self) -> Self:
         return self.filter(deleted_at__isnull=False)
 
-    def open(self) -> Self:
-        return self.filter(completed=False)
-
-    def completed(self) -> Self:
-        return self.filter(completed=True)
-
     def newest_first(self) -> Self:
         """By id, not by time: ids are unique and ascending."""
         return self.order_by("-id")

@@ -173,7 +173,7 @@ def test_a_batch_of_which_one_task_conflicts_is_not_undone_at_all(
     Task.objects.filter(pk=task.pk).reopen(BY)
     Task.objects.filter(pk=other.pk).edit(BY, title="Theirs")
     assert undo(api, request="both").status_code == 200
-    assert not Task.objects.completed().exists()
+    assert not Task.objects.filter(completed=True).exists()
     api.send("POST", "/api/tasks/batch", body, headers={"X-Request-ID": "again"})
     Task.objects.filter(pk=task.pk).remove(BY)
 

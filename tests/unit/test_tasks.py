@@ -23,13 +23,6 @@ def state(task: Task) -> dict[str, Any]:
 # Adjectives
 
 
-def test_open_and_completed_are_the_two_halves(alice: User) -> None:
-    todo, done = make_task(alice), make_task(alice, completed=True)
-
-    assert list(Task.objects.open()) == [todo]
-    assert list(Task.objects.completed()) == [done]
-
-
 def test_newest_first_goes_by_id_and_not_by_clock(alice: User) -> None:
     first, second = make_task(alice), make_task(alice)
     Task.objects.filter(pk=second.pk).update(created_at=YESTERDAY)
