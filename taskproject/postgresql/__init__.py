@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend, with one addition; see base.py."""
+"""Django's PostgreSQL backend, with additions: see base.py."""

@@ -1,7 +1,8 @@
-"""Django's PostgreSQL backend, with connecting bounded by the request's deadline.
+"""Django's PostgreSQL backend, with connecting bounded by the request's deadline, statements
+that use no cursor (see direct.py), snapshots, and READ COMMITTED whatever the default is.
 
-Without that, a request whose connection was lost could wait for DATABASE_CONNECT_TIMEOUT
-in addition, and so could every other request.
+Without the bound, a request whose connection was lost could wait for
+DATABASE_CONNECT_TIMEOUT in addition, and so could every other request.
 """
 
 import logging

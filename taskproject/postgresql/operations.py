@@ -126,7 +126,7 @@ class AddConstraintOnline(AddConstraint):
             schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
             schema_editor.execute(created.replace("INDEX", "INDEX CONCURRENTLY", 1))
             return
-        _check(schema_editor, model, name, created)
+        _replace_check(schema_editor, model, name, created)
 
 
 class RewordConstraintOnline(AlterConstraint):
@@ -147,7 +147,9 @@ class RewordConstraintOnline(AlterConstraint):
             each for each in model._meta.constraints if each.name == self.name
         ]
         created = str(constraint.create_sql(model, schema_editor))
-        _check(schema_editor, model, schema_editor.quote_name(self.name), created)
+        _replace_check(
+            schema_editor, model, schema_editor.quote_name(self.name), created
+        )
 
     database_backwards = database_forwards
 
@@ -171,7 +173,7 @@ class ReplaceConstraintOnline(RewordConstraintOnline):
     database_backwards = database_forwards
 
 
-def _check(
+def _replace_check(
     schema_editor: BaseDatabaseSchemaEditor, model: type[Model], name: str, created: str
 ) -> None:
     """Add a check constraint instead of the one of that name, if there is one."""

@@ -1,1 +1,1 @@
-"""Django's SQLite backend, with one addition; see base.py."""
+"""Django's SQLite backend, with additions: see base.py."""
