@@ -352,11 +352,10 @@ class TaskQuerySet(models.QuerySet["Task"]):
     ) -> Iterator[tuple[Outcome, datetime]]:
         """A transaction that has locked the tasks of this set and the feeds of their owners.
         Yields the tasks as an outcome without changes, and the time."""
-        owners = {self._owner_id, new_owner} - {None}
+        owners = {one for one in (self._owner_id, new_owner) if one is not None}
         if self._owner_id is not None and self._key is not None:
             # The statement that reads the task also locks the feed of its owner.
-            others = {owner for owner in owners if owner not in (None, self._owner_id)}
-            with lock_feeds([*others, self._owner_id] if others else ()):
+            with lock_feeds(owners if len(owners) > 1 else ()):
                 rows, now = statements.locked(
                     self.model, self._owner_id, self._key, by.guard
                 )
@@ -369,6 +368,6 @@ class TaskQuerySet(models.QuerySet["Task"]):
             # A task that is transferred to another owner before it is locked belongs to a
             # feed that is not locked: it is left out.
             tasks = tasks.filter(owner_id__in=owners)
-        with lock_feeds(owner for owner in owners if owner is not None) as now:
+        with lock_feeds(owners) as now:
             found = tasks.shown().select_for_update(of=("self",))
             yield Outcome({task.pk: task for task in found}), now
