@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 from types import MethodType
 from typing import TypeVar
 
+from django.db import OperationalError
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from ninja.errors import AuthenticationError
@@ -99,7 +100,8 @@ class OperationRun:
     def _result(self, request: ApiRequest, path: dict[str, int | str]) -> object:
         """The return value of the handler; raises its problem, or that of the inputs. If
         the token has changed since it was cached, the guard has kept the handler from
-        reading or writing: the caller is looked up, and the handler is called again."""
+        reading or writing: the caller is looked up, and the handler is called again, unless
+        the database failed it: it would wait for a lock as long again."""
         try:
             inputs = self._inputs(request, path)
         except Exception:
@@ -115,8 +117,11 @@ class OperationRun:
             finally:
                 if self._checks_token:
                     check_guard(request.auth.guard)
-        except GuardFailed:
+        except GuardFailed as failed:
             self._look_up_caller(request)
+            unavailable = failed.__context__
+            if isinstance(unavailable, OperationalError):
+                raise unavailable from unavailable.__cause__
         return self._operation.view_func(request, **inputs)
 
     def _read(self, request: ApiRequest, **inputs: object) -> object:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.client import ClientHandler
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -17,6 +17,7 @@ from pytest_django import Settings
 from taskproject import pipeline, sql
 from taskproject.accounts.models import ApiToken, User
 from tasks.models import Event, Task, TaskList, listing, statements
+from tasks.models.task_queryset import TaskQuerySet
 from tests.conftest import BY, ApiClient, make_task, make_token
 from tests.support.answers import as_json
 
@@ -226,6 +227,28 @@ def test_a_token_that_opens_no_more_gets_and_changes_nothing(
         assert answer.status_code == (403 if change == "scope" else 401), more
         now_there = (Task.objects.count(), Event.objects.count(), as_json(task))
         assert now_there == before, more
+
+
+@pytest.mark.parametrize(("opens", "status"), [(True, 503), (False, 401)])
+def test_a_handler_that_waited_in_vain_is_not_called_again(
+    known: ApiClient, monkeypatch: pytest.MonkeyPatch, opens: bool, status: int
+) -> None:
+    """Although the last use of its token was more than a minute ago."""
+    ApiToken.objects.update(last_used_at=timezone.now() - timedelta(minutes=2))
+    if not opens:
+        ApiToken.objects.all().revoke()
+    calls = []
+
+    def wait(*args: object, **fields: object) -> None:
+        calls.append(fields)
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(TaskQuerySet, "obtain", wait)
+
+    answer = known.send("POST", "/api/tasks", {"title": "a"})
+
+    assert answer.status_code == status
+    assert len(calls) == 1
 
 
 @pytest.mark.parametrize("operation", ["get", "create"])
