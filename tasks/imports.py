@@ -214,7 +214,10 @@ class ImportValidator:
             self.unowned += 1
             if record.owner is None:
                 return f"It names no owner; {self.choose_owner}."
-            return f"There is no user {record.owner!r}; {self.choose_owner} for another one."
+            return (
+                f"There is no user {record.owner!r}: create the user, or "
+                f"{self.choose_owner} for all rows."
+            )
         if not isinstance(record, TaskRecord):
             return None
         try:

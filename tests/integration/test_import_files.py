@@ -140,7 +140,7 @@ def test_each_bad_row_is_told_and_with_skip_bad_left_out(path: Path) -> None:
         (
             [task("a", owner="zoe")],
             2,
-            "There is no user 'zoe'; use --owner for another one.",
+            "There is no user 'zoe': create the user, or use --owner for all rows.",
         ),
         ([task("a")], 2, "It names no owner; use --owner."),
     ],
