@@ -80,7 +80,7 @@ def test_a_csv_with_a_bad_row_is_imported_without_it(
     page.goto(LIST)
     page.get_by_role("link", name="Import").click()
     assert accessible(page) == []
-    rows = f"title,priority\n{word} Bread,high\n{word} <b>bad</b>,huge\n"
+    rows = f"title,priority\n{word} Bread,high\n{word} <b>bad</b>,huge\n{'x' * 250},\n"
     file = {"name": "mine.csv", "mimeType": "text/csv", "buffer": rows.encode()}
     page.get_by_label("File:").set_input_files(file)  # type: ignore[arg-type]  # as documented
     page.get_by_label("Owner of the tasks:").fill("alice")
@@ -89,6 +89,7 @@ def test_a_csv_with_a_bad_row_is_imported_without_it(
     expect(page.get_by_text("1 task of alice will be added")).to_be_visible()
     why = f"Line 3, {word} <b>bad</b>: Unknown priority 'huge'"
     expect(page.get_by_text(why)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert accessible(page) == []
     assert len(found(server, word)) == 2
     page.get_by_role("button", name="Import the others").click()
