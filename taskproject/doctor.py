@@ -95,6 +95,10 @@ def without_password(failure: Exception) -> str:
     return text
 
 
+#: What Django's checks find where HTTPS is off: HSTS, the redirect, and the two cookies.
+SAID_OF_HTTPS = {"security.W004", "security.W008", "security.W012", "security.W016"}
+
+
 @check("settings")
 def check_settings(options: Options) -> Results:
     """Django's system checks, those for deployment too. `deep` adds those that read tables."""
@@ -103,7 +107,14 @@ def check_settings(options: Options) -> Results:
     found += run_checks(
         tags=[Tags.database], databases=["default"] if options.deep else None
     )
+    if not settings.HTTPS:
+        yield warning(
+            "HTTPS is off: cookies are sent unencrypted, and browsers are not told to use "
+            "https. Set HTTPS=on, and TRUST_X_FORWARDED_PROTO=on behind a proxy that ends TLS."
+        )
     for message in found:
+        if not settings.HTTPS and message.id in SAID_OF_HTTPS:
+            continue
         finding = error if message.level > WARNING else warning
         hint = f" {message.hint}" if message.hint else ""
         yield finding(f"{message.msg}{hint} ({message.id})")
