@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import OperationalError
 from django.test import Client
 
@@ -393,3 +394,14 @@ def test_the_command_deletes_a_user_with_all_that_is_theirs(alice: User) -> None
     assert out.getvalue() == "Deleted alice.\n"
     assert not User.objects.exists()
     assert not Tag.objects.exists()
+
+
+def test_delete_user_without_a_terminal_asks_for_the_option(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+
+    with pytest.raises(CommandError, match="add --yes"):
+        call_command("delete_user", "alice")
+
+    assert User.objects.filter(username="alice").exists()

@@ -31,8 +31,13 @@ class Command(BaseCommand):
     ) -> None:
         user = user_named(username)
         question = f"Delete {username} and all of their data? Type the name again: "
-        if not yes and input(question) != username:
-            raise CommandError("Nothing was deleted.")
+        try:
+            if not yes and input(question) != username:
+                raise CommandError("Nothing was deleted.")
+        except EOFError:
+            raise CommandError(
+                "Nothing was deleted: nobody can confirm; add --yes."
+            ) from None
         job = remove_user(user, Actor(None, "command"))
         if job is not None:
             self._finish(job, quiet=verbosity < 1)
