@@ -33,7 +33,9 @@ def dump(database: Path, stream: Hashed, near: Path, progress: Progress) -> Cont
     """Writes a copy of the file to the stream. A temporary copy, beside the file `near`,
     takes as much of the disk."""
     if not database.exists():
-        raise BackupError(f"There is no database at {database}.")
+        raise BackupError(
+            f"There is no database at {database}: compare DATABASE_URL with that of the service."
+        )
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=near.parent) as directory:
         copy = Path(directory) / MEMBER
         with _opened(copy) as target:
