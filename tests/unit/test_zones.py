@@ -26,23 +26,31 @@ def test_no_directory_of_the_host_is_read() -> None:
     assert zoneinfo.TZPATH == ()
 
 
-def test_every_way_in_reads_the_packages_zones() -> None:
+def imported(first: str) -> "subprocess.CompletedProcess[str]":
+    """A process that prints, after the import, where it looks for zones."""
     said = "import zoneinfo; print(zoneinfo.TZPATH)"
-    for first in ("import django; django.setup()", "import taskproject.wsgi"):
-        done = subprocess.run(
-            [sys.executable, "-c", f"{first}; {said}"],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "DJANGO_SETTINGS_MODULE": "taskproject.settings",
-                "PYTHONTZPATH": "/usr/share/zoneinfo",
-            },
-            capture_output=True,
-            check=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.stdout == "()\n"
+    return subprocess.run(
+        [sys.executable, "-c", f"{first}; {said}"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "taskproject.settings",
+            "LOG_LEVEL": "INFO",
+            "PYTHONTZPATH": "/usr/share/zoneinfo",
+        },
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_every_way_in_reads_the_packages_zones_and_logs_them() -> None:
+    assert imported("import django; django.setup()").stdout == "()\n"
+    server = imported("import taskproject.wsgi")
+
+    assert server.stdout == "()\n"
+    assert json.loads(server.stderr)["tzdata"] == metadata.version("tzdata")
 
 
 def test_the_names_are_those_of_the_package_that_are_zones() -> None:
@@ -104,18 +112,3 @@ def test_the_check_names_stored_zones_that_are_none(alice: User) -> None:
 
 def test_a_check_without_a_database_asks_none() -> None:
     assert zones_are_known(databases=None) == []
-
-
-def test_the_log_tells_the_release_of_the_zones() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", "import taskproject.wsgi"],
-        cwd=ROOT,
-        env={**os.environ, "LOG_LEVEL": "INFO"},
-        capture_output=True,
-        check=True,
-        text=True,
-        timeout=60,
-    )
-
-    line = json.loads(done.stderr)
-    assert line["tzdata"] == metadata.version("tzdata")
