@@ -363,11 +363,11 @@ REFUSES = pytest.mark.without_pooler("migrate refuses poolers")
 
 @REFUSES
 @pytest.mark.skipif(not ON_POSTGRESQL, reason="a SQLite file has no other way in")
-def test_migrate_takes_the_direct_way_in() -> None:
-    with empty_database() as direct:
+def test_migrate_takes_the_direct_way_in(transactional_db: None) -> None:
+    with empty_database() as direct, connected_to(direct):
         manage(absent_database(), *FEW, DATABASE_DIRECT_URL=direct)
 
-        assert "[X]" in manage(direct, "showmigrations", "contenttypes")
+        assert "[X]" in run("showmigrations", "contenttypes")[0]
 
 
 @REFUSES
