@@ -10,6 +10,7 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
 from django.db.models import Field, ForeignKey, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -238,13 +239,20 @@ class VersionedAdmin(admin.ModelAdmin):
     ) -> None:
         """Deletes rows by `verb`, each in a transaction of its own. Shows messages: how
         many were deleted, if several were `selected`, and which are still being deleted.
-        """
+        Where the database fails, those before are deleted, and the message says so."""
         gone = 0
         for row in rows:
-            with lock_feeds([row.owner_id]):
-                locked = self.model._default_manager.select_for_update()
-                found = locked.filter(pk=row.pk).first()
-                job = found and verb(found, actor(request))
+            try:
+                with lock_feeds([row.owner_id]):
+                    locked = self.model._default_manager.select_for_update()
+                    found = locked.filter(pk=row.pk).first()
+                    job = found and verb(found, actor(request))
+            except OperationalError:
+                if not gone:
+                    raise
+                failed = f"The database is not available: “{row}” was not deleted."
+                self.message_user(request, failed, messages.ERROR)
+                break
             gone += found is not None
             if job is not None:
                 self.run_job(request, job, f"“{row}” is being deleted")

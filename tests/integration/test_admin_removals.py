@@ -3,10 +3,14 @@
 import re
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from taskproject.accounts.models import User
-from tasks.models import Tag, TaskList
+from taskproject.models import Job
+from tasks.admin import lists
+from tasks.jobs import remove_list
+from tasks.models import Actor, Tag, TaskList
 from tests.conftest import make_task
 from tests.support.admin import LISTS, TAGS, as_staff, messages, text
 from tests.support.rows import make_list
@@ -108,6 +112,33 @@ def test_more_lists_than_are_deleted_at_once_are_refused(
     [message] = messages(answer)
     assert message.startswith("More than 100 lists match. Nothing was changed")
     assert TaskList.objects.count() == 101
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_says_which_lists_were_deleted_before_the_database_failed(
+    staff: Client, alice: User, home: TaskList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = make_list(alice, "Kept")
+    failing = [home, kept]
+
+    def remove_unless_failing(row: TaskList, by: Actor, *, tasks: bool) -> Job | None:
+        if row in failing:
+            raise OperationalError("canceling statement due to lock timeout")
+        return remove_list(row, by, tasks=tasks)
+
+    monkeypatch.setattr(lists, "remove_list", remove_unless_failing)
+    selected = {"action": "remove", "_selected_action": [home.pk, kept.pk]}
+    sent = selected | {"tasks": "keep"}
+    staff.raise_request_exception = False
+
+    assert staff.post(LISTS, sent).status_code == 503
+    assert TaskList.objects.count() == 2
+    failing.remove(home)
+    assert messages(staff.post(LISTS, sent, follow=True)) == [
+        "The database is not available: “Kept” was not deleted.",
+        "Deleted 1 of 2 lists.",
+    ]
+    assert TaskList.objects.get() == kept
 
 
 # Deleting a tag
