@@ -364,11 +364,12 @@ ACTS: dict[str, Callable[..., Sequence[str] | None]] = {
 
 
 def reset(user: User) -> int:
-    """Removes the factors of a user who has lost them, and ends the sessions. Returns how
-    many factors there were."""
+    """Removes the factors of a user who has lost them, and ends the sessions if there were any.
+    Returns how many there were."""
     with transaction.atomic():
         found = Authenticator.objects.filter(user=user).delete()
-        end_sessions(user)
+        if found[0]:
+            end_sessions(user)
     return int(found[0])
 
 

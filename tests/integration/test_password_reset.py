@@ -155,6 +155,7 @@ def test_the_command_removes_a_lost_factor(carol: User) -> None:
     for name in ("carol", "nobody"):
         with pytest.raises(CommandError):
             call_command("reset_mfa", name)
+    assert client.get("/admin/").status_code == 200, "nothing was reset"
 
 
 def test_staff_remove_the_factors_of_those_whom_they_may_edit(
