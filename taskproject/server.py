@@ -76,7 +76,8 @@ class Server(MPServer):
             after_in_parent=_release_signals,
             after_in_child=_stand_alone,
         )
-        self.serve(spawn_target=partial(work, os.getpid(), self._port))
+        # Not MPServer's, which warns that the processors do not suit the threads: these wait.
+        super(MPServer, self).serve(spawn_target=partial(work, os.getpid(), self._port))
 
     def _init_shared_socket(self) -> None:
         self._sso = None  # Each worker opens its own: see `Port.holder`.
