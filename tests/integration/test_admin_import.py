@@ -232,7 +232,7 @@ def test_a_file_names_owners_lists_and_tags(
     assert sorted(what for _, what in results(page)) == [
         *("added", "added", "by name", "by name", "refused")
     ]
-    assert "There is no user &#x27;nobody&#x27;; choose an owner" in text(page)
+    assert "There is no user &#x27;nobody&#x27;: create the user, or" in text(page)
     assert "tasks are added to them: Work" in text(page)
     assert "Only the rows that it has can be imported" in text(page)
     confirm(staff)
