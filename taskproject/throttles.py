@@ -6,7 +6,8 @@ each key it has a time: that at which all of its past requests would have been m
 allowed rate (the generic cell rate algorithm). A request adds its share to that time, and
 is refused if this would be more than the window ahead. There are two places for each key,
 the earlier of which counts, so that few keys share both. Two processes that count at the
-same instant may count one request: that is not worth a lock."""
+same instant may count one request: that is not worth a lock. (No more, because the times in the
+table never go back.)"""
 
 import math
 import mmap
@@ -89,14 +90,15 @@ class Throttle:
         number = int.from_bytes(digest, "little")
         first, second = number % PLACES, PLACES + (number >> 32) % PLACES
         now = monotonic()
-        one, two = table[first], table[second]
+        counted = min(table[first], table[second])
         # The difference of the sum would be rounded, and exceed the window by that.
-        ahead = max(min(one, two) - now, 0.0) + limit.window / limit.most
+        ahead = max(counted - now, 0.0) + limit.window / limit.most
         if ahead <= limit.window:
             due = now + ahead
-            if one < due:
+            # Read again: where others have counted meanwhile, their times stay.
+            if table[first] < due:  # noqa: PLR1730  # a call lets other threads between
                 table[first] = due
-            if two < due:
+            if table[second] < due:  # noqa: PLR1730  # likewise
                 table[second] = due
         return ahead
 

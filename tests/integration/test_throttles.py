@@ -162,6 +162,32 @@ def test_threads_at_once_pass_no_more_than_the_limit() -> None:
     assert 495 <= passed <= 520  # those in the time that it takes, and few at once
 
 
+def test_a_request_that_is_overtaken_takes_back_none_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    throttle, limit = Throttle(10, 0), Limit("caller", 480, WINDOW)  # 0.125 s each
+
+    class Overtaken(dict[int, float]):
+        """A table in which 50 requests are counted once two places were read."""
+
+        reads = 0
+
+        def __getitem__(self, place: int) -> float:
+            value = self.get(place, 0.0)
+            self.reads += 1
+            if self.reads == 2:
+                for _ in range(50):
+                    throttle.take(limit, "key")
+            return value
+
+    monkeypatch.setattr(throttles, "monotonic", lambda: 8_150.0)
+    monkeypatch.setattr(throttles, "TABLE", Overtaken())
+    throttle.take(limit, "key")
+
+    left = limit.most - sum(throttle.take(limit, "key") <= WINDOW for _ in range(500))
+    assert left == 50
+
+
 def test_a_limit_of_one_request_passes_one_at_any_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
