@@ -358,10 +358,11 @@ def listening(service: Service) -> int:
 
 
 def busy(service: Service) -> bool:
-    """Whether every thread is at work: not even a request without a token is answered."""
+    """Whether every thread that this caller may have is at work: not even a read is answered."""
     probe = HTTPConnection("127.0.0.1", service.port, timeout=0.3)
+    caller = {"Authorization": f"Bearer {service.database.token}"}
     try:
-        probe.request("GET", "/api/tasks")
+        probe.request("GET", "/api/tasks", headers=caller)
         probe.getresponse()
     except TimeoutError:
         return True
