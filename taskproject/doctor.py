@@ -108,13 +108,12 @@ def check_settings(options: Options) -> Results:
         tags=[Tags.database], databases=["default"] if options.deep else None
     )
     if not settings.HTTPS:
+        found = [message for message in found if message.id not in SAID_OF_HTTPS]
         yield warning(
             "HTTPS is off: cookies are sent unencrypted, and browsers are not told to use "
             "https. Set HTTPS=on, and TRUST_X_FORWARDED_PROTO=on behind a proxy that ends TLS."
         )
     for message in found:
-        if not settings.HTTPS and message.id in SAID_OF_HTTPS:
-            continue
         finding = error if message.level > WARNING else warning
         hint = f" {message.hint}" if message.hint else ""
         yield finding(f"{message.msg}{hint} ({message.id})")

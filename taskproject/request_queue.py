@@ -61,9 +61,9 @@ class Request(NamedTuple):
 class Queue:
     def __init__(self) -> None:
         self._lock = Lock()
-        # While requests wait, as many as there are threads are running.
+        #: The number of requests that are running: while others wait, THREADS or one more.
         self.running = 0
-        #: Their numbers, by callers.
+        #: The same of each caller who has some.
         self._running: dict[str, int] = {}
         #: The requests of each caller who has some, the oldest first, each with the time at
         #: which it came. The caller whose turn it is comes first.

@@ -6,8 +6,8 @@ each key it has a time: that at which all of its past requests would have been m
 allowed rate (the generic cell rate algorithm). A request adds its share to that time, and
 is refused if this would be more than the window ahead. There are two places for each key,
 the earlier of which counts, so that few keys share both. Two processes that count at the
-same instant may count one request: that is not worth a lock. (No more, because the times in the
-table never go back.)"""
+same instant may count one request: that is not worth a lock. A time is stored over an earlier one
+only, so that no more are lost."""
 
 import math
 import mmap

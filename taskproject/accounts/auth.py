@@ -16,7 +16,7 @@ from ninja.security import APIKeyCookie, APIKeyHeader, HttpBearer
 from ninja.utils import check_csrf
 
 from taskproject.accounts.models import TOKEN_PREFIX, ApiToken, User, digest
-from taskproject.accounts.sessions import SessionStore
+from taskproject.accounts.sessions import session_of
 from taskproject.problems import (
     CSRFFailed,
     HTTPSRequired,
@@ -200,7 +200,7 @@ class SessionTokenAuth(APIKeyHeader):
         return self.authenticate(request, key)
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Caller:
-        request.session = SessionStore(key if key and key.isascii() else None)
+        request.session = session_of(key)
         user = get_user(request)
         if not isinstance(user, User) or not user.is_active:
             waits = request.session.session_key and SESSION_KEY not in request.session

@@ -17,7 +17,7 @@ from taskproject import problems, timezones
 from taskproject.accounts import attempts
 from taskproject.accounts.auth import require_https
 from taskproject.accounts.models import User
-from taskproject.accounts.sessions import SessionStore
+from taskproject.accounts.sessions import session_of
 from taskproject.inputs import StrictParser, check_body_headers
 
 
@@ -75,11 +75,11 @@ class HeadlessMiddleware:
         try:
             require_https(request)
             body = self._read_body(request)
-            if request.method == "POST" and request.path_info.endswith(self.PASSWORD):
+            posts = request.method == "POST"
+            if posts and request.path_info.endswith(self.PASSWORD):
                 changing = attempts.password(self._session_key(request))
             resends = self._resends(request)
-            posts = request.method == "POST"
-            if resends or posts and request.path_info.endswith(self.COUNTED):
+            if resends or (posts and request.path_info.endswith(self.COUNTED)):
                 email = self._waiting(request) if resends else body.get("email")
                 attempt = attempts.account(
                     request, email if isinstance(email, str) else ""
@@ -121,8 +121,7 @@ class HeadlessMiddleware:
     def _waiting(self, request: HttpRequest) -> str | None:
         """The address that waits to be verified in this session. A mail to it counts whether
         somebody has it already or not: only the latter is sent, and the limit must not tell."""
-        key = self._session_key(request)
-        session = SessionStore(key if key.isascii() else None)
+        session = session_of(self._session_key(request))
         step: dict[str, str] = session.get(EMAIL_VERIFICATION_CODE_SESSION_KEY, {})
         return step.get("email")
 

@@ -33,6 +33,11 @@ class SessionStore(db.SessionStore):
             raise
 
 
+def session_of(key: str | None) -> SessionStore:
+    """The session of a key that a client sent; an empty one if that cannot be a key."""
+    return SessionStore(key if key and key.isascii() else None)
+
+
 @contextmanager
 def stored_whole(request: HttpRequest) -> Iterator[None]:
     """A transaction that stores the session too, which the middleware would store later. If it

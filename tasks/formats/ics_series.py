@@ -40,9 +40,10 @@ class Series(NamedTuple):
         """The value of RRULE. It has a WKST of Monday, too, where the days depend on it: that is the
         default (RFC 5545 §3.3.10), but Kendo UI's schedulers begin weeks on Sunday."""
         rule = self.rule
-        if rule.interval == 1 or len(rule.by_weekday) < 2 or rule.week_start:
-            return str(rule)
-        return f"{rule};WKST=MO" if rule.freq == "WEEKLY" else str(rule)
+        by_weeks = rule.freq == "WEEKLY" and rule.interval > 1
+        if by_weeks and len(rule.by_weekday) > 1 and not rule.week_start:
+            return f"{rule};WKST=MO"
+        return str(rule)
 
 
 def zone_of(task: TaskRecord) -> str | None:
