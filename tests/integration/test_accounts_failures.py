@@ -132,21 +132,18 @@ def remove_app(app: App) -> Call:
     return lambda: app.call("DELETE", "/account/authenticators/totp")
 
 
-def add_passkey(app: App) -> Call:
+def add_passkey(app: App, device: Passkey | None = None) -> Call:
     confirmed(app)
     path = "/account/authenticators/webauthn"
     options = app.call("GET", path).json()["data"]["creation_options"]
-    body = {"name": "Phone", "credential": Passkey().create(options)}
+    body = {"name": "Phone", "credential": (device or Passkey()).create(options)}
     return lambda: app.call("POST", path, body)
 
 
 def passkey(app: App) -> Call:
     """Signs in with it, and nothing else."""
-    confirmed(app)
-    device, path = Passkey(), "/account/authenticators/webauthn"
-    options = app.call("GET", path).json()["data"]["creation_options"]
-    body = {"name": "Phone", "credential": device.create(options)}
-    assert app.call("POST", path, body).status_code == 200
+    device = Passkey()
+    assert add_passkey(app, device)().status_code == 200
     app.session_token = ""
     asked = app.call("GET", "/auth/webauthn/login").json()["data"]
     body = {"credential": device.get(asked["request_options"])}
