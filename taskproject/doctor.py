@@ -3,7 +3,10 @@
 A check is a function that yields what it finds out about one subject: `ok`, `warning` or
 `error`, each with a sentence. None shows a secret, or a password of a database URL."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from itertools import chain
+from types import ModuleType
 from typing import Literal, NamedTuple
 
 from django.conf import settings
@@ -52,25 +55,29 @@ class Check(NamedTuple):
     needs: str
 
 
-CHECKS: list[Check] = []
+#: By the name of the module, in the order of their registration.
+CHECKS: dict[str, list[Check]] = defaultdict(list)
 
 
 def check(
     name: str, *, needs: str = ""
 ) -> Callable[[Callable[[Options], Results]], Callable[[Options], Results]]:
-    """Registers a check. Checks run in the order of their registration."""
+    """Registers a check of the module that defines the function."""
 
     def register(run: Callable[[Options], Results]) -> Callable[[Options], Results]:
-        CHECKS.append(Check(name, run, needs))
+        CHECKS[run.__module__].append(Check(name, run, needs))
         return run
 
     return register
 
 
-def examine(options: Options) -> Iterator[Finding]:
-    """The findings of all checks that can be made."""
+def examine(options: Options, *modules: ModuleType) -> Iterator[Finding]:
+    """The findings of all checks of the modules that can be made, one module after the other,
+    whichever was imported first."""
     failed = set()
-    for name, run, needs in CHECKS:
+    for name, run, needs in chain.from_iterable(
+        CHECKS[module.__name__] for module in modules
+    ):
         if needs in failed:
             failed.add(name)
             continue

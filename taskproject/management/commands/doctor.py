@@ -6,7 +6,8 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand
 
-from taskproject import (  # noqa: F401  # their checks
+from taskproject import (
+    doctor,
     doctor_database,
     doctor_issuer,
     doctor_mail,
@@ -16,6 +17,16 @@ from taskproject import (  # noqa: F401  # their checks
 from taskproject.doctor import Options, examine
 from taskproject.doctor_push import TOKEN
 from tasks.models import tallies
+
+#: In the order of their checks: most of them need the database and its schema.
+MODULES = (
+    doctor,
+    doctor_database,
+    doctor_sqlite,
+    doctor_mail,
+    doctor_issuer,
+    doctor_push,
+)
 
 
 class Command(BaseCommand):
@@ -57,7 +68,7 @@ class Command(BaseCommand):
     ) -> None:
         if recount:
             tallies.recount()
-        findings = list(examine(Options(origin, deep or recount, stream)))
+        findings = list(examine(Options(origin, deep or recount, stream), *MODULES))
         failed = any(finding.level == "error" for finding in findings)
         if options["json"]:
             checks = [finding._asdict() for finding in findings]
