@@ -14,7 +14,9 @@ from django.db import connection, transaction
 from taskproject.accounts import headless
 from taskproject.accounts.models import User
 from taskproject.api import api
+from taskproject.doctor import CHECKS
 from taskproject.input_errors import CODES
+from taskproject.management.commands.doctor import MODULES
 from taskproject.problems import kinds
 from tests.conftest import ApiClient, make_token
 from tests.contract.document import operations, resolve
@@ -132,6 +134,14 @@ def test_the_table_of_settings_is_the_example() -> None:
     for name, default, *_ in rows:
         told = defaults.get(name.strip("`"))
         assert told is None or default.strip("`") == told, name
+
+
+def test_the_table_of_doctor_is_its_checks() -> None:
+    names = [row[0] for row in table("docs/operations.md", "Doctor")]
+
+    assert ", ".join(names) == ", ".join(
+        f"`{check.name}`" for module in MODULES for check in CHECKS[module.__name__]
+    )
 
 
 def test_the_table_of_members_is_the_schema_of_a_task() -> None:
