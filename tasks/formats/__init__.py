@@ -5,6 +5,7 @@ because of the contents of a file: what cannot be read becomes a `BadRow` among 
 and what does not fit is kept in another field, which an `Adjusted` reports."""
 
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from tasks.formats import (
@@ -32,6 +33,7 @@ from tasks.formats.records import (
 )
 
 __all__ = (
+    "NOT_READ",
     "READERS",
     "WRITERS",
     "Adjusted",
@@ -46,6 +48,7 @@ __all__ = (
     "TaskRecord",
     "Writer",
     "checked",
+    "format_of",
 )
 
 #: Takes the stream, and the name of the list for tasks that have none in the file, such as
@@ -77,3 +80,13 @@ WRITERS: dict[str, Writer] = {
     "ics": Writer(ics.write, "text/calendar; charset=utf-8", ".ics"),
     "xlsx": Writer(xlsx.write, xlsx.MEDIA_TYPE, ".xlsx"),
 }
+
+#: Of a format that is only written.
+NOT_READ = "{} cannot be read: in a spreadsheet, save the sheet as csv."
+
+
+def format_of(path: Path | None) -> str:
+    """The format that the extension of a file's name says, in any case; "jsonl" if none."""
+    extension = path.suffix.lower() if path is not None else ""
+    by_extension = {writer.extension: kind for kind, writer in WRITERS.items()}
+    return {**by_extension, ".zip": "vikunja"}.get(extension, "jsonl")

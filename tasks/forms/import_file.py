@@ -1,11 +1,13 @@
 """The form for a file that staff import."""
 
+from pathlib import Path
 from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
 
 from taskproject.accounts.models import User
+from tasks.formats import NOT_READ, READERS, format_of
 from tasks.forms.bulk import active_names, active_user
 
 FORMATS = {
@@ -41,7 +43,9 @@ class UploadForm(OwnerForm):
     """With `only`, all tasks go to this user."""
 
     file = forms.FileField()
-    format = forms.ChoiceField(choices=[*FORMATS.items()])
+    format = forms.ChoiceField(
+        choices=[("", "That of the file’s name"), *FORMATS.items()], required=False
+    )
     field_order = ("file", "format", "owner")
 
     def __init__(self, only: User | None, data: Any = None, files: Any = None) -> None:
@@ -53,6 +57,14 @@ class UploadForm(OwnerForm):
         if only is not None:
             del self.fields["owner"]
             self.suggestions = []
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if "file" in cleaned and cleaned.get("format") == "":
+            cleaned["format"] = format_of(Path(cleaned["file"].name))
+            if cleaned["format"] not in READERS:
+                self.add_error("file", NOT_READ.format(cleaned["format"]))
+        return cleaned
 
     def chosen_owner(self) -> User | None:
         return self.only or self.cleaned_data["owner"]

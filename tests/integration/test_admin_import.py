@@ -383,11 +383,27 @@ def test_a_file_that_is_too_large_is_refused(
     assert not Upload.objects.exists()
 
 
+def test_the_name_of_the_file_says_its_format(staff: Client, alice: User) -> None:
+    upload(staff, "title\nBread", "")
+
+    assert Upload.objects.get().format == "csv"
+
+
+XLSX = {"file": SimpleUploadedFile("tasks.xlsx", b"PK"), "format": ""}
+
+
 @pytest.mark.parametrize(
-    "sent", [{"file": ""}, {"format": "exe"}, {"owner": "nobody"}, {"owner": "a\x00"}]
+    "sent",
+    [
+        {"file": ""},
+        {"format": "exe"},
+        {"owner": "nobody"},
+        {"owner": "a\x00"},
+        XLSX,
+    ],
 )
 def test_an_incomplete_form_is_shown_again(
-    staff: Client, alice: User, sent: dict[str, str]
+    staff: Client, alice: User, sent: dict[str, Any]
 ) -> None:
     page = upload(staff, "title\nBread", **sent)
 

@@ -377,6 +377,15 @@ def test_it_says_how_many_tasks_it_wrote(
     assert (output, errors) == ("", f"Exported {count} tasks.\n")
 
 
+@pytest.mark.either_database
+def test_the_name_of_the_file_says_the_format(alice: User, tmp_path: Path) -> None:
+    path = tmp_path / "tasks.csv"
+
+    run("export_tasks", "--owner=alice", f"--output={path}")
+
+    assert path.read_bytes().startswith(b"\xef\xbb\xbfexternal_id,")
+
+
 def test_a_format_of_one_persons_tasks_needs_an_owner(alice: User) -> None:
     for kind in ("csv", "ics"):
         said = refused("export_tasks", f"--format={kind}")

@@ -414,6 +414,37 @@ def test_a_file_that_is_none_is_refused_in_words(
 
 @pytest.mark.either_database
 @pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("tasks.csv", "csv"),
+        ("Tasks.ICS", "ics"),
+        ("Tasks.zip", "vikunja"),
+        ("tasks", "jsonl"),
+        ("tasks.json", "jsonl"),
+    ],
+)
+def test_the_name_of_a_file_says_its_format(
+    alice: User, tmp_path: Path, name: str, kind: str
+) -> None:
+    path = tmp_path / name
+    path.touch()
+
+    said = refused("import_tasks", str(path), "--owner=alice")
+
+    assert said.startswith(f"No row is valid as {kind}.")
+
+
+@pytest.mark.either_database
+def test_a_file_that_is_only_written_is_refused_in_words(
+    alice: User, tmp_path: Path
+) -> None:
+    said = refused("import_tasks", str(tmp_path / "tasks.xlsx"), "--owner=alice")
+
+    assert said == "xlsx cannot be read: in a spreadsheet, save the sheet as csv."
+
+
+@pytest.mark.either_database
+@pytest.mark.parametrize(
     ("where", "reason"),
     [
         ("nowhere.jsonl", "No such file or directory"),

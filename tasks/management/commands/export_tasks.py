@@ -19,7 +19,7 @@ from taskproject.accounts.models import User
 from taskproject.doctor import without_password
 from taskproject.sql import this_thread
 from tasks.exports import WITH_TRASH, records_of
-from tasks.formats import WRITERS, Record
+from tasks.formats import WRITERS, Record, format_of
 from tasks.models import Task
 
 
@@ -37,7 +37,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--owner", help="the user whose tasks to export; required except for jsonl"
         )
-        parser.add_argument("--format", choices=sorted(WRITERS), default="jsonl")
+        parser.add_argument(
+            "--format",
+            choices=sorted(WRITERS),
+            help="default: what the extension of --output says, else jsonl",
+        )
         parser.add_argument(
             "--output", help="the file to write; default: standard output"
         )
@@ -46,7 +50,7 @@ class Command(BaseCommand):
         self,
         *,
         owner: str | None,
-        format: str,
+        format: str | None,
         output: str | None,
         verbosity: int,
         **options: object,
@@ -54,7 +58,9 @@ class Command(BaseCommand):
         path = Path(output) if output else None
         try:
             with this_thread.connection.snapshot():
-                self._export(owner, format, path, quiet=verbosity < 1)
+                self._export(
+                    owner, format or format_of(path), path, quiet=verbosity < 1
+                )
         except DatabaseError as error:
             raise CommandError(
                 f"The database failed: {without_password(error)} The export is incomplete; do not use it."

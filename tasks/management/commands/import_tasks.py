@@ -11,7 +11,7 @@ from tqdm import tqdm
 from taskproject.accounts.management.users import user_named
 from taskproject.accounts.models import User
 from taskproject.sql import analyze
-from tasks.formats import READERS, BadRow
+from tasks.formats import NOT_READ, READERS, BadRow, format_of
 from tasks.imports import Importer, ImportValidator, LineCounter
 from tasks.models import Event, Label, Tag, Tally, Task, TaskList
 
@@ -48,7 +48,11 @@ class Command(BaseCommand):
             "--owner",
             help="the user who gets the tasks; default: the users named in the file",
         )
-        parser.add_argument("--format", choices=sorted(READERS), default="jsonl")
+        parser.add_argument(
+            "--format",
+            choices=sorted(READERS),
+            help="default: what the extension of the file says, else jsonl",
+        )
         parser.add_argument(
             "--dry-run",
             action="store_true",
@@ -71,7 +75,7 @@ class Command(BaseCommand):
         *,
         file: str,
         owner: str | None,
-        format: str,
+        format: str | None,
         dry_run: bool,
         skip_bad: bool,
         allow_incomplete: bool,
@@ -79,7 +83,10 @@ class Command(BaseCommand):
         **others: object,
     ) -> None:
         path, user = Path(file), self._owner(owner)
-        options = Options(format, dry_run, skip_bad, allow_incomplete, verbosity < 1)
+        kind = format or format_of(path)
+        if kind not in READERS:
+            raise CommandError(NOT_READ.format(kind))
+        options = Options(kind, dry_run, skip_bad, allow_incomplete, verbosity < 1)
         try:
             with path.open("rb") as stream:
                 self._import(stream, path, user, options)
