@@ -98,7 +98,7 @@ def _timezone(name: str) -> str:
     if name not in timezones.names():
         raise PydanticCustomError(
             "timezone",
-            "Send a name of the IANA's time zone database, such as Europe/Lisbon.",
+            f"The IANA's database has no such time zone; {timezones.advice(name)}",
         )
     return name
 

@@ -5,12 +5,27 @@ rules; settings.py prevents `zoneinfo` from reading them.
 """
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from difflib import get_close_matches
+from functools import cache, lru_cache
 from importlib import metadata, resources
 from zoneinfo import ZoneInfo
 
 #: Names in the package that are not time zones: "not set", and the setting of a host.
 NO_ZONES = frozenset({"Factory", "localtime", "posixrules"})
+#: Of a misspelt name to a name, as difflib counts it: berln is Berlin, Frankfurt not Tirane.
+LEAST_SIMILARITY = 0.85
+#: The beginnings of the names that end with a city.
+CONTINENTS = (
+    "Africa/",
+    "America/",
+    "Antarctica/",
+    "Asia/",
+    "Atlantic/",
+    "Australia/",
+    "Europe/",
+    "Indian/",
+    "Pacific/",
+)
 #: The release of the package: 2026.6 has the IANA's 2026f.
 VERSION = metadata.version("tzdata")
 
@@ -25,6 +40,29 @@ def names() -> frozenset[str]:
     """The names of all time zones, cached."""
     listed = resources.files("tzdata").joinpath("zones").read_text("utf-8")
     return frozenset(listed.split()) - NO_ZONES
+
+
+@lru_cache(256)
+def advice(name: str) -> str:
+    """What to send instead of a name that is none, as the end of a sentence: the zone whose name
+    or city was probably meant, or an example."""
+    close = get_close_matches(_spelling(name), _spelled(), 1, LEAST_SIMILARITY)
+    meant = f"did you mean {_spelled()[close[0]]}?" if close else ""
+    return meant or "send one like Europe/Lisbon."
+
+
+@cache
+def _spelled() -> dict[str, str]:
+    cities = {
+        _spelling(name.rpartition("/")[2]): name
+        for name in sorted(names(), reverse=True)
+        if name.startswith(CONTINENTS)
+    }
+    return cities | {_spelling(name): name for name in names()}
+
+
+def _spelling(name: str) -> str:
+    return name[:64].replace(" ", "").replace("_", "").lower()
 
 
 def known(name: str) -> str:

@@ -44,7 +44,7 @@ INVITATION_LIFETIME = timedelta(days=30)
 def check_timezone(name: str) -> None:
     """Validates a name of the IANA's time zone database."""
     if name not in timezones.names():
-        raise ValidationError(f"{name!r} is no time zone; send one like Europe/Lisbon.")
+        raise ValidationError(f"{name!r} is no time zone; {timezones.advice(name)}")
 
 
 class User(AbstractUser):

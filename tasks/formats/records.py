@@ -12,7 +12,7 @@ from reprlib import Repr
 from uuid import UUID
 
 from taskproject import timezones, uuids
-from taskproject.names import casefold_key, close_to, one_line, unknown, visible
+from taskproject.names import casefold_key, one_line, unknown, visible
 from taskproject.times import midnight, parse_instant
 from tasks import recurrence, reminder_rules
 from tasks.fields import FIELDS, ONE_LINE
@@ -356,7 +356,9 @@ def _check_due(record: TaskRecord) -> None:
     elif record.due_at is None:
         raise Refused("due_timezone is given without due_at; leave it out.")
     elif record.due_timezone not in timezones.names():
-        raise Refused(unknown_timezone(record.due_timezone))
+        zone = record.due_timezone
+        advice = timezones.advice(zone)
+        raise Refused(f"due_timezone {shown(zone)} is no IANA time zone; {advice}")
 
 
 def _series(record: TaskRecord) -> dict[str, str | None]:
@@ -408,10 +410,3 @@ def _instant(member: str, value: datetime | None) -> datetime | None:
     if not FIRST_DAY <= instant.date() <= LAST_DAY:
         raise Refused(f"{member} is not from {FIRST_DAY} to {LAST_DAY} in UTC.")
     return instant
-
-
-def unknown_timezone(name: str) -> str:
-    """The error message for a time zone: `unknown` without a list of 600 names."""
-    close = close_to(name, timezones.names())
-    meant = f"; did you mean {close!r}?" if close else ", such as 'Europe/Paris'."
-    return f"due_timezone {shown(name)} is no IANA time zone{meant}"

@@ -34,7 +34,7 @@ INSTANT = (
     "Send an instant such as 2026-12-31T17:00:00Z or 2026-12-31T18:00:00+01:00 "
     "(in a query write + as %2B), from the years 1900 to 2999."
 )
-ZONE = "Send a name of the IANA's time zone database, such as Europe/Lisbon."
+ZONE = "The IANA's database has no such time zone; did you mean Europe/Lisbon?"
 GENERAL = {"in", "pointer", "code", "detail"}
 UUID = "3f2b1c0e-7d4a-4c6b-9e1f-2a5d8c7b6e90"
 AT = "2030-06-01T15:00:00Z"

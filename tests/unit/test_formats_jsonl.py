@@ -257,7 +257,7 @@ def test_a_line_that_is_no_record_is_refused(line: bytes, words: str) -> None:
         ({"due_timezone": "UTC"}, "without due_at"),
         (
             {"due_at": "2026-01-31T12:00:00Z", "due_timezone": "Europe/Pariss"},
-            "did you mean 'Europe/Paris'?",
+            "did you mean Europe/Paris?",
         ),
         (
             {

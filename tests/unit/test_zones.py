@@ -112,3 +112,23 @@ def test_the_check_names_stored_zones_that_are_none(alice: User) -> None:
 
 def test_a_check_without_a_database_asks_none() -> None:
     assert zones_are_known(databases=None) == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "advice"),
+    [
+        ("europe/berlin", "did you mean Europe/Berlin?"),
+        ("Berlin", "did you mean Europe/Berlin?"),
+        ("America/New York", "did you mean America/New_York?"),
+        ("new york", "did you mean America/New_York?"),
+        ("buenos aires", "did you mean America/Argentina/Buenos_Aires?"),
+        ("utc", "did you mean UTC?"),
+        ("Europe/Pariss", "did you mean Europe/Paris?"),
+        ("Europe/Frankfurt", "send one like Europe/Lisbon."),
+        ("Mars/Olympus", "send one like Europe/Lisbon."),
+        ("", "send one like Europe/Lisbon."),
+        ("x" * 100_000, "send one like Europe/Lisbon."),
+    ],
+)
+def test_a_name_in_another_spelling_is_advised(sent: str, advice: str) -> None:
+    assert timezones.advice(sent) == advice
