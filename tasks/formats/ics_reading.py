@@ -85,25 +85,47 @@ def read(stream: BinaryIO, name: str = "Tasks") -> Iterator[Row]:
 def _read_todo(
     reading: Reading, todo: Todo, title: str, series: dict[str, _Series]
 ) -> None:
-    line = reading.count
-    draft = Draft(line, TaskRecord("", "", list=title))
-    remarks = draft.remarks
+    """Reads the to-do, and puts it into the series of its UID: as the task that repeats, or as
+    one that is written out, in a series of its own. `_begin` adds them."""
+    draft = Draft(reading.count, TaskRecord(_own_id(todo), "", list=title))
+    _read_members(todo, draft)
+    rule, source = todo.first("RRULE"), todo.text(ics.SOURCE)
+    written = todo.first("RECURRENCE-ID")
+    start = read_due(todo, draft, rule)
+    _read_parent(todo, draft)
+    own = name = draft.record.external_id
+    if written is not None:
+        series[own].written.update(filter(None, [moment_of(written)]))
+        name = derived_id("ics", own, written.value)
+        draft.record = replace(draft.record, external_id=name)
+    one = series[name]
+    one.written.update(_left_out_dates(todo, draft))
+    _keep_rest(todo, draft, reading)
+    if one.draft is not None:  # the same UID again
+        one = series[derived_id("ics", own, str(draft.line))]
+    one.draft, one.start = draft, start
+    one.rule = rule.value.strip() if rule and not written else ""
+    one.source = source if source == "each_due" else "due"
+
+
+def _own_id(todo: Todo) -> str:
     members: dict[str, object] = {
         name: [each.value for each in found] for name, found in todo.properties.items()
     }
     uid = todo.text("UID").strip()
-    own = _identifier(uid) if uid else content_id("ics", members)
-    completed_at, status = (
-        read_instant(todo, "COMPLETED", draft),
-        todo.text("STATUS").upper(),
-    )
+    return _identifier(uid) if uid else content_id("ics", members)
+
+
+def _read_members(todo: Todo, draft: Draft) -> None:
+    """Reads what does not depend on other to-dos, and no dates that are due."""
+    completed_at = read_instant(todo, "COMPLETED", draft)
+    status = todo.text("STATUS").upper()
     progress = todo.text("PERCENT-COMPLETE").strip()
     completed = status in ("COMPLETED", "CANCELLED") or (
         not status and (completed_at is not None or progress == "100")
     )
     draft.record = replace(
         draft.record,
-        external_id=own,
         title=todo.text("SUMMARY"),
         description=todo.text("DESCRIPTION"),
         location=_location(todo, draft),
@@ -115,30 +137,16 @@ def _read_todo(
         priority=_priority(todo, draft),
     )
     if status not in ("", "NEEDS-ACTION", "COMPLETED"):
-        remarks.lines.append(f"Status: {status}")
+        draft.remarks.lines.append(f"Status: {status}")
     if progress and not completed and progress != "0":
-        remarks.lines.append(f"Progress: {progress}%")
-    rule, source = todo.first("RRULE"), todo.text(ics.SOURCE)
-    written = todo.first("RECURRENCE-ID")
-    start = read_due(todo, draft, rule)
-    _read_parent(todo, draft)
-    if written is not None:
-        series[own].written.update(filter(None, [moment_of(written)]))
-        name = derived_id("ics", own, written.value)
-        draft.record = replace(draft.record, external_id=name)
-        one = series[name]
-    else:
-        one = series[own]
+        draft.remarks.lines.append(f"Progress: {progress}%")
+
+
+def _left_out_dates(todo: Todo, draft: Draft) -> Iterator[Moment]:
     for each in todo.all("EXDATE"):
         moments = {moment_of(each._replace(value=value)) for value in each.texts()}
-        one.written.update(filter(None, moments))
-        remarks.keep("EXDATE", each.value, "is no date of the series there")
-    _keep_rest(todo, draft, reading)
-    if one.draft is not None:  # the same UID again
-        one = series[derived_id("ics", own, str(line))]
-    one.draft, one.start = draft, start
-    one.rule = rule.value.strip() if rule and not written else ""
-    one.source = source if source == "each_due" else "due"
+        yield from filter(None, moments)
+        draft.remarks.keep("EXDATE", each.value, "is no date of the series there")
 
 
 def _identifier(uid: str) -> str:
