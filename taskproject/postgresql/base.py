@@ -1,11 +1,13 @@
 """Django's PostgreSQL backend, with connecting bounded by the request's deadline, statements
-that use no cursor (see direct.py), snapshots, and READ COMMITTED whatever the default is.
+that use no cursor (see direct.py), snapshots, and READ COMMITTED and dates as ISO 8601 whatever
+the defaults are.
 
 Without the bound, a request whose connection was lost could wait for
 DATABASE_CONNECT_TIMEOUT in addition, and so could every other request.
 """
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import (
     AbstractContextManager,
@@ -37,6 +39,10 @@ READ_COMMITTED = (
     b"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED"
 )
 logger = logging.getLogger("taskproject.postgresql")
+
+# libpq sends it with its request to connect, and poolers keep it for each client. psycopg reads
+# no other dates: a write would be committed, and its response lost.
+os.environ["PGDATESTYLE"] = "ISO, MDY"
 
 # The first statement of a snapshot. A role may limit idle transactions to a shorter time,
 # but between two reads of a snapshot, rows are formatted.

@@ -1,4 +1,5 @@
-"""A database, or a role, whose transactions are serializable unless they say otherwise."""
+"""A database, or a role, whose transactions are serializable unless they say otherwise, or
+whose dates have another style."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -115,6 +116,25 @@ def test_nor_after_another_client_of_the_pooler_has_changed_the_level(
     alice: User,
 ) -> None:
     assert statuses_at_once(alice) <= {200, 201}
+
+
+def test_dates_are_read_whatever_their_style(alice: User) -> None:
+    """Of sessions whose default is one that psycopg refuses to read."""
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    api = ApiClient(make_token(alice))
+    execute(f"ALTER DATABASE {name} SET DateStyle = 'German, DMY'")
+    try:
+        connection.close()
+        end_sessions(connection.settings_dict["NAME"])
+        created = api.send("POST", "/api/tasks", {"title": "Buy milk"})
+        listed = [api.get(f"/api/{name}").status_code for name in ("tasks", "tokens")]
+    finally:
+        execute(f"ALTER DATABASE {name} RESET DateStyle")
+        connection.close()
+        end_sessions(connection.settings_dict["NAME"])
+
+    assert created.status_code == 201
+    assert listed == [200, 200]
 
 
 def statuses_at_once(alice: User) -> set[int]:
