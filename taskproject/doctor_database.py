@@ -40,6 +40,8 @@ SKEW = 5.0  # seconds between two clocks
 STUCK = timedelta(minutes=10)  # that a job may last
 UNFIRED = timedelta(minutes=5)  # after which a worker has fired a reminder
 OVERDUE = timedelta(days=2)  # after which a daily purge has not run
+READ_ONLY = "default_transaction_read_only"
+RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")  # on each table
 LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 #: The triggers that the migrations create, and the indexes that no model declares.
 TRIGGERS = {
@@ -187,7 +189,51 @@ def _other(options: dict[str, Any]) -> Any:  # DatabaseWrapper has no annotation
     return other
 
 
-@check("replica", needs="database")
+@check("writes", needs="database")
+def check_writes(options: Options) -> Results:
+    """Whether PostgreSQL lets this role write, and which tables it does not open to it."""
+    if not settings.ON_POSTGRESQL:
+        return
+    [(is_replica, setting, source, role, name)] = rows(
+        "SELECT pg_is_in_recovery(), setting, source, quote_ident(current_user), "
+        "quote_ident(current_database()) FROM pg_settings WHERE name = %s",
+        [READ_ONLY],
+    )
+    if is_replica:
+        yield error(
+            "DATABASE_URL leads to a replica, which takes no writes: set it to the primary."
+        )
+    elif setting == "on":
+        place = {
+            "database": f"ALTER DATABASE {name} RESET {READ_ONLY};",
+            "user": f"ALTER ROLE {role} RESET {READ_ONLY};",
+            "database user": f"ALTER ROLE {role} IN DATABASE {name} RESET {READ_ONLY};",
+        }
+        server = f"ALTER SYSTEM SET {READ_ONLY} = off; SELECT pg_reload_conf();"
+        yield error(
+            f"The database takes no writes: {READ_ONLY} is on, as providers set it when the "
+            "disk is full. When there is room, in psql, type "
+            f"SET {READ_ONLY} = off; {place.get(source, server)}"
+        )
+    for (table,) in rows(
+        f"SELECT oid::regclass::text FROM pg_class WHERE relname = ANY(%s) AND "
+        "relnamespace = current_schema()::regnamespace AND NOT "
+        f"({' AND '.join(f'has_table_privilege(oid, {right!r})' for right in RIGHTS)}) "
+        "ORDER BY 1",
+        [
+            [
+                model._meta.db_table
+                for model in apps.get_models(include_auto_created=True)
+            ]
+        ],
+    ):
+        yield error(
+            f"The role may not read and write {table}: in psql, as its owner, type "
+            f"GRANT {', '.join(RIGHTS)} ON {table} TO {role};"
+        )
+
+
+@check("replica", needs="writes")
 def check_replica(options: Options) -> Results:
     """Whether DATABASE_REPLICA_URL leads to a replica of the database, and how late that is."""
     if "replica" not in settings.DATABASES:
@@ -373,9 +419,10 @@ def check_statistics(options: Options) -> Results:
     if not settings.ON_POSTGRESQL:
         return
     never = rows(
-        "SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples < 0 AND "
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND "
         "relnamespace = current_schema()::regnamespace AND "
-        "pg_relation_size(oid) > %s * 8192 ORDER BY 1",
+        "pg_relation_size(oid) > %s * 8192 AND NOT EXISTS (SELECT FROM pg_stats WHERE "
+        "schemaname = current_schema() AND tablename = relname) ORDER BY 1",
         [PAGES],
     )
     for (name,) in never:

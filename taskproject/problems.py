@@ -68,8 +68,8 @@ CONTENT_TYPE = "application/problem+json"
 ROOTS = {"api", "livez", "readyz", "todo-backend"}
 #: The name in `request.META` of whether it failed because of the database, for the metrics.
 DATABASE_ERROR = "taskproject.database_error"
-# SQLSTATE classes of a table or column that a migration has not made yet.
-UNMIGRATED = {"42P01", "42703"}
+# SQLSTATE of a table or column that a migration has not made yet, or that the role may not use.
+UNMIGRATED = {"42P01", "42703", "42501"}
 
 #: The detail where the caller has no row with the id; `{}` is what the row would be.
 NO_SUCH_ROW = "You have no {} with this id."
