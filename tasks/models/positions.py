@@ -152,17 +152,16 @@ def last_of(row: Row) -> str | None:
 def last_parameters(row: Row) -> list[int | None]:
     """The parameters of `last_sql`."""
     owner_id, list_id = row
-    if not ON_POSTGRESQL:
-        return [owner_id, list_id]
-    return [owner_id, owner_id] if list_id is None else [owner_id, list_id] * 2
+    on_range = ON_POSTGRESQL and list_id is None
+    return [owner_id, owner_id if on_range else list_id]
 
 
 def last_sql(list_id: int | None) -> str:
     """The SQL of the last position of the live tasks of a list.
 
-    On PostgreSQL it reads a range of an index from its end. ORDER BY has all columns of
-    that index, so that it is used without statistics too. In it, tasks in no list come
-    last.
+    On PostgreSQL it reads the end of a range of an index. ORDER BY has all columns of that
+    index, in which tasks in no list come last, so that it is used without statistics too: for a
+    list, whose range has conditions of equality, and for these, where IS NULL would not do.
     """
     value = '"position"'
     if not ON_POSTGRESQL:
@@ -171,8 +170,7 @@ def last_sql(list_id: int | None) -> str:
         value = f'CASE WHEN "list_id" IS NULL THEN {value} END'
         within = '"owner_id" BETWEEN %s AND %s'
     else:
-        place = '("owner_id", "list_id")'
-        within = f"{place} >= (%s, %s) AND {place} <= (%s, %s)"
+        within = '"owner_id" = %s AND "list_id" = %s'
     return (
         f'(SELECT {value} FROM "tasks_task" WHERE {within} AND "deleted_at" IS NULL '
         'ORDER BY "owner_id" DESC, "list_id" DESC, "position" DESC LIMIT 1)'
