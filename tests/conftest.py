@@ -12,8 +12,10 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.core.management.color import no_style
@@ -126,7 +128,9 @@ def nobody(db: None) -> "ApiClient":
 
 @pytest.fixture
 def staff(carol: User) -> Client:
-    """The admin, with carol signed in."""
+    """The admin, with carol signed in. Each process remembers the content types that it has
+    read; which test of it reads them first is chance, and tests count statements."""
+    ContentType.objects.get_for_models(*apps.get_models())
     client = Client()
     force_login(client, carol)
     return client

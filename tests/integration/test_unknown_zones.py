@@ -53,7 +53,7 @@ def test_the_api_refuses_a_name_that_is_no_zone(api: ApiClient, name: str) -> No
     ):
         answer = api.send(method, path, body)
         assert answer.status_code == 422
-        assert "such as Europe/Lisbon" in answer.json()["detail"]
+        assert "send one like Europe/Lisbon" in answer.json()["detail"]
 
 
 def test_their_owner_is_served_as_in_utc(api: ApiClient, nowhere: User) -> None:
