@@ -81,8 +81,8 @@ def key_of(header: str) -> str:
     match = KEY.fullmatch(header)
     if match is None:
         raise MalformedKey(
-            "Send 1-255 printable ASCII characters, such as a UUID; a retry sends the "
-            "same ones."
+            "Send 1-255 printable ASCII characters without spaces, such as a UUID; a "
+            "retry sends the same ones."
         )
     return match[1] or match[2]
 

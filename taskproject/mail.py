@@ -121,6 +121,6 @@ def _deliver(server: BaseEmailBackend, message: EmailMessage) -> None:
 def _unavailable(error: Exception) -> Unavailable:
     logger.error("mail failed: %s", type(error).__name__)
     return Unavailable(
-        "The mail could not be sent. Try again in a minute.",
+        f"The mail could not be sent. Try again in {RETRY} seconds.",
         headers={"Retry-After": str(RETRY)},
     )

@@ -146,7 +146,7 @@ class MalformedCondition(BadRequest):
 
 
 class MalformedKey(BadRequest):
-    """Idempotency-Key is not 1-255 printable ASCII characters."""
+    """Idempotency-Key is not 1-255 printable ASCII characters without spaces."""
 
     code, title = "malformed_key", "The Idempotency-Key cannot be understood"
 

@@ -222,16 +222,14 @@ def _past_event(event: Event) -> dict[str, object]:
 def _check_issued(page: feed.Page, after: int) -> None:
     """Raises `CursorExpired` for a cursor after which events are missing."""
     if after < page.horizon:
-        advice = "Read your tasks again"
+        reason = "Events as old as this cursor are not kept"
     elif not page.was_issued:
-        advice = (
-            "The feed has no such cursor, because the database was restored from a backup: "
-            "read your tasks again by GET /api/snapshot"
-        )
+        reason = "The feed has no such cursor, because the database was restored from a backup"
     else:
         return
     raise CursorExpired(
-        f"{advice}, then continue with the cursor in `restart`.",
+        f"{reason}: read your tasks again by GET /api/snapshot, then continue with the "
+        "cursor in `restart`.",
         restart={
             "cursor": cursors.encode("after", page.latest),
             "tasks": "/api/tasks",

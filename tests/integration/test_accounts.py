@@ -221,6 +221,7 @@ def test_mail_that_fails_is_503(
     answer = App().call("POST", "/auth/password/request", ANNA)
 
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer.json()["detail"].endswith(f"in {answer['Retry-After']} seconds.")
     assert answer.headers["Retry-After"] == "30"
 
 

@@ -376,6 +376,7 @@ def test_a_cursor_older_than_the_kept_history_is_410_with_where_to_restart(
     assert answer.status_code == 410
     problem = answer.json()
     assert problem["code"] == "cursor_expired"
+    assert "GET /api/snapshot" in problem["detail"]
     assert problem["restart"]["tasks"] == "/api/tasks"
     restarted = changes(api, problem["restart"]["cursor"])
     assert restarted["items"] == []
