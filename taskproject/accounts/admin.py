@@ -20,7 +20,7 @@ from django.template.response import TemplateResponse
 from taskproject import jobs
 from taskproject.accounts import privileges
 from taskproject.accounts.forms import TokenForm
-from taskproject.accounts.invitations import send_invitation
+from taskproject.accounts.invitations import no_sign_up, send_invitation
 from taskproject.accounts.models import (
     ApiToken,
     ApiTokenQuerySet,
@@ -400,13 +400,12 @@ class InvitationAdmin(PlainLookups):
     ) -> None:
         obj.invited_by = viewer(request)
         super().save_model(request, obj, form, change)
+        said = f"No mail was sent to {obj}."
+        if hindrance := no_sign_up():
+            self.message_user(request, f"{hindrance} {said}", messages.WARNING)
+            return
         try:
-            if send_invitation(obj):
-                return
+            send_invitation(obj)
         except Unavailable as error:
-            self.message_user(request, error.detail, messages.WARNING)
-        self.message_user(
-            request,
-            f"No mail was sent to {obj}: tell them to sign up with this address.",
-            messages.WARNING,
-        )
+            said = f"{error.detail} {said} Tell them to sign up with this address."
+            self.message_user(request, said, messages.WARNING)

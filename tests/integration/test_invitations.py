@@ -11,6 +11,11 @@ from taskproject.accounts.models import Invitation, User
 ADD = "/admin/accounts/invitation/add/"
 
 
+@pytest.fixture(autouse=True)
+def by_invitation(settings: Settings) -> None:
+    settings.SIGNUP = "invite"
+
+
 def test_the_command_invites_and_sends_a_mail(
     db: None, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -25,15 +30,26 @@ def test_the_command_invites_and_sends_a_mail(
     assert capsys.readouterr().out == "anna@example.com may sign up; a mail was sent.\n"
 
 
-def test_it_says_where_no_mail_is_sent(
-    db: None, settings: Settings, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("name", "value", "advice"),
+    [
+        ("SIGNUP", "closed", "set SIGNUP=invite"),
+        ("EMAIL_BACKEND", "", "set EMAIL_URL"),
+    ],
+)
+def test_nobody_is_invited_where_nobody_can_sign_up(
+    staff: Client, settings: Settings, name: str, value: str, advice: str
 ) -> None:
-    settings.EMAIL_BACKEND = ""
+    setattr(settings, name, value)
 
-    call_command("invite", "anna@example.com")
+    with pytest.raises(CommandError, match=advice):
+        call_command("invite", "anna@example.com")
+    assert not Invitation.objects.exists()
 
-    assert "no mail was sent" in capsys.readouterr().out
-    assert Invitation.objects.get().state == "pending"
+    answer = staff.post(ADD, {"email": "anna@example.com"}, follow=True)
+    assert advice in answer.text
+    assert "No mail was sent to anna@example.com" in answer.text
+    assert not mail.outbox
 
 
 def test_it_says_where_the_mail_fails(db: None, settings: Settings) -> None:
@@ -75,8 +91,9 @@ def test_staff_invite_in_the_admin(staff: Client, carol: User) -> None:
     assert Invitation.objects.count() == 1
 
 
-def test_staff_see_where_no_mail_is_sent(staff: Client, settings: Settings) -> None:
-    settings.EMAIL_BACKEND = ""
+def test_staff_see_where_the_mail_fails(staff: Client, settings: Settings) -> None:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9  # where nothing listens
 
     answer = staff.post(ADD, {"email": "anna@example.com"}, follow=True)
 

@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
 
-from taskproject.accounts.invitations import send_invitation
+from taskproject.accounts.invitations import no_sign_up, send_invitation
 from taskproject.accounts.models import Invitation
 from taskproject.problems import Unavailable
 
@@ -25,13 +25,14 @@ class Command(BaseCommand):
             validate_email(email)
         except ValidationError:
             raise CommandError(f"{email!r} is no e-mail address.") from None
+        if hindrance := no_sign_up():
+            raise CommandError(hindrance)
         invitation = Invitation.objects.invite(email, None)
         try:
-            sent = send_invitation(invitation)
+            send_invitation(invitation)
         except Unavailable:
             raise CommandError(
                 f"{invitation} is invited, and the mail could not be sent: tell them, "
                 "or try again."
             ) from None
-        told = "a mail was sent" if sent else "no mail was sent, because of EMAIL_URL"
-        self.stdout.write(f"{invitation} may sign up; {told}.")
+        self.stdout.write(f"{invitation} may sign up; a mail was sent.")
