@@ -62,6 +62,10 @@ async def run(result: Result, bar: Bar) -> None:
     refuses the first writes. `result` has at any time what is known."""
     options, figures = result.options, result.figures
     target = await resolve(options.url, anywhere=options.anywhere)
+    if not options.tokens:
+        raise Refused(
+            "Give a token with --token or in LOADTEST_TOKEN; manage.py create_token makes one."
+        )
     accounts = [Account(token) for token in options.tokens]
     clients = [Client(target, account, figures) for account in accounts]
     for client in clients:

@@ -179,8 +179,13 @@ def test_a_redirect_is_not_followed() -> None:
 def test_a_token_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOADTEST_TOKEN", raising=False)
 
-    with pytest.raises(CommandError, match="LOADTEST_TOKEN"):
-        call_command("loadtest", "http://127.0.0.1:9")
+    with (
+        fake_service() as (url, _),
+        pytest.raises(CommandError, match="LOADTEST_TOKEN"),
+    ):
+        call_command("loadtest", url)
+    with pytest.raises(CommandError, match="Give a URL such as"):
+        call_command("loadtest", "127.0.0.1:9")
 
 
 def test_percentiles_are_values_that_were_measured() -> None:

@@ -124,11 +124,6 @@ class Command(BaseCommand):
 
 def _fault(tokens: Sequence[str], bounds: Bounds, page: Path | None) -> str | None:
     """What is wrong with the options; None if nothing is."""
-    if not tokens:
-        return (
-            f"Give a token with --token or in {VARIABLE}; manage.py create_token "
-            "makes one."
-        )
     if not 1 <= bounds.seconds <= 600:
         return "--seconds must be from 1 to 600."
     if not 1 <= bounds.requests <= 1_000_000:
