@@ -89,17 +89,14 @@ def rows(sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
 @check("database")
 def check_reach(options: Options) -> Results:
     """Whether the database answers, how fast, and which one it is."""
-    if not settings.ON_POSTGRESQL and not path().exists():
-        yield error(f"There is no database at {path()}: type manage.py migrate.")
-        return
     try:
         connection.ensure_connection()
         latency = min(_round_trip() for _ in range(5))
     except DatabaseError as failure:
-        yield error(
-            f"The database cannot be reached: {without_password(failure)} "
-            "Compare DATABASE_URL with what its provider shows."
-        )
+        told = f"The database cannot be reached: {without_password(failure)}"
+        if settings.ON_POSTGRESQL:
+            told += " See that it runs, and compare DATABASE_URL with what its provider shows."
+        yield error(told)
         return
     said = f"{connection.display_name} {_version()} answers in {latency:.1f} ms"
     postgresql = _postgresql()

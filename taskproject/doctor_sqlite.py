@@ -21,6 +21,8 @@ def check_file(options: Options) -> Results:
     if settings.ON_POSTGRESQL:
         return
     folder = path().parent
+    if not folder.is_dir():
+        return  # as `database` says
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

@@ -81,6 +81,19 @@ def _place(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def _missing(path: str, *, created: bool) -> str:
+    """Why there is no file to open, and what to do, or an empty string. `created`: whether a
+    missing file is no fault. SQLite would name neither the file nor the directory."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        return f"There is no directory {folder}: create it, or change DATABASE_URL."
+    if os.path.isdir(path):
+        return f"{path} is a directory: have DATABASE_URL name a file."
+    if not created and not os.path.exists(path):
+        return f"There is no database at {path}: type manage.py migrate."
+    return ""
+
+
 def is_replaced(path: str) -> bool:
     """Whether the path leads to another file than that which was opened, or to none."""
     opened = _opened.get(path)
@@ -225,11 +238,12 @@ class DatabaseWrapper(_DatabaseWrapper):
         path = str(self.settings_dict["NAME"])
         if is_replaced(path):
             raise sqlite3.OperationalError("the database file was replaced")
-        if not self.creates_file and not os.path.exists(path):
-            raise sqlite3.OperationalError(
-                f"There is no database at {path}: type manage.py migrate."
-            )
-        session: sqlite3.Connection = super().get_new_connection(conn_params)
+        if missing := _missing(path, created=self.creates_file):
+            raise sqlite3.OperationalError(missing)
+        try:
+            session: sqlite3.Connection = super().get_new_connection(conn_params)
+        except sqlite3.OperationalError as failure:
+            raise sqlite3.OperationalError(f"{failure}: {path}") from failure
         remember(path)
         # A LIKE that ignores the case of all letters, not only of ASCII: for searches by
         # name in the admin.

@@ -401,10 +401,10 @@ def test_a_folder_that_cannot_be_written_to() -> None:
 
 @on_sqlite
 def test_a_missing_file_is_not_created(tmp_path: Path) -> None:
+    with file_at(f"{tmp_path}/none/tasks.sqlite3"):
+        assert f"no directory {tmp_path}/none: create it" in only()[2]
     with file_at(f"{tmp_path}/none.sqlite3"):
-        name, level, _ = only()
-
-    assert (name, level) == ("database", "error")
+        assert f"{tmp_path}/none.sqlite3: type manage.py migrate." in only()[2]
     assert not [*tmp_path.iterdir()]
 
 
