@@ -17,9 +17,9 @@ def check_mail(options: Options) -> Results:
     """Whether the server of EMAIL_URL lets the service in; nothing is sent."""
     where = f"The mail server {settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
     if not settings.EMAIL_BACKEND:
-        if settings.SIGNUP != "CLOSED":
+        if settings.SIGNUP != "closed":
             yield error(
-                f"SIGNUP is {settings.SIGNUP.lower()}, and nobody can get the mail that "
+                f"SIGNUP is {settings.SIGNUP}, and nobody can get the mail that "
                 "confirms an address: set EMAIL_URL, or SIGNUP=closed."
             )
     elif settings.EMAIL_BACKEND == LOG:

@@ -72,12 +72,14 @@ def username(name: str) -> str:
 
 
 def choice(name: str, default: str, choices: list[str]) -> str:
-    value = text(name, default).upper()
-    if value not in choices:
-        raise ImproperlyConfigured(
-            f"{name} is {value!r}; it must be one of {', '.join(choices)}."
-        )
-    return value
+    """One of the words, as they are written here, whatever the case of the value."""
+    value = text(name, default)
+    for word in choices:
+        if value.lower() == word.lower():
+            return word
+    raise ImproperlyConfigured(
+        f"{name} is {value!r}; it must be one of {', '.join(choices)}."
+    )
 
 
 def words(name: str, default: str = "") -> list[str]:
@@ -88,9 +90,10 @@ def words(name: str, default: str = "") -> list[str]:
 def hosts(name: str, default: str) -> list[str]:
     """Host names without scheme or path, as ALLOWED_HOSTS wants them."""
     for host in words(name, default):
-        if "/" in host or (":" in host and not host.startswith("[")):
+        if re.search(r"[/\s]", host) or (":" in host and not host.startswith("[")):
             raise ImproperlyConfigured(
-                f"{name} has {host!r}; write the host name alone, such as example.com."
+                f"{name} has {host!r}; write the host name alone, such as example.com, and "
+                "commas between several."
             )
     return words(name, default)
 

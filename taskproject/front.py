@@ -35,7 +35,7 @@ def front(request: HttpRequest) -> HttpResponse:
         "name": "Tasks",
         "version": __version__,
         "guest": bool(settings.API_GUEST),
-        "sign_up": settings.SIGNUP.lower(),
+        "sign_up": settings.SIGNUP,
         **ADDRESSES,
     }
     wanted = request.get_preferred_type(["text/html", "application/json"])

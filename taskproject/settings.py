@@ -216,8 +216,8 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 # The sites whose pages may use the session. Writes need both cookies.
 SESSION_COOKIE_SAMESITE = environment.choice(
-    "SESSION_COOKIE_SAMESITE", "LAX", ["STRICT", "LAX", "NONE"]
-).capitalize()
+    "SESSION_COOKIE_SAMESITE", "Lax", ["Strict", "Lax", "None"]
+)
 CSRF_COOKIE_SAMESITE = SESSION_COOKIE_SAMESITE
 if SESSION_COOKIE_SAMESITE == "None":
     if not HTTPS:
@@ -240,9 +240,8 @@ if SESSION_COOKIE_SAMESITE == "None":
 SECURE_SSL_REDIRECT = HTTPS
 # A redirect would lose the body of a POST, and accept tokens sent unencrypted.
 SECURE_REDIRECT_EXEMPT = [r"^(api|todo-backend)(/|$)", r"^livez", r"^readyz"]
-SECURE_HSTS_SECONDS = (
-    environment.integer("HSTS_SECONDS", 31_536_000, 0, 63_072_000) if HTTPS else 0
-)
+_hsts = environment.integer("HSTS_SECONDS", 31_536_000, 0, 63_072_000)
+SECURE_HSTS_SECONDS = _hsts if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 # The number of proxies that append to X-Forwarded-For; with 0 the client is the peer of the
@@ -284,14 +283,14 @@ AUTHENTICATION_BACKENDS = [
 ]
 CSRF_FAILURE_VIEW = "taskproject.middleware.csrf_failure"
 # Whether staff need a second factor in the admin.
-STAFF_MFA = environment.choice("STAFF_MFA", "OPTIONAL", ["REQUIRED", "OPTIONAL"])
+STAFF_MFA = environment.choice("STAFF_MFA", "optional", ["required", "optional"])
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
 
 # Sign-up and sign-in of people, by django-allauth: /api/auth/
 
 # Who may sign up: everybody, invited people, or nobody.
-SIGNUP = environment.choice("SIGNUP", "CLOSED", ["OPEN", "INVITE", "CLOSED"])
+SIGNUP = environment.choice("SIGNUP", "closed", ["open", "invite", "closed"])
 # The address of the frontend, for invitations.
 FRONTEND_URL = environment.url("FRONTEND_URL")
 # The address of this service, for links in mails.
@@ -397,7 +396,7 @@ WHITENOISE_AUTOREFRESH = False
 # Logs, on standard error: one JSON object a line, or text for people at a terminal.
 
 LOG_FORMAT = environment.choice(
-    "LOG_FORMAT", "TEXT" if sys.stderr.isatty() else "JSON", ["JSON", "TEXT"]
+    "LOG_FORMAT", "text" if sys.stderr.isatty() else "json", ["json", "text"]
 )
 LOG_LEVEL = environment.choice(
     "LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -406,8 +405,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "JSON": {"()": "taskproject.logs.JSONFormatter"},
-        "TEXT": {"()": "taskproject.logs.TextFormatter"},
+        "json": {"()": "taskproject.logs.JSONFormatter"},
+        "text": {"()": "taskproject.logs.TextFormatter"},
     },
     "handlers": {
         "stderr": {"class": "taskproject.logs.LineHandler", "formatter": LOG_FORMAT}

@@ -61,7 +61,7 @@ class AccountAdapter(DefaultAccountAdapter):
     """The hooks of allauth."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return settings.SIGNUP != "CLOSED" and bool(settings.EMAIL_BACKEND)
+        return settings.SIGNUP != "closed" and bool(settings.EMAIL_BACKEND)
 
     def save_user(
         self, request: HttpRequest, user: User, form: BaseForm, commit: bool = True
@@ -72,7 +72,7 @@ class AccountAdapter(DefaultAccountAdapter):
         super().save_user(request, user, form, commit=False)
         with transaction.atomic():
             email = form.cleaned_data["email"]
-            if settings.SIGNUP == "INVITE" and not Invitation.objects.accept(email):
+            if settings.SIGNUP == "invite" and not Invitation.objects.accept(email):
                 raise SignUpClosed(
                     "Sign-up is for invited people: ask the staff of this service."
                 )
@@ -154,7 +154,7 @@ class MFAAdapter(DefaultMFAAdapter):
 
     def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
         """Staff who need a factor can replace it in the admin, and not remove it."""
-        return settings.STAFF_MFA != "REQUIRED" or not authenticator.user.is_staff
+        return settings.STAFF_MFA != "required" or not authenticator.user.is_staff
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         """The relying party of passkeys. fido2 accepts pages of this domain, and of those

@@ -165,7 +165,7 @@ class HeadlessMiddleware:
 
     def _problem(self, request: HttpRequest, status: int) -> problems.Problem:
         if status == 403 and request.path_info.endswith("/signup"):
-            if settings.SIGNUP == "CLOSED":
+            if settings.SIGNUP == "closed":
                 return problems.SignUpClosed("Ask the staff of this service.")
             return problems.NoMail("Sign-up needs mail: set EMAIL_URL.")
         if status == 500 and request.path_info.endswith("/email/verify"):

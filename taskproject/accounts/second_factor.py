@@ -269,7 +269,7 @@ def factor_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
         "is_on": has_factor(user),
         "has_app": any(it.type == Authenticator.Type.TOTP for it in factors),
         "passkey": _new_passkey(request, user),
-        "required": settings.STAFF_MFA == "REQUIRED",
+        "required": settings.STAFF_MFA == "required",
         "forms": forms_shown,
         "secret": set_up.secret,
         "image": _image(adapter.build_totp_svg(url)),

@@ -68,7 +68,7 @@ class StaffSite(AdminSite):
         if not super().has_permission(request):
             return False
         require_migrations()
-        if settings.STAFF_MFA != "REQUIRED" or second_factor.was_given(request):
+        if settings.STAFF_MFA != "required" or second_factor.was_given(request):
             return True
         return request.path == reverse("admin:logout")
 

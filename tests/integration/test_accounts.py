@@ -26,7 +26,7 @@ from tests.support.people import ANNA, PASSWORD, App, Browser, code_of, flows, s
 
 @pytest.fixture
 def open_to_all(settings: Settings) -> None:
-    settings.SIGNUP = "OPEN"
+    settings.SIGNUP = "open"
 
 
 clients = pytest.mark.parametrize("client_class", [App, Browser])
@@ -158,7 +158,7 @@ def test_sign_up_is_closed_unless_the_settings_open_it(db: None) -> None:
 def test_where_people_are_invited_others_are_refused(
     db: None, settings: Settings
 ) -> None:
-    settings.SIGNUP = "INVITE"
+    settings.SIGNUP = "invite"
     Invitation.objects.invite("Anna@example.com", None)
 
     other = App().call("POST", "/auth/signup", ANNA | {"email": "eve@example.com"})
@@ -174,7 +174,7 @@ def test_where_people_are_invited_others_are_refused(
 def test_a_password_is_hashed_before_the_transaction(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.SIGNUP = "INVITE"
+    settings.SIGNUP = "invite"
     Invitation.objects.invite(ANNA["email"], None)
     hashed_in_one: list[bool] = []
 
@@ -189,7 +189,7 @@ def test_a_password_is_hashed_before_the_transaction(
 
 
 def test_an_invitation_expires(db: None, settings: Settings) -> None:
-    settings.SIGNUP = "INVITE"
+    settings.SIGNUP = "invite"
     long_ago = timezone.now() - INVITATION_LIFETIME
     Invitation.objects.invite(ANNA["email"], None)
     Invitation.objects.update(created_at=long_ago)

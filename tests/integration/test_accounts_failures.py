@@ -46,7 +46,7 @@ Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
 
 @pytest.fixture(autouse=True)
 def open_to_all(settings: Settings) -> None:
-    settings.SIGNUP = "OPEN"
+    settings.SIGNUP = "open"
 
 
 class Away:

@@ -71,7 +71,7 @@ def test_mails_in_the_log(smtp: Settings) -> None:
     assert only()[0] == "warning"
 
 
-@pytest.mark.parametrize(("signup", "count"), [("CLOSED", 0), ("OPEN", 1)])
+@pytest.mark.parametrize(("signup", "count"), [("closed", 0), ("open", 1)])
 def test_no_server(smtp: Settings, signup: str, count: int) -> None:
     smtp.EMAIL_BACKEND, smtp.SIGNUP = "", signup
 

@@ -239,7 +239,7 @@ def test_no_step_leads_to_another_site(
     client = Client()
     sign_in(client, next=to)
     assert client.post(CODE, {"code": code})["Location"] == "/admin/"
-    settings.STAFF_MFA = "REQUIRED"
+    settings.STAFF_MFA = "required"
     Authenticator.objects.all().delete()
     other = Client()
     sign_in(other, next=to)
@@ -257,7 +257,7 @@ def test_no_step_leads_to_another_site(
 def test_without_a_factor_staff_are_led_to_its_page_and_nowhere_else(
     carol: User, settings: Settings
 ) -> None:
-    settings.STAFF_MFA = "REQUIRED"
+    settings.STAFF_MFA = "required"
     client = Client()
     sign_in(client)
 
@@ -271,7 +271,7 @@ def test_without_a_factor_staff_are_led_to_its_page_and_nowhere_else(
 
 @pytest.mark.either_database
 def test_without_a_factor_staff_can_sign_out(carol: User, settings: Settings) -> None:
-    settings.STAFF_MFA = "REQUIRED"
+    settings.STAFF_MFA = "required"
     client = Client()
     sign_in(client)
 
@@ -284,7 +284,7 @@ def test_a_session_without_the_factor_is_asked_for_it(
     carol: User, settings: Settings
 ) -> None:
     _, [code, *_] = with_factor(carol)
-    settings.STAFF_MFA = "REQUIRED"
+    settings.STAFF_MFA = "required"
     client = Client()
     client.force_login(carol)
 
@@ -298,7 +298,7 @@ def test_a_session_without_the_factor_is_asked_for_it(
 def test_staff_who_need_a_factor_cannot_remove_it(
     carol: User, settings: Settings
 ) -> None:
-    settings.STAFF_MFA = "REQUIRED"
+    settings.STAFF_MFA = "required"
     client = Client()
     sign_in(client)
     set_up(client)

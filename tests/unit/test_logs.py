@@ -135,7 +135,7 @@ def test_a_traceback_follows_without_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "formatter"), [("", "JSON"), ("json", "JSON"), ("text", "TEXT")]
+    ("given", "formatter"), [("", "json"), ("json", "json"), ("TEXT", "text")]
 )
 def test_a_setting_chooses_who_reads_the_log(given: str, formatter: str) -> None:
     [logs] = load("LOGGING", LOG_FORMAT=given)

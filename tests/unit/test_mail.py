@@ -58,5 +58,5 @@ def test_mail_is_off_without_a_url_and_logged_in_development() -> None:
 
 def test_nobody_can_sign_up_under_the_name_of_the_guest() -> None:
     names = ("SIGNUP", "ACCOUNT_USERNAME_BLACKLIST")
-    assert load(*names) == ["CLOSED", []]
-    assert load(*names, API_GUEST="guest", SIGNUP="open") == ["OPEN", ["guest"]]
+    assert load(*names) == ["closed", []]
+    assert load(*names, API_GUEST="guest", SIGNUP="open") == ["open", ["guest"]]

@@ -88,6 +88,7 @@ def refusal(**variables: str) -> str:
         ("ALLOWED_HOSTS", "tasks.example.com/"),
         ("ALLOWED_HOSTS", "tasks.example.com:8000"),
         ("ALLOWED_HOSTS", "tasks.example.com,http://localhost"),
+        ("ALLOWED_HOSTS", "tasks.example.com localhost"),
         ("SECRET_KEY", "secret" * 10),
         ("SECRET_KEY_FALLBACKS", "change-me"),
         ("API_GUEST", "g" * 151),
@@ -167,6 +168,15 @@ def test_a_malformed_value_is_refused_by_the_name_of_its_variable(
     message = said.split("ImproperlyConfigured: ")[-1]
     assert variable in message
     assert PASSWORD not in said
+
+
+def test_the_refusal_has_the_words_as_they_are_documented() -> None:
+    said = "LOG_FORMAT is 'Xml'; it must be one of json, text."
+    assert said in refusal(LOG_FORMAT="Xml")
+
+
+def test_the_seconds_of_hsts_are_read_without_https_too() -> None:
+    assert "HSTS_SECONDS" in refusal(HTTPS="off", HSTS_SECONDS="1y")
 
 
 def test_credentials_with_a_wildcard_origin_are_refused() -> None:
