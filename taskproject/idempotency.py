@@ -18,7 +18,13 @@ from django.utils import timezone
 
 from taskproject.accounts.auth import SAFE_METHODS, ApiRequest
 from taskproject.models import StoredResponse, expiry_cutoff
-from taskproject.problems import InProgress, KeyRefused, KeyReused, MalformedKey
+from taskproject.problems import (
+    InProgress,
+    KeyRefused,
+    KeyReused,
+    MalformedKey,
+    Problem,
+)
 from taskproject.sql import (
     ON_POSTGRESQL,
     Guard,
@@ -54,23 +60,28 @@ def idempotent(handler: Callable[..., object]) -> Callable[..., object]:
         key = key_of(header)
         owner_id = request.auth.user_id
         fingerprint = _fingerprint(request)
-        with SingleWrite():
-            claimed, earlier = _claim(owner_id, key, request.auth.guard)
-            if earlier is not None:
-                if earlier.fingerprint != fingerprint:
-                    raise KeyReused("Use a new key for each new request.")
-                return _replay(earlier)
-            if not claimed:
-                raise InProgress(_IN_PROGRESS)
-            response = handler(request, **inputs)
-            assert isinstance(response, HttpResponse)
-            if response.headers.get("Cache-Control") == "no-store":
-                # It contains a secret. The exception rolls the write back.
-                raise KeyRefused(
-                    "Send this request without Idempotency-Key: its response contains a "
-                    "secret and is not stored. Each request creates another secret."
-                )
-            _store(owner_id, key, fingerprint, response)
+        try:
+            with SingleWrite():
+                claimed, earlier = _claim(owner_id, key, request.auth.guard)
+                if earlier is not None:
+                    return _replay(earlier, fingerprint)
+                if not claimed:
+                    raise InProgress(_IN_PROGRESS)
+                response = handler(request, **inputs)
+                assert isinstance(response, HttpResponse)
+                if response.headers.get("Cache-Control") == "no-store":
+                    # It contains a secret. The exception rolls the write back.
+                    raise KeyRefused(
+                        "Send this request without Idempotency-Key: its response contains a "
+                        "secret and is not stored. Each request creates another secret."
+                    )
+                _store(owner_id, key, fingerprint, response)
+        except Problem:
+            # It may be refused for what the same request has done since the claim began.
+            _, earlier = _claim(owner_id, key, request.auth.guard)
+            if earlier is None:
+                raise
+            return _replay(earlier, fingerprint)
         return response
 
     return once
@@ -102,7 +113,8 @@ def _claim(owner_id: int, key: str, guard: Guard) -> tuple[bool, _Earlier | None
 
     On SQLite the transaction has waited for the other one, and finds its response. On
     PostgreSQL the statement does not find a response that was committed after it began,
-    and before it took the lock: then `_store` refuses the request.
+    and before it took the lock: then `_store` refuses the request, or what the handler refuses
+    is looked up again.
     """
     number = hashlib.sha256(f"{owner_id} {key}".encode()).digest()[:8]
     lock = int.from_bytes(number, "big", signed=True)
@@ -153,7 +165,10 @@ def _fingerprint(request: HttpRequest) -> str:
     return hashlib.sha256(line + request.body).hexdigest()
 
 
-def _replay(stored: _Earlier) -> HttpResponse:
+def _replay(stored: _Earlier, fingerprint: str) -> HttpResponse:
+    """The stored response. Raises `KeyReused` if it is to another request."""
+    if stored.fingerprint != fingerprint:
+        raise KeyReused("Use a new key for each new request.")
     response = HttpResponse(bytes(stored.body), status=stored.status)
     del response.headers["Content-Type"]  # Django's default; 204 has none
     for name, value in orjson.loads(stored.headers).items():

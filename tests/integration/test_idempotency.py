@@ -420,3 +420,20 @@ def test_a_response_stored_since_the_claim_of_the_key_undoes_the_second_write(
 
     assert (second.status_code, second.json()["code"]) == (409, "in_progress")
     assert stored() == before
+
+
+def test_a_refusal_since_the_claim_of_the_key_replays_what_the_first_was_answered(
+    api: ApiClient, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/api/tasks/{make_task(alice).pk}"
+    headers = {"Idempotency-Key": KEY, "If-Match": '"1"'}
+    first = api.send("PATCH", path, {"title": "Other"}, headers=headers)
+    claim, claims = idempotency._claim, iter([(True, None)])
+    # As above: by then the task has another version.
+    monkeypatch.setattr(idempotency, "_claim", lambda *to: next(claims, claim(*to)))
+
+    second = api.send("PATCH", path, {"title": "Other"}, headers=headers)
+
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert second.json() == first.json()
