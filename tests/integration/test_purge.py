@@ -12,6 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from taskproject import jobs
 from taskproject.accounts.models import SignInAttempt, User
 from taskproject.models import StoredResponse
 from tasks.management.commands import purge
@@ -127,6 +128,7 @@ def test_batches_of_any_size_remove_the_same(
     alice: User, bob: User, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     monkeypatch.setattr(purge, "BATCH", batch)
+    monkeypatch.setattr(jobs, "PORTION", batch)
     for owner in (alice, bob):
         make_trashed(owner, 31, count=3)
         for number in range(3):
@@ -147,10 +149,11 @@ def test_batches_of_any_size_remove_the_same(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_batch_is_a_transaction_of_its_own(
+def test_each_portion_of_the_trash_is_a_transaction_of_its_own(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(purge, "BATCH", 2)
+    """As of a job: the owner's other writers wait for one."""
+    monkeypatch.setattr(jobs, "PORTION", 2)
     make_trashed(alice, 31, count=6)
 
     with CaptureQueriesContext(connection) as queries:

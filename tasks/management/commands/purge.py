@@ -90,7 +90,8 @@ class Command(BaseCommand):
     def _purge_trash(self, before: datetime) -> int:
         total = 0
         old = Task.objects.trashed().filter(deleted_at__lt=before)
-        while keys := list(old.values_list("pk", flat=True)[:BATCH]):
+        # In portions of a job: the owner's other writers wait for one.
+        while keys := list(old.values_list("pk", flat=True)[: jobs.PORTION]):
             # Filters `old` again: tasks that were restored meanwhile are kept.
             removed = old.filter(pk__in=keys).remove(Actor(None, "command"))
             total += len(removed.changed)
