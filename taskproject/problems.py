@@ -61,6 +61,7 @@ from django.db.utils import Error, OperationalError, ProgrammingError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
 
 logger = logging.getLogger("taskproject.problems")
 
@@ -478,11 +479,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def page(request: HttpRequest, error: BaseException) -> HttpResponse:
     response = respond(request, error)
     if not is_api(request):
-        problem = from_exception(error)
-        response.content = (
-            f"<!doctype html><title>{problem.title}</title>"
-            f"<h1>{problem.title}</h1><p>{problem.detail}</p>"
-        ).encode()
+        values = {"problem": from_exception(error), "request": request}
+        response.content = render_to_string("error.html", values)
         response.headers["Content-Type"] = "text/html; charset=utf-8"
         del response.headers["Content-Length"]
     return response

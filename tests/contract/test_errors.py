@@ -357,9 +357,15 @@ def test_a_database_that_is_away_is_503_with_retry_after(
     assert "Traceback" not in cut_off.output
 
 
-def test_the_admin_without_its_database_is_a_page_with_503(cut_off: Server) -> None:
+@pytest.mark.parametrize(
+    ("method", "advice"),
+    [("GET", '<a class="button" href="">Try again</a>'), ("POST", "Reload this page")],
+)
+def test_the_admin_without_its_database_is_a_page_with_503(
+    cut_off: Server, method: str, advice: str
+) -> None:
     answer = cut_off.send(
-        "GET",
+        method,
         "/admin/",
         headers={"Cookie": "sessionid=" + "a" * 32, "Authorization": "none"},
     )
@@ -367,8 +373,10 @@ def test_the_admin_without_its_database_is_a_page_with_503(cut_off: Server) -> N
     assert answer.status == 503
     assert answer.headers["Content-Type"].startswith("text/html")
     assert int(answer.headers["Retry-After"]) >= 1
-    assert answer.headers["X-Request-ID"]
     assert not LEAKS.search(answer.body)
+    page = answer.body.decode()
+    assert advice in page and answer.headers["X-Request-ID"] in page
+    assert "taskproject/theme.css" in page
 
 
 @pytest.mark.parametrize(
