@@ -1,8 +1,11 @@
 """The admin site, and how staff sign in to it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
@@ -33,6 +36,12 @@ ORDER = (
     "ApiToken",
 )
 
+View = TypeVar("View", bound=Callable[..., Any])
+SESSION_ENDED = (
+    "Your session has ended, so that nothing was stored of what you sent. Log in, and send "
+    "it again."
+)
+
 
 def _place(model: Mapping[str, object]) -> int:
     name = str(model["object_name"])
@@ -61,6 +70,20 @@ class StaffSite(AdminSite):
         for app in apps:
             app["models"].sort(key=_place)
         return sorted(apps, key=lambda app: _place(app["models"][0]))
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """As Django's, which leads those without a session to the sign-in: what they sent is
+        lost, and the page says so."""
+        checked = super().admin_view(view, cacheable)
+
+        @wraps(checked)
+        def announced(request: HttpRequest, *args: Any, **options: Any) -> Any:
+            leaves = request.path == reverse("admin:logout", current_app=self.name)
+            if request.method == "POST" and request.user.is_anonymous and not leaves:
+                messages.warning(request, SESSION_ENDED)
+            return checked(request, *args, **options)
+
+        return cast(View, announced)
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Also that a second factor was given in the session, where staff need one. Without

@@ -268,7 +268,18 @@ def test_a_form_without_its_csrf_token_is_refused(carol: User) -> None:
     answer = client.post(f"/admin/tasks/task/{task.pk}/delete/", {"post": "yes"})
 
     assert answer.status_code == 403
+    assert "This form is out of date" in answer.text
+    assert "taskproject/theme.css" in answer.text and "<style" not in answer.text
     assert Task.objects.get() == task
+
+
+@pytest.mark.either_database
+def test_a_form_sent_after_the_session_says_that_it_is_lost(client: Client) -> None:
+    answer = client.post("/admin/tasks/task/add/", {"title": "a"}, follow=True)
+
+    assert answer.redirect_chain == [("/admin/login/?next=/admin/tasks/task/add/", 302)]
+    assert "Your session has ended" in answer.text
+    assert "Your session" not in client.post("/admin/logout/", follow=True).text
 
 
 @pytest.mark.either_database
