@@ -68,6 +68,15 @@ def test_pages_of_the_admin(staff_page: Page, stored: None) -> None:
     assert problems(staff_page, pages) == {}
 
 
+def test_the_name_of_the_section_is_in_sight_on_a_phone(staff_page: Page) -> None:
+    staff_page.set_viewport_size({"width": 390, "height": 844})
+
+    staff_page.goto("/admin/accounts/apitoken/")
+
+    sections = staff_page.get_by_role("navigation", name="Sections")
+    expect(sections.get_by_role("link", name="API tokens")).to_be_in_viewport(ratio=1)
+
+
 def problems(page: Page, paths: list[str]) -> dict[str, object]:
     """What is wrong with each page, beside what it writes to the console."""
     found: dict[str, object] = {}

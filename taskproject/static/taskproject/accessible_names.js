@@ -1,6 +1,6 @@
 'use strict';
 // Gives what the admin's own scripts make a name, for screen readers, and each value of a list
-// the heading of its column, which stands beside it on a phone.
+// the heading of its column, which stands beside it on a phone. Shows the section's name.
 {
     const give = () => {
         for (const box of document.querySelectorAll('.select2-selection[role="combobox"]')) {
@@ -21,6 +21,7 @@
         const heading = cell.closest('table').tHead.rows[0].cells[cell.cellIndex].textContent.trim();
         if (heading) cell.dataset.label = heading;
     }
+    document.querySelector('#site-nav [aria-current]')?.scrollIntoView({block: 'nearest', inline: 'center'});
     // Some are made when jQuery says that the page is ready, others when it is loaded.
     window.django?.jQuery?.(give);
     window.addEventListener('load', give);
