@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.apps import apps as registry
 from django.contrib.admin import apps
 
 
@@ -8,6 +9,10 @@ class AccountsConfig(AppConfig):
     default = True
     name = "taskproject.accounts"
     verbose_name = "Accounts"
+
+    def ready(self) -> None:
+        # What staff see of Django's app; its own name is in title case, as no other here.
+        registry.get_app_config("auth").verbose_name = "Groups and permissions"
 
 
 class StaffAdminConfig(apps.AdminConfig):
