@@ -187,6 +187,23 @@ class TaskAdmin(TaskChangeListAdmin):
         self.message_user(request, message, messages.SUCCESS)
         return self.response_post_save_change(request, Task(pk=obj_id))
 
+    def delete_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, object] | None = None,
+    ) -> HttpResponse:
+        """Leads to the page of a task that is in the trash already, such as after Back."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except PermissionDenied:
+            task = self.get_object(request, unquote(object_id))
+            may = task is not None and super().has_delete_permission(request, task)
+            if task is None or task.deleted_at is None or not may:
+                raise
+        self.message_user(request, f"The task “{task}” is in the trash already.")
+        return HttpResponseRedirect(reverse("admin:tasks_task_change", args=[task.pk]))
+
     def has_delete_permission(
         self, request: HttpRequest, obj: Task | None = None
     ) -> bool:

@@ -45,6 +45,22 @@ def test_the_page_of_a_task_in_the_trash_is_only_to_be_looked_at(
     assert 'name="_save"' not in page
 
 
+@pytest.mark.either_database
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_the_question_about_a_task_in_the_trash_leads_to_its_page(
+    staff: Client, task: Task, method: str
+) -> None:
+    """It is asked again by the browser's button Back."""
+    delete = f"{LIST}{task.pk}/delete/"
+    staff.post(delete, {"post": "yes"})
+
+    answer = getattr(staff, method)(delete, follow=True)
+
+    assert answer.redirect_chain == [(f"{LIST}{task.pk}/change/", 302)]
+    assert "is in the trash already" in answer.text
+    assert as_staff(task.owner, "view_task").get(delete).status_code == 403
+
+
 def test_permanent_deletion_needs_its_own_permission(task: Task, bob: User) -> None:
     client = as_staff(bob, "view_task", "change_task", "delete_task")
     assert "permanently" not in client.get(LIST).content.decode()
