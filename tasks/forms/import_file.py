@@ -19,6 +19,8 @@ FORMATS = {
     "microsoft": "Microsoft To Do (JSON of Graph)",
     "vikunja": "Vikunja (zip)",
 }
+#: Google Tasks and Microsoft To Do write .json.
+JSON_LINES = (".jsonl", ".ndjson")
 
 
 class OwnerForm(forms.Form):
@@ -44,7 +46,7 @@ class UploadForm(OwnerForm):
 
     file = forms.FileField()
     format = forms.ChoiceField(
-        choices=[("", "That of the file’s name"), *FORMATS.items()], required=False
+        choices=[("", "By the name of the file"), *FORMATS.items()], required=False
     )
     field_order = ("file", "format", "owner")
 
@@ -61,9 +63,14 @@ class UploadForm(OwnerForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if "file" in cleaned and cleaned.get("format") == "":
-            cleaned["format"] = format_of(Path(cleaned["file"].name))
+            name = Path(cleaned["file"].name)
+            cleaned["format"] = format_of(name)
             if cleaned["format"] not in READERS:
                 self.add_error("file", NOT_READ.format(cleaned["format"]))
+            elif cleaned["format"] == "jsonl" and name.suffix.lower() not in JSON_LINES:
+                self.add_error(
+                    "format", f"“{name}” does not say its format: choose one."
+                )
         return cleaned
 
     def chosen_owner(self) -> User | None:

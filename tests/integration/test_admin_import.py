@@ -390,18 +390,15 @@ def test_the_name_of_the_file_says_its_format(staff: Client, alice: User) -> Non
 
 
 XLSX = {"file": SimpleUploadedFile("tasks.xlsx", b"PK"), "format": ""}
+#: As Google Tasks and Microsoft To Do name theirs.
+JSON = {"file": SimpleUploadedFile("Tasks.json", b"{}"), "format": ""}
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        {"file": ""},
-        {"format": "exe"},
-        {"owner": "nobody"},
-        {"owner": "a\x00"},
-        XLSX,
-    ],
-)
+EMPTY, OTHER = {"file": ""}, {"format": "exe"}
+NOBODY, NUL = {"owner": "nobody"}, {"owner": "a\x00"}
+
+
+@pytest.mark.parametrize("sent", [EMPTY, OTHER, NOBODY, NUL, XLSX, JSON])
 def test_an_incomplete_form_is_shown_again(
     staff: Client, alice: User, sent: dict[str, Any]
 ) -> None:
