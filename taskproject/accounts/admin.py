@@ -17,7 +17,6 @@ from django.forms import ModelChoiceField, ModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from taskproject import jobs
 from taskproject.accounts import privileges
 from taskproject.accounts.forms import TokenForm
 from taskproject.accounts.invitations import no_sign_up, send_invitation
@@ -29,6 +28,7 @@ from taskproject.accounts.models import (
 )
 from taskproject.accounts.privileges import may_see, viewer
 from taskproject.accounts.second_factor import reset
+from taskproject.job_admin import JobAdmin
 from taskproject.problems import Unavailable
 from tasks.jobs import remove_user
 from tasks.models import Actor
@@ -59,7 +59,7 @@ class PlainLookups(admin.ModelAdmin):
 
 
 @admin.register(User)
-class UserAdmin(PlainLookups, auth_admin.UserAdmin):
+class UserAdmin(JobAdmin, PlainLookups, auth_admin.UserAdmin):
     """Users. Staff may edit users whose permissions they all have themselves."""
 
     class Media:
@@ -168,14 +168,9 @@ class UserAdmin(PlainLookups, auth_admin.UserAdmin):
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         # The row is deleted by its key: `obj` is named in the message afterwards.
         job = remove_user(obj, Actor(request.user.pk, "admin"))
-        if job is not None and jobs.run(job).finished_at is None:
-            self.message_user(
-                request,
-                f"{obj} is disabled and is being deleted in the background, with "
-                f"{job.total:,} rows. Reload the list to see when it has "
-                "finished.",
-                messages.WARNING,
-            )
+        if job is not None:
+            doing = f"The user “{obj}” is disabled and is being deleted"
+            self.run_job(request, job, doing, "rows")
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         for user in queryset:

@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from taskproject import jobs, timezones
+from taskproject import timezones
 from taskproject.accounts.models import User
 from taskproject.accounts.privileges import (
     may_choose_owner,
@@ -26,6 +26,7 @@ from taskproject.accounts.privileges import (
     viewer,
     visible,
 )
+from taskproject.job_admin import JobAdmin
 from taskproject.models import Job
 from taskproject.problems import Conflict, Invalid, Problem
 from tasks.admin.choices import KEY, OwnedAutocomplete
@@ -54,7 +55,7 @@ def actor(request: HttpRequest) -> Actor:
     return Actor(request.user.pk, "admin")
 
 
-class VersionedAdmin(admin.ModelAdmin):
+class VersionedAdmin(JobAdmin):
     """Rows with a version, and with events of their changes."""
 
     class Media:
@@ -241,35 +242,24 @@ class VersionedAdmin(admin.ModelAdmin):
         many were deleted, if several were `selected`, and which are still being deleted.
         Where the database fails, those before are deleted, and the message says so."""
         gone = 0
-        for row in rows:
+        for number, row in enumerate(rows):
             try:
                 with lock_feeds([row.owner_id]):
                     locked = self.model._default_manager.select_for_update()
                     found = locked.filter(pk=row.pk).first()
                     job = found and verb(found, actor(request))
             except OperationalError:
-                if not gone:
+                if number == 0:
                     raise
                 failed = f"The database is not available: “{row}” was not deleted."
                 self.message_user(request, failed, messages.ERROR)
                 break
-            gone += found is not None
-            if job is not None:
-                self.run_job(request, job, f"“{row}” is being deleted")
+            doing = f"“{row}” is being deleted"
+            if found and (job is None or self.run_job(request, job, doing)):
+                gone += 1
         if selected is not None:
             name = self.opts.verbose_name_plural
             self.message_user(request, f"Deleted {gone} of {selected} {name}.")
-
-    def run_job(self, request: HttpRequest, job: Job, doing: str) -> None:
-        """Runs a job for as long as a request may; shows a message if it goes on."""
-        job = jobs.run(job)
-        if job.finished_at is None:
-            self.message_user(
-                request,
-                f"{doing}: {job.done:,} of {job.total:,} tasks are done. It goes on in "
-                "the background; reload this page to see when it has finished.",
-                messages.WARNING,
-            )
 
     # The timeline
 
