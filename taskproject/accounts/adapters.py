@@ -77,6 +77,7 @@ class AccountAdapter(DefaultAccountAdapter):
                     "Sign-up is for invited people: ask the staff of this service."
                 )
             user.save()
+        vars(request)["new_user"] = user
         return user
 
     def get_login_stages(self) -> list[str]:
@@ -125,7 +126,23 @@ class AccountAdapter(DefaultAccountAdapter):
             attempts.mail(email, notice=notice)
         context = {"request": self.request, "email": email} | context
         context["current_site"] = SITE
-        send(self.render_mail(template_prefix, email, context))
+        try:
+            send(self.render_mail(template_prefix, email, context))
+        except Unavailable:
+            self._delete_new_user()
+            raise
+
+    def _delete_new_user(self) -> None:
+        """Deletes the user who signs up with this request, whom no code was mailed: signing up
+        again mails one, and not that the address is known. (Not a transaction, which would hold
+        its locks while the mail server is waited for.)"""
+        user: User | None = vars(self.request).pop("new_user", None)
+        if user is None:
+            return
+        with suppress(OperationalError, InterfaceError), transaction.atomic():
+            if settings.SIGNUP == "INVITE":
+                Invitation.objects.reopen(user.email)
+            user.delete()
 
     def send_account_already_exists_mail(self, email: str) -> None:
         """Instead of the code, for somebody who signs up with a known address."""

@@ -266,6 +266,10 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
         row.save(update_fields=["accepted_at"])
         return True
 
+    def reopen(self, email: str) -> None:
+        """Makes the invitation of this address pending, as before it was accepted."""
+        self.filter(email=email.lower()).update(accepted_at=None)
+
     def invite(self, email: str, by: User | None) -> "Invitation":
         """Invites an address, or renews its invitation."""
         values = {

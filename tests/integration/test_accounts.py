@@ -225,6 +225,30 @@ def test_mail_that_fails_is_503(
     assert answer.headers["Retry-After"] == "30"
 
 
+@clients
+@pytest.mark.parametrize("signup", ["OPEN", "INVITE"])
+def test_signing_up_again_after_mail_that_failed_mails_a_code(
+    db: None, settings: Settings, client_class: type[App | Browser], signup: str
+) -> None:
+    settings.SIGNUP, works = signup, settings.EMAIL_BACKEND
+    Invitation.objects.invite(ANNA["email"], None)
+    client = client_class()
+    client.call("GET", "/config")
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9  # where nothing listens
+
+    assert client.call("POST", "/auth/signup", ANNA).status_code == 503
+
+    assert not User.objects.filter(email=ANNA["email"]).exists()
+    assert Invitation.objects.get().state == "pending"
+    settings.EMAIL_BACKEND = works
+    assert client.call("GET", "/auth/session").status_code == 401
+    assert flows(client.call("POST", "/auth/signup", ANNA)) == ["verify_email"]
+    [message] = mail.outbox
+    verified = client.call("POST", "/auth/email/verify", {"key": code_of(message)})
+    assert verified.status_code == 200
+
+
 def test_nobody_becomes_the_guest(
     open_to_all: None, db: None, settings: Settings
 ) -> None:
