@@ -136,7 +136,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """Deletes the user who signs up with this request, whom no code was mailed: signing up
         again mails one, and not that the address is known. (Not a transaction, which would hold
         its locks while the mail server is waited for.)"""
-        user: User | None = vars(self.request).pop("new_user", None)
+        user: User | None = getattr(self.request, "new_user", None)
         if user is None:
             return
         with suppress(OperationalError, InterfaceError), transaction.atomic():
