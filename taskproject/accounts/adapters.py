@@ -140,7 +140,7 @@ class AccountAdapter(DefaultAccountAdapter):
         if user is None:
             return
         with suppress(OperationalError, InterfaceError), transaction.atomic():
-            if settings.SIGNUP == "INVITE":
+            if settings.SIGNUP == "invite":
                 Invitation.objects.reopen(user.email)
             user.delete()
 

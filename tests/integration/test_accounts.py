@@ -226,7 +226,7 @@ def test_mail_that_fails_is_503(
 
 
 @clients
-@pytest.mark.parametrize("signup", ["OPEN", "INVITE"])
+@pytest.mark.parametrize("signup", ["open", "invite"])
 def test_signing_up_again_after_mail_that_failed_mails_a_code(
     db: None, settings: Settings, client_class: type[App | Browser], signup: str
 ) -> None:
