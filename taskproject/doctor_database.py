@@ -380,20 +380,25 @@ def _shell() -> str:
 
 @check("triggers", needs="migrations")
 def check_triggers(options: Options) -> Results:
-    """Missing triggers, without which counts and searches become wrong."""
+    """Triggers that are missing or disabled: counts and searches become wrong."""
     catalog = {
-        "postgresql": "SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = "
-        "tgrelid WHERE tgenabled <> 'D' "
-        "AND relnamespace = current_schema()::regnamespace",
-        "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+        "postgresql": "SELECT tgname, relname, tgenabled IN ('O', 'A') FROM pg_trigger, "
+        "pg_class c WHERE c.oid = tgrelid AND relnamespace = current_schema()::regnamespace",
+        "sqlite": "SELECT name, tbl_name, 1 FROM sqlite_master WHERE type = 'trigger'",
     }
-    found = {name for (name,) in rows(catalog[connection.vendor])}
-    for name in sorted(TRIGGERS[connection.vendor] - found):
-        yield error(
-            f"The trigger {name} is missing or disabled, so that counts or searches go "
-            "wrong: create it as a new database has it (manage.py migrate on an empty "
-            "one), then type manage.py doctor --recount."
+    found = {name: state for name, *state in rows(catalog[connection.vendor])}
+    for name in sorted(TRIGGERS[connection.vendor]):
+        table, works = found.get(name, ("", False))
+        advice = (
+            "create it as a new database has it (manage.py migrate on an empty one)"
         )
+        if table:
+            advice = f'in psql, type ALTER TABLE "{table}" ENABLE TRIGGER "{name}"'
+        if not works:
+            yield error(
+                f"The trigger {name} is {'disabled' if table else 'missing'}, so that counts "
+                f"or searches go wrong: {advice}; then type manage.py doctor --recount."
+            )
 
 
 @check("tallies", needs="migrations")
