@@ -38,6 +38,8 @@ from tasks.models import PRIORITIES, Actor, Tag, Task, TaskList, lock_feeds
 from tasks.models.events import database_now
 
 BATCH = 2_000
+#: The reason of a bad row, with what to do.
+NO_OWNER = "It names no owner; {}."
 #: The number of bad rows whose reasons are kept.
 SHOWN = 50
 #: The number of records that are written to the temporary file at a time.
@@ -213,7 +215,7 @@ class ImportValidator:
         if owner is None:
             self.unowned += 1
             if record.owner is None:
-                return f"It names no owner; {self.choose_owner}."
+                return NO_OWNER.format(self.choose_owner)
             return (
                 f"There is no user {record.owner!r}: create the user, or "
                 f"{self.choose_owner} for all rows."

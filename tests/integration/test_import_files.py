@@ -470,6 +470,18 @@ def test_an_unknown_owner_is_refused(path: Path) -> None:
 
 
 @pytest.mark.either_database
+def test_rows_without_an_owner_are_advised_to_have_one(path: Path) -> None:
+    write(path, task("a"), task("b"))
+
+    said = refused("import_tasks", str(path))
+
+    assert said == (
+        "These rows name no owner. Nothing was stored; use --owner, or --skip-bad to store "
+        "the others."
+    )
+
+
+@pytest.mark.either_database
 def test_an_unknown_format_is_refused(path: Path) -> None:
     said = refused("import_tasks", str(path), "--format=xlsx")
 

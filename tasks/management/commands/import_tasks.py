@@ -12,7 +12,7 @@ from taskproject.accounts.management.users import user_named
 from taskproject.accounts.models import User
 from taskproject.sql import analyze
 from tasks.formats import NOT_READ, READERS, BadRow, format_of
-from tasks.imports import Importer, ImportValidator, LineCounter
+from tasks.imports import NO_OWNER, Importer, ImportValidator, LineCounter
 from tasks.models import Event, Label, Tag, Tally, Task, TaskList
 
 #: The formats of this service, in which a list is identified by its name.
@@ -127,6 +127,13 @@ class Command(BaseCommand):
             )
         if not validator.bad or options.skip_bad:
             return
+        if {row.reason for row in validator.shown} == {
+            NO_OWNER.format(validator.choose_owner)
+        }:
+            raise CommandError(
+                "These rows name no owner. Nothing was stored; use --owner, or --skip-bad "
+                "to store the others."
+            )
         if validator.bad == validator.number:
             others = ", ".join(sorted(READERS.keys() - {options.format}))
             raise CommandError(
