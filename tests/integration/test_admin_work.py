@@ -114,8 +114,11 @@ def test_a_task_in_the_trash_is_not_moved_there_again(
     staff: Client, alice: User
 ) -> None:
     task = trashed(alice)
+    before = Task.objects.values().get()
 
-    assert staff.post(f"{LIST}{task.pk}/delete/", {"post": "yes"}).status_code == 403
+    staff.post(f"{LIST}{task.pk}/delete/", {"post": "yes"})
+
+    assert Task.objects.values().get() == before
 
 
 def test_the_trash_lists_its_dates_and_the_actions_that_do_something(
