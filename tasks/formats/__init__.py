@@ -81,12 +81,15 @@ WRITERS: dict[str, Writer] = {
     "xlsx": Writer(xlsx.write, xlsx.MEDIA_TYPE, ".xlsx"),
 }
 
+_BY_EXTENSION = {
+    **{writer.extension: kind for kind, writer in WRITERS.items()},
+    ".ndjson": "jsonl",
+    ".zip": "vikunja",
+}
 #: Of a format that is only written.
 NOT_READ = "{} cannot be read: in a spreadsheet, save the sheet as csv."
 
 
-def format_of(path: Path | None) -> str:
-    """The format that the extension of a file's name says, in any case; "jsonl" if none."""
-    extension = path.suffix.lower() if path is not None else ""
-    by_extension = {writer.extension: kind for kind, writer in WRITERS.items()}
-    return {**by_extension, ".zip": "vikunja"}.get(extension, "jsonl")
+def format_of(path: Path) -> str | None:
+    """The format that the extension of a file's name says, in any case; None if it says none."""
+    return _BY_EXTENSION.get(path.suffix.lower())

@@ -19,8 +19,6 @@ FORMATS = {
     "microsoft": "Microsoft To Do (JSON of Graph)",
     "vikunja": "Vikunja (zip)",
 }
-#: Google Tasks and Microsoft To Do write .json.
-JSON_LINES = (".jsonl", ".ndjson")
 
 
 class OwnerForm(forms.Form):
@@ -64,13 +62,13 @@ class UploadForm(OwnerForm):
         cleaned = super().clean() or self.cleaned_data
         if "file" in cleaned and cleaned.get("format") == "":
             name = Path(cleaned["file"].name)
-            cleaned["format"] = format_of(name)
-            if cleaned["format"] not in READERS:
-                self.add_error("file", NOT_READ.format(cleaned["format"]))
-            elif cleaned["format"] == "jsonl" and name.suffix.lower() not in JSON_LINES:
+            kind = cleaned["format"] = format_of(name)
+            if kind is None:  # such as .json, of Google Tasks and of Microsoft To Do
                 self.add_error(
                     "format", f"“{name}” does not say its format: choose one."
                 )
+            elif kind not in READERS:
+                self.add_error("file", NOT_READ.format(kind))
         return cleaned
 
     def chosen_owner(self) -> User | None:

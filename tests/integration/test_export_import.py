@@ -386,6 +386,15 @@ def test_the_name_of_the_file_says_the_format(alice: User, tmp_path: Path) -> No
     assert path.read_bytes().startswith(b"\xef\xbb\xbfexternal_id,")
 
 
+@pytest.mark.either_database
+def test_a_file_that_is_only_read_is_refused_in_words(tmp_path: Path, db: None) -> None:
+    said = refused("export_tasks", f"--output={tmp_path / 'tasks.zip'}")
+
+    assert said == (
+        "vikunja cannot be written: choose another extension of the file, or --format."
+    )
+
+
 def test_a_format_of_one_persons_tasks_needs_an_owner(alice: User) -> None:
     for kind in ("csv", "ics"):
         said = refused("export_tasks", f"--format={kind}")

@@ -56,11 +56,14 @@ class Command(BaseCommand):
         **options: object,
     ) -> None:
         path = Path(output) if output else None
+        kind = format or (path and format_of(path)) or "jsonl"
+        if kind not in WRITERS:
+            raise CommandError(
+                f"{kind} cannot be written: choose another extension of the file, or --format."
+            )
         try:
             with this_thread.connection.snapshot():
-                self._export(
-                    owner, format or format_of(path), path, quiet=verbosity < 1
-                )
+                self._export(owner, kind, path, quiet=verbosity < 1)
         except DatabaseError as error:
             raise CommandError(
                 f"The database failed: {without_password(error)} The export is incomplete; do not use it."

@@ -83,7 +83,7 @@ class Command(BaseCommand):
         **others: object,
     ) -> None:
         path, user = Path(file), self._owner(owner)
-        kind = format or format_of(path)
+        kind = format or format_of(path) or "jsonl"
         if kind not in READERS:
             raise CommandError(NOT_READ.format(kind))
         options = Options(kind, dry_run, skip_bad, allow_incomplete, verbosity < 1)
