@@ -70,7 +70,7 @@ ROOTS = {"api", "livez", "readyz", "todo-backend"}
 #: The name in `request.META` of whether it failed because of the database, for the metrics.
 DATABASE_ERROR = "taskproject.database_error"
 # SQLSTATE of a table or column that a migration has not made yet, or that the role may not use.
-UNMIGRATED = {"42P01", "42703", "42501"}
+UNUSABLE = {"42P01", "42703", "42501"}
 
 #: The detail where the caller has no row with the id; `{}` is what the row would be.
 NO_SUCH_ROW = "You have no {} with this id."
@@ -401,7 +401,7 @@ def from_exception(error: BaseException) -> Problem:
             )
         case DataError():
             return Invalid("A value is beyond what can be stored.")
-        case ProgrammingError() if _sqlstate(error) in UNMIGRATED:
+        case ProgrammingError() if _sqlstate(error) in UNUSABLE:
             return Unavailable("The database is not ready yet. Try again shortly.")
         # InternalError: among others a server that has become read-only.
         case OperationalError() | InterfaceError() | InternalError():

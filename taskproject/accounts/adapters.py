@@ -17,6 +17,7 @@ from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 
 from taskproject.accounts import attempts
+from taskproject.accounts.invitations import no_sign_up
 from taskproject.accounts.models import Invitation, User
 from taskproject.mail import send
 from taskproject.problems import NoMail, SignUpClosed, TooManyRequests, Unavailable
@@ -61,7 +62,7 @@ class AccountAdapter(DefaultAccountAdapter):
     """The hooks of allauth."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return settings.SIGNUP != "closed" and bool(settings.EMAIL_BACKEND)
+        return not no_sign_up()
 
     def save_user(
         self, request: HttpRequest, user: User, form: BaseForm, commit: bool = True
